@@ -1,0 +1,4 @@
+//! `pi:files`.
+
+/// The grant of one instance.
+pub struct FilesState {}

@@ -1,0 +1,15 @@
+//! What a component can be granted: one file for each WIT interface that the host implements.
+//!
+//! A capability's state holds its own grant and nobody else's, resolved once when the instance is
+//! made. The first line of every host function with an effect asks the [`door`].
+
+pub mod bindings;
+pub mod door;
+pub mod files;
+pub mod limits;
+pub mod log;
+pub mod process;
+pub mod services;
+pub mod session;
+pub mod state;
+pub mod tools;

@@ -1,0 +1,4 @@
+//! `pi:services`.
+
+/// The grant of one instance.
+pub struct ServicesState {}

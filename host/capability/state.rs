@@ -1,0 +1,52 @@
+//! What one instance of a component carries on the host's side: its own grants, its own door, its
+//! own limits. Made new for each call, dropped with it.
+
+use std::sync::Arc;
+
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use super::door::{Door, Refusal};
+use super::files::FilesState;
+use super::log::LogState;
+use super::process::ProcessState;
+use super::services::ServicesState;
+use super::session::SessionState;
+use super::tools::ToolsState;
+use super::{bindings, limits::Limits};
+
+/// The data of one store. A capability that was not granted is `None` here and not linked either.
+pub struct CallState {
+    pub table: ResourceTable,
+    pub wasi: WasiCtx,
+    pub limits: Limits,
+    pub door: Door,
+    pub files: Option<Arc<FilesState>>,
+    pub process: Option<Arc<ProcessState>>,
+    pub services: Option<Arc<ServicesState>>,
+    pub tools: Option<Arc<dyn ToolsState>>,
+    pub session: Option<Arc<dyn SessionState>>,
+    pub log: Option<LogState>,
+}
+
+impl WasiView for CallState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl From<Refusal> for bindings::pi::gate::refusal::Refusal {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            action: refusal.action,
+            rule: refusal.rule,
+            reason: refusal.reason,
+            risk: refusal.risk,
+            advice: refusal.advice,
+        }
+    }
+}
+
+// The interfaces that hold only types.
+impl bindings::pi::gate::refusal::Host for CallState {}
+impl bindings::pi::tool::types::Host for CallState {}

@@ -1,0 +1,31 @@
+//! The only place that reads time.
+//!
+//! Everything else asks here, so that what depends on time can be found and replayed. A session's
+//! agent never gets this time: it sees the time of its last journal entry.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub use std::time::{Duration, Instant};
+
+/// Milliseconds since 1970-01-01T00:00:00Z, by the system's clock.
+#[must_use]
+pub fn now_ms() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// A point on the clock that never goes back.
+#[must_use]
+pub fn monotonic() -> Instant {
+    Instant::now()
+}
+
+/// RFC 3339 in UTC with milliseconds, for people and for files.
+#[must_use]
+pub fn rfc3339(time_ms: u64) -> String {
+    i64::try_from(time_ms)
+        .ok()
+        .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
+        .map_or_else(|| format!("{time_ms} ms"), |time| format!("{time:.3}"))
+}

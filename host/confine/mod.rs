@@ -1,0 +1,1 @@
+//! Native processes: the only place that starts one, confined by the kernel.

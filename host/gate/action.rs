@@ -1,0 +1,148 @@
+//! What the gatekeeper judges: one act with its final arguments, and where it comes from.
+//!
+//! An act is data: nothing in it is expanded later. A new capability adds its acts here, says what
+//! each can do ([`Act::effect`]) and how it reads ([`Act::summary`]), and asks the gate before it acts.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The worst that an act can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// Changes nothing.
+    Read,
+    /// Changes something that can be changed back.
+    Write,
+    /// May lose something for good.
+    Destructive,
+}
+
+/// Who asks for an act.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The session's id.
+    pub session: String,
+    /// The agent, or `person` for a call from the command line.
+    pub agent: String,
+    /// The plugin whose host call this is; empty for the agent's own call of a tool.
+    pub plugin: String,
+}
+
+/// How bytes get into a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WriteMode {
+    Create,
+    Replace,
+    Append,
+}
+
+/// One act with its final arguments. Paths are absolute and folded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "act", rename_all = "snake_case")]
+pub enum Act {
+    /// Call a tool. The acts inside the call are judged one by one as well.
+    ToolCall { tool: String, effect: Effect, idempotent: bool, arguments: Value },
+    /// Start a shell script. Judged as a whole in advance, then act by act.
+    Script { text: String, directory: String },
+    /// Run a native program.
+    ProcessRun { argv: Vec<String>, directory: String, environment: Vec<(String, String)> },
+    FileRead { path: String },
+    FileList { path: String },
+    FileWrite { path: String, bytes: u64, mode: WriteMode },
+    FileRemove { path: String, recursive: bool },
+    FileRename { from: String, to: String },
+    FileMode { path: String, mode: u32 },
+    FileTime { path: String },
+    FileSymlink { target: String, link: String },
+    DirectoryMake { path: String, parents: bool },
+    /// `what` is one of `status`, `logs`, `changes`, `port_owner`.
+    ServiceRead { service: String, what: String },
+    /// Asks the service over its own protocol, or runs its probe command.
+    ServiceProbe { service: String },
+    ServiceRestart { service: String },
+    ProcessEnd { pid: u32, start_time: u64, command: String },
+    LogRotate { service: String, path: String },
+}
+
+impl Act {
+    /// The act's name in policies, in the journal and in messages.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Act::ToolCall { .. } => "tool_call",
+            Act::Script { .. } => "script",
+            Act::ProcessRun { .. } => "process_run",
+            Act::FileRead { .. } => "file_read",
+            Act::FileList { .. } => "file_list",
+            Act::FileWrite { .. } => "file_write",
+            Act::FileRemove { .. } => "file_remove",
+            Act::FileRename { .. } => "file_rename",
+            Act::FileMode { .. } => "file_mode",
+            Act::FileTime { .. } => "file_time",
+            Act::FileSymlink { .. } => "file_symlink",
+            Act::DirectoryMake { .. } => "directory_make",
+            Act::ServiceRead { .. } => "service_read",
+            Act::ServiceProbe { .. } => "service_probe",
+            Act::ServiceRestart { .. } => "service_restart",
+            Act::ProcessEnd { .. } => "process_end",
+            Act::LogRotate { .. } => "log_rotate",
+        }
+    }
+
+    /// The worst that it can do.
+    #[must_use]
+    pub fn effect(&self) -> Effect {
+        match self {
+            Act::ToolCall { effect, .. } => *effect,
+            Act::FileRead { .. } | Act::FileList { .. } | Act::ServiceRead { .. } | Act::ServiceProbe { .. } => {
+                Effect::Read
+            }
+            // A script does nothing by itself: what it does arrives as acts of its own.
+            Act::Script { .. } => Effect::Read,
+            Act::ProcessRun { .. } | Act::FileRemove { .. } | Act::ProcessEnd { .. } => Effect::Destructive,
+            Act::FileWrite { .. }
+            | Act::FileRename { .. }
+            | Act::FileMode { .. }
+            | Act::FileTime { .. }
+            | Act::FileSymlink { .. }
+            | Act::DirectoryMake { .. }
+            | Act::ServiceRestart { .. }
+            | Act::LogRotate { .. } => Effect::Write,
+        }
+    }
+
+    /// The act in words, with its final arguments, for people and for agents. Control characters
+    /// are the caller's to escape.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        match self {
+            Act::ToolCall { tool, arguments, .. } => format!("call tool `{tool}` with {arguments}"),
+            Act::Script { text, .. } => format!("run the script `{text}`"),
+            Act::ProcessRun { argv, .. } => format!("run `{}`", argv.join(" ")),
+            Act::FileRead { path } => format!("read `{path}`"),
+            Act::FileList { path } => format!("list `{path}`"),
+            Act::FileWrite { path, bytes, mode } => {
+                let verb = match mode {
+                    WriteMode::Create => "create",
+                    WriteMode::Replace => "replace",
+                    WriteMode::Append => "append to",
+                };
+                format!("{verb} `{path}` ({bytes} bytes)")
+            }
+            Act::FileRemove { path, recursive: true } => format!("remove `{path}` and all below it"),
+            Act::FileRemove { path, .. } => format!("remove `{path}`"),
+            Act::FileRename { from, to } => format!("rename `{from}` to `{to}`"),
+            Act::FileMode { path, mode } => format!("set the mode of `{path}` to {mode:o}"),
+            Act::FileTime { path } => format!("set the time of `{path}`"),
+            Act::FileSymlink { target, link } => format!("link `{link}` to `{target}`"),
+            Act::DirectoryMake { path, .. } => format!("make the folder `{path}`"),
+            Act::ServiceRead { service, what } => format!("read {what} of `{service}`"),
+            Act::ServiceProbe { service } => format!("probe `{service}`"),
+            Act::ServiceRestart { service } => format!("restart `{service}`"),
+            Act::ProcessEnd { pid, command, .. } => format!("end process {pid} (`{command}`)"),
+            Act::LogRotate { service, path } => format!("rotate `{path}` of `{service}`"),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What a journal says: the bodies of its entries, and the hash chain over them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::gate::{Act, Decision, Effect, Origin};
+
+/// Where an answer belongs: the agent's step, the call within the step, the effect within the call.
+/// `3`, `3.0`, `3.0.2`. The same in every replay of a session.
+pub type Key = String;
+
+/// How something that was begun ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Done,
+    Failed,
+    Refused,
+    /// The call ended (deadline, cancellation) while it was under way: it may have taken effect.
+    Abandoned,
+    /// The host was killed between intent and outcome: it may have taken effect.
+    Unknown,
+}
+
+/// What one entry says. Intent and outcome are entries of their own, in this order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "snake_case")]
+pub enum Body {
+    SessionStarted {
+        agent: String,
+        /// SHA-256 of the agent's component.
+        component: String,
+        /// Prompt and input, as the agent gets them.
+        task: Value,
+        /// SHA-256 of the policy in force.
+        policy: String,
+    },
+    /// A host took the session up again.
+    SessionResumed { host: String },
+    /// The agent waits until then.
+    WaitStarted { key: Key, until_ms: u64 },
+    WaitEnded { key: Key },
+    /// A tool call was judged and is about to begin.
+    CallStarted {
+        key: Key,
+        tool: String,
+        arguments: Value,
+        effect: Effect,
+        idempotent: bool,
+        decision: Decision,
+    },
+    /// `result` is what the agent read, `{"ok": [...]}` or `{"error": {...}}`.
+    CallEnded { key: Key, status: Status, result: Value },
+    /// An act inside a call was judged and is about to begin.
+    EffectStarted { key: Key, act: Act, origin: Origin, decision: Decision },
+    EffectEnded { key: Key, status: Status, detail: Value },
+    /// An act or a call that was refused; nothing of it was done.
+    Refused { key: Key, act: Act, origin: Origin, decision: Decision },
+    /// A person was asked and answered.
+    Approved { key: Key, is_granted: bool, by: String, reason: String },
+    /// What a component said.
+    Logged { plugin: String, level: String, context: String, message: String },
+    SessionEnded { status: String, summary: String, details: Value },
+}
+
+/// One link of a session's chain.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    pub session: String,
+    /// 0 for the first entry of the session, then one more each.
+    pub sequence: u64,
+    /// Milliseconds since 1970.
+    pub time_ms: u64,
+    #[serde(flatten)]
+    pub body: Body,
+    /// Lower-case hex SHA-256 over the previous entry's hash and this entry.
+    pub hash: String,
+}

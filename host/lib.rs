@@ -1,0 +1,12 @@
+//! pi-host: a host for operations agents whose every tool, and the agent itself, is a WebAssembly
+//! component that holds only what it was granted. ARCHITECTURE.md is the map.
+
+pub mod approval;
+pub mod capability;
+pub mod clock;
+pub mod config;
+pub mod confine;
+pub mod gate;
+pub mod journal;
+pub mod store;
+pub mod supervisor;

@@ -1,0 +1,1 @@
+//! Where state is kept: the trait, and SQLite behind it.

@@ -1,0 +1,1 @@
+//! The local services: starts, probes, restarts and describes what `pi.toml` names.

@@ -1,0 +1,3 @@
+//! stub
+use bashkit::Bash;
+pub fn f() { let _ = Bash::new(); }

@@ -1,0 +1,139 @@
+//! What a Rust author of a pi-host plugin uses: the bindings of every interface that can be
+//! granted, and two macros, [`tool!`] and [`agent!`], that export the contract.
+//!
+//! A component imports only the interfaces of which it really calls a function, so depending on
+//! this crate asks for nothing by itself.
+
+mod bindings {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "pi:host/imports",
+        generate_all,
+        additional_derives: [PartialEq, Clone],
+    });
+}
+
+pub use bindings::pi::agent::session;
+pub use bindings::pi::files::files;
+pub use bindings::pi::gate::refusal::Refusal;
+pub use bindings::pi::process::process;
+pub use bindings::pi::services::services;
+pub use bindings::pi::tool::types::{Blob, Content, Definition, Effect, Error};
+pub use bindings::pi::tools::tools;
+pub use bindings::wasi::io::poll;
+pub use bindings::wasi::logging::logging;
+pub use serde_json::{self, Value, json};
+
+/// The exports of a tool plugin, as generated. Use [`tool!`].
+pub mod tool_world {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "pi:host/tool-exports",
+        with: {
+            "pi:gate/refusal@0.1.0": crate::bindings::pi::gate::refusal,
+            "pi:tool/types@0.1.0": crate::bindings::pi::tool::types,
+        },
+        pub_export_macro: true,
+        default_bindings_module: "pi_sdk::tool_world",
+    });
+}
+
+/// The exports of an agent plugin, as generated. Use [`agent!`].
+pub mod agent_world {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "pi:host/agent-exports",
+        pub_export_macro: true,
+        default_bindings_module: "pi_sdk::agent_world",
+    });
+}
+
+pub use agent_world::exports::pi::agent::agent::{Outcome, Status, Task};
+
+/// A tool plugin.
+pub trait ToolPlugin {
+    /// The text of the plugin's `plugin.json`; the definitions of its tools are read from it.
+    const MANIFEST: &'static str;
+
+    /// Run the tool `name`. The arguments match the tool's schema.
+    ///
+    /// # Errors
+    /// Anything that the caller should read as the reason why there is no result.
+    fn call(name: &str, arguments: Value) -> Result<Vec<Content>, Error>;
+}
+
+/// An agent plugin.
+pub trait AgentPlugin {
+    /// Work on the task until it is done.
+    ///
+    /// # Errors
+    /// A sentence for a person, when the agent could not even begin.
+    fn run(task: Task) -> Result<Outcome, String>;
+}
+
+/// The definitions in a manifest.
+///
+/// # Panics
+/// If the manifest is not JSON of the manifest's form: `plugin pack` refuses such a plugin.
+#[must_use]
+pub fn definitions_of(manifest: &str) -> Vec<Definition> {
+    let manifest: Value = serde_json::from_str(manifest).unwrap_or_default();
+    let tools = manifest["tools"].as_array().cloned().unwrap_or_default();
+    tools
+        .into_iter()
+        .map(|tool| Definition {
+            name: text(&tool["name"]),
+            description: text(&tool["description"]),
+            input_schema: tool["input_schema"].to_string(),
+            effect: match tool["effect"].as_str() {
+                Some("read") => Effect::Read,
+                Some("write") => Effect::Write,
+                _ => Effect::Destructive,
+            },
+            idempotent: tool["idempotent"].as_bool().unwrap_or(false),
+        })
+        .collect()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// A result of one JSON document.
+#[must_use]
+pub fn json_content(value: &Value) -> Vec<Content> {
+    vec![Content::Json(value.to_string())]
+}
+
+/// Export a type that implements [`ToolPlugin`].
+#[macro_export]
+macro_rules! tool {
+    ($plugin:ty) => {
+        struct PiSdkTool;
+        impl $crate::tool_world::exports::pi::tool::tool::Guest for PiSdkTool {
+            fn definitions() -> Vec<$crate::Definition> {
+                $crate::definitions_of(<$plugin as $crate::ToolPlugin>::MANIFEST)
+            }
+            fn call(name: String, arguments: String) -> Result<Vec<$crate::Content>, $crate::Error> {
+                let arguments = $crate::serde_json::from_str(&arguments)
+                    .map_err(|e| $crate::Error::InvalidArguments(format!("arguments are not JSON: {e}")))?;
+                <$plugin as $crate::ToolPlugin>::call(&name, arguments)
+            }
+        }
+        $crate::tool_world::export!(PiSdkTool with_types_in $crate::tool_world);
+    };
+}
+
+/// Export a type that implements [`AgentPlugin`].
+#[macro_export]
+macro_rules! agent {
+    ($plugin:ty) => {
+        struct PiSdkAgent;
+        impl $crate::agent_world::exports::pi::agent::agent::Guest for PiSdkAgent {
+            fn run(task: $crate::Task) -> Result<$crate::Outcome, String> {
+                <$plugin as $crate::AgentPlugin>::run(task)
+            }
+        }
+        $crate::agent_world::export!(PiSdkAgent with_types_in $crate::agent_world);
+    };
+}
