@@ -8,6 +8,7 @@ wasmtime::component::bindgen!({
     imports: { default: async | trappable },
     with: {
         "wasi:io": wasmtime_wasi::p2::bindings::io,
+        "wasi:clocks": wasmtime_wasi::p2::bindings::clocks,
         "pi:process/process.child": crate::capability::process::Child,
     },
     additional_derives: [PartialEq],

@@ -20,6 +20,7 @@ pub use bindings::pi::process::process;
 pub use bindings::pi::services::services;
 pub use bindings::pi::tool::types::{Blob, Content, Definition, Effect, Error};
 pub use bindings::pi::tools::tools;
+pub use bindings::wasi::clocks::monotonic_clock;
 pub use bindings::wasi::io::poll;
 pub use bindings::wasi::logging::logging;
 pub use serde_json::{self, Value, json};
@@ -35,6 +36,16 @@ pub mod tool_world {
         },
         pub_export_macro: true,
         default_bindings_module: "pi_sdk::tool_world",
+    });
+}
+
+/// The export of a plugin that is prepared ahead of its calls, as generated. Use [`prepare!`].
+pub mod prepare_world {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "pi:host/prepare-exports",
+        pub_export_macro: true,
+        default_bindings_module: "pi_sdk::prepare_world",
     });
 }
 
@@ -121,6 +132,20 @@ macro_rules! tool {
             }
         }
         $crate::tool_world::export!(PiSdkTool with_types_in $crate::tool_world);
+    };
+}
+
+/// Export a function `fn()` as the plugin's `prepare`. The manifest must say `"prepare": true`.
+#[macro_export]
+macro_rules! prepare {
+    ($prepare:path) => {
+        struct PiSdkPrepare;
+        impl $crate::prepare_world::exports::pi::tool::prepare::Guest for PiSdkPrepare {
+            fn prepare() {
+                $prepare();
+            }
+        }
+        $crate::prepare_world::export!(PiSdkPrepare with_types_in $crate::prepare_world);
     };
 }
 
