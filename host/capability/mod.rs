@@ -6,8 +6,10 @@
 pub mod bindings;
 pub mod door;
 pub mod files;
+pub mod grant;
 pub mod limits;
 pub mod log;
+pub mod preopens;
 pub mod process;
 pub mod services;
 pub mod session;

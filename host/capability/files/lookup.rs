@@ -1,0 +1,93 @@
+//! What a guest's path means to this instance, and whether it may be used for what is asked.
+//!
+//! The pure half of every host function: nothing here is an act, and nothing here changes anything.
+
+use std::sync::Arc;
+
+use rustix::fs::FileType;
+
+use super::super::bindings::pi::files::files::Error;
+use super::super::state::CallState;
+use super::failure::invalid;
+use super::path::{Folded, names_folder};
+use super::resolve::{Last, Place, Spot};
+use super::roots::FilesState;
+use super::{acts, tree};
+
+impl CallState {
+    pub(super) fn files_and_place(&self, path: &str, last: Last) -> Result<(Arc<FilesState>, Place), Error> {
+        let Some(files) = &self.files else {
+            return Err(Error::OutsideGrant(format!("the plugin was granted no files: `{path}`")));
+        };
+        let place = files.resolve(path, last, self.plugin())?;
+        Ok((Arc::clone(files), place))
+    }
+
+    fn plugin(&self) -> &str {
+        &self.door.origin().plugin
+    }
+
+    pub(super) fn place(&self, path: &str, last: Last) -> Result<Place, Error> {
+        self.files_and_place(path, last).map(|(_, place)| place)
+    }
+
+    pub(super) fn spot(&self, path: &str, last: Last) -> Result<Spot, Error> {
+        self.place(path, last)?.open()
+    }
+
+    pub(super) fn writable_place(&self, path: &str, last: Last) -> Result<Place, Error> {
+        let (files, place) = self.files_and_place(path, last)?;
+        files.check_writable(&place.root, &place.path, self.plugin())?;
+        Ok(place)
+    }
+
+    pub(super) fn movable_place(&self, path: &str) -> Result<Place, Error> {
+        let (files, place) = self.files_and_place(path, Last::Keep)?;
+        files.check_writable(&place.root, &place.path, self.plugin())?;
+        files.check_movable(&place.path)?;
+        Ok(place)
+    }
+
+    /// Where a folder is to be made; none if one is there and that is no error.
+    pub(super) fn place_to_make(&self, path: &str, parents: bool) -> Result<Option<Place>, Error> {
+        let last = if parents { Last::Follow } else { Last::Keep };
+        let (files, place) = self.files_and_place(path, last)?;
+        let stands = match tree::open_or_missing(&place)? {
+            None => None,
+            Some(spot) => tree::kind(&spot)?,
+        };
+        match stands {
+            Some(FileType::Directory) if parents => return Ok(None),
+            Some(_) => return Err(Error::AlreadyExists(format!("it exists already: `{}`", place.path))),
+            None => {}
+        }
+        files.check_writable(&place.root, &place.path, self.plugin())?;
+        Ok(Some(place))
+    }
+
+    pub(super) fn places_to_rename(&self, from: &str, to: &str) -> Result<(Place, Place), Error> {
+        let from = self.movable_place(from)?;
+        let is_folder_wanted = names_folder(to);
+        let to = self.movable_place(to)?;
+        let spot = from.open()?;
+        match tree::kind(&spot)? {
+            None => return Err(Error::NotFound(format!("no such file or folder: `{}`", from.path))),
+            Some(FileType::Directory) => {}
+            Some(_) if is_folder_wanted => {
+                return Err(Error::NotDirectory(format!("only a folder can be renamed to `{}/`", to.path)));
+            }
+            // A relative link may mean something else in its new place.
+            Some(FileType::Symlink) => self.check_target(&acts::read_link(&spot)?, &to.path)?,
+            Some(_) => {}
+        }
+        Ok((from, to))
+    }
+
+    /// Whether a symlink at `link` may have this text: programs outside would follow it anywhere.
+    pub(super) fn check_target(&self, target: &str, link: &Folded) -> Result<(), Error> {
+        let Some(files) = &self.files else { return Ok(()) };
+        let absolute = link.parent().join(target).map_err(|e| invalid(&e))?;
+        let absolute = files.fold(absolute.as_str()).map_err(|e| invalid(&e))?;
+        files.cover(&absolute, self.plugin()).map(|_| ())
+    }
+}
