@@ -1,1 +1,90 @@
 //! Where state is kept: the trait, and SQLite behind it.
+//!
+//! The store knows rows, not what they mean: hashing, bodies and replay are the journal's. Every
+//! write that belongs to a host carries its [`Lease`], and the database refuses it once another
+//! host has taken over. Reading needs no lease and works beside a writing host.
+//!
+//! Another database implements [`Store`] in a folder beside `sqlite/`. Tables hold only text and
+//! 64-bit integers, and the statements are plain SQL, so that they can be taken over.
+
+mod error;
+mod lease;
+mod record;
+mod request;
+pub mod sqlite;
+
+pub use error::StoreError;
+pub use lease::{Held, Holder, LEASE_MS, Lease, LeaseError};
+pub use record::{Batch, Blob, Durability, Extent, Head, NewSession, OPEN, Row, SUMMARY_CHARS_MAX, SessionMark, SessionRecord};
+pub use request::{Answer, NewRequest, Outcome, Request};
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+/// Bytes of the payload or the response of one request: what a `tool call` may carry.
+pub const REQUEST_BYTES_MAX: usize = 64 << 20;
+/// Requests that wait at the same time: without a host nobody takes them away.
+pub const REQUESTS_MAX: u64 = 1_000;
+/// Bytes of one value of the key-value table.
+pub const VALUE_BYTES_MAX: usize = 16 << 20;
+
+/// Everything that outlives a process.
+#[async_trait]
+pub trait Store: Send + Sync {
+    // The journal's rows.
+
+    /// Write all of `batch` or nothing.
+    async fn write(&self, lease: &Lease, batch: &Batch, durability: Durability) -> Result<(), StoreError>;
+    /// The head of a session's chain; of [`LEDGER`], the chain over the sessions.
+    async fn head(&self, session: &str) -> Result<Option<Head>, StoreError>;
+    /// The rows of a session from `from` on, in order, at most `limit`.
+    async fn rows(&self, session: &str, from: u64, limit: u32) -> Result<Vec<Row>, StoreError>;
+    /// How far a session's rows go, whatever its head says.
+    async fn extent(&self, session: &str) -> Result<Extent, StoreError>;
+    async fn blob(&self, sha256: &str) -> Result<Option<String>, StoreError>;
+    /// All sessions, in the order in which they were opened.
+    async fn sessions(&self) -> Result<Vec<SessionRecord>, StoreError>;
+    async fn session(&self, id: &str) -> Result<Option<SessionRecord>, StoreError>;
+    /// The sessions that have rows or a head, whether or not the list of sessions has them.
+    async fn traces(&self) -> Result<Vec<String>, StoreError>;
+
+    // The lease: one host a store.
+
+    /// Become the host of this store.
+    async fn acquire(&self, holder: &Holder) -> Result<Lease, LeaseError>;
+    /// Prolong the lease.
+    async fn renew(&self, lease: &Lease) -> Result<(), StoreError>;
+    /// Give the lease back. It is no error if it is no longer held.
+    async fn release(&self, lease: &Lease) -> Result<(), StoreError>;
+    /// Who is the host now, if anybody: not one whose process is dead or whose lease has run out.
+    async fn holder(&self) -> Result<Option<Held>, StoreError>;
+
+    // Requests: what other commands ask of the host.
+
+    /// Leave a request for the host; the answer is its id.
+    async fn push_request(&self, request: NewRequest) -> Result<String, StoreError>;
+    /// Claim all requests that wait, oldest first. Those that a dead host had claimed come again
+    /// where that is harmless; the others are answered as unknown.
+    async fn take_requests(&self, lease: &Lease) -> Result<Vec<Request>, StoreError>;
+    async fn answer(&self, lease: &Lease, id: &str, response: Value) -> Result<(), StoreError>;
+    /// What has become of a request.
+    async fn outcome(&self, id: &str) -> Result<Outcome, StoreError>;
+    /// Take a request back that nobody has claimed. False: somebody has.
+    async fn withdraw(&self, id: &str) -> Result<bool, StoreError>;
+    /// Wait for the answer to a request. When it does not come in time the request is taken back,
+    /// and the answer is `Withdrawn`, or `Unknown` if the host had it already.
+    async fn wait_answer(&self, id: &str, timeout: Duration) -> Result<Answer, StoreError>;
+
+    // Small state of the host's parts.
+
+    async fn value(&self, key: &str) -> Result<Option<Value>, StoreError>;
+    /// The values whose keys begin with `prefix`, by key.
+    async fn values(&self, prefix: &str) -> Result<Vec<(String, Value)>, StoreError>;
+    async fn set_value(&self, lease: &Lease, key: &str, value: &Value) -> Result<(), StoreError>;
+    async fn remove_value(&self, lease: &Lease, key: &str) -> Result<(), StoreError>;
+}
+
+/// The name of the chain over the sessions, in the table of heads. No session has it.
+pub const LEDGER: &str = "";

@@ -1,0 +1,241 @@
+//! The journal for people: the list of sessions, one session line by line, and what verification
+//! found. Each is a structure that serializes, and a text made of it.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::session::entries;
+use super::{Body, Entry, JournalError, Report, Status};
+use crate::clock;
+use crate::gate::{Decision, Verdict};
+use crate::store::{SessionRecord, Store};
+
+/// Characters of a value within a line; `--json` has all of it.
+const DETAIL_CHARS_MAX: usize = 160;
+
+/// One session as `session show` has it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SessionView {
+    pub session: SessionRecord,
+    pub entries: Vec<Line>,
+}
+
+/// One entry: what a person reads, and the whole of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Line {
+    pub sequence: u64,
+    pub time: String,
+    pub key: String,
+    /// What happened, in words.
+    pub what: String,
+    /// `allow`, `ask` or `deny`, with the risk and the rules; empty where nothing was judged.
+    pub verdict: String,
+    /// How it ended, or what it said; empty for what only begins.
+    pub outcome: String,
+    pub body: Body,
+}
+
+/// All sessions, the oldest first.
+///
+/// # Errors
+/// The store failed.
+pub async fn list(store: &dyn Store) -> Result<Vec<SessionRecord>, JournalError> {
+    Ok(store.sessions().await?)
+}
+
+/// One session with its entries.
+///
+/// # Errors
+/// The store failed, there is no such session, or an entry cannot be read.
+pub async fn show(store: &dyn Store, session: &str) -> Result<SessionView, JournalError> {
+    let record = store
+        .session(session)
+        .await?
+        .ok_or_else(|| JournalError(format!("there is no session (`pi-host session list` has them): {session}")))?;
+    let entries = entries(store, session).await?.into_iter().map(Line::from).collect();
+    Ok(SessionView { session: record, entries })
+}
+
+#[must_use]
+pub fn list_text(sessions: &[SessionRecord]) -> String {
+    if sessions.is_empty() {
+        return "no sessions yet\n".into();
+    }
+    let mut text = String::new();
+    for session in sessions {
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            text,
+            "{}  {}  {:<12} {:<14} {}",
+            clock::rfc3339(session.created_ms),
+            clean(&session.id),
+            clean(&session.agent),
+            clean(&session.status),
+            short(&session.summary)
+        );
+    }
+    text
+}
+
+#[must_use]
+pub fn show_text(view: &SessionView) -> String {
+    let session = &view.session;
+    let mut text = format!(
+        "session {}, agent {}, {}, began {}\n",
+        clean(&session.id),
+        clean(&session.agent),
+        clean(&session.status),
+        clock::rfc3339(session.created_ms)
+    );
+    for line in &view.entries {
+        let _ = write!(text, "{:>5}  {}  {:<8} {}", line.sequence, line.time, line.key, short(&line.what));
+        if !line.verdict.is_empty() {
+            let _ = write!(text, "  [{}]", clean(&line.verdict));
+        }
+        if !line.outcome.is_empty() {
+            let _ = write!(text, "  {}", short(&line.outcome));
+        }
+        text.push('\n');
+    }
+    if !session.summary.is_empty() {
+        let _ = writeln!(text, "{}", clean(&session.summary));
+    }
+    text
+}
+
+#[must_use]
+pub fn verify_text(reports: &[Report]) -> String {
+    let mut text = String::new();
+    for report in reports {
+        let name = match &report.session {
+            Some(id) => format!("session {}", clean(id)),
+            None => "the chain over the sessions".into(),
+        };
+        if let Some(head) = &report.head {
+            let _ = writeln!(text, "holds    {name}: {} entries, head {head}", report.entries);
+        }
+        for problem in &report.problems {
+            let at = problem.sequence.map(|sequence| format!(" at {sequence}")).unwrap_or_default();
+            let _ = writeln!(text, "BROKEN   {name}{at}: {}", clean(&problem.detail));
+        }
+        if report.holds() && report.head.is_none() {
+            let _ = writeln!(text, "holds    {name}: it is empty");
+        }
+    }
+    text
+}
+
+impl From<Entry> for Line {
+    fn from(entry: Entry) -> Self {
+        let mut line = Self {
+            sequence: entry.sequence,
+            time: clock::rfc3339(entry.time_ms),
+            key: String::new(),
+            what: String::new(),
+            verdict: String::new(),
+            outcome: String::new(),
+            body: entry.body,
+        };
+        match &line.body {
+            Body::SessionStarted { agent, task, .. } => {
+                line.what = format!("session of `{agent}` began");
+                line.outcome = task.to_string();
+            }
+            Body::SessionResumed { host } => line.what = format!("taken up again by host {host}"),
+            Body::WaitStarted { key, until_ms } => {
+                line.key.clone_from(key);
+                line.what = format!("wait until {}", clock::rfc3339(*until_ms));
+            }
+            Body::WaitEnded { key } => {
+                line.key.clone_from(key);
+                line.what = "waited".into();
+            }
+            Body::CallStarted { key, tool, arguments, decision, .. } => {
+                line.key.clone_from(key);
+                line.what = format!("call `{tool}` with {arguments}");
+                line.verdict = verdict(decision);
+            }
+            Body::CallEnded { key, status, result } => {
+                line.key.clone_from(key);
+                line.what = format!("call {}", status_text(*status));
+                line.outcome = result.to_string();
+            }
+            Body::EffectStarted { key, act, decision, .. } => {
+                line.key.clone_from(key);
+                line.what = act.summary();
+                line.verdict = verdict(decision);
+            }
+            Body::EffectEnded { key, status, detail } => {
+                line.key.clone_from(key);
+                line.what = status_text(*status).into();
+                line.outcome = if *detail == Value::Null { String::new() } else { detail.to_string() };
+            }
+            Body::Refused { key, act, decision, .. } => {
+                line.key.clone_from(key);
+                line.what = format!("refused: {}", act.summary());
+                line.verdict = verdict(decision);
+                line.outcome.clone_from(&decision.reason);
+            }
+            Body::Approved { key, is_granted, by, reason } => {
+                line.key.clone_from(key);
+                line.what = format!("{} by {by}", if *is_granted { "granted" } else { "not granted" });
+                line.outcome.clone_from(reason);
+            }
+            Body::Logged { plugin, level, context, message } => {
+                line.what = format!("{plugin} {level} {context}").trim_end().to_string();
+                line.outcome.clone_from(message);
+            }
+            Body::SessionEnded { status, summary, .. } => {
+                line.what = format!("session ended: {status}");
+                line.outcome.clone_from(summary);
+            }
+        }
+        line
+    }
+}
+
+fn verdict(decision: &Decision) -> String {
+    let name = match decision.verdict {
+        Verdict::Allow => "allow",
+        Verdict::Ask => "ask",
+        Verdict::Deny => "deny",
+    };
+    let mut text = format!("{name}, risk {}", decision.risk);
+    if !decision.rules.is_empty() {
+        let _ = write!(text, ", {}", decision.rules.join(" "));
+    }
+    text
+}
+
+fn status_text(status: Status) -> &'static str {
+    match status {
+        Status::Done => "done",
+        Status::Failed => "failed",
+        Status::Refused => "refused",
+        Status::Abandoned => "abandoned",
+        Status::Unknown => "unknown",
+    }
+}
+
+/// Without control characters: a guest's text must not write to the terminal on its own account.
+fn clean(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    for character in text.chars() {
+        // The marks that reorder text hide what stands there as well as an escape sequence does.
+        if character.is_control() || matches!(character, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+            clean.extend(character.escape_default());
+        } else {
+            clean.push(character);
+        }
+    }
+    clean
+}
+
+fn short(text: &str) -> String {
+    let mut characters = text.chars();
+    let start: String = characters.by_ref().take(DETAIL_CHARS_MAX).collect();
+    let rest = if characters.next().is_some() { "..." } else { "" };
+    format!("{}{rest}", clean(&start))
+}

@@ -1,0 +1,260 @@
+//! What a session's entries say, looked up by key: the answers for an agent that is started again.
+//!
+//! A call may have been begun more than once: it is begun again after a crash where that is
+//! harmless. The last attempt counts, with the effects that came after it.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Body, Entry, Key, Status};
+use crate::gate::{Act, Decision, Effect};
+
+/// How a call or an effect ended.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Ended {
+    pub time_ms: u64,
+    pub status: Status,
+    /// The result of a call, the detail of an effect.
+    pub value: Value,
+}
+
+/// One act inside a call, or an agent's own.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EffectRecord {
+    pub key: Key,
+    pub started_ms: u64,
+    pub act: Act,
+    pub ended: Option<Ended>,
+}
+
+/// The last attempt of one call.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CallRecord {
+    pub key: Key,
+    pub tool: String,
+    pub arguments: Value,
+    pub effect: Effect,
+    pub idempotent: bool,
+    pub started_ms: u64,
+    /// 1, or more after crashes.
+    pub attempts: u32,
+    pub ended: Option<Ended>,
+    /// In the order in which they were begun.
+    pub effects: Vec<EffectRecord>,
+}
+
+/// What is known of a call that was begun.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fate<'a> {
+    /// Its result is known.
+    Ended(&'a Ended),
+    /// Nothing that changes anything had been begun: it can be run as if for the first time.
+    NotBegun,
+    /// It was cut off. `done` have an outcome, `open` may or may not have taken effect.
+    Unknown { done: Vec<&'a EffectRecord>, open: Vec<&'a EffectRecord> },
+}
+
+/// A call or an act that was refused: nothing of it was done.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RefusalRecord {
+    pub key: Key,
+    pub time_ms: u64,
+    pub act: Act,
+    pub decision: Decision,
+}
+
+/// A wait of the agent.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct WaitRecord {
+    pub key: Key,
+    pub started_ms: u64,
+    pub until_ms: u64,
+    pub ended_ms: Option<u64>,
+}
+
+/// What is known of one session.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    calls: HashMap<Key, CallRecord>,
+    waits: HashMap<Key, WaitRecord>,
+    refusals: HashMap<Key, RefusalRecord>,
+    /// Acts that belong to no call.
+    effects: HashMap<Key, EffectRecord>,
+    started: Option<Entry>,
+    ended: Option<Entry>,
+    last_ms: u64,
+    resumptions: u32,
+}
+
+impl History {
+    /// Read the entries of one session, in their order.
+    #[must_use]
+    pub fn load(entries: &[Entry]) -> Self {
+        let mut history = Self::default();
+        for entry in entries {
+            history.last_ms = entry.time_ms;
+            history.add(entry);
+        }
+        history
+    }
+
+    /// The call of this key, if it was begun. A refused one was not: see [`Self::refusal`].
+    #[must_use]
+    pub fn call(&self, key: &str) -> Option<&CallRecord> {
+        self.calls.get(key)
+    }
+
+    #[must_use]
+    pub fn wait(&self, key: &str) -> Option<&WaitRecord> {
+        self.waits.get(key)
+    }
+
+    /// The refusal of the call or the act of this key.
+    #[must_use]
+    pub fn refusal(&self, key: &str) -> Option<&RefusalRecord> {
+        self.refusals.get(key)
+    }
+
+    /// An act that belongs to no call.
+    #[must_use]
+    pub fn effect(&self, key: &str) -> Option<&EffectRecord> {
+        self.effects.get(key)
+    }
+
+    /// The entry with which the session began.
+    #[must_use]
+    pub fn started(&self) -> Option<&Entry> {
+        self.started.as_ref()
+    }
+
+    /// The entry with which the session ended, if it has.
+    #[must_use]
+    pub fn ended(&self) -> Option<&Entry> {
+        self.ended.as_ref()
+    }
+
+    /// The time of the last entry.
+    #[must_use]
+    pub fn last_ms(&self) -> u64 {
+        self.last_ms
+    }
+
+    /// How often the session was taken up again.
+    #[must_use]
+    pub fn resumptions(&self) -> u32 {
+        self.resumptions
+    }
+
+    /// The calls that were begun and of which no end is known, by key.
+    #[must_use]
+    pub fn open_calls(&self) -> Vec<&CallRecord> {
+        let mut open: Vec<_> = self.calls.values().filter(|call| call.ended.is_none()).collect();
+        open.sort_by_key(|call| numbers(&call.key));
+        open
+    }
+
+    fn add(&mut self, entry: &Entry) {
+        let time_ms = entry.time_ms;
+        match &entry.body {
+            Body::SessionStarted { .. } => {
+                self.started.get_or_insert_with(|| entry.clone());
+            }
+            Body::SessionEnded { .. } => self.ended = Some(entry.clone()),
+            Body::SessionResumed { .. } => {
+                self.resumptions += 1;
+                self.ended = None;
+            }
+            Body::WaitStarted { key, until_ms } => {
+                // A wait that is taken up again goes on for the rest only: the first intent counts.
+                self.waits.entry(key.clone()).or_insert_with(|| WaitRecord {
+                    key: key.clone(),
+                    started_ms: time_ms,
+                    until_ms: *until_ms,
+                    ended_ms: None,
+                });
+            }
+            Body::WaitEnded { key } => {
+                if let Some(wait) = self.waits.get_mut(key) {
+                    wait.ended_ms.get_or_insert(time_ms);
+                }
+            }
+            Body::CallStarted { key, tool, arguments, effect, idempotent, .. } => {
+                let attempts = self.calls.get(key).map_or(0, |call| call.attempts) + 1;
+                let call = CallRecord {
+                    key: key.clone(),
+                    tool: tool.clone(),
+                    arguments: arguments.clone(),
+                    effect: *effect,
+                    idempotent: *idempotent,
+                    started_ms: time_ms,
+                    attempts,
+                    ended: None,
+                    effects: Vec::new(),
+                };
+                self.calls.insert(key.clone(), call);
+            }
+            Body::CallEnded { key, status, result } => {
+                if let Some(call) = self.calls.get_mut(key) {
+                    call.ended = Some(Ended { time_ms, status: *status, value: result.clone() });
+                }
+            }
+            Body::EffectStarted { key, act, .. } => {
+                let effect =
+                    EffectRecord { key: key.clone(), started_ms: time_ms, act: act.clone(), ended: None };
+                match self.call_of(key) {
+                    Some(call) => call.effects.push(effect),
+                    None => {
+                        self.effects.insert(key.clone(), effect);
+                    }
+                }
+            }
+            Body::EffectEnded { key, status, detail } => {
+                let ended = Ended { time_ms, status: *status, value: detail.clone() };
+                let effect = match self.call_of(key) {
+                    // An outcome that arrives after the call was begun again belongs to no intent of this attempt.
+                    Some(call) => call.effects.iter_mut().rev().find(|effect| effect.key == *key),
+                    None => self.effects.get_mut(key),
+                };
+                if let Some(effect) = effect {
+                    effect.ended.get_or_insert(ended);
+                }
+            }
+            Body::Refused { key, act, decision, .. } => {
+                let refusal =
+                    RefusalRecord { key: key.clone(), time_ms, act: act.clone(), decision: decision.clone() };
+                self.refusals.insert(key.clone(), refusal);
+            }
+            Body::Approved { .. } | Body::Logged { .. } => {}
+        }
+    }
+
+    /// The call in which the effect of this key happened: `3.0` for `3.0.2`.
+    fn call_of(&mut self, effect: &str) -> Option<&mut CallRecord> {
+        let (call, _) = effect.rsplit_once('.')?;
+        self.calls.get_mut(call)
+    }
+}
+
+impl CallRecord {
+    /// What is known of the last attempt.
+    #[must_use]
+    pub fn fate(&self) -> Fate<'_> {
+        if let Some(ended) = &self.ended {
+            return Fate::Ended(ended);
+        }
+        let (done, open): (Vec<_>, Vec<_>) = self.changes().partition(|effect| effect.ended.is_some());
+        if done.is_empty() && open.is_empty() { Fate::NotBegun } else { Fate::Unknown { done, open } }
+    }
+
+    /// The acts that may have changed something. One that failed may have done a part of it.
+    pub fn changes(&self) -> impl Iterator<Item = &EffectRecord> {
+        self.effects.iter().filter(|effect| effect.act.effect() != Effect::Read)
+    }
+}
+
+/// `3.10` comes after `3.9`.
+fn numbers(key: &str) -> Vec<u64> {
+    key.split('.').map(|part| part.parse().unwrap_or(u64::MAX)).collect()
+}

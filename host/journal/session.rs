@@ -1,0 +1,208 @@
+//! One session's chain: it links bodies in the order in which they come and hands them to the writer.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+
+use super::chain::{self, Hash};
+use super::payload::{self, BODY_BYTES_MAX, Large};
+use super::writer::{Health, Item, Writer};
+use super::{Body, Entry, JournalError};
+use crate::clock;
+use crate::store::{Blob, Row, SUMMARY_CHARS_MAX, SessionMark, Store};
+
+/// The journal of one session. Clones append to the same chain.
+#[derive(Clone)]
+pub struct SessionJournal {
+    chain: Arc<Chain>,
+}
+
+/// The end of a chain, and the way to the store.
+pub(super) struct Chain {
+    id: Arc<str>,
+    end: Mutex<End>,
+    writer: Arc<Writer>,
+}
+
+struct End {
+    /// The sequence of the next entry.
+    next: u64,
+    hash: Hash,
+    time_ms: u64,
+}
+
+impl Chain {
+    pub(super) fn new(id: &str, next: u64, hash: Hash, time_ms: u64, writer: Arc<Writer>) -> Self {
+        writer.attach();
+        Self { id: Arc::from(id), end: Mutex::new(End { next, hash, time_ms }), writer }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, End> {
+        self.end.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Chain {
+    fn drop(&mut self) {
+        self.writer.detach();
+    }
+}
+
+impl SessionJournal {
+    pub(super) fn new(chain: Arc<Chain>) -> Self {
+        Self { chain }
+    }
+
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.chain.id
+    }
+
+    /// The time of the last entry, milliseconds since 1970: what a session calls now.
+    #[must_use]
+    pub fn time_ms(&self) -> u64 {
+        self.chain.lock().time_ms
+    }
+
+    /// Append without waiting until it is stored: entries are written in groups, in order. Returns
+    /// the entry's time, milliseconds since 1970.
+    ///
+    /// Whoever appends on behalf of a guest awaits [`Self::ready`] before, so that a slow disk slows
+    /// the guest down instead of filling the memory.
+    pub fn append(&self, body: Body) -> u64 {
+        let mark = mark(&self.chain.id, &body);
+        let (text, blobs) = encode(&body).unwrap_or_else(|_| payload::lift(to_value(&body), Large::LeftOut));
+        self.push(text, blobs, mark, None)
+    }
+
+    /// Append and wait until it, and all before it, is stored.
+    ///
+    /// # Errors
+    /// The store could not write (disk full, lease lost), or the body is too large. Nothing was stored.
+    pub async fn append_durable(&self, body: Body) -> Result<u64, JournalError> {
+        let mark = mark(&self.chain.id, &body);
+        let (text, blobs) = encode(&body)?;
+        self.chain.writer.ready().await;
+        let (sender, stored) = tokio::sync::oneshot::channel();
+        let time_ms = self.push(text, blobs, mark, Some(sender));
+        match stored.await {
+            Ok(result) => result.map(|()| time_ms),
+            Err(_) => Err(self.chain.writer.reason()),
+        }
+    }
+
+    /// Wait while more is on its way to the store than [`QUEUE_BYTES_HIGH`](super::QUEUE_BYTES_HIGH).
+    pub async fn ready(&self) {
+        self.chain.writer.ready().await;
+    }
+
+    /// Wait until everything that was appended so far is stored.
+    ///
+    /// # Errors
+    /// The store could not write.
+    pub async fn flush(&self) -> Result<(), JournalError> {
+        self.chain.writer.flush().await
+    }
+
+    /// Whether the journal can still write, and what it could not.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.chain.writer.health()
+    }
+
+    /// All entries of the session, in order.
+    ///
+    /// # Errors
+    /// The store failed, or an entry cannot be read.
+    pub async fn entries(&self) -> Result<Vec<Entry>, JournalError> {
+        self.flush().await?;
+        entries(self.chain.writer.store(), &self.chain.id).await
+    }
+
+    /// Link and queue under one lock, so that the order of the chain is the order of the rows.
+    fn push(
+        &self,
+        text: String,
+        blobs: Vec<Blob>,
+        mut mark: Option<SessionMark>,
+        waiter: Option<tokio::sync::oneshot::Sender<Result<(), JournalError>>>,
+    ) -> u64 {
+        let body: Arc<str> = Arc::from(text);
+        let mut end = self.chain.lock();
+        // Time never runs backwards within a session, whatever the system's clock does.
+        let time_ms = clock::now_ms().max(end.time_ms);
+        let hash = chain::link(&end.hash, end.next, time_ms, &body);
+        let row =
+            Row { session: self.chain.id.clone(), sequence: end.next, time_ms, body, hash: chain::to_hex(&hash) };
+        if let Some(SessionMark::Ended { time_ms: ended_ms, .. }) = &mut mark {
+            *ended_ms = time_ms;
+        }
+        *end = End { next: end.next + 1, hash, time_ms };
+        self.chain.writer.push(Item { row: Some(row), blobs, mark, waiter });
+        time_ms
+    }
+}
+
+/// How many rows are read at a time.
+pub(super) const PAGE_ROWS: u32 = 1_000;
+
+/// All stored entries of a session, in order, with their payloads. Needs no lease.
+///
+/// # Errors
+/// The store failed, or an entry cannot be read.
+pub async fn entries(store: &dyn Store, session: &str) -> Result<Vec<Entry>, JournalError> {
+    let mut entries = Vec::new();
+    loop {
+        let from = entries.last().map_or(0, |entry: &Entry| entry.sequence + 1);
+        let page = store.rows(session, from, PAGE_ROWS).await?;
+        let is_last = page.len() < PAGE_ROWS as usize;
+        for row in page {
+            entries.push(read(store, row).await?);
+        }
+        if is_last {
+            return Ok(entries);
+        }
+    }
+}
+
+async fn read(store: &dyn Store, row: Row) -> Result<Entry, JournalError> {
+    let broken = |why: &dyn std::fmt::Display| {
+        JournalError(format!("entry {} of session `{}` cannot be read: {why}", row.sequence, row.session))
+    };
+    let value = payload::restore(store, &row.body).await.map_err(|error| broken(&error))?;
+    let body = serde_json::from_value(value).map_err(|error| broken(&error))?;
+    Ok(Entry { session: row.session.to_string(), sequence: row.sequence, time_ms: row.time_ms, body, hash: row.hash })
+}
+
+fn encode(body: &Body) -> Result<(String, Vec<Blob>), JournalError> {
+    let text = serde_json::to_string(body).map_err(|error| JournalError(format!("the entry is no JSON: {error}")))?;
+    if text.len() > BODY_BYTES_MAX {
+        return Err(JournalError(format!("the entry is {} bytes, and may be: {BODY_BYTES_MAX}", text.len())));
+    }
+    if !payload::needs_lift(&text) {
+        return Ok((text, Vec::new()));
+    }
+    Ok(payload::lift(to_value(body), Large::Beside))
+}
+
+/// A body is made of text, numbers and JSON values with text as keys: it always is a JSON value.
+fn to_value(body: &Body) -> Value {
+    serde_json::to_value(body).unwrap_or(Value::Null)
+}
+
+/// What an entry changes in the list of sessions.
+fn mark(session: &Arc<str>, body: &Body) -> Option<SessionMark> {
+    match body {
+        Body::SessionStarted { agent, .. } => {
+            Some(SessionMark::Started { session: session.clone(), agent: agent.clone() })
+        }
+        Body::SessionEnded { status, summary, .. } => Some(SessionMark::Ended {
+            session: session.clone(),
+            status: status.clone(),
+            summary: summary.chars().take(SUMMARY_CHARS_MAX).collect(),
+            // Set when the entry is linked.
+            time_ms: 0,
+        }),
+        _ => None,
+    }
+}

@@ -1,0 +1,259 @@
+//! Verification: compute every chain again and compare it with the rows, the heads and the list of
+//! sessions. It needs no lease, and is right beside a host that writes.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::chain::{self, Hash};
+use super::payload::{self, RestoreError};
+use super::session::PAGE_ROWS;
+use super::JournalError;
+use crate::store::{Head, LEDGER, OPEN, Row, SUMMARY_CHARS_MAX, SessionRecord, Store};
+
+/// What verification found in one chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The session's id; None for the chain over the sessions.
+    pub session: Option<String>,
+    /// How many links hold.
+    pub entries: u64,
+    /// The hash at the end, if all holds: whoever keeps it elsewhere can compare it later.
+    pub head: Option<String>,
+    pub problems: Vec<Problem>,
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    pub finding: Finding,
+    /// Where: an entry of the session, or a session's number.
+    pub sequence: Option<u64>,
+    pub detail: String,
+}
+
+/// What can be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finding {
+    /// The row is not what was written, or the one before it is not.
+    ChangedRow,
+    /// Rows are missing between others.
+    MissingRow,
+    /// Rows are missing at the end.
+    CutTail,
+    /// There are rows after the end that the head names.
+    ExtraRow,
+    /// The head is gone.
+    MissingHead,
+    /// The head is not what the rows say.
+    ChangedHead,
+    /// A payload beside the chain is gone.
+    MissingPayload,
+    /// A payload beside the chain is not what was written.
+    ChangedPayload,
+    /// A session is gone from the list of sessions.
+    MissingSession,
+    /// The list of sessions says other than the session's entries.
+    ChangedSession,
+}
+
+/// Verify one session, or all and the chain over them.
+///
+/// # Errors
+/// The store failed, or there is no such session. What is wrong with the chains is no error.
+pub async fn verify(store: &dyn Store, session: Option<&str>) -> Result<Vec<Report>, JournalError> {
+    if let Some(id) = session {
+        let report = match store.session(id).await? {
+            Some(record) => verify_session(store, &record).await?,
+            None if store.traces().await?.iter().any(|trace| trace == id) => unlisted(id),
+            None => return Err(JournalError(format!("there is no session: {id}"))),
+        };
+        return Ok(vec![report]);
+    }
+    let head = store.head(LEDGER).await?;
+    let sessions = store.sessions().await?;
+    let mut reports = vec![verify_ledger(head.as_ref(), &sessions)];
+    for record in &sessions {
+        reports.push(verify_session(store, record).await?);
+    }
+    // Looked up last: a session that was opened meanwhile is no finding.
+    let traces = store.traces().await?;
+    let sessions = store.sessions().await?;
+    for id in traces {
+        if !sessions.iter().any(|record| record.id == id) {
+            reports.push(unlisted(&id));
+        }
+    }
+    Ok(reports)
+}
+
+fn unlisted(id: &str) -> Report {
+    let mut report = Report::new(Some(id));
+    report.find(Finding::MissingSession, None, "it has entries or a head, and is not in the list of sessions");
+    report
+}
+
+/// The chain over the sessions. Sessions beyond `head` were opened after it was read.
+fn verify_ledger(head: Option<&Head>, sessions: &[SessionRecord]) -> Report {
+    let mut report = Report::new(None);
+    let Some(head) = head else {
+        if !sessions.is_empty() {
+            report.find(Finding::MissingHead, None, "the chain over the sessions has lost its head");
+        }
+        return report;
+    };
+    let mut previous = chain::ORIGIN;
+    let mut number = 0;
+    for record in sessions.iter().filter(|record| record.number < head.entries) {
+        while number < record.number {
+            report.find(Finding::MissingSession, Some(number), "a whole session was removed");
+            number += 1;
+        }
+        number = record.number + 1;
+        let hash = chain::link_session(&previous, record.number, record.created_ms, &record.id);
+        if chain::to_hex(&hash) != record.hash && report.problems.is_empty() {
+            let detail = format!("the entry of session `{}` is not what was written", record.id);
+            report.find(Finding::ChangedSession, Some(record.number), &detail);
+        }
+        // Go on from what stands there, so that one change is found once.
+        previous = chain::from_hex(&record.hash).unwrap_or(hash);
+        report.entries += 1;
+    }
+    while number < head.entries {
+        report.find(Finding::MissingSession, Some(number), "a whole session was removed from the end");
+        number += 1;
+    }
+    report.conclude(&previous, head)
+}
+
+async fn verify_session(store: &dyn Store, record: &SessionRecord) -> Result<Report, JournalError> {
+    let mut report = Report::new(Some(&record.id));
+    let Some(start) = chain::from_hex(&record.hash) else {
+        report.find(Finding::ChangedSession, None, "its hash in the list of sessions is no hash");
+        return Ok(report);
+    };
+    let Some(head) = store.head(&record.id).await? else {
+        report.find(Finding::MissingHead, None, "its head is gone: nobody can say where it ended");
+        return Ok(report);
+    };
+    let mut walk = Walk { previous: start, next: 0, end: head.entries, started: None, ended: None };
+    'pages: loop {
+        let page = store.rows(&record.id, walk.next, PAGE_ROWS).await?;
+        if page.is_empty() {
+            break;
+        }
+        for row in page {
+            if row.sequence >= walk.end {
+                break 'pages;
+            }
+            walk.step(store, &row, &mut report).await?;
+        }
+    }
+    if walk.next < walk.end {
+        let detail = format!("the entries from {} to {} are gone", walk.next, walk.end - 1);
+        report.find(Finding::CutTail, Some(walk.next), &detail);
+    }
+    // Read in this order, the head is never behind the rows unless somebody put them there.
+    let extent = store.extent(&record.id).await?;
+    let now = store.head(&record.id).await?.map_or(0, |head| head.entries).max(head.entries);
+    if extent.rows > now || extent.last.is_some_and(|last| last >= now) {
+        let detail = format!("there are {} entries, and the head counts {now}", extent.rows);
+        report.find(Finding::ExtraRow, Some(now), &detail);
+    }
+    if let Some(listed) = store.session(&record.id).await?
+        && store.head(&record.id).await?.as_ref() == Some(&head)
+    {
+        // Nothing was appended meanwhile, so the list and the entries are of the same moment.
+        walk.compare(&listed, &mut report);
+    }
+    Ok(report.conclude(&walk.previous, &head))
+}
+
+/// The way along one session's chain.
+struct Walk {
+    previous: Hash,
+    next: u64,
+    end: u64,
+    started: Option<String>,
+    ended: Option<(String, String)>,
+}
+
+impl Walk {
+    async fn step(&mut self, store: &dyn Store, row: &Row, report: &mut Report) -> Result<(), JournalError> {
+        if row.sequence > self.next {
+            let detail = format!("the entries from {} to {} are gone", self.next, row.sequence - 1);
+            report.find(Finding::MissingRow, Some(self.next), &detail);
+        }
+        let is_gap = row.sequence > self.next;
+        self.next = row.sequence + 1;
+        let hash = chain::link(&self.previous, row.sequence, row.time_ms, &row.body);
+        // After a gap the link before is not known, so this row cannot be judged by itself.
+        if chain::to_hex(&hash) != row.hash && !is_gap {
+            report.find(Finding::ChangedRow, Some(row.sequence), "the entry is not what was written");
+        }
+        // Go on from what stands there, so that one change is found once.
+        self.previous = chain::from_hex(&row.hash).unwrap_or(hash);
+        report.entries += 1;
+        match payload::restore(store, &row.body).await {
+            Ok(body) => self.note(&body),
+            Err(RestoreError::Store(error)) => return Err(error.into()),
+            Err(error @ RestoreError::Missing(_)) => {
+                report.find(Finding::MissingPayload, Some(row.sequence), &error.to_string());
+            }
+            Err(error) => report.find(Finding::ChangedPayload, Some(row.sequence), &error.to_string()),
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, body: &Value) {
+        let text = |field: &str| body.get(field).and_then(Value::as_str).unwrap_or_default().to_string();
+        match body.get("entry").and_then(Value::as_str) {
+            Some("session_started") => self.started = Some(text("agent")),
+            Some("session_ended") => self.ended = Some((text("status"), text("summary"))),
+            _ => {}
+        }
+    }
+
+    /// The list of sessions is a copy of what the entries say.
+    fn compare(&self, record: &SessionRecord, report: &mut Report) {
+        let agent = self.started.as_deref().unwrap_or_default();
+        if agent != record.agent {
+            let detail = format!("the list of sessions says agent `{}`, its entries `{agent}`", record.agent);
+            report.find(Finding::ChangedSession, None, &detail);
+        }
+        let (status, summary) =
+            self.ended.as_ref().map_or((OPEN, ""), |(status, summary)| (status.as_str(), summary.as_str()));
+        if status != record.status || !summary.chars().take(SUMMARY_CHARS_MAX).eq(record.summary.chars()) {
+            let detail = format!("the list of sessions says it is `{}`, its entries `{status}`", record.status);
+            report.find(Finding::ChangedSession, None, &detail);
+        }
+    }
+}
+
+impl Report {
+    fn new(session: Option<&str>) -> Self {
+        Self { session: session.map(str::to_string), entries: 0, head: None, problems: Vec::new() }
+    }
+
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    fn find(&mut self, finding: Finding, sequence: Option<u64>, detail: &str) {
+        self.problems.push(Problem { finding, sequence, detail: detail.to_string() });
+    }
+
+    /// Compare the end of the chain with its head.
+    fn conclude(mut self, end: &Hash, head: &Head) -> Self {
+        let end = chain::to_hex(end);
+        if end != head.hash && self.holds() {
+            self.find(Finding::ChangedHead, None, "the head's hash is not that of the last entry");
+        }
+        if self.holds() {
+            self.head = Some(end);
+        }
+        self
+    }
+}
