@@ -8,5 +8,7 @@ pub mod config;
 pub mod confine;
 pub mod gate;
 pub mod journal;
+pub mod plugin;
+pub mod runtime;
 pub mod store;
 pub mod supervisor;

@@ -1,0 +1,223 @@
+//! Reading a component's bytes: what it imports and exports, and the manifest inside.
+
+use serde::Serialize;
+use wasmparser::{Encoding, Parser, Payload};
+
+use super::{Manifest, ManifestError, SECTION};
+
+/// A component larger than this is not read.
+const COMPONENT_BYTES_MAX: usize = 256 << 20;
+
+/// What can be granted. Each belongs to one interface, or to one family of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Capability {
+    Files,
+    Process,
+    Services,
+    Tools,
+    Session,
+    Log,
+}
+
+impl Capability {
+    /// The word for it in manifests and in `pi.toml`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Capability::Files => "files",
+            Capability::Process => "process",
+            Capability::Services => "services",
+            Capability::Tools => "tools",
+            Capability::Session => "session",
+            Capability::Log => "log",
+        }
+    }
+}
+
+/// What an import of a component asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Import {
+    /// Always linked, and reaches nothing: clocks, random numbers, an empty environment, an empty
+    /// file system, types.
+    Inert(String),
+    /// Linked where it is declared and granted.
+    Capability(Capability, String),
+}
+
+/// A component, looked at but not compiled.
+#[derive(Clone, Debug)]
+pub struct Binary {
+    pub manifest: Manifest,
+    pub imports: Vec<Import>,
+    pub exports: Vec<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum BinaryError {
+    #[error("not a WebAssembly component: {0}\nhint: build it for wasm32-wasip2, or wrap the module with `wasm-tools component new`")]
+    NotComponent(String),
+    #[error("the component is larger than {} MiB", COMPONENT_BYTES_MAX >> 20)]
+    TooLarge,
+    #[error("the component has no manifest\nhint: pack it with its plugin.json (custom section `{SECTION}`)")]
+    NoManifest,
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    #[error("the component imports what this host does not have: `{0}`\nhint: remove the dependency on it, or see docs/plugins.md for the interfaces there are")]
+    UnknownImport(String),
+    #[error("the component imports another version of an interface: `{found}`, this host has `{known}`\nhint: build it against wit/ of this host's version")]
+    OtherVersion { found: String, known: String },
+    #[error("the component exports `{found}`, this host speaks `{known}`\nhint: build it against wit/ of this host's version")]
+    OtherContract { found: String, known: String },
+    #[error("the component exports neither `pi:tool/tool@0.1.0` nor `pi:agent/agent@0.1.0`, as its manifest says it does")]
+    NoContract,
+    #[error("the component imports `{import}`, and its manifest does not declare `{capability}`\nhint: declare it under `needs` in plugin.json, with the reason, and pack it again")]
+    Undeclared { import: String, capability: &'static str },
+    #[error("the manifest declares an unknown capability: `{0}`\nhint: known are files, process, services, tools, session, log")]
+    UnknownNeed(String),
+}
+
+/// The interfaces of our own, with what each asks for.
+const INTERFACES: &[(&str, Option<Capability>)] = &[
+    ("pi:gate/refusal@0.1.0", None),
+    ("pi:tool/types@0.1.0", None),
+    ("pi:files/files@0.1.0", Some(Capability::Files)),
+    ("pi:process/process@0.1.0", Some(Capability::Process)),
+    ("pi:services/services@0.1.0", Some(Capability::Services)),
+    ("pi:tools/tools@0.1.0", Some(Capability::Tools)),
+    ("pi:agent/session@0.1.0", Some(Capability::Session)),
+    ("wasi:logging/logging@0.1.0-draft", Some(Capability::Log)),
+];
+
+/// The standard packages that are linked with nothing behind them.
+const INERT: &[&str] = &["wasi:io/", "wasi:clocks/", "wasi:random/", "wasi:cli/", "wasi:filesystem/", "wasi:sockets/"];
+
+impl Binary {
+    /// Look at a component.
+    ///
+    /// # Errors
+    /// What it is that this host cannot take, by name, and what to do.
+    pub fn read(bytes: &[u8]) -> Result<Self, BinaryError> {
+        if bytes.len() > COMPONENT_BYTES_MAX {
+            return Err(BinaryError::TooLarge);
+        }
+        let Surface { imports, exports, section } = surface(bytes)?;
+        // The contract is looked at before the manifest: a plugin of another version may well
+        // carry a manifest of another form.
+        for export in &exports {
+            check_contract(export)?;
+        }
+        let manifest = Manifest::parse(section.ok_or(BinaryError::NoManifest)?)?;
+        let has_tool = exports.iter().any(|e| e == "pi:tool/tool@0.1.0");
+        let has_agent = exports.iter().any(|e| e == "pi:agent/agent@0.1.0");
+        let is_as_said = match manifest.kind {
+            super::Kind::Tool => has_tool,
+            super::Kind::Agent => has_agent,
+        };
+        if !is_as_said {
+            return Err(BinaryError::NoContract);
+        }
+        let imports = imports.into_iter().map(classify).collect::<Result<Vec<_>, _>>()?;
+        let binary = Self { manifest, imports, exports };
+        binary.check_needs()?;
+        Ok(binary)
+    }
+
+    /// The capabilities that the component really imports.
+    pub fn capabilities(&self) -> impl Iterator<Item = (Capability, &str)> {
+        self.imports.iter().filter_map(|import| match import {
+            Import::Capability(capability, name) => Some((*capability, name.as_str())),
+            Import::Inert(_) => None,
+        })
+    }
+
+    fn check_needs(&self) -> Result<(), BinaryError> {
+        let needs = &self.manifest.needs;
+        for need in needs {
+            let is_known = INTERFACES.iter().any(|(_, c)| c.is_some_and(|c| c.name() == need.capability));
+            if !is_known && need.capability != "preopens" {
+                return Err(BinaryError::UnknownNeed(need.capability.clone()));
+            }
+        }
+        for (capability, import) in self.capabilities() {
+            if !needs.iter().any(|need| need.capability == capability.name()) {
+                return Err(BinaryError::Undeclared { import: import.to_owned(), capability: capability.name() });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The outermost level of a component.
+struct Surface<'a> {
+    imports: Vec<String>,
+    exports: Vec<String>,
+    section: Option<&'a [u8]>,
+}
+
+fn surface(bytes: &[u8]) -> Result<Surface<'_>, BinaryError> {
+    let broken = |error: wasmparser::BinaryReaderError| BinaryError::NotComponent(error.to_string());
+    let mut found = Surface { imports: Vec::new(), exports: Vec::new(), section: None };
+    let mut depth = 0_u32;
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload.map_err(broken)? {
+            Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
+                return Err(BinaryError::NotComponent("it is a core module".into()));
+            }
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(section) if depth == 0 => {
+                for import in section {
+                    found.imports.push(import.map_err(broken)?.name.name.to_owned());
+                }
+            }
+            Payload::ComponentExportSection(section) if depth == 0 => {
+                for export in section {
+                    found.exports.push(export.map_err(broken)?.name.name.to_owned());
+                }
+            }
+            Payload::CustomSection(section) if depth == 0 && section.name() == SECTION => {
+                found.section = Some(section.data());
+            }
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+fn classify(name: String) -> Result<Import, BinaryError> {
+    if let Some((known, capability)) = INTERFACES.iter().find(|(known, _)| *known == name) {
+        return Ok(match capability {
+            Some(capability) => Import::Capability(*capability, (*known).to_owned()),
+            None => Import::Inert(name),
+        });
+    }
+    if INERT.iter().any(|package| name.starts_with(package)) && name.contains("@0.2.") {
+        return Ok(Import::Inert(name));
+    }
+    let stem = |full: &str| full.split('@').next().unwrap_or_default().to_owned();
+    match INTERFACES.iter().find(|(known, _)| stem(known) == stem(&name)) {
+        Some((known, _)) => Err(BinaryError::OtherVersion { found: name, known: (*known).to_owned() }),
+        None => Err(BinaryError::UnknownImport(name)),
+    }
+}
+
+fn check_contract(export: &str) -> Result<(), BinaryError> {
+    for known in ["pi:tool/tool@0.1.0", "pi:agent/agent@0.1.0"] {
+        let stem = known.split('@').next().unwrap_or_default();
+        if export != known && export.split('@').next() == Some(stem) {
+            return Err(BinaryError::OtherContract { found: export.to_owned(), known: known.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+/// Put a manifest into a component: append it as the custom section that [`Binary::read`] reads.
+#[must_use]
+pub fn pack(component: &[u8], manifest: &str) -> Vec<u8> {
+    use wasm_encoder::{ComponentSection as _, CustomSection};
+    let mut packed = component.to_vec();
+    CustomSection { name: SECTION.into(), data: manifest.as_bytes().into() }.append_to_component(&mut packed);
+    packed
+}

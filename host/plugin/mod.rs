@@ -1,0 +1,18 @@
+//! What a plugin is before it runs: its manifest, the imports in its binary, its contract.
+//!
+//! Pure: reads bytes, never runs or compiles them, so that listing and inspecting a plugin is safe
+//! whatever it contains. To add a capability, name its interface in [`Capability`].
+
+mod binary;
+mod builtin;
+mod manifest;
+
+pub use binary::{Binary, BinaryError, Capability, Import, pack};
+pub use builtin::{BUILTIN, builtin};
+pub use manifest::{Kind, Manifest, ManifestError, Need, Tool, ToolEffect};
+
+/// The contract that this host speaks: `pi:tool` and `pi:agent` of this version.
+pub const CONTRACT: &str = "0.1";
+
+/// The name of the custom section that holds the manifest.
+pub const SECTION: &str = "pi-plugin";

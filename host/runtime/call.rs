@@ -1,0 +1,285 @@
+//! One call: a fresh store and instance, its limits, and how its end is told.
+//!
+//! Two clocks bound a call: epochs make a running guest yield, and the deadline around the whole
+//! future also covers time inside host calls. After either, the store is dropped with all it holds.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+use tokio::io::AsyncWrite;
+use wasmtime::component::ResourceTable;
+use wasmtime::{CallHook, Store};
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::{Deterministic, HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder};
+
+use super::engine::Runtime;
+use super::link::{Grants, LinkedAgent, LinkedTool};
+use crate::capability::bindings::agent_world::exports::pi::agent::agent::{Outcome, Task};
+use crate::capability::bindings::pi::tool::types::{Content, Definition, Error};
+use crate::capability::door::Door;
+use crate::capability::limits::{Limits, TooManyHostCalls};
+use crate::capability::log::LogState;
+use crate::capability::session::SessionState;
+use crate::capability::state::CallState;
+use crate::capability::tools::ToolsState;
+
+/// Bytes that a guest may hand to the host in one call of it: a 16 MiB write with room around.
+const HOSTCALL_BYTES_MAX: usize = 64 << 20;
+/// Handles (children, pollables, streams) alive at once.
+const HANDLES_MAX: usize = 4_096;
+/// What is kept of a guest's standard error, for the message when it traps.
+const STDERR_BYTES_MAX: usize = 4_096;
+
+/// The limits of one call.
+#[derive(Clone, Debug)]
+pub struct CallLimits {
+    pub memory_bytes_max: u64,
+    pub call_ms_max: u64,
+    pub output_bytes_max: u64,
+    pub host_calls_max: u64,
+}
+
+/// What the caller lends to one call.
+pub struct Context {
+    pub door: Door,
+    pub limits: CallLimits,
+    pub tools: Option<Arc<dyn ToolsState>>,
+    pub session: Option<Arc<dyn SessionState>>,
+    pub determinism: Option<Determinism>,
+}
+
+/// What an agent gets instead of a clock and a random source.
+#[derive(Clone)]
+pub struct Determinism {
+    /// Milliseconds since 1970 at the last journal entry; moved on by the session.
+    pub now_ms: Arc<AtomicU64>,
+    pub seed: [u8; 16],
+}
+
+/// Why a call gave no result of its own.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    #[error("{0}")]
+    Limit(String),
+    #[error("the component trapped: {0}")]
+    Trap(String),
+    #[error("the component does not start: {0}")]
+    Start(String),
+}
+
+impl Runtime {
+    /// Call a tool in a fresh instance.
+    ///
+    /// # Errors
+    /// What the tool answered, or which limit or trap ended it.
+    pub async fn call_tool(&self, tool: &LinkedTool, context: Context, name: &str, arguments: &str) -> Result<Vec<Content>, Error> {
+        let limits = context.limits.clone();
+        let stderr = Tail::default();
+        let mut store = self.store(&tool.grants, context, &stderr);
+        let called = async {
+            let instance = tool.pre.instantiate_async(&mut store).await.map_err(|e| (true, e))?;
+            instance.pi_tool_tool().call_call(&mut store, name, arguments).await.map_err(|e| (false, e))
+        };
+        let ended = tokio::time::timeout(Duration::from_millis(limits.call_ms_max), called).await;
+        let result = match ended {
+            Err(_) => Err(CallError::Limit(format!("the call took longer than the {} ms that it may", limits.call_ms_max))),
+            Ok(Err((is_start, error))) => Err(told(&store, is_start, &error, &stderr)),
+            Ok(Ok(result)) => Ok(result),
+        };
+        match result {
+            Err(CallError::Limit(text)) => Err(Error::Limit(text)),
+            Err(other) => Err(Error::Failed(other.to_string())),
+            Ok(result) => {
+                let size = size_of(&result);
+                if size > limits.output_bytes_max {
+                    return Err(Error::Limit(format!(
+                        "the result has {size} bytes, more than the {} that it may have",
+                        limits.output_bytes_max
+                    )));
+                }
+                result
+            }
+        }
+    }
+
+    /// The definitions that a tool component itself gives.
+    ///
+    /// # Errors
+    /// Which limit or trap ended it.
+    pub async fn definitions(&self, tool: &LinkedTool, context: Context) -> Result<Vec<Definition>, CallError> {
+        let limits = context.limits.clone();
+        let stderr = Tail::default();
+        let mut store = self.store(&tool.grants, context, &stderr);
+        let called = async {
+            let instance = tool.pre.instantiate_async(&mut store).await.map_err(|e| (true, e))?;
+            instance.pi_tool_tool().call_definitions(&mut store).await.map_err(|e| (false, e))
+        };
+        match tokio::time::timeout(Duration::from_millis(limits.call_ms_max), called).await {
+            Err(_) => Err(CallError::Limit("the definitions took too long".into())),
+            Ok(Err((is_start, error))) => Err(told(&store, is_start, &error, &stderr)),
+            Ok(Ok(definitions)) => Ok(definitions),
+        }
+    }
+
+    /// Run an agent until it is done.
+    ///
+    /// # Errors
+    /// Which limit or trap ended it, or the agent's own sentence.
+    pub async fn run_agent(&self, agent: &LinkedAgent, context: Context, task: &Task) -> Result<Outcome, CallError> {
+        let limits = context.limits.clone();
+        let stderr = Tail::default();
+        let mut store = self.store(&agent.grants, context, &stderr);
+        let called = async {
+            let instance = agent.pre.instantiate_async(&mut store).await.map_err(|e| (true, e))?;
+            instance.pi_agent_agent().call_run(&mut store, task).await.map_err(|e| (false, e))
+        };
+        match tokio::time::timeout(Duration::from_millis(limits.call_ms_max), called).await {
+            Err(_) => Err(CallError::Limit(format!("the session took longer than the {} ms that it may", limits.call_ms_max))),
+            Ok(Err((is_start, error))) => Err(told(&store, is_start, &error, &stderr)),
+            Ok(Ok(Err(sentence))) => Err(CallError::Start(sentence)),
+            Ok(Ok(Ok(outcome))) => Ok(outcome),
+        }
+    }
+
+    fn store(&self, grants: &Grants, context: Context, stderr: &Tail) -> Store<CallState> {
+        let limits = Limits::new(context.limits.memory_bytes_max, context.limits.host_calls_max);
+        let state = CallState {
+            table: ResourceTable::new(),
+            wasi: wasi(stderr, context.determinism.as_ref(), grants),
+            limits,
+            door: context.door,
+            files: grants.files.clone(),
+            process: grants.process.clone(),
+            services: grants.services.clone(),
+            tools: context.tools.filter(|_| grants.has_tools),
+            session: context.session,
+            log: grants.has_log.then(LogState::default),
+        };
+        let mut store = Store::new(&self.engine, state);
+        store.limiter(|state| &mut state.limits);
+        store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
+        store.set_max_component_handles(HANDLES_MAX);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_async_yield_and_update(1);
+        let host_calls_max = context.limits.host_calls_max;
+        store.call_hook(move |mut context, hook| match hook {
+            CallHook::CallingHost if !context.data_mut().limits.host_call() => {
+                Err(wasmtime::Error::new(TooManyHostCalls(host_calls_max)))
+            }
+            _ => Ok(()),
+        });
+        store
+    }
+}
+
+fn wasi(stderr: &Tail, determinism: Option<&Determinism>, grants: &Grants) -> WasiCtx {
+    let mut builder = WasiCtxBuilder::new();
+    builder.stderr(stderr.clone()).allow_tcp(false).allow_udp(false);
+    if let Some(determinism) = determinism {
+        let clock = SessionClock(determinism.now_ms.clone());
+        let seed = determinism.seed;
+        builder
+            .wall_clock(clock.clone())
+            .monotonic_clock(clock)
+            .secure_random(Deterministic::new(seed.to_vec()))
+            .insecure_random(Deterministic::new(seed.to_vec()))
+            .insecure_random_seed(u128::from_le_bytes(seed));
+    }
+    let _ = grants;
+    builder.build()
+}
+
+/// An agent's clock: the time of its session's last journal entry.
+#[derive(Clone)]
+struct SessionClock(Arc<AtomicU64>);
+
+impl HostWallClock for SessionClock {
+    fn resolution(&self) -> Duration {
+        Duration::from_millis(1)
+    }
+    fn now(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::Relaxed))
+    }
+}
+
+impl HostMonotonicClock for SessionClock {
+    fn resolution(&self) -> u64 {
+        1_000_000
+    }
+    fn now(&self) -> u64 {
+        self.0.load(Ordering::Relaxed).saturating_mul(1_000_000)
+    }
+}
+
+/// The last of what a guest wrote to its standard error.
+#[derive(Clone, Default)]
+struct Tail(Arc<Mutex<Vec<u8>>>);
+
+impl Tail {
+    fn text(&self) -> String {
+        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&bytes).trim().to_owned()
+    }
+}
+
+impl IsTerminal for Tail {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Tail {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+}
+
+impl AsyncWrite for Tail {
+    fn poll_write(self: Pin<&mut Self>, _: &mut TaskContext<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.extend_from_slice(bytes);
+        let excess = kept.len().saturating_sub(STDERR_BYTES_MAX);
+        kept.drain(..excess);
+        Poll::Ready(Ok(bytes.len()))
+    }
+    fn poll_flush(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// What ended a call, in the caller's words: a limit by its name, a trap by its cause.
+fn told(store: &Store<CallState>, is_start: bool, error: &wasmtime::Error, stderr: &Tail) -> CallError {
+    if let Some(too_many) = error.downcast_ref::<TooManyHostCalls>() {
+        return CallError::Limit(too_many.to_string());
+    }
+    if let Some(limit) = store.data().limits.reached() {
+        return CallError::Limit(format!("the call needed more than its {limit}"));
+    }
+    let cause = error.root_cause().to_string();
+    let words = stderr.text();
+    let text = if words.is_empty() { cause } else { format!("{cause}; it said: {words}") };
+    if is_start { CallError::Start(text) } else { CallError::Trap(text) }
+}
+
+fn size_of(result: &Result<Vec<Content>, Error>) -> u64 {
+    let bytes: usize = match result {
+        Ok(contents) => contents
+            .iter()
+            .map(|content| match content {
+                Content::Text(text) | Content::Json(text) => text.len(),
+                Content::Blob(blob) => blob.bytes.len() + blob.mime.len(),
+            })
+            .sum(),
+        Err(
+            Error::InvalidArguments(text) | Error::NotFound(text) | Error::Unknown(text) | Error::Limit(text) | Error::Failed(text),
+        ) => text.len(),
+        Err(Error::Refused(_)) => 0,
+    };
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}

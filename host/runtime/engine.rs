@@ -1,0 +1,127 @@
+//! The engine: one for the whole host, with the settings that DESIGN measured.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use super::cache::Cache;
+
+/// How often a running guest looks whether it should yield.
+pub(super) const TICK: Duration = Duration::from_millis(10);
+/// Instances that can be alive at once; the pool is made for so many.
+pub(super) const INSTANCES_MAX: u32 = 1_000;
+/// Largest linear memory of a pooled instance; what one call may use is a plugin's own limit.
+const MEMORY_BYTES_MAX: usize = 1 << 30;
+/// Memory kept and zeroed by hand between two instances in one slot, rather than given back.
+const MEMORY_KEEP_RESIDENT: usize = 32 << 20;
+const TABLE_KEEP_RESIDENT: usize = 512 << 10;
+const TABLE_ELEMENTS_MAX: usize = 100_000;
+const WASM_STACK_BYTES: usize = 1 << 20;
+
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    #[error("the WebAssembly engine does not start: {0}")]
+    Engine(String),
+}
+
+/// The engine, its clock for yielding, and the compile cache.
+pub struct Runtime {
+    pub(super) engine: Engine,
+    pub(super) cache: Option<Cache>,
+    is_pooled: bool,
+    is_alive: Arc<AtomicBool>,
+}
+
+impl Runtime {
+    /// Start the engine. `cache` is where compiled code is kept; none keeps it in memory only.
+    ///
+    /// # Errors
+    /// The machine cannot run it at all.
+    pub fn new(cache: Option<Cache>) -> Result<Self, RuntimeError> {
+        Self::with_instances(cache, INSTANCES_MAX)
+    }
+
+    /// The same with room for so many instances at once: a command that makes one call
+    /// need not reserve a pool.
+    ///
+    /// # Errors
+    /// The machine cannot run it at all.
+    pub fn with_instances(cache: Option<Cache>, instances: u32) -> Result<Self, RuntimeError> {
+        // Where the address space does not hold the pool (ulimit -v, small VMs), instances are
+        // made on demand: slower, and just as confined.
+        let (engine, is_pooled) = match Engine::new(&settings(Some(instances))) {
+            Ok(engine) => (engine, true),
+            Err(_) => (Engine::new(&settings(None)).map_err(|e| RuntimeError::Engine(format!("{e:#}")))?, false),
+        };
+        let is_alive = Arc::new(AtomicBool::new(true));
+        let weak = engine.weak();
+        let alive = is_alive.clone();
+        std::thread::Builder::new()
+            .name("epoch".into())
+            .spawn(move || {
+                while alive.load(Ordering::Relaxed) {
+                    std::thread::sleep(TICK);
+                    match weak.upgrade() {
+                        Some(engine) => engine.increment_epoch(),
+                        None => return,
+                    }
+                }
+            })
+            .map_err(|e| RuntimeError::Engine(e.to_string()))?;
+        Ok(Self { engine, cache, is_pooled, is_alive })
+    }
+
+    /// Whether instances come from the pool.
+    #[must_use]
+    pub fn is_pooled(&self) -> bool {
+        self.is_pooled
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        self.is_alive.store(false, Ordering::Relaxed);
+    }
+}
+
+fn settings(pool_of: Option<u32>) -> Config {
+    let mut config = Config::new();
+    config
+        .wasm_component_model(true)
+        .epoch_interruption(true)
+        .memory_init_cow(true)
+        .max_wasm_stack(WASM_STACK_BYTES)
+        .async_stack_size(WASM_STACK_BYTES + (512 << 10))
+        // An agent is replayed from its journal: the same input has to give the same bits.
+        .cranelift_nan_canonicalization(true)
+        .relaxed_simd_deterministic(true)
+        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(8));
+    if let Some(instances) = pool_of {
+        let mut pool = PoolingAllocationConfig::new();
+        pool.total_component_instances(instances)
+            // A Python component is 38 core instances, a QuickJS one has 3 memories.
+            .total_core_instances(instances.saturating_mul(8))
+            .total_memories(instances.saturating_mul(2))
+            .total_tables(instances.saturating_mul(4))
+            .total_stacks(instances)
+            .max_core_instances_per_component(64)
+            .max_memories_per_component(8)
+            .max_tables_per_component(64)
+            .max_component_instance_size(1 << 20)
+            .max_core_instance_size(1 << 20)
+            .table_elements(TABLE_ELEMENTS_MAX)
+            .max_memory_size(MEMORY_BYTES_MAX)
+            .linear_memory_keep_resident(MEMORY_KEEP_RESIDENT)
+            .table_keep_resident(TABLE_KEEP_RESIDENT)
+            .async_stack_keep_resident(128 << 10)
+            .max_unused_warm_slots(64)
+            .pagemap_scan(Enabled::Auto);
+        config
+            .memory_reservation(u64::try_from(MEMORY_BYTES_MAX).unwrap_or(u64::MAX))
+            .memory_guard_size(32 << 20)
+            .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    }
+    config
+}

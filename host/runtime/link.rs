@@ -1,0 +1,123 @@
+//! What a plugin can reach: for each plugin a linker with just what its component imports, its
+//! manifest declares and the operator granted.
+
+use std::sync::Arc;
+
+use wasmtime::component::{HasSelf, Linker};
+use wasmtime_wasi::p2::bindings as wasi;
+
+use super::compile::Compiled;
+use super::engine::Runtime;
+use crate::capability::bindings::agent_world::AgentExportsPre;
+use crate::capability::bindings::tool_world::ToolExportsPre;
+use crate::capability::bindings::{self, pi};
+use crate::capability::files::FilesState;
+use crate::capability::process::ProcessState;
+use crate::capability::services::ServicesState;
+use crate::capability::state::CallState;
+use crate::plugin::{Capability, Manifest};
+
+/// A plugin's grants, resolved. What is `None` was not granted.
+#[derive(Clone, Default)]
+pub struct Grants {
+    pub files: Option<Arc<FilesState>>,
+    pub process: Option<Arc<ProcessState>>,
+    pub services: Option<Arc<ServicesState>>,
+    /// The session lends what stands behind these two.
+    pub has_tools: bool,
+    pub has_log: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    #[error("plugin `{plugin}` imports `{import}`, which is not granted\nhint: add [grants.{plugin}.{capability}] to pi.toml, or leave the plugin out")]
+    NotGranted { plugin: String, import: String, capability: &'static str },
+    #[error("plugin `{plugin}` is a tool and imports `{import}`, which only an agent can have")]
+    AgentOnly { plugin: String, import: String },
+    #[error("plugin `{plugin}` cannot be linked: {error}")]
+    Link { plugin: String, error: String },
+}
+
+/// A tool plugin, ready to be called.
+#[derive(Clone)]
+pub struct LinkedTool {
+    pub manifest: Arc<Manifest>,
+    pub digest: String,
+    pub(super) grants: Grants,
+    pub(super) pre: ToolExportsPre<CallState>,
+}
+
+/// An agent plugin, ready to run.
+#[derive(Clone)]
+pub struct LinkedAgent {
+    pub manifest: Arc<Manifest>,
+    pub digest: String,
+    pub(super) grants: Grants,
+    pub(super) pre: AgentExportsPre<CallState>,
+}
+
+impl Runtime {
+    /// Link a tool plugin under its grants.
+    ///
+    /// # Errors
+    /// An import that is not granted, by name, with the line that would grant it.
+    pub fn link_tool(&self, compiled: &Compiled, grants: Grants) -> Result<LinkedTool, LinkError> {
+        let manifest = &compiled.binary.manifest;
+        let failed = |error: wasmtime::Error| LinkError::Link { plugin: manifest.name.clone(), error: format!("{error:#}") };
+        let linker = self.linker(compiled, &grants, false)?;
+        let pre = linker.instantiate_pre(&compiled.component).map_err(failed)?;
+        let pre = ToolExportsPre::new(pre).map_err(failed)?;
+        Ok(LinkedTool { manifest: Arc::new(manifest.clone()), digest: compiled.digest.clone(), grants, pre })
+    }
+
+    /// Link an agent plugin under its grants.
+    ///
+    /// # Errors
+    /// An import that is not granted, by name, with the line that would grant it.
+    pub fn link_agent(&self, compiled: &Compiled, grants: Grants) -> Result<LinkedAgent, LinkError> {
+        let manifest = &compiled.binary.manifest;
+        let failed = |error: wasmtime::Error| LinkError::Link { plugin: manifest.name.clone(), error: format!("{error:#}") };
+        let linker = self.linker(compiled, &grants, true)?;
+        let pre = linker.instantiate_pre(&compiled.component).map_err(failed)?;
+        let pre = AgentExportsPre::new(pre).map_err(failed)?;
+        Ok(LinkedAgent { manifest: Arc::new(manifest.clone()), digest: compiled.digest.clone(), grants, pre })
+    }
+
+    fn linker(&self, compiled: &Compiled, grants: &Grants, is_agent: bool) -> Result<Linker<CallState>, LinkError> {
+        let plugin = &compiled.binary.manifest.name;
+        let mut linker = Linker::new(&self.engine);
+        let failed = |error: wasmtime::Error| LinkError::Link { plugin: plugin.clone(), error: format!("{error:#}") };
+        // Always there, and inert: without preopens, sockets and arguments nothing is behind it.
+        wasmtime_wasi::p2::add_to_linker_with_options_async(&mut linker, &wasi::LinkOptions::default()).map_err(failed)?;
+        let l = &mut linker;
+        pi::gate::refusal::add_to_linker::<_, HasSelf<_>>(l, |s| s).map_err(failed)?;
+        pi::tool::types::add_to_linker::<_, HasSelf<_>>(l, |s| s).map_err(failed)?;
+        for (capability, import) in compiled.binary.capabilities() {
+            let is_granted = match capability {
+                Capability::Files => grants.files.is_some(),
+                Capability::Process => grants.process.is_some(),
+                Capability::Services => grants.services.is_some(),
+                Capability::Tools => grants.has_tools,
+                Capability::Log => grants.has_log,
+                Capability::Session if !is_agent => {
+                    return Err(LinkError::AgentOnly { plugin: plugin.clone(), import: import.to_owned() });
+                }
+                Capability::Session => true,
+            };
+            if !is_granted {
+                let (plugin, import) = (plugin.clone(), import.to_owned());
+                return Err(LinkError::NotGranted { plugin, import, capability: capability.name() });
+            }
+            match capability {
+                Capability::Files => pi::files::files::add_to_linker::<_, HasSelf<_>>(l, |s| s),
+                Capability::Process => pi::process::process::add_to_linker::<_, HasSelf<_>>(l, |s| s),
+                Capability::Services => pi::services::services::add_to_linker::<_, HasSelf<_>>(l, |s| s),
+                Capability::Tools => pi::tools::tools::add_to_linker::<_, HasSelf<_>>(l, |s| s),
+                Capability::Session => pi::agent::session::add_to_linker::<_, HasSelf<_>>(l, |s| s),
+                Capability::Log => bindings::wasi::logging::logging::add_to_linker::<_, HasSelf<_>>(l, |s| s),
+            }
+            .map_err(failed)?;
+        }
+        Ok(linker)
+    }
+}

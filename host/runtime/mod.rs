@@ -1,0 +1,18 @@
+//! Components on wasmtime: compile once, link only what is granted, a fresh instance for each call.
+//!
+//! Knows nothing of sessions, agents' decisions or configuration files: it takes bytes and resolved
+//! grants. `engine` has the settings, `compile` and `cache` turn bytes into code, `link` decides
+//! what a plugin can reach, `call` runs one call under its limits.
+
+mod cache;
+mod call;
+mod compile;
+mod engine;
+mod link;
+mod prepare;
+
+pub use cache::Cache;
+pub use call::{CallError, CallLimits, Context, Determinism};
+pub use compile::{Compiled, LoadError};
+pub use engine::{Runtime, RuntimeError};
+pub use link::{Grants, LinkError, LinkedAgent, LinkedTool};
