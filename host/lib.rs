@@ -10,5 +10,6 @@ pub mod gate;
 pub mod journal;
 pub mod plugin;
 pub mod runtime;
+pub mod session;
 pub mod store;
 pub mod supervisor;

@@ -4,8 +4,8 @@
 //! Every host function with an effect starts with [`Door::enter`]; what it gets back is the only
 //! way to write the outcome. The door knows nothing of wasmtime.
 
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 
@@ -23,13 +23,20 @@ pub struct Refusal {
     pub advice: String,
 }
 
+/// Judges acts for one origin: the gate, and a person where the gate says so. Every answer that is
+/// not a plain yes is in the journal.
+#[derive(Clone)]
+pub struct Judge {
+    pub gate: Arc<Gate>,
+    pub approver: Arc<dyn Approver>,
+    pub journal: SessionJournal,
+    pub origin: Origin,
+}
+
 /// The door of one call of one plugin.
 #[derive(Clone)]
 pub struct Door {
-    gate: Arc<Gate>,
-    approver: Arc<dyn Approver>,
-    journal: SessionJournal,
-    origin: Origin,
+    judge: Judge,
     /// The key of the call whose acts come through here.
     call: Key,
     next: Arc<AtomicU32>,
@@ -42,16 +49,59 @@ pub struct Pass {
     is_open: bool,
 }
 
+impl Judge {
+    /// Ask whether `act` may be done.
+    ///
+    /// # Errors
+    /// The refusal, as the guest shall read it. It is in the journal as well.
+    pub async fn pass(&self, key: &Key, act: &Act) -> Result<Decision, Refusal> {
+        let mut decision = self.gate.decide(act, &self.origin);
+        if decision.verdict == Verdict::Allow {
+            return Ok(decision);
+        }
+        if decision.verdict == Verdict::Ask {
+            let answer = self.approver.ask(act, &self.origin, &decision).await;
+            self.journal.append(Body::Approved {
+                key: key.clone(),
+                is_granted: answer.is_granted,
+                by: answer.by.clone(),
+                reason: answer.reason.clone(),
+            });
+            if answer.is_granted {
+                return Ok(decision);
+            }
+            let reasons = [decision.reason.as_str(), answer.reason.as_str()];
+            decision.reason = reasons.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
+        }
+        let refusal = Refusal {
+            action: act.summary(),
+            rule: decision.rules.first().cloned().unwrap_or_else(|| "policy".into()),
+            reason: decision.reason.clone(),
+            risk: decision.risk,
+            advice: decision.advice.clone(),
+        };
+        let (act, origin) = (act.clone(), self.origin.clone());
+        self.journal.append(Body::Refused { key: key.clone(), act, origin, decision });
+        Err(refusal)
+    }
+}
+
 impl Door {
     #[must_use]
-    pub fn new(gate: Arc<Gate>, approver: Arc<dyn Approver>, journal: SessionJournal, origin: Origin, call: Key) -> Self {
-        Self { gate, approver, journal, origin, call, next: Arc::new(AtomicU32::new(0)) }
+    pub fn new(judge: Judge, call: Key) -> Self {
+        Self { judge, call, next: Arc::new(AtomicU32::new(0)) }
     }
 
     /// The plugin, agent and session behind this door.
     #[must_use]
     pub fn origin(&self) -> &Origin {
-        &self.origin
+        &self.judge.origin
+    }
+
+    /// The journal behind this door, for what a component says.
+    #[must_use]
+    pub fn journal(&self) -> &SessionJournal {
+        &self.judge.journal
     }
 
     /// Ask for `act`. On `Ok` it may be done, once, and its intent is in the journal: for an act
@@ -61,35 +111,14 @@ impl Door {
     /// The refusal, as the guest shall read it. It is in the journal as well.
     pub async fn enter(&self, act: Act) -> Result<Pass, Refusal> {
         let key = format!("{}.{}", self.call, self.next.fetch_add(1, Ordering::Relaxed));
-        let decision = self.gate.decide(&act, &self.origin);
-        match decision.verdict {
-            Verdict::Allow => {}
-            Verdict::Deny => return Err(self.refuse(key, act, decision)),
-            Verdict::Ask => {
-                let answer = self.approver.ask(&act, &self.origin, &decision).await;
-                self.journal.append(Body::Approved {
-                    key: key.clone(),
-                    is_granted: answer.is_granted,
-                    by: answer.by.clone(),
-                    reason: answer.reason.clone(),
-                });
-                if !answer.is_granted {
-                    let mut decision = decision;
-                    decision.reason = if decision.reason.is_empty() {
-                        answer.reason
-                    } else {
-                        format!("{}; {}", decision.reason, answer.reason)
-                    };
-                    return Err(self.refuse(key, act, decision));
-                }
-            }
-        }
+        let decision = self.judge.pass(&key, &act).await?;
+        let journal = self.judge.journal.clone();
         let is_read = act.effect() == Effect::Read;
         let action = act.summary();
-        let body = Body::EffectStarted { key: key.clone(), act, origin: self.origin.clone(), decision };
+        let body = Body::EffectStarted { key: key.clone(), act, origin: self.judge.origin.clone(), decision };
         if is_read {
-            self.journal.append(body);
-        } else if let Err(error) = self.journal.append_durable(body).await {
+            journal.append(body);
+        } else if let Err(error) = journal.append_durable(body).await {
             // Fail closed: an effect that cannot be written down is not done.
             return Err(Refusal {
                 action,
@@ -99,19 +128,7 @@ impl Door {
                 advice: "nothing was done; see `pi-host doctor` for the state of the store".into(),
             });
         }
-        Ok(Pass { journal: self.journal.clone(), key, is_open: true })
-    }
-
-    fn refuse(&self, key: Key, act: Act, decision: Decision) -> Refusal {
-        let refusal = Refusal {
-            action: act.summary(),
-            rule: decision.rules.first().cloned().unwrap_or_else(|| "policy".into()),
-            reason: decision.reason.clone(),
-            risk: decision.risk,
-            advice: decision.advice.clone(),
-        };
-        self.journal.append(Body::Refused { key, act, origin: self.origin.clone(), decision });
-        refusal
+        Ok(Pass { journal, key, is_open: true })
     }
 }
 

@@ -5,13 +5,21 @@ use async_trait::async_trait;
 use super::bindings::pi::agent::session::Host;
 use super::state::CallState;
 
+/// The session was asked to stop: the instance ends here, and is taken up again from the journal.
+#[derive(Debug, thiserror::Error)]
+#[error("the session was stopped")]
+pub struct Stopped;
+
 /// What the session lends to an agent's instance.
 #[async_trait]
 pub trait SessionState: Send + Sync {
     /// Milliseconds since 1970 at the last journal entry that the agent has seen.
     fn now(&self) -> u64;
     /// Wait, unless the journal says that the wait is over.
-    async fn sleep(&self, ms: u32);
+    ///
+    /// # Errors
+    /// The session shall stop.
+    async fn sleep(&self, ms: u32) -> wasmtime::Result<()>;
 }
 
 impl Host for CallState {
@@ -20,9 +28,9 @@ impl Host for CallState {
     }
 
     async fn sleep(&mut self, ms: u32) -> wasmtime::Result<()> {
-        if let Some(session) = &self.session {
-            session.sleep(ms).await;
+        match self.session.clone() {
+            Some(session) => session.sleep(ms).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 }

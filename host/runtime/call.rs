@@ -22,7 +22,7 @@ use crate::capability::bindings::pi::tool::types::{Content, Definition, Error};
 use crate::capability::door::Door;
 use crate::capability::limits::{Limits, TooManyHostCalls};
 use crate::capability::log::LogState;
-use crate::capability::session::SessionState;
+use crate::capability::session::{SessionState, Stopped};
 use crate::capability::state::CallState;
 use crate::capability::tools::ToolsState;
 
@@ -68,6 +68,9 @@ pub enum CallError {
     Trap(String),
     #[error("the component does not start: {0}")]
     Start(String),
+    /// The session was asked to stop; it can be taken up again.
+    #[error("stopped")]
+    Stopped,
 }
 
 impl Runtime {
@@ -255,6 +258,9 @@ impl AsyncWrite for Tail {
 
 /// What ended a call, in the caller's words: a limit by its name, a trap by its cause.
 fn told(store: &Store<CallState>, is_start: bool, error: &wasmtime::Error, stderr: &Tail) -> CallError {
+    if error.is::<Stopped>() {
+        return CallError::Stopped;
+    }
     if let Some(too_many) = error.downcast_ref::<TooManyHostCalls>() {
         return CallError::Limit(too_many.to_string());
     }

@@ -1,0 +1,154 @@
+//! An agent's imports: tools, time and waiting, each answered from the journal first.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use tokio::sync::watch;
+
+use super::call::{Called, Caller, Kernel, end};
+use super::message::{self, CallResult};
+use crate::capability::bindings::pi::tool::types::{Content, Definition, Error};
+use crate::capability::bindings::pi::tools::tools::Request;
+use crate::capability::session::{SessionState, Stopped};
+use crate::capability::tools::ToolsState;
+use crate::clock;
+use crate::gate::Origin;
+use crate::journal::{Body, CallState as Begun, History, Key, SessionJournal};
+
+/// What stands behind the imports of one agent's instance.
+pub(super) struct AgentImports {
+    pub kernel: Arc<Kernel>,
+    pub journal: SessionJournal,
+    pub origin: Origin,
+    pub history: History,
+    /// Names of the tools within the grant; a `*` at the end stands for anything.
+    pub granted: Vec<String>,
+    /// Milliseconds since 1970 at the last journal entry that the agent has seen.
+    pub now_ms: Arc<AtomicU64>,
+    pub step: AtomicU32,
+    /// Turns true when the session shall stop.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// The agent asked for something else than it did the first time.
+#[derive(Debug, thiserror::Error)]
+#[error("the agent does not repeat itself: at step {key} the journal has `{recorded}`, and it asked for `{asked}`\nhint: the component of a session must not change; `pi-host session show` has the digest it began with")]
+pub(super) struct Diverged {
+    key: Key,
+    recorded: String,
+    asked: String,
+}
+
+impl AgentImports {
+    fn next(&self) -> u32 {
+        self.step.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn saw(&self, time_ms: u64) {
+        self.now_ms.fetch_max(time_ms, Ordering::Relaxed);
+    }
+
+    fn is_granted(&self, name: &str) -> bool {
+        self.granted.iter().any(|granted| match granted.strip_suffix('*') {
+            Some(stem) => name.starts_with(stem),
+            None => granted == name,
+        })
+    }
+
+    async fn one(&self, key: Key, request: &Request) -> wasmtime::Result<CallResult> {
+        let known = self.history.call(&key);
+        if let Some(begun) = &known {
+            self.compare(&key, &begun.tool, &begun.arguments, request)?;
+        }
+        let caller = Caller { journal: self.journal.clone(), origin: self.origin.clone(), key };
+        let called = match known {
+            Some(begun) => match begun.state {
+                Begun::Ended { result, time_ms } => {
+                    self.saw(time_ms);
+                    // A result that cannot be read back was not written by this program.
+                    return message::from_value(&result)
+                        .ok_or_else(|| wasmtime::Error::msg(format!("the journal's result of {} cannot be read", caller.key)));
+                }
+                Begun::Repeatable => self.kernel.call(caller, &request.name, &request.arguments).await,
+                Begun::Unknown { told } => end(&caller, Err(Error::Unknown(told))),
+            },
+            None if !self.is_granted(&request.name) => self.ungranted(&caller, &request.name),
+            None => self.kernel.call(caller, &request.name, &request.arguments).await,
+        };
+        self.saw(called.time_ms);
+        Ok(called.result)
+    }
+
+    fn ungranted(&self, caller: &Caller, name: &str) -> Called {
+        let agent = &self.origin.agent;
+        let shown: String = name.chars().take(64).collect();
+        let text = format!("tool `{shown}` is not granted to `{agent}`\nhint: add it to [grants.{agent}.tools] names in pi.toml");
+        end(caller, Err(Error::NotFound(text)))
+    }
+
+    fn compare(&self, key: &Key, tool: &str, arguments: &Value, request: &Request) -> Result<(), Diverged> {
+        let asked: Value = serde_json::from_str(&request.arguments).unwrap_or(Value::Null);
+        if tool == request.name && *arguments == asked {
+            return Ok(());
+        }
+        Err(Diverged {
+            key: key.clone(),
+            recorded: format!("{tool} {arguments}"),
+            asked: format!("{} {}", request.name, request.arguments),
+        })
+    }
+}
+
+#[async_trait]
+impl ToolsState for AgentImports {
+    fn available(&self) -> Vec<Definition> {
+        let tools = self.kernel.toolbox.iter();
+        tools.filter(|entry| self.is_granted(&entry.tool.name)).map(|entry| entry.definition.clone()).collect()
+    }
+
+    async fn call(&self, requests: Vec<Request>) -> wasmtime::Result<Vec<Result<Vec<Content>, Error>>> {
+        if *self.stop.borrow() {
+            return Err(wasmtime::Error::new(Stopped));
+        }
+        let step = self.next();
+        let calls = requests.iter().enumerate().map(|(index, request)| self.one(format!("{step}.{index}"), request));
+        futures::future::try_join_all(calls).await
+    }
+}
+
+#[async_trait]
+impl SessionState for AgentImports {
+    fn now(&self) -> u64 {
+        self.now_ms.load(Ordering::Relaxed)
+    }
+
+    async fn sleep(&self, ms: u32) -> wasmtime::Result<()> {
+        let key = self.next().to_string();
+        let until_ms = match self.history.wait(&key) {
+            Some(wait) => match wait.ended_ms {
+                Some(time_ms) => {
+                    self.saw(time_ms);
+                    return Ok(());
+                }
+                None => wait.until_ms,
+            },
+            None => {
+                let until_ms = clock::now_ms().saturating_add(u64::from(ms));
+                self.journal.append(Body::WaitStarted { key: key.clone(), until_ms });
+                until_ms
+            }
+        };
+        let left = Duration::from_millis(until_ms.saturating_sub(clock::now_ms()).min(u64::from(ms)));
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            () = tokio::time::sleep(left) => {}
+            _ = stop.wait_for(|is_stopped| *is_stopped) => return Err(wasmtime::Error::new(Stopped)),
+        }
+        let time_ms = self.journal.append(Body::WaitEnded { key });
+        self.saw(time_ms);
+        Ok(())
+    }
+}

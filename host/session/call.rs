@@ -1,0 +1,122 @@
+//! One tool call: checked, judged, written down, run in a fresh instance, written down again.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::message::{self, CallResult};
+use super::toolbox::{Entry, Toolbox};
+use crate::approval::Approver;
+use crate::capability::bindings::pi::tool::types::Error;
+use crate::capability::door::{Door, Judge};
+use crate::gate::{Act, Decision, Gate, Origin};
+use crate::journal::{Body, Key, SessionJournal, Status};
+use crate::runtime::{Context, Runtime};
+
+/// What every session of a host shares.
+pub struct Kernel {
+    pub runtime: Arc<Runtime>,
+    pub gate: Arc<Gate>,
+    pub approver: Arc<dyn Approver>,
+    pub toolbox: Toolbox,
+    /// The project's folder, absolute: where scripts run.
+    pub directory: String,
+}
+
+/// Who calls, and where it is written down.
+#[derive(Clone)]
+pub struct Caller {
+    pub journal: SessionJournal,
+    pub origin: Origin,
+    pub key: Key,
+}
+
+/// What a call gave, and the time of the journal's entry about it.
+pub struct Called {
+    pub result: CallResult,
+    pub time_ms: u64,
+}
+
+impl Kernel {
+    /// Call a tool by name. Whatever happens is a message that the caller can read, and is in the
+    /// journal.
+    pub async fn call(&self, caller: Caller, name: &str, arguments: &str) -> Called {
+        let Some(entry) = self.toolbox.get(name) else {
+            return self.unfound(&caller, name);
+        };
+        let parsed = match serde_json::from_str::<Value>(arguments) {
+            Ok(value) => value,
+            Err(error) => return end(&caller, Err(Error::InvalidArguments(format!("the arguments are not JSON: {error}")))),
+        };
+        if let Some(complaints) = entry.complaints(&parsed) {
+            let text = format!("the arguments of `{name}` do not match its schema: {complaints}");
+            return end(&caller, Err(Error::InvalidArguments(text)));
+        }
+        let decision = match self.judge(&caller, entry, &parsed).await {
+            Ok(decision) => decision,
+            Err(error) => return end(&caller, Err(error)),
+        };
+        caller.journal.append(Body::CallStarted {
+            key: caller.key.clone(),
+            tool: name.to_owned(),
+            arguments: parsed,
+            effect: entry.tool.effect,
+            idempotent: entry.tool.idempotent,
+            decision,
+        });
+        let mut origin = caller.origin.clone();
+        origin.plugin.clone_from(&entry.linked.manifest.name);
+        let judge = Judge { origin, ..self.judge_for(&caller) };
+        let door = Door::new(judge, caller.key.clone());
+        let context = Context { door, limits: entry.limits.clone(), tools: None, session: None, determinism: None };
+        let result = self.runtime.call_tool(&entry.linked, context, name, arguments).await;
+        end(&caller, result)
+    }
+
+    fn judge_for(&self, caller: &Caller) -> Judge {
+        Judge {
+            gate: self.gate.clone(),
+            approver: self.approver.clone(),
+            journal: caller.journal.clone(),
+            origin: caller.origin.clone(),
+        }
+    }
+
+    fn unfound(&self, caller: &Caller, name: &str) -> Called {
+        let shown: String = name.chars().take(64).collect();
+        let known: Vec<&str> = self.toolbox.iter().map(|entry| entry.tool.name.as_str()).collect();
+        let text = format!("there is no tool `{shown}`; there are: {}", known.join(", "));
+        end(caller, Err(Error::NotFound(text)))
+    }
+
+    /// The gate over the call itself, and in advance over each script in its arguments.
+    async fn judge(&self, caller: &Caller, entry: &Entry, arguments: &Value) -> Result<Decision, Error> {
+        let call = Act::ToolCall {
+            tool: entry.tool.name.clone(),
+            effect: entry.tool.effect,
+            idempotent: entry.tool.idempotent,
+            arguments: arguments.clone(),
+        };
+        let judge = self.judge_for(caller);
+        let decision = judge.pass(&caller.key, &call).await.map_err(|r| Error::Refused(r.into()))?;
+        for script in entry.scripts(arguments) {
+            let directory = arguments.get("directory").and_then(Value::as_str).unwrap_or(&self.directory);
+            let act = Act::Script { text: script.to_owned(), directory: directory.to_owned() };
+            judge.pass(&caller.key, &act).await.map_err(|r| Error::Refused(r.into()))?;
+        }
+        Ok(decision)
+    }
+}
+
+/// Write the end of a call down.
+pub(super) fn end(caller: &Caller, result: CallResult) -> Called {
+    let status = match &result {
+        Ok(_) => Status::Done,
+        Err(Error::Refused(_)) => Status::Refused,
+        Err(Error::Unknown(_)) => Status::Unknown,
+        Err(_) => Status::Failed,
+    };
+    let body = Body::CallEnded { key: caller.key.clone(), status, result: message::to_value(&result) };
+    let time_ms = caller.journal.append(body);
+    Called { result, time_ms }
+}

@@ -1,0 +1,16 @@
+//! One run of one agent: serves the agent's imports, from the journal as long as it reaches and
+//! live from there on.
+//!
+//! The agent is deterministic, so the same component with the same answers asks the same questions:
+//! that is how a session is resumed after a crash. What was begun and has no outcome in the journal
+//! is run again if that is harmless, and otherwise told to the agent as *unknown*.
+
+mod agent;
+mod call;
+pub mod message;
+mod run;
+mod toolbox;
+
+pub use call::{Called, Caller, Kernel};
+pub use run::{AgentSetup, Ended, SessionError, resume, start};
+pub use toolbox::{Entry as ToolEntry, Toolbox, ToolboxError};

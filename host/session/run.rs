@@ -1,0 +1,182 @@
+//! From a task to an outcome: begin a session, or take it up where the journal ends.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tokio::sync::watch;
+
+use super::agent::AgentImports;
+use super::call::{Caller, Kernel};
+use crate::capability::bindings::agent_world::exports::pi::agent::agent::{Outcome, Status, Task};
+use crate::capability::door::{Door, Judge};
+use crate::gate::Origin;
+use crate::journal::{Body, Entry, History, JournalError, SessionJournal};
+use crate::runtime::{CallError, CallLimits, Context, Determinism, LinkedAgent};
+
+/// An agent as this host is set up to run it.
+#[derive(Clone)]
+pub struct AgentSetup {
+    /// Its name in `pi.toml`.
+    pub name: String,
+    pub linked: LinkedAgent,
+    /// Names of the tools that it may call; a `*` at the end stands for anything.
+    pub tools: Vec<String>,
+    pub limits: CallLimits,
+    /// `[agents.NAME.config]`.
+    pub config: Value,
+}
+
+/// What an agent came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ended {
+    /// `done`, `nothing_to_do`, `escalated` or `failed`.
+    pub status: &'static str,
+    pub summary: String,
+    pub details: Value,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error("session `{0}` has no first entry in the journal: it cannot be taken up\nhint: `pi-host session verify {0}` says what is wrong")]
+    NoStart(String),
+    #[error("session `{session}` began with another component of `{agent}` ({began}), this host has {now}\nhint: run it with the plugin that it began with")]
+    OtherComponent { session: String, agent: String, began: String, now: String },
+    /// It can be taken up again.
+    #[error("the session was stopped")]
+    Stopped,
+}
+
+/// Begin a session.
+///
+/// # Errors
+/// The journal cannot be written, or the session was stopped.
+pub async fn start(
+    kernel: &Arc<Kernel>,
+    setup: &AgentSetup,
+    journal: SessionJournal,
+    session: &str,
+    prompt: &str,
+    input: &Value,
+    stop: watch::Receiver<bool>,
+) -> Result<Ended, SessionError> {
+    let task = json!({ "prompt": prompt, "input": input, "config": setup.config });
+    let started = Body::SessionStarted {
+        agent: setup.name.clone(),
+        component: setup.linked.digest.clone(),
+        task: task.clone(),
+        policy: kernel.gate.revision().to_owned(),
+    };
+    let time_ms = journal.append_durable(started).await?;
+    drive(kernel, setup, journal, session, &task, time_ms, History::default(), stop).await
+}
+
+/// Take a session up where its journal ends.
+///
+/// # Errors
+/// The journal does not hold its beginning, its agent is another one now, or it was stopped.
+pub async fn resume(
+    kernel: &Arc<Kernel>,
+    setup: &AgentSetup,
+    journal: SessionJournal,
+    session: &str,
+    entries: &[Entry],
+    stop: watch::Receiver<bool>,
+) -> Result<Ended, SessionError> {
+    let (task, component, time_ms) = entries
+        .iter()
+        .find_map(|entry| match &entry.body {
+            Body::SessionStarted { task, component, .. } => Some((task.clone(), component.clone(), entry.time_ms)),
+            _ => None,
+        })
+        .ok_or_else(|| SessionError::NoStart(session.to_owned()))?;
+    if component != setup.linked.digest {
+        return Err(SessionError::OtherComponent {
+            session: session.to_owned(),
+            agent: setup.name.clone(),
+            began: component,
+            now: setup.linked.digest.clone(),
+        });
+    }
+    let host = format!("pid {}", std::process::id());
+    journal.append_durable(Body::SessionResumed { host }).await?;
+    drive(kernel, setup, journal, session, &task, time_ms, History::load(entries), stop).await
+}
+
+#[allow(clippy::too_many_arguments, reason = "the one recipe behind start and resume")]
+async fn drive(
+    kernel: &Arc<Kernel>,
+    setup: &AgentSetup,
+    journal: SessionJournal,
+    session: &str,
+    task: &Value,
+    time_ms: u64,
+    history: History,
+    stop: watch::Receiver<bool>,
+) -> Result<Ended, SessionError> {
+    let origin = Origin { session: session.to_owned(), agent: setup.name.clone(), plugin: String::new() };
+    let now_ms = Arc::new(AtomicU64::new(time_ms));
+    let imports = Arc::new(AgentImports {
+        kernel: kernel.clone(),
+        journal: journal.clone(),
+        origin: origin.clone(),
+        history,
+        granted: setup.tools.clone(),
+        now_ms: now_ms.clone(),
+        step: AtomicU32::new(0),
+        stop,
+    });
+    let caller = Caller { journal: journal.clone(), origin, key: "agent".into() };
+    let judge = Judge {
+        gate: kernel.gate.clone(),
+        approver: kernel.approver.clone(),
+        journal: caller.journal,
+        origin: caller.origin,
+    };
+    let context = Context {
+        door: Door::new(judge, caller.key),
+        limits: setup.limits.clone(),
+        tools: Some(imports.clone()),
+        session: Some(imports.clone()),
+        determinism: Some(Determinism { now_ms, seed: seed(session) }),
+    };
+    let text = |key: &str| task.get(key).map_or_else(String::new, |value| match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    });
+    let task = Task { id: session.to_owned(), prompt: text("prompt"), input: text("input"), config: text("config") };
+    let ended = match kernel.runtime.run_agent(&setup.linked, context, &task).await {
+        Ok(outcome) => ended(outcome),
+        Err(CallError::Stopped) => return Err(SessionError::Stopped),
+        Err(error) => Ended {
+            status: "failed",
+            summary: format!("agent `{}` did not come to an end: {error}", setup.name),
+            details: json!({ "steps": imports.step.load(Ordering::Relaxed) }),
+        },
+    };
+    Ok(ended)
+}
+
+fn ended(outcome: Outcome) -> Ended {
+    let status = match outcome.status {
+        Status::Done => "done",
+        Status::NothingToDo => "nothing_to_do",
+        Status::Escalated => "escalated",
+        Status::Failed => "failed",
+    };
+    let details = serde_json::from_str(&outcome.details).unwrap_or_else(|_| json!({ "text": outcome.details }));
+    Ended { status, summary: outcome.summary, details }
+}
+
+/// The seed of a session's random numbers: the same in every replay.
+fn seed(session: &str) -> [u8; 16] {
+    let digest = Sha256::digest(session.as_bytes());
+    let mut seed = [0; 16];
+    for (to, from) in seed.iter_mut().zip(digest.iter()) {
+        *to = *from;
+    }
+    seed
+}
