@@ -2,8 +2,148 @@
 //! environment. An unknown key is an error that names the line.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+/// The file's name, and the folder for state beside it.
+pub const FILE: &str = "pi.toml";
+pub const STATE_FOLDER: &str = ".pi";
+
+/// The commented file that `init` writes.
+pub const TEMPLATE: &str = include_str!("pi.toml");
+
+/// A project: its folder, and what its `pi.toml` says.
+#[derive(Clone, Debug)]
+pub struct Project {
+    /// Absolute.
+    pub directory: PathBuf,
+    pub config: Config,
+    /// Whether there is a `pi.toml`; without one the built-in plugins get read-only defaults.
+    pub has_file: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("{file} cannot be read: {error}")]
+    Read { file: String, error: std::io::Error },
+    #[error("{file}: {error}")]
+    Form { file: String, error: String },
+    #[error("{file}: {place}: {what}\nhint: {hint}")]
+    Value { file: String, place: String, what: String, hint: String },
+}
+
+impl Project {
+    /// The project in `directory`.
+    ///
+    /// # Errors
+    /// `pi.toml` cannot be read, or says something that it cannot say; the text names the line.
+    pub fn load(directory: &Path) -> Result<Self, ConfigError> {
+        let file = directory.join(FILE);
+        let name = file.display().to_string();
+        let directory = directory.canonicalize().map_err(|error| ConfigError::Read { file: name.clone(), error })?;
+        match std::fs::read_to_string(&file) {
+            Ok(text) => Ok(Self { directory, config: Config::parse(&text, &name)?, has_file: true }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Ok(Self { directory, config: Config::without_file(), has_file: false })
+            }
+            Err(error) => Err(ConfigError::Read { file: name, error }),
+        }
+    }
+
+    /// Where state lives.
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        self.directory.join(STATE_FOLDER)
+    }
+}
+
+/// Where compiled code is kept: `PI_CACHE_DIR`, else the user's cache folder.
+#[must_use]
+pub fn cache_folder() -> Option<PathBuf> {
+    if let Some(folder) = std::env::var_os("PI_CACHE_DIR") {
+        return Some(PathBuf::from(folder));
+    }
+    if let Some(folder) = std::env::var_os("XDG_CACHE_HOME").filter(|folder| !folder.is_empty()) {
+        return Some(PathBuf::from(folder).join("pi-host"));
+    }
+    std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache").join("pi-host"))
+}
+
+/// The host's `PATH`, in which granted programs are looked up once.
+#[must_use]
+pub fn search_path() -> String {
+    std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".into())
+}
+
+impl Config {
+    /// Read a `pi.toml`.
+    ///
+    /// # Errors
+    /// What is wrong, with the line.
+    pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
+        let config: Self = toml::from_str(text)
+            .map_err(|error| ConfigError::Form { file: file.to_owned(), error: error.to_string().trim_end().to_owned() })?;
+        config.check(file)?;
+        Ok(config)
+    }
+
+    /// What holds where there is no `pi.toml`: reading below the current folder, and a shell
+    /// without native programs.
+    #[must_use]
+    pub fn without_file() -> Self {
+        let read = FilesGrant { read: vec![".".into()], write: Vec::new() };
+        let files = Grant { files: Some(read.clone()), ..Grant::default() };
+        let bash = Grant { files: Some(read), process: Some(ProcessGrant::default()), log: Some(LogGrant {}), ..Grant::default() };
+        let service = Grant { services: Some(ServicesGrant::default()), ..Grant::default() };
+        Self {
+            grants: [("files".into(), files), ("bash".into(), bash), ("service".into(), service)].into(),
+            ..Self::default()
+        }
+    }
+
+    fn check(&self, file: &str) -> Result<(), ConfigError> {
+        let wrong = |place: String, what: &str, hint: String| {
+            Err(ConfigError::Value { file: file.to_owned(), place, what: what.to_owned(), hint })
+        };
+        for (name, service) in &self.services {
+            let place = format!("[services.{name}]");
+            if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') || name.is_empty() {
+                return wrong(place, "a service's name is made of letters, digits, `-` and `_`", "rename it".into());
+            }
+            if service.command.is_empty() && service.probe.is_none() {
+                let hint = "give it a `command` to supervise it, a `probe` to watch it, or both".into();
+                return wrong(place, "there is neither a command nor a probe", hint);
+            }
+            if let Some(probe) = &service.probe {
+                let ways = [probe.http.is_some(), probe.tcp.is_some(), probe.command.is_some()];
+                if ways.iter().filter(|is_set| **is_set).count() != 1 {
+                    let hint = "write exactly one of `http`, `tcp` and `command`".into();
+                    return wrong(format!("{place} probe"), "it is not clear how to probe", hint);
+                }
+                if probe.failures == 0 || probe.interval_ms < 10 || probe.timeout_ms == 0 {
+                    let hint = "`failures` is 1 or more, `interval_ms` 10 or more, `timeout_ms` 1 or more".into();
+                    return wrong(format!("{place} probe"), "a number is too small", hint);
+                }
+            }
+            for needed in &service.depends_on {
+                if !self.services.contains_key(needed) {
+                    let hint = format!("add [services.{needed}], or correct the name");
+                    return wrong(format!("{place} depends_on"), &format!("there is no service `{needed}`"), hint);
+                }
+            }
+        }
+        for (name, agent) in &self.agents {
+            for watched in agent.watch.iter().filter(|watched| *watched != "*") {
+                if !self.services.contains_key(watched) {
+                    let hint = format!("add [services.{watched}], or correct the name");
+                    return wrong(format!("[agents.{name}] watch"), &format!("there is no service `{watched}`"), hint);
+                }
+            }
+        }
+        Ok(())
+    }
+}
 
 /// The whole file.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -206,3 +346,9 @@ pub struct ToolsGrant {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogGrant {}
+
+/// Whether colour is refused by `NO_COLOR`.
+#[must_use]
+pub fn is_colour_refused() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}

@@ -2,9 +2,13 @@
 //!
 //! Where there is no terminal the answer is no. Other channels implement [`Approver`].
 
+mod terminal;
+
 use async_trait::async_trait;
 
 use crate::gate::{Act, Decision, Origin};
+
+pub use terminal::Terminal;
 
 /// What a person said.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Reading a component's bytes: what it imports and exports, and the manifest inside.
 
 use serde::Serialize;
-use wasmparser::{Encoding, Parser, Payload};
+use wasmparser::{Chunk, Encoding, Parser, Payload};
 
 use super::{Manifest, ManifestError, SECTION};
 
@@ -159,31 +159,37 @@ struct Surface<'a> {
 fn surface(bytes: &[u8]) -> Result<Surface<'_>, BinaryError> {
     let broken = |error: wasmparser::BinaryReaderError| BinaryError::NotComponent(error.to_string());
     let mut found = Surface { imports: Vec::new(), exports: Vec::new(), section: None };
-    let mut depth = 0_u32;
-    for payload in Parser::new(0).parse_all(bytes) {
-        match payload.map_err(broken)? {
-            Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
+    let mut parser = Parser::new(0);
+    let mut rest = bytes;
+    loop {
+        let (consumed, payload) = match parser.parse(rest, true).map_err(broken)? {
+            Chunk::Parsed { consumed, payload } => (consumed, payload),
+            Chunk::NeedMoreData(_) => return Err(BinaryError::NotComponent("it is cut short".into())),
+        };
+        rest = rest.get(consumed..).unwrap_or_default();
+        match payload {
+            Payload::Version { encoding: Encoding::Module, .. } => {
                 return Err(BinaryError::NotComponent("it is a core module".into()));
             }
-            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
-            Payload::End(_) => depth = depth.saturating_sub(1),
-            Payload::ComponentImportSection(section) if depth == 0 => {
+            // What is nested is the compiler's business: it is stepped over, not read.
+            Payload::ModuleSection { unchecked_range, .. } | Payload::ComponentSection { unchecked_range, .. } => {
+                rest = rest.get(unchecked_range.len()..).ok_or_else(|| BinaryError::NotComponent("it is cut short".into()))?;
+            }
+            Payload::ComponentImportSection(section) => {
                 for import in section {
                     found.imports.push(import.map_err(broken)?.name.name.to_owned());
                 }
             }
-            Payload::ComponentExportSection(section) if depth == 0 => {
+            Payload::ComponentExportSection(section) => {
                 for export in section {
                     found.exports.push(export.map_err(broken)?.name.name.to_owned());
                 }
             }
-            Payload::CustomSection(section) if depth == 0 && section.name() == SECTION => {
-                found.section = Some(section.data());
-            }
+            Payload::CustomSection(section) if section.name() == SECTION => found.section = Some(section.data()),
+            Payload::End(_) => return Ok(found),
             _ => {}
         }
     }
-    Ok(found)
 }
 
 fn classify(name: String) -> Result<Import, BinaryError> {
