@@ -196,9 +196,9 @@ impl History {
                 self.calls.insert(key.clone(), call);
             }
             Body::CallEnded { key, status, result } => {
-                if let Some(call) = self.calls.get_mut(key) {
-                    call.ended = Some(Ended { time_ms, status: *status, value: result.clone() });
-                }
+                // A call that was refused or made no sense has an answer and no beginning.
+                let call = self.calls.entry(key.clone()).or_insert_with(|| CallRecord::unbegun(key, time_ms));
+                call.ended = Some(Ended { time_ms, status: *status, value: result.clone() });
             }
             Body::EffectStarted { key, act, .. } => {
                 let effect =
@@ -238,6 +238,21 @@ impl History {
 }
 
 impl CallRecord {
+    /// A call that was answered without having been begun: `tool` is empty.
+    fn unbegun(key: &Key, time_ms: u64) -> Self {
+        Self {
+            key: key.clone(),
+            tool: String::new(),
+            arguments: Value::Null,
+            effect: Effect::Read,
+            idempotent: true,
+            started_ms: time_ms,
+            attempts: 0,
+            ended: None,
+            effects: Vec::new(),
+        }
+    }
+
     /// What is known of the last attempt.
     #[must_use]
     pub fn fate(&self) -> Fate<'_> {

@@ -81,7 +81,10 @@ impl Runtime {
     pub async fn call_tool(&self, tool: &LinkedTool, context: Context, name: &str, arguments: &str) -> Result<Vec<Content>, Error> {
         let limits = context.limits.clone();
         let stderr = Tail::default();
-        let mut store = self.store(&tool.grants, context, &stderr);
+        let mut store = match self.store(&tool.grants, context, &stderr) {
+            Ok(store) => store,
+            Err(error) => return Err(Error::Failed(format!("the call cannot begin: {error:#}"))),
+        };
         let called = async {
             let instance = tool.pre.instantiate_async(&mut store).await.map_err(|e| (true, e))?;
             instance.pi_tool_tool().call_call(&mut store, name, arguments).await.map_err(|e| (false, e))
@@ -115,7 +118,7 @@ impl Runtime {
     pub async fn definitions(&self, tool: &LinkedTool, context: Context) -> Result<Vec<Definition>, CallError> {
         let limits = context.limits.clone();
         let stderr = Tail::default();
-        let mut store = self.store(&tool.grants, context, &stderr);
+        let mut store = self.store(&tool.grants, context, &stderr).map_err(|e| CallError::Start(format!("{e:#}")))?;
         let called = async {
             let instance = tool.pre.instantiate_async(&mut store).await.map_err(|e| (true, e))?;
             instance.pi_tool_tool().call_definitions(&mut store).await.map_err(|e| (false, e))
@@ -134,7 +137,7 @@ impl Runtime {
     pub async fn run_agent(&self, agent: &LinkedAgent, context: Context, task: &Task) -> Result<Outcome, CallError> {
         let limits = context.limits.clone();
         let stderr = Tail::default();
-        let mut store = self.store(&agent.grants, context, &stderr);
+        let mut store = self.store(&agent.grants, context, &stderr).map_err(|e| CallError::Start(format!("{e:#}")))?;
         let called = async {
             let instance = agent.pre.instantiate_async(&mut store).await.map_err(|e| (true, e))?;
             instance.pi_agent_agent().call_run(&mut store, task).await.map_err(|e| (false, e))
@@ -147,11 +150,11 @@ impl Runtime {
         }
     }
 
-    fn store(&self, grants: &Grants, context: Context, stderr: &Tail) -> Store<CallState> {
+    fn store(&self, grants: &Grants, context: Context, stderr: &Tail) -> wasmtime::Result<Store<CallState>> {
         let limits = Limits::new(context.limits.memory_bytes_max, context.limits.host_calls_max);
         let state = CallState {
             table: ResourceTable::new(),
-            wasi: wasi(stderr, context.determinism.as_ref(), grants),
+            wasi: wasi(stderr, context.determinism.as_ref(), grants)?,
             limits,
             door: context.door,
             files: grants.files.clone(),
@@ -174,11 +177,11 @@ impl Runtime {
             }
             _ => Ok(()),
         });
-        store
+        Ok(store)
     }
 }
 
-fn wasi(stderr: &Tail, determinism: Option<&Determinism>, grants: &Grants) -> WasiCtx {
+fn wasi(stderr: &Tail, determinism: Option<&Determinism>, grants: &Grants) -> wasmtime::Result<WasiCtx> {
     let mut builder = WasiCtxBuilder::new();
     builder.stderr(stderr.clone()).allow_tcp(false).allow_udp(false);
     if let Some(determinism) = determinism {
@@ -191,8 +194,10 @@ fn wasi(stderr: &Tail, determinism: Option<&Determinism>, grants: &Grants) -> Wa
             .insecure_random(Deterministic::new(seed.to_vec()))
             .insecure_random_seed(u128::from_le_bytes(seed));
     }
-    let _ = grants;
-    builder.build()
+    if let Some(preopens) = &grants.preopens {
+        preopens.open(&mut builder)?;
+    }
+    Ok(builder.build())
 }
 
 /// An agent's clock: the time of its session's last journal entry.

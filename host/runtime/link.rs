@@ -12,6 +12,7 @@ use crate::capability::bindings::agent_world::AgentExportsPre;
 use crate::capability::bindings::tool_world::ToolExportsPre;
 use crate::capability::bindings::{self, pi};
 use crate::capability::files::FilesState;
+use crate::capability::preopens::Preopens;
 use crate::capability::process::ProcessState;
 use crate::capability::services::ServicesState;
 use crate::capability::state::CallState;
@@ -23,6 +24,8 @@ pub struct Grants {
     pub files: Option<Arc<FilesState>>,
     pub process: Option<Arc<ProcessState>>,
     pub services: Option<Arc<ServicesState>>,
+    /// Folders that a component of the standard world finds open; linked for all, empty without.
+    pub preopens: Option<Arc<Preopens>>,
     /// The session lends what stands behind these two.
     pub has_tools: bool,
     pub has_log: bool,

@@ -16,7 +16,7 @@ use crate::capability::session::{SessionState, Stopped};
 use crate::capability::tools::ToolsState;
 use crate::clock;
 use crate::gate::Origin;
-use crate::journal::{Body, CallState as Begun, History, Key, SessionJournal};
+use crate::journal::{Body, CallRecord, EffectRecord, Fate, History, Key, SessionJournal};
 
 /// What stands behind the imports of one agent's instance.
 pub(super) struct AgentImports {
@@ -59,24 +59,29 @@ impl AgentImports {
     }
 
     async fn one(&self, key: Key, request: &Request) -> wasmtime::Result<CallResult> {
-        let known = self.history.call(&key);
-        if let Some(begun) = &known {
-            self.compare(&key, &begun.tool, &begun.arguments, request)?;
-        }
         let caller = Caller { journal: self.journal.clone(), origin: self.origin.clone(), key };
-        let called = match known {
-            Some(begun) => match begun.state {
-                Begun::Ended { result, time_ms } => {
-                    self.saw(time_ms);
-                    // A result that cannot be read back was not written by this program.
-                    return message::from_value(&result)
-                        .ok_or_else(|| wasmtime::Error::msg(format!("the journal's result of {} cannot be read", caller.key)));
-                }
-                Begun::Repeatable => self.kernel.call(caller, &request.name, &request.arguments).await,
-                Begun::Unknown { told } => end(&caller, Err(Error::Unknown(told))),
-            },
-            None if !self.is_granted(&request.name) => self.ungranted(&caller, &request.name),
-            None => self.kernel.call(caller, &request.name, &request.arguments).await,
+        let Some(known) = self.history.call(&caller.key) else {
+            let called = if self.is_granted(&request.name) {
+                self.kernel.call(caller, &request.name, &request.arguments).await
+            } else {
+                self.ungranted(&caller, &request.name)
+            };
+            self.saw(called.time_ms);
+            return Ok(called.result);
+        };
+        compare(known, request)?;
+        let called = match known.fate() {
+            Fate::Ended(ended) => {
+                self.saw(ended.time_ms);
+                // A result that cannot be read back was not written by this program.
+                return message::from_value(&ended.value)
+                    .ok_or_else(|| wasmtime::Error::msg(format!("the journal's result of {} cannot be read", known.key)));
+            }
+            Fate::Unknown { done, open } if !known.idempotent => {
+                let told = told(known, &done, &open);
+                end(&caller, Err(Error::Unknown(told)))
+            }
+            Fate::NotBegun | Fate::Unknown { .. } => self.kernel.call(caller, &request.name, &request.arguments).await,
         };
         self.saw(called.time_ms);
         Ok(called.result)
@@ -88,18 +93,33 @@ impl AgentImports {
         let text = format!("tool `{shown}` is not granted to `{agent}`\nhint: add it to [grants.{agent}.tools] names in pi.toml");
         end(caller, Err(Error::NotFound(text)))
     }
+}
 
-    fn compare(&self, key: &Key, tool: &str, arguments: &Value, request: &Request) -> Result<(), Diverged> {
-        let asked: Value = serde_json::from_str(&request.arguments).unwrap_or(Value::Null);
-        if tool == request.name && *arguments == asked {
-            return Ok(());
-        }
-        Err(Diverged {
-            key: key.clone(),
-            recorded: format!("{tool} {arguments}"),
-            asked: format!("{} {}", request.name, request.arguments),
-        })
+/// The same step has to ask the same.
+fn compare(known: &CallRecord, request: &Request) -> Result<(), Diverged> {
+    let asked: Value = serde_json::from_str(&request.arguments).unwrap_or(Value::Null);
+    // A call that was answered without having been begun has no name in the journal.
+    if known.tool.is_empty() || (known.tool == request.name && known.arguments == asked) {
+        return Ok(());
     }
+    Err(Diverged {
+        key: known.key.clone(),
+        recorded: format!("{} {}", known.tool, known.arguments),
+        asked: format!("{} {}", request.name, request.arguments),
+    })
+}
+
+/// What the agent reads of a call that was cut off.
+fn told(call: &CallRecord, done: &[&EffectRecord], open: &[&EffectRecord]) -> String {
+    let list = |effects: &[&EffectRecord]| effects.iter().map(|effect| effect.act.summary()).collect::<Vec<_>>().join(", ");
+    let mut text = format!("the host was killed while it called `{}`; look before you do it again", call.tool);
+    if !done.is_empty() {
+        text.push_str(&format!("; done: {}", list(done)));
+    }
+    if !open.is_empty() {
+        text.push_str(&format!("; begun, and may have been done: {}", list(open)));
+    }
+    text
 }
 
 #[async_trait]

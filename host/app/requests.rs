@@ -1,0 +1,23 @@
+//! What other commands ask of a running host.
+
+use serde::{Deserialize, Serialize};
+
+/// Call a tool: [`ToolCall`].
+pub const TOOL_CALL: &str = "tool_call";
+/// Stop the host, or one session: [`Stop`].
+pub const STOP: &str = "stop";
+
+/// The payload of [`TOOL_CALL`]; the answer is a result as [`crate::session::message`] writes it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ToolCall {
+    pub tool: String,
+    /// A JSON object, as text.
+    pub arguments: String,
+}
+
+/// The payload of [`STOP`]; the answer is `{"stopped": true}`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Stop {
+    /// None stops the host.
+    pub session: Option<String>,
+}

@@ -1,0 +1,248 @@
+//! From `pi.toml` to linked plugins: grants resolved, components loaded, tools in their box.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::catalog::{Catalog, CatalogError};
+use crate::approval::Approver;
+use crate::capability::files::FilesState;
+use crate::capability::grant::GrantError;
+use crate::capability::preopens::Preopens;
+use crate::capability::process::ProcessState;
+use crate::capability::services::ServicesState;
+use crate::config::{AgentConfig, Grant, LimitsConfig, Project};
+use crate::confine::Confine;
+use crate::gate::{Gate, Policy, PolicyError};
+use crate::plugin::Kind;
+use crate::runtime::{Cache, CallLimits, Compiled, Grants, LinkError, LoadError, Runtime, RuntimeError};
+use crate::session::{AgentSetup, Kernel, Toolbox, ToolboxError};
+use crate::supervisor::Supervisor;
+
+/// Longest run of a session where `pi.toml` says nothing: a day.
+const SESSION_MS_MAX: u64 = 86_400_000;
+
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    #[error("plugin `{plugin}`: {error}")]
+    Load { plugin: String, error: LoadError },
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    #[error(transparent)]
+    Grant(#[from] GrantError),
+    #[error(transparent)]
+    Toolbox(#[from] ToolboxError),
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    #[error("{file} cannot be read: {error}\nhint: see [policy] file in pi.toml", file = file)]
+    PolicyFile { file: String, error: std::io::Error },
+    #[error("plugin `{plugin}` is {found}, and {wanted_by} wants {wanted}")]
+    Kind { plugin: String, found: &'static str, wanted_by: String, wanted: &'static str },
+    #[error("[grants.{agent}.tools] names `{name}`, and no tool has that name\nhint: there are {known}")]
+    NoTool { agent: String, name: String, known: String },
+    #[error("there is no agent `{0}`\nhint: add [agents.{0}] to pi.toml")]
+    NoAgent(String),
+    #[error("[grants.{0}] is there, and no agent or plugin uses it\nhint: remove it, or correct the name")]
+    UnusedGrant(String),
+}
+
+/// Told while it works on what may take seconds.
+pub type Progress<'a> = &'a (dyn Fn(&str) + Send + Sync);
+
+/// What links plugins: the engine, the project, and the parts of the host that capabilities reach.
+pub struct Setup {
+    pub project: Project,
+    pub catalog: Catalog,
+    pub runtime: Arc<Runtime>,
+    pub confine: Confine,
+    pub supervisor: Option<Arc<Supervisor>>,
+}
+
+/// The policy of a project: its file, or the built-in one.
+///
+/// # Errors
+/// The file cannot be read, or is no policy; the text names the place.
+pub fn policy(project: &Project) -> Result<Policy, SetupError> {
+    let Some(file) = &project.config.policy.file else {
+        return Ok(Policy::builtin());
+    };
+    let path = project.directory.join(file);
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(&path).map_err(|error| SetupError::PolicyFile { file: name.clone(), error })?;
+    Ok(Policy::parse(&text, &name)?)
+}
+
+impl Setup {
+    /// Start the engine for a project.
+    ///
+    /// # Errors
+    /// The project names what there is not, or the engine does not start.
+    pub fn new(project: Project, confine: Confine, instances: u32) -> Result<Self, SetupError> {
+        let catalog = Catalog::of(&project)?;
+        // A cache that cannot be used safely is not used: the next start is slower, nothing else.
+        let cache = crate::config::cache_folder().and_then(|folder| Cache::open(&folder).ok());
+        let runtime = Arc::new(Runtime::with_instances(cache, instances)?);
+        Ok(Self { project, catalog, runtime, confine, supervisor: None })
+    }
+
+    /// The tools of these plugins, linked.
+    ///
+    /// # Errors
+    /// A component that is none, an import that is not granted, a grant that cannot be kept.
+    pub async fn toolbox(&self, plugins: &BTreeSet<String>, progress: Progress<'_>) -> Result<Toolbox, SetupError> {
+        let mut toolbox = Toolbox::default();
+        for plugin in plugins {
+            let compiled = self.load(plugin, Kind::Tool, "a tool", progress).await?;
+            let grant = self.project.config.grants.get(plugin).cloned().unwrap_or_default();
+            let linked = self.runtime.link_tool(&compiled, self.grants(plugin, &grant)?)?;
+            toolbox.add(&linked, &limits(&self.limits_of(plugin), None))?;
+        }
+        Ok(toolbox)
+    }
+
+    /// What every session shares.
+    #[must_use]
+    pub fn kernel(&self, gate: Gate, approver: Arc<dyn Approver>, toolbox: Toolbox) -> Kernel {
+        Kernel {
+            runtime: self.runtime.clone(),
+            gate: Arc::new(gate),
+            approver,
+            toolbox,
+            directory: self.project.directory.display().to_string(),
+        }
+    }
+
+    /// An agent of `pi.toml`, linked.
+    ///
+    /// # Errors
+    /// As for tools; or its grant names a tool that there is not.
+    pub async fn agent(&self, name: &str, toolbox: &Toolbox, progress: Progress<'_>) -> Result<AgentSetup, SetupError> {
+        let config = self.agent_config(name)?;
+        let plugin = config.plugin.as_deref().unwrap_or(name);
+        let compiled = self.load(plugin, Kind::Agent, &format!("[agents.{name}]"), progress).await?;
+        let grant = self.project.config.grants.get(name).cloned().unwrap_or_default();
+        let tools = grant.tools.clone().unwrap_or_default().names;
+        for wanted in &tools {
+            let is_there = match wanted.strip_suffix('*') {
+                Some(stem) => toolbox.iter().any(|entry| entry.tool.name.starts_with(stem)),
+                None => toolbox.get(wanted).is_some(),
+            };
+            if !is_there {
+                let known = toolbox.iter().map(|entry| entry.tool.name.as_str()).collect::<Vec<_>>().join(", ");
+                return Err(SetupError::NoTool { agent: name.to_owned(), name: wanted.clone(), known });
+            }
+        }
+        let linked = self.runtime.link_agent(&compiled, self.grants(name, &grant)?).map_err(|error| match error {
+            // A grant of an agent stands under the agent's name.
+            LinkError::NotGranted { import, capability, .. } => LinkError::NotGranted { plugin: name.to_owned(), import, capability },
+            other => other,
+        })?;
+        Ok(AgentSetup {
+            name: name.to_owned(),
+            linked,
+            tools,
+            limits: limits(&self.limits_of(plugin), Some(config.session_ms_max.unwrap_or(SESSION_MS_MAX))),
+            config: serde_json::to_value(&config.config).unwrap_or_default(),
+        })
+    }
+
+    /// The plugins that these agents' tools come from.
+    ///
+    /// # Errors
+    /// A plugin that cannot be read.
+    pub fn plugins_for(&self, agents: &[String]) -> Result<BTreeSet<String>, SetupError> {
+        let names: Vec<String> = agents
+            .iter()
+            .filter_map(|agent| self.project.config.grants.get(agent)?.tools.clone())
+            .flat_map(|tools| tools.names)
+            .collect();
+        let wanted = |tool: &str| {
+            names.iter().any(|name| match name.strip_suffix('*') {
+                Some(stem) => tool.starts_with(stem),
+                None => name == tool,
+            })
+        };
+        let mut plugins = BTreeSet::new();
+        for plugin in self.catalog.names() {
+            let manifest = self.catalog.binary(plugin)?.manifest;
+            if manifest.kind == Kind::Tool && manifest.tools.iter().any(|tool| wanted(&tool.name)) {
+                plugins.insert(plugin.to_owned());
+            }
+        }
+        Ok(plugins)
+    }
+
+    /// The plugin that offers a tool.
+    ///
+    /// # Errors
+    /// A plugin that cannot be read.
+    pub fn plugin_of_tool(&self, tool: &str) -> Result<Option<String>, SetupError> {
+        for plugin in self.catalog.names() {
+            if self.catalog.binary(plugin)?.manifest.tools.iter().any(|offered| offered.name == tool) {
+                return Ok(Some(plugin.to_owned()));
+            }
+        }
+        Ok(None)
+    }
+
+    fn agent_config(&self, name: &str) -> Result<AgentConfig, SetupError> {
+        self.project.config.agents.get(name).cloned().ok_or_else(|| SetupError::NoAgent(name.to_owned()))
+    }
+
+    fn limits_of(&self, plugin: &str) -> LimitsConfig {
+        self.project.config.plugins.get(plugin).map(|plugin| plugin.limits.clone()).unwrap_or_default()
+    }
+
+    async fn load(&self, plugin: &str, kind: Kind, wanted_by: &str, progress: Progress<'_>) -> Result<Compiled, SetupError> {
+        let bytes = self.catalog.bytes(plugin)?;
+        if !self.runtime.is_cached(&bytes) {
+            progress(&format!("compiling plugin `{plugin}` (once; {} KiB)", bytes.len() >> 10));
+        }
+        let compiled =
+            self.runtime.load(&bytes).await.map_err(|error| SetupError::Load { plugin: plugin.to_owned(), error })?;
+        let word = |kind: Kind| match kind {
+            Kind::Tool => "a tool plugin",
+            Kind::Agent => "an agent",
+        };
+        let found = compiled.binary.manifest.kind;
+        if found != kind {
+            let (plugin, wanted_by) = (plugin.to_owned(), wanted_by.to_owned());
+            return Err(SetupError::Kind { plugin, found: word(found), wanted_by, wanted: word(kind) });
+        }
+        Ok(compiled)
+    }
+
+    fn grants(&self, name: &str, grant: &Grant) -> Result<Grants, SetupError> {
+        let directory: &Path = &self.project.directory;
+        let of = |error: GrantError| SetupError::Grant(error.of(name));
+        let mut grants = Grants { has_tools: grant.tools.is_some(), has_log: grant.log.is_some(), ..Grants::default() };
+        if let Some(files) = &grant.files {
+            grants.files = Some(Arc::new(FilesState::new(files, directory).map_err(of)?));
+        }
+        if let Some(preopens) = &grant.preopens {
+            grants.preopens = Some(Arc::new(Preopens::new(preopens, directory).map_err(of)?));
+        }
+        if let Some(process) = &grant.process {
+            let state = ProcessState::new(process, directory, self.confine.clone()).map_err(of)?;
+            grants.process = Some(Arc::new(state));
+        }
+        if let Some(services) = &grant.services {
+            let state = ServicesState::new(services, self.supervisor.clone()).map_err(of)?;
+            grants.services = Some(Arc::new(state));
+        }
+        Ok(grants)
+    }
+}
+
+fn limits(config: &LimitsConfig, session_ms_max: Option<u64>) -> CallLimits {
+    CallLimits {
+        memory_bytes_max: config.memory_bytes_max,
+        call_ms_max: session_ms_max.unwrap_or(config.call_ms_max),
+        output_bytes_max: config.output_bytes_max,
+        host_calls_max: config.host_calls_max,
+    }
+}
