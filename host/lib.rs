@@ -8,5 +8,6 @@ pub mod config;
 pub mod confine;
 pub mod gate;
 pub mod journal;
+pub mod lab;
 pub mod store;
 pub mod supervisor;
