@@ -65,6 +65,12 @@ impl Lab {
         self.made.iter().filter_map(|made| Some((self.planned.get(made.planned)?.fault, made.time_ms)))
     }
 
+    /// The process that took a port for the planned fault `index`.
+    #[must_use]
+    pub fn stray(&self, index: usize) -> Option<Identity> {
+        self.made.iter().find(|made| made.planned == index)?.stray
+    }
+
     /// Undo what no host can: start the dependency again that the lab killed.
     ///
     /// # Errors

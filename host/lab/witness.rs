@@ -18,10 +18,9 @@ use crate::clock::Duration;
 
 const LOOK_EVERY_MS: u64 = 5;
 
-
 /// Watches files for as long as it lives.
 pub(crate) struct Witness {
-    counts: Arc<Mutex<BTreeMap<PathBuf, u32>>>,
+    watching: Arc<Mutex<Watching>>,
     is_over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -36,28 +35,31 @@ impl Witness {
             let flags = inotify::WatchFlags::MOVED_TO | inotify::WatchFlags::CLOSE_WRITE;
             folders.insert(inotify::add_watch(&descriptor, folder, flags)?, folder.to_owned());
         }
-        let counts = Arc::new(Mutex::new(BTreeMap::new()));
-        let is_over = Arc::new(AtomicBool::new(false));
-        let mut watching = Watching {
+        let watching = Arc::new(Mutex::new(Watching {
             descriptor,
             folders,
             configs: configs.iter().cloned().collect(),
             logs: logs.iter().map(|log| (log.clone(), length(log))).collect(),
-            counts: counts.clone(),
-        };
-        let over = is_over.clone();
-        let thread = std::thread::spawn(move || {
-            while !over.load(Ordering::Relaxed) {
-                watching.look();
-                std::thread::sleep(Duration::from_millis(LOOK_EVERY_MS));
+            counts: BTreeMap::new(),
+        }));
+        let is_over = Arc::new(AtomicBool::new(false));
+        let thread = std::thread::spawn({
+            let (watching, is_over) = (watching.clone(), is_over.clone());
+            move || {
+                while !is_over.load(Ordering::Relaxed) {
+                    watching.lock().unwrap_or_else(PoisonError::into_inner).look();
+                    std::thread::sleep(Duration::from_millis(LOOK_EVERY_MS));
+                }
             }
         });
-        Ok(Self { counts, is_over, thread: Some(thread) })
+        Ok(Self { watching, is_over, thread: Some(thread) })
     }
 
-    /// How often `path` was written (a configuration file) or shrank (a log).
+    /// How often `path` was written (a configuration file) or shrank (a log), up to now.
     pub(crate) fn count(&self, path: &Path) -> u32 {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner).get(path).copied().unwrap_or(0)
+        let mut watching = self.watching.lock().unwrap_or_else(PoisonError::into_inner);
+        watching.look();
+        watching.counts.get(path).copied().unwrap_or(0)
     }
 }
 
@@ -75,33 +77,28 @@ struct Watching {
     folders: BTreeMap<i32, PathBuf>,
     configs: BTreeSet<PathBuf>,
     logs: BTreeMap<PathBuf, u64>,
-    counts: Arc<Mutex<BTreeMap<PathBuf, u32>>>,
+    counts: BTreeMap<PathBuf, u32>,
 }
 
 impl Watching {
     fn look(&mut self) {
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let mut reader = inotify::Reader::new(&self.descriptor, &mut buffer);
-        let mut seen = Vec::new();
         while let Ok(event) = reader.next() {
             let name = event.file_name().and_then(|name| name.to_str().ok());
             if let (Some(folder), Some(name)) = (self.folders.get(&event.wd()), name) {
                 let path = folder.join(name);
                 if self.configs.contains(&path) {
-                    seen.push(path);
+                    *self.counts.entry(path).or_insert(0) += 1;
                 }
             }
         }
         for (path, known) in &mut self.logs {
             let now = length(path);
             if now < *known {
-                seen.push(path.clone());
+                *self.counts.entry(path.clone()).or_insert(0) += 1;
             }
             *known = now;
-        }
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        for path in seen {
-            *counts.entry(path).or_insert(0) += 1;
         }
     }
 }
