@@ -21,11 +21,11 @@ impl Dice {
             state = (state ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
         }
         let mut dice = Self { state };
-        dice.next();
+        dice.draw();
         dice
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -35,23 +35,23 @@ impl Dice {
 
     /// `low..=high`.
     pub fn between(&mut self, low: u64, high: u64) -> u64 {
-        low + self.next() % (high.saturating_sub(low) + 1)
+        low + self.draw() % (high.saturating_sub(low) + 1)
     }
 
     /// True in `percent` of all cases.
     pub fn chance(&mut self, percent: u64) -> bool {
-        self.next() % 100 < percent
+        self.draw() % 100 < percent
     }
 
     /// One of `choices`, which are never empty: they are tables in this module's neighbours.
     pub fn pick<T: Clone>(&mut self, choices: &[T]) -> T {
-        let index = self.next() % choices.len().max(1) as u64;
+        let index = self.draw() % choices.len().max(1) as u64;
         choices[usize::try_from(index).unwrap_or(0)].clone()
     }
 
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
-            let other = usize::try_from(self.next() % (last as u64 + 1)).unwrap_or(0);
+            let other = usize::try_from(self.draw() % (last as u64 + 1)).unwrap_or(0);
             items.swap(last, other);
         }
     }
@@ -65,16 +65,16 @@ mod tests {
     fn the_same_seed_makes_the_same_choices() {
         let first: Vec<u64> = (0..8).map({
             let mut dice = Dice::new(7);
-            move |_| dice.next()
+            move |_| dice.draw()
         }).collect();
         let mut again = Dice::new(7);
-        assert!(first.iter().all(|value| *value == again.next()));
+        assert!(first.iter().all(|value| *value == again.draw()));
     }
 
     #[test]
     fn forks_differ_by_purpose() {
         let dice = Dice::new(7);
-        assert_ne!(dice.fork("ports").next(), dice.fork("names").next());
-        assert_eq!(dice.fork("ports").next(), dice.fork("ports").next());
+        assert_ne!(dice.fork("ports").draw(), dice.fork("names").draw());
+        assert_eq!(dice.fork("ports").draw(), dice.fork("ports").draw());
     }
 }

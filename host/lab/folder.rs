@@ -24,10 +24,10 @@ pub(crate) fn write(project: &Path, state: &Path, exe: &Path, plan: &mut Plan, b
         }
         std::fs::write(&config, service.config_text(&[]))?;
         std::fs::write(folder.join(format!("{}.html", service.name)), format!("<h1>{}</h1>\n", service.name))?;
-        if let Some(bytes) = service.disk_bytes {
-            if !belongings.mount_small(&log_folder, bytes)? {
-                (service.disk_bytes, service.file_bytes_max) = (None, Some(bytes));
-            }
+        if let Some(bytes) = service.disk_bytes
+            && !belongings.mount_small(&log_folder, bytes)?
+        {
+            (service.disk_bytes, service.file_bytes_max) = (None, Some(bytes));
         }
     }
     std::fs::write(project.join("pi.toml"), project_text(project, state, exe, &plan.services))

@@ -123,7 +123,7 @@ impl Lab {
         let expected = if together.contains(&Fault::DependencyDown) { Outcome::Escalated } else { fault.outcome() };
         let own = || incidents.iter().filter(|incident| incident.service == service.name && incident.ended_ms >= injected_ms);
         // Of several faults on one service each may have an incident of its own, or one may hold them all.
-        let incident = own().find(|incident| incident.root_cause == fault.root_cause()).or_else(|| own().last()).cloned();
+        let incident = own().find(|incident| incident.root_cause == fault.root_cause()).or_else(|| own().next_back()).cloned();
         let effects = self.effects(service);
         let mut wrong = Vec::new();
         match &incident {
@@ -133,16 +133,16 @@ impl Lab {
                 if !causes.contains(&incident.root_cause.as_str()) {
                     wrong.push(format!("the cause is {}, and the host says `{}`", causes.join(" or "), incident.root_cause));
                 }
-                let last = own().last().map_or("", |incident| incident.status.as_str());
+                let last = own().next_back().map_or("", |incident| incident.status.as_str());
                 if last != expected.status() && incident.status != expected.status() {
                     wrong.push(format!("it should be {expected}, and ended as `{}`", incident.status));
                 }
             }
         }
-        if self.shall_be_healthy(index) {
-            if let Err(error) = self.ask(service) {
-                wrong.push(format!("the service is not healthy: {error}"));
-            }
+        if self.shall_be_healthy(index)
+            && let Err(error) = self.ask(service)
+        {
+            wrong.push(format!("the service is not healthy: {error}"));
         }
         wrong.extend(too_much(effects, allowed(&together)));
         if together.contains(&Fault::PortTaken) && effects.strays_ended != 1 {
@@ -161,10 +161,10 @@ impl Lab {
             if !service.is_supervised || !self.faults_made(index).is_empty() {
                 continue;
             }
-            if self.shall_be_healthy(index) {
-                if let Err(error) = self.ask(service) {
-                    wrong.push(format!("`{}` had no fault and is not healthy: {error}", service.name));
-                }
+            if self.shall_be_healthy(index)
+                && let Err(error) = self.ask(service)
+            {
+                wrong.push(format!("`{}` had no fault and is not healthy: {error}", service.name));
             }
             let effects = self.effects(service);
             wrong.extend(too_much(effects, Effects::default()).into_iter().map(|text| format!("`{}` had no fault: {text}", service.name)));

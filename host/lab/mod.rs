@@ -95,7 +95,7 @@ impl Lab {
         std::fs::create_dir_all(project).map_err(failed("make the project folder"))?;
         let project = project.canonicalize().map_err(failed("find the project folder"))?;
         let state = project.join(STATE);
-        let hint = Dice::new(scenario.seed).fork("ports").next();
+        let hint = Dice::new(scenario.seed).fork("ports").draw();
         let mut belongings = Belongings::take(&state, hint).map_err(failed("take the lab's folder"))?;
         clear_witnesses(&state).map_err(failed("clear the lab's folder"))?;
         let can_mount = rustix::process::geteuid().is_root();

@@ -175,10 +175,10 @@ impl Service {
     /// The real work for one request, and its line in the log.
     fn do_work(&self, request: &Request) -> (u16, String) {
         let mut work = lock(&self.work);
-        if self.options.is_live {
-            if let Err(error) = self.reload(&mut work) {
-                return self.fail(&work, request, 500, &error);
-            }
+        if self.options.is_live
+            && let Err(error) = self.reload(&mut work)
+        {
+            return self.fail(&work, request, 500, &error);
         }
         let settings = &work.settings;
         let is_known = request.path == settings.health_path || request.path == settings.work_path;
