@@ -8,6 +8,7 @@ pub mod config;
 pub mod confine;
 pub mod gate;
 pub mod journal;
+pub mod lab;
 pub mod plugin;
 pub mod runtime;
 pub mod session;
