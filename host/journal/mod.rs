@@ -21,7 +21,7 @@ pub use entry::{Body, Entry, Key, Status};
 pub use payload::BODY_BYTES_MAX;
 pub use render::{Line, SessionView, list, list_text, show, show_text, verify_text};
 pub use replay::{CallRecord, EffectRecord, Ended, Fate, History, RefusalRecord, WaitRecord};
-pub use session::{SessionJournal, entries};
+pub use session::{Followed, SessionJournal, entries};
 pub use verify::{Finding, Problem, Report, verify};
 pub use writer::{Health, QUEUE_BYTES_HIGH, QUEUE_BYTES_MAX};
 
@@ -33,7 +33,7 @@ use tokio::sync::Mutex;
 use crate::clock;
 use crate::store::{Batch, Durability, Head, Holder, LEDGER, Lease, LeaseError, NewSession, Store, StoreError};
 use chain::Hash;
-use session::Chain;
+use session::{Chain, Followers};
 use writer::Writer;
 
 /// A store that refused or failed.
@@ -54,7 +54,11 @@ pub struct Journal {
     writer: Arc<Writer>,
     /// The sessions that are open, so that one chain never has two ends.
     open: Mutex<HashMap<String, Weak<Chain>>>,
+    followers: Followers,
 }
+
+/// Entries that wait for a slow follower: beyond this it misses the oldest.
+const FOLLOWED_MAX: usize = 4_096;
 
 impl Journal {
     /// Become the host of `store`, and write its journal. Needs a tokio runtime.
@@ -70,7 +74,8 @@ impl Journal {
     #[must_use]
     pub fn open(store: Arc<dyn Store>, lease: Lease) -> Self {
         let writer = Writer::start(store.clone(), lease);
-        Self { store, writer, open: Mutex::new(HashMap::new()) }
+        let (followers, _) = tokio::sync::broadcast::channel(FOLLOWED_MAX);
+        Self { store, writer, open: Mutex::new(HashMap::new()), followers }
     }
 
     /// The lease under which it writes: for the other writes of this host.
@@ -82,6 +87,12 @@ impl Journal {
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// Hear of each entry of all sessions as it is appended. A slow follower misses the oldest.
+    #[must_use]
+    pub fn follow(&self) -> tokio::sync::broadcast::Receiver<Arc<Followed>> {
+        self.followers.subscribe()
     }
 
     /// The journal of a session: a new one, or going on where the chain ended.
@@ -101,7 +112,7 @@ impl Journal {
             None => self.add_session(id).await?,
         };
         let hash = parse(id, &head)?;
-        let chain = Arc::new(Chain::new(id, head.entries, hash, time_ms, self.writer.clone()));
+        let chain = Arc::new(Chain::new(id, head.entries, hash, time_ms, self.writer.clone(), self.followers.clone()));
         open.retain(|_, chain| chain.strong_count() > 0);
         open.insert(id.to_string(), Arc::downgrade(&chain));
         Ok(SessionJournal::new(chain))

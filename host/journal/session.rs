@@ -22,6 +22,18 @@ pub(super) struct Chain {
     id: Arc<str>,
     end: Mutex<End>,
     writer: Arc<Writer>,
+    followers: Followers,
+}
+
+/// Those who want to hear of each entry as it is appended.
+pub(super) type Followers = tokio::sync::broadcast::Sender<Arc<Followed>>;
+
+/// An entry as it was appended, for who follows the host's work.
+#[derive(Clone, Debug)]
+pub struct Followed {
+    pub session: Arc<str>,
+    pub time_ms: u64,
+    pub body: Body,
 }
 
 struct End {
@@ -32,13 +44,22 @@ struct End {
 }
 
 impl Chain {
-    pub(super) fn new(id: &str, next: u64, hash: Hash, time_ms: u64, writer: Arc<Writer>) -> Self {
+    pub(super) fn new(id: &str, next: u64, hash: Hash, time_ms: u64, writer: Arc<Writer>, followers: Followers) -> Self {
         writer.attach();
-        Self { id: Arc::from(id), end: Mutex::new(End { next, hash, time_ms }), writer }
+        Self { id: Arc::from(id), end: Mutex::new(End { next, hash, time_ms }), writer, followers }
     }
 
     fn lock(&self) -> MutexGuard<'_, End> {
         self.end.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Chain {
+    /// Nobody follows most of the time: then this is one look at a counter.
+    fn tell(&self, time_ms: u64, body: Body) {
+        if self.followers.receiver_count() > 0 {
+            let _ = self.followers.send(Arc::new(Followed { session: self.id.clone(), time_ms, body }));
+        }
     }
 }
 
@@ -72,7 +93,9 @@ impl SessionJournal {
     pub fn append(&self, body: Body) -> u64 {
         let mark = mark(&self.chain.id, &body);
         let (text, blobs) = encode(&body).unwrap_or_else(|_| payload::lift(to_value(&body), Large::LeftOut));
-        self.push(text, blobs, mark, None)
+        let time_ms = self.push(text, blobs, mark, None);
+        self.chain.tell(time_ms, body);
+        time_ms
     }
 
     /// Append and wait until it, and all before it, is stored.
@@ -86,7 +109,11 @@ impl SessionJournal {
         let (sender, stored) = tokio::sync::oneshot::channel();
         let time_ms = self.push(text, blobs, mark, Some(sender));
         match stored.await {
-            Ok(result) => result.map(|()| time_ms),
+            Ok(result) => {
+                result?;
+                self.chain.tell(time_ms, body);
+                Ok(time_ms)
+            }
             Err(_) => Err(self.chain.writer.reason()),
         }
     }

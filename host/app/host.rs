@@ -1,0 +1,497 @@
+//! A host that runs: supervises the services, wakes agents when one is sick, takes up what was cut
+//! off, serves the requests of other commands, until it is told to stop.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::{broadcast, watch};
+use tokio::task::JoinSet;
+
+use super::incident::{self, Closed};
+use super::requests::{STOP, Stop, TOOL_CALL, ToolCall};
+use super::setup::{Progress, Setup, SetupError, policy};
+use super::single::session_id;
+use super::state::{StateError, open_store};
+use crate::approval::{Approver, Nobody, Terminal};
+use crate::clock;
+use crate::config::Project;
+use crate::confine::Confine;
+use crate::gate::{Gate, Origin};
+use crate::journal::{Body, Followed, Journal, JournalError};
+use crate::session::message;
+use crate::session::{self, AgentSetup, Caller, Kernel, SessionError};
+use crate::store::{Holder, LeaseError, OPEN, Request, Store, StoreError};
+use crate::supervisor::{Places, Supervisor, SupervisorError};
+use crate::watch::{Alarm, Watch};
+
+/// How often the host looks for requests of other commands: they wait a second at most.
+const REQUESTS_EVERY: Duration = Duration::from_millis(200);
+/// Instances that a host may have at once.
+const INSTANCES: u32 = 256;
+/// Closed incidents that wait for a slow reader.
+const CLOSED_MAX: usize = 1_024;
+
+/// How a host is started.
+pub struct Options {
+    /// Run only these agents; none runs all of `pi.toml`.
+    pub agents: Option<Vec<String>>,
+    /// Whether alarms wake agents. Without it, the host only serves what it is asked.
+    pub is_watching: bool,
+    /// Whether a person may be asked at the terminal.
+    pub may_ask: bool,
+    /// What the host is, for people: `run`, `session resume`.
+    pub name: &'static str,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error("{error}\nhint: {}", .error.hint())]
+    Lease { error: LeaseError },
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    #[error(transparent)]
+    Supervisor(#[from] SupervisorError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    #[error("the journal can write no more: {0}\nhint: nothing else was done; make room or repair the disk, then start again: what was cut off is taken up")]
+    Unwritable(String),
+    #[error("agent `{agent}` cannot be started: {error}")]
+    Agent { agent: String, error: String },
+}
+
+/// What a host tells those who look on.
+#[derive(Clone, Debug)]
+pub enum Event {
+    Alarm(Alarm),
+    /// A session begins, or is taken up again.
+    Session { id: String, agent: String, is_resumed: bool },
+    Closed(Closed),
+    /// A session that could not be run to its end.
+    Broken { session: String, error: String },
+}
+
+/// A host that runs.
+pub struct Host {
+    project: Project,
+    store: Arc<dyn Store>,
+    journal: Journal,
+    kernel: Arc<Kernel>,
+    agents: BTreeMap<String, AgentSetup>,
+    supervisor: Arc<Supervisor>,
+    watch: Option<Arc<Watch>>,
+    events: broadcast::Sender<Event>,
+    stop: watch::Sender<bool>,
+    /// The sessions that run now, with the way to stop each.
+    running: Mutex<HashMap<String, watch::Sender<bool>>>,
+}
+
+impl Host {
+    /// Start everything that `pi.toml` names. Nothing that was found wrong is left half started.
+    ///
+    /// # Errors
+    /// Another host has the store, or something in the project is wrong; the text says what to do.
+    pub async fn start(project: Project, options: Options, progress: Progress<'_>) -> Result<Arc<Self>, HostError> {
+        let store = open_store(&project).await?;
+        let holder = Holder::this_process(options.name);
+        let journal = Journal::begin(store.clone(), &holder).await.map_err(|error| HostError::Lease { error })?;
+        match Self::start_leased(project, options, store, &journal, progress).await {
+            Ok(parts) => Ok(parts.into_host(journal)),
+            Err(error) => {
+                let _ = journal.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn start_leased(
+        project: Project,
+        options: Options,
+        store: Arc<dyn Store>,
+        _journal: &Journal,
+        progress: Progress<'_>,
+    ) -> Result<Parts, HostError> {
+        let gate = Gate::new(policy(&project)?);
+        let confine = Confine::new();
+        let mut setup = Setup::new(project.clone(), confine.clone(), INSTANCES)?;
+        let names: Vec<String> = match options.agents {
+            Some(names) => names,
+            None => project.config.agents.keys().cloned().collect(),
+        };
+        let plugins = setup.plugins_for(&names)?;
+        // What needs no service is checked first: a mistake in `pi.toml` starts none.
+        let places = Places { confine, ..Places::of(&project.directory) };
+        setup.supervisor = Some(Supervisor::observe(&project.config.services, places.clone())?);
+        let dry = setup.toolbox(&plugins, progress).await?;
+        for name in &names {
+            setup.agent(name, &dry, progress).await?;
+        }
+        let supervisor = Supervisor::start(&project.config.services, places).await?;
+        setup.supervisor = Some(supervisor.clone());
+        let toolbox = setup.toolbox(&plugins, progress).await?;
+        let mut agents = BTreeMap::new();
+        for name in names {
+            let agent = setup.agent(&name, &toolbox, progress).await?;
+            agents.insert(name, agent);
+        }
+        let approver: Arc<dyn Approver> =
+            if options.may_ask && Terminal::is_there() { Arc::new(Terminal::default()) } else { Arc::new(Nobody) };
+        let kernel = Arc::new(setup.kernel(gate, approver, toolbox));
+        let watch = options.is_watching.then(|| Arc::new(Watch::new(supervisor.clone())));
+        Ok(Parts { project, store, kernel, agents, supervisor, watch })
+    }
+
+    /// Hear of what happens.
+    #[must_use]
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    /// Hear of each journal entry.
+    #[must_use]
+    pub fn follow(&self) -> broadcast::Receiver<Arc<Followed>> {
+        self.journal.follow()
+    }
+
+    #[must_use]
+    pub fn supervisor(&self) -> &Arc<Supervisor> {
+        &self.supervisor
+    }
+
+    /// Ask the host to stop: sessions stay open in the journal, to be taken up by the next host.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Work until [`Host::stop`]; then end the services and give the store back.
+    ///
+    /// # Errors
+    /// The journal cannot be written any more: the host stops, because it may do nothing unwritten.
+    pub async fn serve(self: &Arc<Self>) -> Result<(), HostError> {
+        let mut sessions = JoinSet::new();
+        self.resume_open(None, &mut sessions).await?;
+        let mut stop = self.stop.subscribe();
+        let mut every = tokio::time::interval(REQUESTS_EVERY);
+        every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let failure = loop {
+            tokio::select! {
+                _ = stop.wait_for(|is_stopped| *is_stopped) => break None,
+                alarm = self.next_alarm() => self.on_alarm(alarm, &mut sessions),
+                _ = sessions.join_next(), if !sessions.is_empty() => {}
+                _ = every.tick() => {
+                    if let Some(reason) = self.journal.health().reason() {
+                        break Some(HostError::Unwritable(reason));
+                    }
+                    if let Err(error) = self.take_requests(&mut sessions).await {
+                        break Some(error);
+                    }
+                }
+            }
+        };
+        self.stop();
+        while sessions.join_next().await.is_some() {}
+        self.close().await?;
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Run one agent once, with a person's words, and tell what it came to.
+    ///
+    /// # Errors
+    /// There is no such agent, or the journal cannot be written.
+    pub async fn run_once(self: &Arc<Self>, agent: &str, prompt: &str, input: &Value) -> Result<Closed, HostError> {
+        self.session(agent, prompt, input).await
+    }
+
+    /// Take up the sessions that were cut off (or the one named), and return when they have ended.
+    ///
+    /// # Errors
+    /// A session cannot be taken up.
+    pub async fn resume(self: &Arc<Self>, only: Option<&str>) -> Result<usize, HostError> {
+        let mut sessions = JoinSet::new();
+        let count = self.resume_open(only, &mut sessions).await?;
+        while sessions.join_next().await.is_some() {}
+        Ok(count)
+    }
+
+    /// End the services and give the store back.
+    ///
+    /// # Errors
+    /// The journal could not be written to its end.
+    pub async fn close(&self) -> Result<(), HostError> {
+        self.supervisor.stop_all().await?;
+        Ok(self.journal.close().await?)
+    }
+
+    async fn next_alarm(&self) -> Alarm {
+        match &self.watch {
+            Some(watch) => watch.next().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn on_alarm(self: &Arc<Self>, alarm: Alarm, sessions: &mut JoinSet<()>) {
+        let _ = self.events.send(Event::Alarm(alarm.clone()));
+        let watching = self.agents.keys().filter(|name| self.is_watching(name, &alarm.service)).cloned();
+        for agent in watching.collect::<Vec<_>>() {
+            let (host, alarm) = (self.clone(), alarm.clone());
+            sessions.spawn(async move {
+                let input = json!({ "alert": {
+                    "title": alarm.title, "source": "services", "state": alarm.state, "service": alarm.service,
+                    "time": clock::rfc3339(alarm.time_ms), "detail": alarm.detail,
+                }});
+                // What goes wrong is told as an event, and the session stays open in the journal.
+                let _ = host.session(&agent, "", &input).await;
+                host.forget(&alarm.service);
+            });
+        }
+    }
+
+    fn is_watching(&self, agent: &str, service: &str) -> bool {
+        let config = self.project.config.agents.get(agent);
+        config.is_some_and(|config| config.watch.iter().any(|watched| watched == "*" || watched == service))
+    }
+
+    fn forget(&self, service: &str) {
+        if let Some(watch) = &self.watch {
+            watch.close(service);
+        }
+    }
+
+    async fn session(self: &Arc<Self>, agent: &str, prompt: &str, input: &Value) -> Result<Closed, HostError> {
+        let setup = self.setup_of(agent)?;
+        let id = session_id(agent);
+        let journal = self.journal.session(&id).await?;
+        let _ = self.events.send(Event::Session { id: id.clone(), agent: agent.to_owned(), is_resumed: false });
+        let (ending, stop) = self.register(&id);
+        let ended = session::start(&self.kernel, &setup, journal.clone(), &id, prompt, input, stop).await;
+        let closed = self.ended(&id, agent, input, journal, ended).await;
+        drop(ending);
+        closed
+    }
+
+    async fn take_up(self: &Arc<Self>, id: &str, agent: &str) -> Result<Closed, HostError> {
+        let setup = self.setup_of(agent)?;
+        let journal = self.journal.session(id).await?;
+        let entries = journal.entries().await?;
+        let _ = self.events.send(Event::Session { id: id.to_owned(), agent: agent.to_owned(), is_resumed: true });
+        let input = entries.iter().find_map(|entry| match &entry.body {
+            Body::SessionStarted { task, .. } => task.get("input").cloned(),
+            _ => None,
+        });
+        let input = input.unwrap_or_default();
+        let service = incident::service_of(&input);
+        if let (Some(watch), Some(service)) = (&self.watch, &service) {
+            // Its alarm is being worked on already.
+            watch.open(service);
+        }
+        let (ending, stop) = self.register(id);
+        let ended = session::resume(&self.kernel, &setup, journal.clone(), id, &entries, stop).await;
+        let closed = self.ended(id, agent, &input, journal, ended).await;
+        drop(ending);
+        if let Some(service) = service {
+            self.forget(&service);
+        }
+        closed
+    }
+
+    async fn ended(
+        &self,
+        id: &str,
+        agent: &str,
+        input: &Value,
+        journal: crate::journal::SessionJournal,
+        ended: Result<session::Ended, SessionError>,
+    ) -> Result<Closed, HostError> {
+        let reports = self.project.directory.join("reports");
+        let closed = match ended {
+            Ok(ended) => incident::close(&reports, id, agent, input, &journal, ended).await,
+            Err(error) => Err(HostError::Session(error)),
+        };
+        match &closed {
+            Ok(closed) => {
+                let _ = self.events.send(Event::Closed(closed.clone()));
+            }
+            Err(HostError::Session(SessionError::Stopped)) => {}
+            Err(error) => {
+                let _ = self.events.send(Event::Broken { session: id.to_owned(), error: error.to_string() });
+            }
+        }
+        closed
+    }
+
+    fn setup_of(&self, agent: &str) -> Result<AgentSetup, HostError> {
+        self.agents.get(agent).cloned().ok_or_else(|| SetupError::NoAgent(agent.to_owned()).into())
+    }
+
+    /// Note a session as running; dropping the guard notes its end.
+    fn register(self: &Arc<Self>, id: &str) -> (Running, watch::Receiver<bool>) {
+        let (sender, receiver) = watch::channel(*self.stop.borrow());
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), sender.clone());
+        let mut all = self.stop.subscribe();
+        let one = sender;
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = all.wait_for(|is_stopped| *is_stopped) => { one.send_replace(true); }
+                () = one.closed() => {}
+            }
+        });
+        (Running { host: self.clone(), id: id.to_owned() }, receiver)
+    }
+
+    async fn resume_open(self: &Arc<Self>, only: Option<&str>, sessions: &mut JoinSet<()>) -> Result<usize, HostError> {
+        let open = self.store.sessions().await?.into_iter().filter(|session| session.status == OPEN);
+        let mut count = 0;
+        for record in open.filter(|session| only.is_none_or(|only| only == session.id)) {
+            if !self.agents.contains_key(&record.agent) {
+                self.abandon(&record.id, &record.agent).await?;
+                continue;
+            }
+            count += 1;
+            let host = self.clone();
+            sessions.spawn(async move {
+                // What goes wrong is told as an event, and the session stays open in the journal.
+                if let Err(error) = host.take_up(&record.id, &record.agent).await {
+                    let is_told = matches!(error, HostError::Session(_));
+                    if !is_told {
+                        let _ = host.events.send(Event::Broken { session: record.id, error: error.to_string() });
+                    }
+                }
+            });
+        }
+        Ok(count)
+    }
+
+    /// A single call of a person that was cut off, or a session that never began: nobody waits for
+    /// it any more, and what it did is in the journal.
+    async fn abandon(&self, id: &str, agent: &str) -> Result<(), HostError> {
+        if agent != "person" && !agent.is_empty() {
+            let error = format!("there is no agent `{agent}` here any more; the session stays open");
+            let _ = self.events.send(Event::Broken { session: id.to_owned(), error });
+            return Ok(());
+        }
+        let summary = "cut off; nobody waits for it any more".to_owned();
+        let journal = self.journal.session(id).await?;
+        journal.append_durable(Body::SessionEnded { status: "failed".into(), summary, details: json!({}) }).await?;
+        Ok(())
+    }
+
+    async fn take_requests(self: &Arc<Self>, sessions: &mut JoinSet<()>) -> Result<(), HostError> {
+        for request in self.store.take_requests(self.journal.lease()).await? {
+            let host = self.clone();
+            sessions.spawn(async move {
+                let response = host.on_request(&request).await;
+                // Who asked sees `unknown` if this cannot be written.
+                let _ = host.store.answer(host.journal.lease(), &request.id, response).await;
+            });
+        }
+        Ok(())
+    }
+
+    async fn on_request(self: &Arc<Self>, request: &Request) -> Value {
+        let failed = |error: String| json!({ "error": error });
+        match request.kind.as_str() {
+            TOOL_CALL => match serde_json::from_value::<ToolCall>(request.payload.clone()) {
+                Ok(call) => self.tool_call(&call).await,
+                Err(error) => failed(format!("the request cannot be read: {error}")),
+            },
+            STOP => match serde_json::from_value::<Stop>(request.payload.clone()) {
+                Ok(Stop { session: None }) => {
+                    let host = self.clone();
+                    // Answered first: the store is given back when the host stops.
+                    tokio::spawn(async move {
+                        tokio::time::sleep(REQUESTS_EVERY).await;
+                        host.stop();
+                    });
+                    json!({ "stopped": true })
+                }
+                Ok(Stop { session: Some(id) }) => {
+                    let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+                    match running.get(&id) {
+                        Some(session) => {
+                            session.send_replace(true);
+                            json!({ "stopped": true, "session": id })
+                        }
+                        None => failed(format!("no session of this id runs: {id}")),
+                    }
+                }
+                Err(error) => failed(format!("the request cannot be read: {error}")),
+            },
+            other => failed(format!("this host does not know the request `{other}`")),
+        }
+    }
+
+    async fn tool_call(&self, call: &ToolCall) -> Value {
+        let id = session_id("call");
+        let journal = match self.journal.session(&id).await {
+            Ok(journal) => journal,
+            Err(error) => return json!({ "error": { "kind": "failed", "message": error.to_string() } }),
+        };
+        journal.append(Body::SessionStarted {
+            agent: "person".into(),
+            component: String::new(),
+            task: json!({ "tool": call.tool }),
+            policy: self.kernel.gate.revision().to_owned(),
+        });
+        let origin = Origin { session: id, agent: "person".into(), plugin: String::new() };
+        let caller = Caller { journal: journal.clone(), origin, key: "0.0".into() };
+        let called = self.kernel.call(caller, &call.tool, &call.arguments).await;
+        let status = if called.result.is_ok() { "done" } else { "failed" };
+        let summary = format!("one call of `{}`", call.tool);
+        journal.append(Body::SessionEnded { status: status.into(), summary, details: json!({}) });
+        message::to_value(&called.result)
+    }
+}
+
+/// What a host is made of, before it has its journal.
+struct Parts {
+    project: Project,
+    store: Arc<dyn Store>,
+    kernel: Arc<Kernel>,
+    agents: BTreeMap<String, AgentSetup>,
+    supervisor: Arc<Supervisor>,
+    watch: Option<Arc<Watch>>,
+}
+
+impl Parts {
+    fn into_host(self, journal: Journal) -> Arc<Host> {
+        let (events, _) = broadcast::channel(CLOSED_MAX);
+        Arc::new(Host {
+            project: self.project,
+            store: self.store,
+            journal,
+            kernel: self.kernel,
+            agents: self.agents,
+            supervisor: self.supervisor,
+            watch: self.watch,
+            events,
+            stop: watch::channel(false).0,
+            running: Mutex::new(HashMap::new()),
+        })
+    }
+}
+
+/// A session that runs now.
+struct Running {
+    host: Arc<Host>,
+    id: String,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.host.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
+}
+
+/// Where the reports of a project are.
+#[must_use]
+pub fn reports_folder(project: &Project) -> PathBuf {
+    project.directory.join("reports")
+}
