@@ -6,14 +6,12 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use futures::future::join_all;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
 use super::procfs::{self, Stat};
-use crate::clock::Duration;
+use crate::clock::{Duration, monotonic};
 
 /// Rounds of killing and looking again. Each kills all that it sees: one is the rule, and more
 /// are needed only against a process that forks as fast as it is killed.
@@ -111,7 +109,7 @@ pub async fn end(of: &Identity, grace: Duration) -> Result<(), EndError> {
         // A stopped process takes its signals only when it goes on.
         handle.signal(Signal::CONT)?;
     }
-    let _ = tokio::time::timeout(grace, join_all(polite.iter().map(Handle::gone))).await;
+    let polite = gone_within(polite, grace).await;
     for _ in 0..KILL_ROUNDS_MAX {
         // Those that were seen first are kept: a child whose parent has died is not found again.
         let mut left = victims(of);
@@ -122,7 +120,7 @@ pub async fn end(of: &Identity, grace: Duration) -> Result<(), EndError> {
         for handle in &left {
             handle.signal(Signal::KILL)?;
         }
-        let _ = tokio::time::timeout(KILL_WAIT, join_all(left.iter().map(Handle::gone))).await;
+        gone_within(left, KILL_WAIT).await;
     }
     let survivors: Vec<u32> = family(of).iter().map(|member| member.pid).collect();
     if survivors.is_empty() { Ok(()) } else { Err(EndError::Survived(survivors)) }
@@ -142,27 +140,37 @@ impl From<&Stat> for Identity {
 /// A hold on one process that cannot slip to another.
 struct Handle {
     identity: Identity,
-    pidfd: AsyncFd<OwnedFd>,
+    pidfd: OwnedFd,
 }
 
 impl Handle {
     fn open(of: &Identity) -> Option<Self> {
-        let pidfd = pidfd(of)?;
-        Some(Self { identity: *of, pidfd: AsyncFd::with_interest(pidfd, Interest::READABLE).ok()? })
+        Some(Self { identity: *of, pidfd: pidfd(of)? })
     }
 
     fn signal(&self, signal: Signal) -> Result<(), EndError> {
-        match pidfd_send_signal(self.pidfd.get_ref(), signal) {
+        match pidfd_send_signal(&self.pidfd, signal) {
             Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
             Err(rustix::io::Errno::PERM) => Err(EndError::Permission(self.identity.pid)),
             Err(error) => Err(EndError::System(self.identity.pid, error.into())),
         }
     }
+}
 
-    /// A pidfd is readable once its process has ended, waited for or not.
-    async fn gone(&self) {
-        let _ = self.pidfd.readable().await;
-    }
+/// Wait until all of them have ended, at most so long. Not waiting for a child of this host: its
+/// owner does.
+async fn gone_within(handles: Vec<Handle>, within: Duration) -> Vec<Handle> {
+    let deadline = monotonic() + within;
+    let waiting = tokio::task::spawn_blocking(move || {
+        for handle in &handles {
+            let left = deadline.saturating_duration_since(monotonic());
+            // A pidfd is readable once its process has ended.
+            let _ = poll(&mut [PollFd::new(&handle.pidfd, PollFlags::IN)], Timespec::try_from(left).ok().as_ref());
+        }
+        handles
+    });
+    // The task only fails when the runtime is shut down.
+    waiting.await.unwrap_or_default()
 }
 
 /// A pidfd of exactly this process. Compared after opening: before, the number could change hands.

@@ -21,6 +21,10 @@ pub struct Spec {
     pub read: Vec<PathBuf>,
     /// Folders and files that it may read and write. Not executed, unless they are in `read` too.
     pub write: Vec<PathBuf>,
+    /// Within those: files and folders that may be read and not written all the same.
+    pub kept: Vec<PathBuf>,
+    /// Within those: folders that are not there for it, such as the host's own state.
+    pub hidden: Vec<PathBuf>,
     /// Whether it may use TCP and UDP.
     pub network: bool,
     pub limits: Limits,

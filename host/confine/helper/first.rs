@@ -17,7 +17,7 @@ pub(super) fn be(spec: &Spec, input: &OwnedFd, pipes: Pipes, namespaces: Namespa
     // A helper that is killed takes this one with it, and this one all the others.
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
     wait_for_go(pipes.go);
-    let is_read_only = namespaces::make_read_only(&spec.write).is_ok();
+    let is_read_only = namespaces::make_read_only(&spec.write, &spec.kept, &spec.hidden).is_ok();
     let program = match system::fork() {
         Ok(Fork::Child) => {
             drop(pipes.ending);

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{StatVfsMountFlags, statvfs};
-use rustix::mount::{MountPropagationFlags, mount_bind_recursive, mount_change};
+use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind_recursive, mount_change};
 
 use super::system;
 
@@ -36,9 +36,10 @@ fn enter_user() -> io::Result<()> {
     fs::write("/proc/self/gid_map", format!("{group} {group} 1"))
 }
 
-/// Make everything read-only for this process but `writable`. Landlock does not know `chmod`, `chown`,
-/// times and extended attributes: a read-only mount refuses them.
-pub(super) fn make_read_only(writable: &[PathBuf]) -> io::Result<()> {
+/// Make everything read-only for this process but `writable`, and `hidden` folders empty. Landlock does
+/// not know `chmod`, `chown`, times and extended attributes: a read-only mount refuses them. And it knows
+/// no exceptions within a folder: a mount does.
+pub(super) fn make_read_only(writable: &[PathBuf], kept: &[PathBuf], hidden: &[PathBuf]) -> io::Result<()> {
     system::unshare(libc::CLONE_NEWNS)?;
     // Else what is mounted here would appear outside.
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
@@ -46,7 +47,14 @@ pub(super) fn make_read_only(writable: &[PathBuf]) -> io::Result<()> {
     // An outer folder first: its mount would hide that of an inner one.
     writable.sort_by_key(|path| path.as_os_str().len());
     for path in &writable {
-        mount_bind_recursive(path, path)?;
+        mount_bind_recursive(*path, *path)?;
+    }
+    // A mount of its own stays read-only in a folder that is made writable below.
+    for path in kept.iter().filter(|path| path.exists()) {
+        mount_bind_recursive(path.as_path(), path.as_path())?;
+    }
+    for path in hidden.iter().filter(|path| path.exists()) {
+        mount("pi-hidden", path.as_path(), "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, Some(c"size=4k,mode=755"))?;
     }
     system::mount_attributes(Path::new("/"), true, libc::MOUNT_ATTR_RDONLY, 0)?;
     for path in &writable {

@@ -31,7 +31,8 @@ const SYSTEM_SINKS: &[&str] = &["/dev/null", "/dev/zero", "/dev/full"];
 const NEWEST: ABI = ABI::V10;
 
 /// The rules for one run, to be enforced by [`enforce`]: made while this process may still open every path.
-pub(super) fn rules(spec: &Spec) -> Result<RulesetCreated, RulesetError> {
+/// `has_mounts`: what is kept and hidden is so by mounts already.
+pub(super) fn rules(spec: &Spec, has_mounts: bool) -> Result<RulesetCreated, RulesetError> {
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
     let execute = read | AccessFs::Execute;
     // No device nodes, and nothing that was written is executed: what a program makes is data. No
@@ -54,8 +55,15 @@ pub(super) fn rules(spec: &Spec) -> Result<RulesetCreated, RulesetError> {
     let created = rule(created, &owned(SYSTEM_DATA), read)?;
     let created = rule(created, &owned(SYSTEM_SINKS), sink)?;
     let created = rule(created, std::slice::from_ref(&spec.program), execute)?;
-    let created = rule(created, &spec.read, execute)?;
-    rule(created, &spec.write, write)
+    if has_mounts {
+        let created = rule(created, &spec.read, execute)?;
+        return rule(created, &spec.write, write);
+    }
+    let both: Vec<PathBuf> = spec.kept.iter().chain(&spec.hidden).cloned().collect();
+    let created = rule(created, &without(&spec.read, &spec.hidden), execute)?;
+    let created = rule(created, &without(&spec.write, &both), write)?;
+    let kept: Vec<PathBuf> = spec.kept.iter().filter(|path| spec.write.iter().any(|of| path.starts_with(of))).cloned().collect();
+    rule(created, &without(&kept, &spec.hidden), read)
 }
 
 /// From here on this process is held by the rules. Where the kernel has no Landlock, by none.
@@ -63,6 +71,41 @@ pub(super) fn enforce(rules: RulesetCreated) -> Result<(), RulesetError> {
     rules.restrict_self().map(|_| ())
 }
 
+/// `paths` with the folders that hold an exception replaced by what else is in them. Landlock rules
+/// can only add: so in such a folder itself nothing can be made then.
+fn without(paths: &[PathBuf], exceptions: &[PathBuf]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut left = paths.to_vec();
+    while let Some(path) = left.pop() {
+        if exceptions.iter().any(|exception| path.starts_with(exception)) {
+            continue;
+        }
+        if exceptions.iter().any(|exception| exception.starts_with(&path)) {
+            left.extend(path.read_dir().into_iter().flatten().flatten().map(|entry| entry.path()));
+        } else {
+            found.push(path);
+        }
+    }
+    found
+}
+
 fn owned(paths: &[&str]) -> Vec<PathBuf> {
     paths.iter().map(|path| Path::new(path).to_path_buf()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_with_an_exception_is_replaced_by_the_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a", "b/c", "b/.pi"] {
+            std::fs::create_dir_all(folder.path().join(name)).unwrap();
+        }
+        let root = folder.path().to_path_buf();
+        let mut left = without(std::slice::from_ref(&root), &[root.join("b/.pi")]);
+        left.sort();
+        assert_eq!(left, [root.join("a"), root.join("b/c")]);
+    }
 }

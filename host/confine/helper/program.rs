@@ -30,8 +30,9 @@ pub(super) fn be(
     has_memory_cgroup: bool,
 ) -> ! {
     let allowed = Allowed { network: spec.network, attributes: is_read_only, memory_files: has_memory_cgroup };
-    let Err(error) = confine(spec, input, namespaces, allowed).and_then(|()| Err(execute(spec))) else {
-        system::exit_now(1)
+    let error = match confine(spec, input, namespaces, allowed) {
+        Ok(()) => execute(spec),
+        Err(error) => error,
     };
     fail(status, &error)
 }
@@ -53,7 +54,7 @@ fn confine(spec: &Spec, input: &OwnedFd, namespaces: Namespaces, allowed: Allowe
         StartError::Invalid(format!("the folder `{}` cannot be entered: {error}", spec.directory.display()))
     })?;
     limit(&spec.limits, namespaces)?;
-    let rules = paths::rules(spec).map_err(|error| confinement("no Landlock rules", &error))?;
+    let rules = paths::rules(spec, allowed.attributes).map_err(|error| confinement("no Landlock rules", &error))?;
     let filters = syscalls::filters(allowed).map_err(|error| confinement("no seccomp filter", &error))?;
     set_no_new_privs(true).map_err(failed("new privileges cannot be given up"))?;
     drop_capabilities().map_err(failed("capabilities cannot be dropped"))?;
