@@ -1,0 +1,258 @@
+//! The helper as a watcher: it starts the program, passes signals on, and sees to it that nothing is
+//! left when the program ends, when the host says so, or when the host is gone.
+
+use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{
+    DumpableBehavior, Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, pidfd_open, pidfd_send_signal,
+    set_child_subreaper, set_dumpable_behavior, setsid, wait, waitpid,
+};
+
+use super::cgroup::Cgroups;
+use super::namespaces::{self, Namespaces};
+use super::system::{self, Fork};
+use super::{confinement, fail, first, let_go_of_streams, program};
+use crate::clock::Duration;
+use crate::confine::control::{self, Report};
+use crate::confine::identity::{self, Identity};
+use crate::confine::{Spec, StartError, procfs};
+
+/// How often the processes are counted where no cgroup does it.
+const LOOK_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+
+/// Between two rounds of killing without a namespace.
+const GONE_AGAIN: Duration = Duration::from_millis(1);
+
+/// The pipes between the helper and what it forks.
+pub(super) struct Pipes {
+    /// Closed once this process is in its cgroup.
+    pub go: OwnedFd,
+    /// A [`StartError`], or the end of it when the program is executed.
+    pub status: OwnedFd,
+    /// How the program ended, from the first process of a namespace.
+    pub ending: OwnedFd,
+}
+
+pub(super) fn run(control: &UnixStream, spec: Spec, input: OwnedFd) -> i32 {
+    match start(spec, input) {
+        Ok(mut watch) => watch.until_the_end(control),
+        Err(error) => fail(control, &error),
+    }
+}
+
+fn start(spec: Spec, input: OwnedFd) -> Result<Watch, StartError> {
+    let failed = |what: &str, error: Errno| confinement(what, &error);
+    let _ = setsid();
+    // Descendants that leave their parents become this one's children, and can be found.
+    set_child_subreaper(Pid::from_raw(1)).map_err(|error| failed("no subreaper", error))?;
+    let mut cgroups = Cgroups::create(&spec.limits);
+    let namespaces = namespaces::enter();
+    // Nobody reads or changes the helper through `/proc`. After the namespaces: their maps are written there.
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    let pipe = || pipe_with(PipeFlags::CLOEXEC).map_err(|error| failed("no pipe", error));
+    let (go, go_ours) = pipe()?;
+    let (status_ours, status) = pipe()?;
+    let (ending_ours, ending) = pipe()?;
+    let processes = spec.limits.processes;
+    let memory_bytes = spec.limits.memory_bytes;
+    let has_memory_cgroup = cgroups.memory.is_some();
+    let child = match system::fork().map_err(|error| confinement("no fork", &error))? {
+        Fork::Child => {
+            drop((go_ours, status_ours, ending_ours));
+            let pipes = Pipes { go, status, ending };
+            if namespaces.pid {
+                first::be(&spec, &input, pipes, namespaces, has_memory_cgroup)
+            } else {
+                first::wait_for_go(pipes.go);
+                program::be(&spec, &input, &pipes.status, namespaces, false, has_memory_cgroup)
+            }
+        }
+        Fork::Parent(pid) => pid,
+    };
+    cgroups.join(child);
+    drop(go_ours);
+    let child = Pid::from_raw(child).ok_or_else(|| confinement("no child", &child))?;
+    let pidfd = pidfd_open(child, PidfdFlags::empty()).map_err(|error| failed("no pidfd", error))?;
+    let_go_of_streams();
+    Ok(Watch { child, pidfd, status: Some(status_ours), ending: ending_ours, namespaces, cgroups, processes, memory_bytes })
+}
+
+struct Watch {
+    child: Pid,
+    pidfd: OwnedFd,
+    status: Option<OwnedFd>,
+    ending: OwnedFd,
+    namespaces: Namespaces,
+    cgroups: Cgroups,
+    processes: u32,
+    memory_bytes: u64,
+}
+
+impl Watch {
+    fn until_the_end(&mut self, control: &UnixStream) -> i32 {
+        let mut is_host_there = true;
+        let is_counted = self.cgroups.memory.is_some() && self.cgroups.processes.is_some();
+        // Without a namespace, orphans are this process's to wait for.
+        let timeout = (!is_counted || !self.namespaces.pid).then_some(&LOOK_EVERY);
+        loop {
+            let word = is_host_there.then(|| control.as_fd());
+            let Ok(news) = wait_for([Some(self.pidfd.as_fd()), self.status.as_ref().map(AsFd::as_fd), word], timeout)
+            else {
+                continue;
+            };
+            let [has_ended, has_status, has_word] = news;
+            if has_status && let Some(exit) = self.read_status(control) {
+                return exit;
+            }
+            if has_word {
+                is_host_there = self.listen(control);
+            }
+            if has_ended {
+                return self.end(control);
+            }
+            if news == [false; 3] {
+                self.look();
+            }
+        }
+    }
+
+    /// The start has gone well or not. Returns the helper's exit code in the latter case.
+    fn read_status(&mut self, control: &UnixStream) -> Option<i32> {
+        let mut text = Vec::new();
+        let _ = std::fs::File::from(self.status.take()?).read_to_end(&mut text);
+        if text.is_empty() {
+            let pid = self.child.as_raw_nonzero().get().unsigned_abs();
+            let start_time = procfs::stat(pid).map_or(0, |stat| stat.start_time);
+            control::report(control, &Report::Started(Identity { pid, start_time }));
+            return None;
+        }
+        let error = serde_json::from_slice(&text).unwrap_or_else(|error| confinement("no status", &error));
+        self.kill_all();
+        self.clean_up();
+        Some(fail(control, &error))
+    }
+
+    /// Signals from the host, or its end. False when it is gone.
+    fn listen(&mut self, control: &UnixStream) -> bool {
+        let mut bytes = [0; 16];
+        let mut socket = control;
+        let Ok(length @ 1..) = socket.read(&mut bytes) else {
+            self.kill_all();
+            return false;
+        };
+        for number in bytes.iter().take(length) {
+            match Signal::from_named_raw(i32::from(*number)) {
+                Some(Signal::KILL) => self.kill_all(),
+                Some(signal) => self.signal_all(signal),
+                None => {}
+            }
+        }
+        true
+    }
+
+    /// Every process of the run that can be seen, the first of a namespace left out.
+    fn members(&self) -> Vec<procfs::Stat> {
+        let own = std::process::id();
+        let first = self.child.as_raw_nonzero().get().unsigned_abs();
+        let mut members = procfs::below(&procfs::all(), own);
+        members.retain(|stat| !stat.is_dead() && !(self.namespaces.pid && stat.pid == first));
+        members
+    }
+
+    fn signal_all(&self, signal: Signal) {
+        for member in self.members() {
+            if let Some(pidfd) = identity::pidfd(&Identity::from(&member)) {
+                let _ = pidfd_send_signal(pidfd, signal);
+            }
+        }
+    }
+
+    fn kill_all(&self) {
+        // In a namespace this is all: the kernel ends the rest before it says that this one is dead.
+        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+        if self.namespaces.pid {
+            return;
+        }
+        // Stopped first, so that none forks while the others are killed.
+        self.signal_all(Signal::STOP);
+        while !self.members().is_empty() {
+            self.signal_all(Signal::KILL);
+            self.reap();
+            std::thread::sleep(GONE_AGAIN);
+        }
+    }
+
+    /// Count what no cgroup counts.
+    fn look(&self) {
+        if !self.namespaces.pid {
+            self.reap();
+        }
+        let members = self.members();
+        let threads: u64 = members.iter().map(|stat| u64::from(stat.threads)).sum();
+        let is_over = (self.cgroups.processes.is_none() && threads > u64::from(self.processes))
+            || (self.cgroups.memory.is_none()
+                && members.iter().map(|stat| procfs::memory_bytes(stat.pid)).sum::<u64>() > self.memory_bytes);
+        if is_over {
+            self.kill_all();
+        }
+    }
+
+    /// Wait for orphans, not for the program itself: its status is read at the end.
+    fn reap(&self) {
+        let own = std::process::id();
+        for stat in procfs::all() {
+            let is_program = Some(self.child) == i32::try_from(stat.pid).ok().and_then(Pid::from_raw);
+            if stat.parent == own && stat.is_dead() && !is_program {
+                let _ = waitpid(i32::try_from(stat.pid).ok().and_then(Pid::from_raw), WaitOptions::NOHANG);
+            }
+        }
+    }
+
+    /// The program, or the first process of its namespace, has ended.
+    fn end(&mut self, control: &UnixStream) -> i32 {
+        if self.status.is_some() && let Some(exit) = self.read_status(control) {
+            return exit;
+        }
+        self.kill_all();
+        let status = waitpid(Some(self.child), WaitOptions::empty()).ok().flatten();
+        let ending = if self.namespaces.pid { self.read_ending() } else { status.map(|(_, status)| ending(status)) };
+        self.clean_up();
+        // None: the first process was killed, and the program with it.
+        let ending = ending.unwrap_or(-Signal::KILL.as_raw());
+        control::report(control, &match ending {
+            0.. => Report::Ended { code: Some(ending), signal: None },
+            _ => Report::Ended { code: None, signal: Some(-ending) },
+        });
+        0
+    }
+
+    fn read_ending(&self) -> Option<i32> {
+        let mut bytes = [0; 4];
+        let length = rustix::io::read(&self.ending, &mut bytes).ok()?;
+        (length == bytes.len()).then(|| i32::from_ne_bytes(bytes))
+    }
+
+    fn clean_up(&self) {
+        while wait(WaitOptions::empty()).is_ok() {}
+        self.cgroups.remove();
+    }
+}
+
+/// The exit code, or the signal as a negative number.
+pub(super) fn ending(status: WaitStatus) -> i32 {
+    status.exit_status().unwrap_or_else(|| -status.terminating_signal().unwrap_or(Signal::KILL.as_raw()))
+}
+
+/// Which of these have something to read, or are at their end. None of them: the time is up.
+fn wait_for(sources: [Option<BorrowedFd<'_>>; 3], timeout: Option<&Timespec>) -> rustix::io::Result<[bool; 3]> {
+    let mut events: Vec<PollFd<'_>> =
+        sources.iter().flatten().map(|source| PollFd::from_borrowed_fd(*source, PollFlags::IN)).collect();
+    poll(&mut events, timeout)?;
+    let mut results = events.iter().map(|event| !event.revents().is_empty());
+    Ok(sources.map(|source| source.is_some() && results.next().unwrap_or(false)))
+}

@@ -1,0 +1,258 @@
+//! The journal's rows: one transaction a batch, one statement for all rows of a table.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use sqlx::query::Query;
+use sqlx::sqlite::{Sqlite, SqliteArguments};
+use sqlx::{AssertSqlSafe, Executor};
+
+use super::{SqliteStore, Writer};
+use crate::store::{
+    Batch, Durability, Extent, Head, Lease, OPEN, Row, SessionMark, SessionRecord, StoreError,
+};
+
+/// Rows of one INSERT. More of them gain nothing, and SQLite takes 32,766 arguments.
+const INSERT_ROWS_MAX: usize = 32;
+/// Statements are kept prepared for batches of up to so many rows and heads: the everyday ones.
+const PREPARED_ROWS_MAX: usize = 16;
+const PREPARED_HEADS_MAX: usize = 2;
+
+type SessionRow = (String, i64, String, String, i64, Option<i64>, String, String);
+const SESSION_COLUMNS: &str = "SELECT id, number, agent, status, created_ms, ended_ms, summary, hash FROM sessions";
+
+impl SqliteStore {
+    pub(super) async fn write_batch(
+        &self,
+        lease: &Lease,
+        batch: &Batch,
+        durability: Durability,
+    ) -> Result<(), StoreError> {
+        let sql = sql_of(batch);
+        let is_everyday = batch.rows.len() <= PREPARED_ROWS_MAX
+            && batch.heads.len() <= PREPARED_HEADS_MAX
+            && batch.sessions.is_empty()
+            && batch.blobs.is_empty()
+            && batch.marks.is_empty();
+        let query = bind_all(sqlx::query(AssertSqlSafe(sql)).persistent(is_everyday), lease, batch);
+        let mut writer = self.writer.lock().await;
+        let result = writer.transact(durability, query).await;
+        result.map_err(|error| self.fenced(lease, error))
+    }
+
+    pub(super) async fn read_head(&self, session: &str) -> Result<Option<Head>, StoreError> {
+        let row: Option<(i64, String)> = sqlx::query_as("SELECT entries, hash FROM heads WHERE session = ?")
+            .bind(session)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(|error| self.failures.of(error))?;
+        Ok(row.map(|(entries, hash)| Head { entries: natural(entries), hash }))
+    }
+
+    pub(super) async fn read_rows(&self, session: &str, from: u64, limit: u32) -> Result<Vec<Row>, StoreError> {
+        // Cast, so that a value of another type that somebody put there reads as a changed one.
+        let rows: Vec<(i64, i64, String, String)> = sqlx::query_as(
+            "SELECT sequence, CAST(time_ms AS BIGINT), CAST(body AS TEXT), CAST(hash AS TEXT) FROM entries
+             WHERE session = ? AND sequence >= ? ORDER BY sequence LIMIT ?",
+        )
+        .bind(session)
+        .bind(whole(from))
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await
+        .map_err(|error| self.failures.of(error))?;
+        let session: Arc<str> = Arc::from(session);
+        let row = |(sequence, time_ms, body, hash): (i64, i64, String, String)| Row {
+            session: session.clone(),
+            sequence: natural(sequence),
+            time_ms: natural(time_ms),
+            body: Arc::from(body),
+            hash,
+        };
+        Ok(rows.into_iter().map(row).collect())
+    }
+
+    pub(super) async fn read_extent(&self, session: &str) -> Result<Extent, StoreError> {
+        let (rows, last): (i64, Option<i64>) =
+            sqlx::query_as("SELECT COUNT(*), MAX(sequence) FROM entries WHERE session = ?")
+                .bind(session)
+                .fetch_one(&self.readers)
+                .await
+                .map_err(|error| self.failures.of(error))?;
+        Ok(Extent { rows: natural(rows), last: last.map(natural) })
+    }
+
+    pub(super) async fn read_blob(&self, sha256: &str) -> Result<Option<String>, StoreError> {
+        sqlx::query_scalar("SELECT CAST(json AS TEXT) FROM blobs WHERE sha256 = ?")
+            .bind(sha256)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(|error| self.failures.of(error))
+    }
+
+    pub(super) async fn read_sessions(&self) -> Result<Vec<SessionRecord>, StoreError> {
+        let rows: Vec<SessionRow> = sqlx::query_as(AssertSqlSafe(format!("{SESSION_COLUMNS} ORDER BY number")))
+            .fetch_all(&self.readers)
+            .await
+            .map_err(|error| self.failures.of(error))?;
+        Ok(rows.into_iter().map(session_of).collect())
+    }
+
+    pub(super) async fn read_session(&self, id: &str) -> Result<Option<SessionRecord>, StoreError> {
+        let row: Option<SessionRow> = sqlx::query_as(AssertSqlSafe(format!("{SESSION_COLUMNS} WHERE id = ?")))
+            .bind(id)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(|error| self.failures.of(error))?;
+        Ok(row.map(session_of))
+    }
+
+    pub(super) async fn read_traces(&self) -> Result<Vec<String>, StoreError> {
+        sqlx::query_scalar(
+            "SELECT session FROM heads WHERE session <> '' UNION SELECT session FROM entries ORDER BY 1",
+        )
+        .fetch_all(&self.readers)
+        .await
+        .map_err(|error| self.failures.of(error))
+    }
+}
+
+impl Writer {
+    /// Run the statements of `query`, which are one whole transaction.
+    async fn transact(
+        &mut self,
+        durability: Durability,
+        query: Query<'_, Sqlite, SqliteArguments>,
+    ) -> Result<(), sqlx::Error> {
+        self.settle().await?;
+        if self.durability != durability {
+            let pragma = match durability {
+                Durability::Disk => "PRAGMA synchronous = FULL",
+                Durability::Kernel => "PRAGMA synchronous = NORMAL",
+            };
+            self.connection.execute(pragma).await?;
+            self.durability = durability;
+        }
+        self.is_unsettled = true;
+        query.execute(&mut self.connection).await?;
+        self.is_unsettled = false;
+        Ok(())
+    }
+
+    /// End what a failed or a cancelled transaction left behind.
+    pub(super) async fn settle(&mut self) -> Result<(), sqlx::Error> {
+        if self.is_unsettled {
+            // It fails where the failure itself has ended the transaction, or COMMIT had gone through.
+            let _ = self.connection.execute("ROLLBACK").await;
+            self.is_unsettled = false;
+        }
+        Ok(())
+    }
+}
+
+/// The statements of a batch, in the order of [`bind_all`].
+fn sql_of(batch: &Batch) -> String {
+    let mut sql = String::with_capacity(512);
+    sql.push_str("BEGIN IMMEDIATE; UPDATE lease SET writer = ? WHERE id = 1;");
+    for _ in &batch.sessions {
+        // Writing to a string does not fail.
+        let _ = write!(
+            sql,
+            "INSERT INTO sessions (id, number, hash, created_ms, agent, status, summary)
+             VALUES (?, ?, ?, ?, '', '{OPEN}', '');"
+        );
+    }
+    for _ in &batch.blobs {
+        sql.push_str("INSERT INTO blobs (sha256, json) VALUES (?, ?) ON CONFLICT (sha256) DO NOTHING;");
+    }
+    for rows in batch.rows.chunks(INSERT_ROWS_MAX) {
+        sql.push_str("INSERT INTO entries (session, sequence, time_ms, body, hash) VALUES ");
+        push_tuples(&mut sql, "(?, ?, ?, ?, ?)", rows.len());
+        sql.push(';');
+    }
+    for mark in &batch.marks {
+        sql.push_str(match mark {
+            SessionMark::Started { .. } => "UPDATE sessions SET agent = ? WHERE id = ?;",
+            SessionMark::Ended { .. } => "UPDATE sessions SET status = ?, summary = ?, ended_ms = ? WHERE id = ?;",
+        });
+    }
+    for heads in batch.heads.chunks(INSERT_ROWS_MAX) {
+        sql.push_str("INSERT INTO heads (session, entries, hash) VALUES ");
+        push_tuples(&mut sql, "(?, ?, ?)", heads.len());
+        sql.push_str(" ON CONFLICT (session) DO UPDATE SET entries = excluded.entries, hash = excluded.hash;");
+    }
+    sql.push_str("COMMIT");
+    sql
+}
+
+fn push_tuples(sql: &mut String, tuple: &str, count: usize) {
+    for index in 0..count {
+        if index > 0 {
+            sql.push(',');
+        }
+        sql.push_str(tuple);
+    }
+}
+
+fn bind_all<'q>(
+    mut query: Query<'q, Sqlite, SqliteArguments>,
+    lease: &Lease,
+    batch: &Batch,
+) -> Query<'q, Sqlite, SqliteArguments> {
+    query = query.bind(whole(lease.epoch));
+    for session in &batch.sessions {
+        query = query
+            .bind(session.id.clone())
+            .bind(whole(session.number))
+            .bind(session.hash.clone())
+            .bind(whole(session.created_ms));
+    }
+    for blob in &batch.blobs {
+        query = query.bind(blob.sha256.clone()).bind(blob.json.clone());
+    }
+    for row in &batch.rows {
+        query = query
+            .bind(row.session.clone())
+            .bind(whole(row.sequence))
+            .bind(whole(row.time_ms))
+            .bind(row.body.clone())
+            .bind(row.hash.clone());
+    }
+    for mark in &batch.marks {
+        query = match mark {
+            SessionMark::Started { session, agent } => query.bind(agent.clone()).bind(session.clone()),
+            SessionMark::Ended { session, status, summary, time_ms } => query
+                .bind(status.clone())
+                .bind(summary.clone())
+                .bind(whole(*time_ms))
+                .bind(session.clone()),
+        };
+    }
+    for (session, head) in &batch.heads {
+        query = query.bind(session.clone()).bind(whole(head.entries)).bind(head.hash.clone());
+    }
+    query
+}
+
+fn session_of((id, number, agent, status, created_ms, ended_ms, summary, hash): SessionRow) -> SessionRecord {
+    SessionRecord {
+        id,
+        number: natural(number),
+        agent,
+        status,
+        created_ms: natural(created_ms),
+        ended_ms: ended_ms.map(natural),
+        summary,
+        hash,
+    }
+}
+
+/// SQL's integers are signed. No count and no time of ours comes near the end.
+pub(super) fn whole(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A negative number, which nobody wrote, reads as 0, and verification finds it.
+pub(super) fn natural(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
