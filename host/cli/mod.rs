@@ -3,10 +3,12 @@
 //! stdout is data, stderr is talk. Exit codes: 1 the user's error or a failed run, 2 usage,
 //! 3 refused by policy, 70 a bug.
 
+mod demo;
 mod doctor;
 mod init;
 mod output;
 mod plugin;
+mod progress;
 mod policy;
 mod run;
 mod session;

@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::gate::explain::escaped;
 
 /// Where and how a command prints.
+#[derive(Clone)]
 pub(crate) struct Output {
     pub(crate) is_json: bool,
     has_colour_out: bool,

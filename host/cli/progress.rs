@@ -1,0 +1,119 @@
+//! What a running host does, line by line, on stderr; with `--json`, JSON lines on stdout.
+
+use std::sync::Arc;
+
+use owo_colors::Style;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+use super::Output;
+use crate::app::{Event, Host};
+use crate::clock;
+use crate::gate::explain::escaped;
+use crate::journal::{Body, Followed};
+
+/// Longest line of progress.
+const LINE_CHARS_MAX: usize = 160;
+
+/// How progress is shown.
+#[derive(Clone)]
+pub(crate) struct Progress {
+    output: Output,
+}
+
+impl Progress {
+    pub(crate) fn of(output: &Output) -> Self {
+        Self { output: output.clone() }
+    }
+
+    fn event(&self, event: &Event) {
+        let (name, text, style, value) = match event {
+            Event::Alarm(alarm) => (
+                "alarm",
+                format!("{}: {}", alarm.service, alarm.title),
+                Style::new().red().bold(),
+                json!({ "service": alarm.service, "title": alarm.title, "detail": alarm.detail }),
+            ),
+            Event::Session { id, agent, is_resumed } => (
+                if *is_resumed { "resumed" } else { "session" },
+                format!("{agent}, {id}"),
+                Style::new().cyan().bold(),
+                json!({ "session": id, "agent": agent }),
+            ),
+            Event::Closed(closed) => (
+                "closed",
+                format!("{} {}: {}", closed.service, closed.status, closed.summary),
+                if closed.status == "done" { Style::new().green().bold() } else { Style::new().yellow().bold() },
+                serde_json::to_value(closed).unwrap_or_default(),
+            ),
+            Event::Broken { session, error } => (
+                "broken",
+                format!("{session}: {error}"),
+                Style::new().red().bold(),
+                json!({ "session": session, "error": error }),
+            ),
+        };
+        self.line(clock::now_ms(), name, &text, style, value);
+        if let Event::Closed(closed) = event
+            && let Some(report) = &closed.report
+        {
+            self.line(closed.ended_ms, "report", &report.display().to_string(), Style::new().dimmed(), Value::Null);
+        }
+    }
+
+    fn entry(&self, followed: &Followed) {
+        let plain = Style::new();
+        let session = &followed.session;
+        let (name, text, style) = match &followed.body {
+            Body::Logged { plugin, message, .. } => ("says", format!("{plugin}: {message}"), plain.italic()),
+            Body::CallStarted { tool, arguments, .. } => ("calls", format!("{tool} {arguments}"), plain.dimmed()),
+            Body::EffectStarted { act, .. } if act.effect() != crate::gate::Effect::Read => ("does", act.summary(), plain.bold()),
+            Body::Refused { act, decision, .. } => {
+                let rule = decision.rules.first().map_or("policy", String::as_str);
+                ("refused", format!("{} ({rule}: {})", act.summary(), decision.reason), plain.yellow().bold())
+            }
+            _ => return,
+        };
+        let value = json!({ "session": &**session, "entry": followed.body });
+        self.line(followed.time_ms, name, &text, style, value);
+    }
+
+    fn line(&self, time_ms: u64, name: &str, text: &str, style: Style, value: Value) {
+        if self.output.is_json {
+            if !value.is_null() {
+                let line = json!({ "time": clock::rfc3339(time_ms), "event": name, "data": value });
+                self.output.data(&line, String::new);
+            }
+            return;
+        }
+        let time: String = clock::rfc3339(time_ms).chars().skip(11).take(12).collect();
+        let mut text = escaped(text);
+        if text.chars().count() > LINE_CHARS_MAX {
+            text = text.chars().take(LINE_CHARS_MAX).chain(['…']).collect();
+        }
+        self.output.note(&format!("{time}  {}  {text}", self.output.err(&format!("{name:<8}"), style)));
+    }
+}
+
+/// Show what a host does until the task is aborted.
+pub(crate) fn show(progress: Progress, host: &Arc<Host>) -> JoinHandle<()> {
+    let mut events = host.events();
+    let mut entries = host.follow();
+    tokio::spawn(async move {
+        loop {
+            // Who is too slow misses lines of talk, never data: the journal has all of it.
+            tokio::select! {
+                event = events.recv() => match event {
+                    Ok(event) => progress.event(&event),
+                    Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(_) => return,
+                },
+                entry = entries.recv() => match entry {
+                    Ok(entry) => progress.entry(&entry),
+                    Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(_) => return,
+                },
+            }
+        }
+    })
+}

@@ -1,0 +1,139 @@
+//! `pi-host run`: everything in pi.toml, one agent, or the demo.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use owo_colors::Style;
+use serde_json::json;
+
+use super::progress::{self, Progress};
+use super::{Failure, Output, block_on};
+use crate::app::{Closed, Host, HostError, Options};
+use crate::config::{FILE, Project};
+
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  pi-host run                       supervise, watch and heal until Ctrl-C\n  pi-host run --demo                break real services in ./pi-demo and watch them heal\n  pi-host run sre --once \"look at shop\"   run one agent once")]
+pub(crate) struct Arguments {
+    /// Run only this agent
+    agent: Option<String>,
+    /// What to tell the agent; with it the agent runs once
+    prompt: Option<String>,
+    /// Run the agent once and end
+    #[arg(long, requires = "agent")]
+    once: bool,
+    /// Make a fault lab in ./pi-demo, break its services in seven ways, and watch them heal
+    #[arg(long, conflicts_with_all = ["agent", "prompt", "once"])]
+    demo: bool,
+    /// What goes wrong in the demo follows from this number
+    #[arg(long, value_name = "N", requires = "demo")]
+    seed: Option<u64>,
+}
+
+pub(crate) fn run(output: &Output, directory: &Path, arguments: Arguments) -> Result<(), Failure> {
+    if arguments.demo {
+        return super::demo::run(output, directory, arguments.seed);
+    }
+    let project = Project::load(directory)?;
+    if !project.has_file {
+        return Err(anyhow::anyhow!(
+            "there is no {FILE} in {}\nhint: `pi-host init` writes one, `pi-host run --demo` needs none",
+            project.directory.display()
+        )
+        .into());
+    }
+    if project.config.agents.is_empty() && project.config.services.is_empty() {
+        return Err(anyhow::anyhow!("{FILE} names no service and no agent: there is nothing to run\nhint: `pi-host init` in an empty folder shows how").into());
+    }
+    let is_once = arguments.once || arguments.prompt.is_some();
+    let options = Options {
+        agents: arguments.agent.clone().map(|agent| vec![agent]),
+        is_watching: !is_once,
+        may_ask: true,
+        name: "run",
+    };
+    match (arguments.agent, is_once) {
+        (Some(agent), true) => block_on(once(output, project, options, &agent, arguments.prompt.as_deref().unwrap_or_default()))?,
+        _ => block_on(serve(output, project, options))?,
+    }
+}
+
+/// Supervise and watch until a signal comes.
+async fn serve(output: &Output, project: Project, options: Options) -> Result<(), Failure> {
+    let services = project.config.services.len();
+    let host = start(output, project, options).await?;
+    let shown = progress::show(Progress::of(output), &host);
+    output.note(&format!(
+        "{} {services} services; Ctrl-C stops, `pi-host session list` shows what was done",
+        output.err("watching", Style::new().green().bold())
+    ));
+    stop_on_signal(&host);
+    let served = host.serve().await;
+    shown.abort();
+    served?;
+    output.note("stopped");
+    Ok(())
+}
+
+async fn once(output: &Output, project: Project, options: Options, agent: &str, prompt: &str) -> Result<(), Failure> {
+    let host = start(output, project, options).await?;
+    let shown = progress::show(Progress::of(output), &host);
+    stop_on_signal(&host);
+    let closed = host.run_once(agent, prompt, &json!({})).await;
+    host.close().await?;
+    shown.abort();
+    ended(output, &closed?)
+}
+
+/// Take up what was cut off, and end when it has ended.
+pub(super) fn resume(output: &Output, project: Project, id: Option<String>) -> Result<(), Failure> {
+    block_on(async {
+        let options = Options { agents: None, is_watching: false, may_ask: true, name: "session resume" };
+        let host = start(output, project, options).await?;
+        let shown = progress::show(Progress::of(output), &host);
+        stop_on_signal(&host);
+        let mut events = host.events();
+        let count = host.resume(id.as_deref()).await;
+        host.close().await?;
+        shown.abort();
+        let count = count?;
+        let mut closed = Vec::new();
+        while let Ok(event) = events.try_recv() {
+            if let crate::app::Event::Closed(incident) = event {
+                closed.push(incident);
+            }
+        }
+        if count == 0 {
+            if let Some(id) = id {
+                return Err(anyhow::anyhow!("no session of this id was cut off: {id}\nhint: `pi-host session list` has them").into());
+            }
+        }
+        output.data(&closed, || format!("{count} sessions taken up, {} ended", closed.len()));
+        if closed.len() == count { Ok(()) } else { Err(Failure::Said) }
+    })?
+}
+
+async fn start(output: &Output, project: Project, options: Options) -> Result<Arc<Host>, HostError> {
+    let progress = |text: &str| output.note(&output.err(text, Style::new().dimmed()));
+    Host::start(project, options, &progress).await
+}
+
+fn ended(output: &Output, closed: &Closed) -> Result<(), Failure> {
+    output.data(closed, || {
+        let report = closed.report.as_ref().map(|report| format!("\nreport: {}", report.display())).unwrap_or_default();
+        format!("{}: {}{report}", closed.status, closed.summary)
+    });
+    if matches!(closed.status.as_str(), "done" | "nothing_to_do" | "escalated") { Ok(()) } else { Err(Failure::Said) }
+}
+
+fn stop_on_signal(host: &Arc<Host>) {
+    let host = host.clone();
+    tokio::spawn(async move {
+        let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+        let Ok(mut terminate) = terminate else { return };
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        host.stop();
+    });
+}
