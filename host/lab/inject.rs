@@ -8,11 +8,14 @@ use rustix::process::Signal;
 use super::identity::Identity;
 use super::plan::Method;
 use super::witness::Testimony;
-use super::{Fault, Lab, LabError, Made, folder, http, stray_arguments};
+use super::{Fault, Lab, LabError, Made, folder, health_answers, http, stray_arguments};
 use crate::clock::{self, Duration};
 
 /// A fault that needs its service to run waits for it so long: another fault may have hit it before.
 const READY_MS_MAX: u64 = 15_000;
+/// A late change lies there for so many healthy probes, or so long.
+const PROBES_BEFORE_LATE: u64 = 4;
+const PROBED_MS_MAX: u64 = 3_000;
 /// Padding of one request that goes to the log.
 const PADDING: usize = 2_000;
 
@@ -28,10 +31,9 @@ impl Lab {
         let what = || format!("{} of `{}`", planned.fault.name(), self.services[planned.service].name);
         let doing = format!("make {}", what());
         let failed = |source| LabError::System { doing: doing.clone(), source };
-        let time_ms = clock::now_ms();
         let mut stray = None;
         match &planned.method {
-            Method::Configuration { values } => self.change_config(planned.service, values).map_err(failed)?,
+            Method::Configuration { values, is_late } => self.change_config(planned.service, values, *is_late).map_err(failed)?,
             Method::Stop => {
                 let process = self.wait_until_ready(planned.service)?;
                 let _ = process.signal(Signal::STOP);
@@ -56,7 +58,7 @@ impl Lab {
                 self.control(planned.service, &path).map_err(failed)?;
             }
         }
-        self.made.push(Made { planned: index, time_ms, stray });
+        self.made.push(Made { planned: index, time_ms: clock::now_ms(), stray });
         Ok(())
     }
 
@@ -86,20 +88,26 @@ impl Lab {
         Ok(())
     }
 
-    /// A service that reads its file only at the start is killed first, so that no probe can find
-    /// it healthy with a file that it has not read.
-    fn change_config(&mut self, service: usize, values: &[(String, String)]) -> io::Result<()> {
+    /// A service that re-reads its file needs no more than the change.
+    fn change_config(&mut self, service: usize, values: &[(String, String)], is_late: bool) -> io::Result<()> {
         let struck = &self.services[service];
         let text = struck.config_text(values);
         let path = struck.config_path(&self.project);
-        if !struck.is_live {
-            let testimony = self.testimony(struck);
-            if let Some(process) = testimony.current() {
-                let _ = process.signal(Signal::KILL);
-                self.ended.push(process);
-            }
+        if struck.is_live {
+            return replace_file(&path, &text);
         }
-        replace_file(&path, &text)
+        if is_late {
+            replace_file(&path, &text)?;
+            let enough = health_answers(struck) + PROBES_BEFORE_LATE;
+            // Where nobody probes it, it is killed all the same.
+            wait(PROBED_MS_MAX, || (health_answers(struck) >= enough).then_some(()));
+        }
+        // Killed before the change, so that no probe can find it healthy with a file that it has not read.
+        if let Some(process) = self.testimony(struck).current() {
+            let _ = process.signal(Signal::KILL);
+            self.ended.push(process);
+        }
+        if is_late { Ok(()) } else { replace_file(&path, &text) }
     }
 
     /// Requests with long targets, each a line of the log, until the service cannot write any more.

@@ -67,17 +67,16 @@ impl Verdict {
 }
 
 impl Lab {
-    /// Whether an incident of the right kind has been closed for every fault that was made, and what
-    /// is to be healthy is.
+    /// Whether the planned fault `index` was made, an incident has been closed since, and its service
+    /// is healthy if it can be.
     #[must_use]
-    pub fn is_settled(&self, incidents: &[Incident]) -> bool {
-        self.made.iter().all(|made| {
-            self.planned.get(made.planned).is_some_and(|planned| {
-                let service = &self.services[planned.service];
-                let is_closed = incidents.iter().any(|incident| incident.service == service.name && incident.ended_ms >= made.time_ms);
-                is_closed && (!self.shall_be_healthy(planned.service) || self.ask(service).is_ok())
-            })
-        })
+    pub fn is_settled(&self, index: usize, incidents: &[Incident]) -> bool {
+        let (Some(planned), Some(made)) = (self.planned.get(index), self.made.iter().find(|made| made.planned == index)) else {
+            return false;
+        };
+        let service = &self.services[planned.service];
+        let own = incidents.iter().filter(|incident| incident.service == service.name && incident.ended_ms >= made.time_ms);
+        own.count() > 0 && (!self.shall_be_healthy(planned.service) || self.ask(service).is_ok())
     }
 
     /// Compare `incidents`, which the host reports, with what the lab sees. Before the host is stopped.

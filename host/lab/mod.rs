@@ -8,6 +8,7 @@
 //! [`Fault`], its method in `plan`, its making in `inject` and its expectation in `judge`.
 
 mod belongings;
+pub mod demo;
 mod dice;
 mod folder;
 mod http;
@@ -42,6 +43,9 @@ pub const SERVICE_COMMAND: &str = "__lab-service";
 
 /// The lab's own folder inside the project's.
 const STATE: &str = ".lab";
+
+/// So many healthy probes, and the host knows the service as healthy.
+const HEALTH_ANSWERS_MIN: u64 = 8;
 
 /// Why a lab could not be made, or a fault not be injected.
 #[derive(Debug, thiserror::Error)]
@@ -143,7 +147,7 @@ impl Lab {
         for service in &self.services {
             loop {
                 let wrong = match self.ask(service) {
-                    Ok(()) if health_answers(service) >= 3 => break,
+                    Ok(()) if health_answers(service) >= HEALTH_ANSWERS_MIN => break,
                     Ok(()) => "the host has not probed it".to_owned(),
                     Err(wrong) => wrong,
                 };

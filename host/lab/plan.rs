@@ -49,8 +49,10 @@ pub struct Probe {
 /// How a fault is made.
 #[derive(Clone, Debug)]
 pub enum Method {
-    /// Other values in the configuration file; with the service killed, if it reads it at its start alone.
-    Configuration { values: Vec<(String, String)> },
+    /// Other values in the configuration file. A service that reads it at its start alone is killed as
+    /// well: at once, or, if the change `is_late`, after some time of health with the file that it
+    /// has not read.
+    Configuration { values: Vec<(String, String)>, is_late: bool },
     Stop,
     Deadlock,
     FillLog,
@@ -259,7 +261,8 @@ fn draw_method(fault: Fault, services: &[LabService], struck: usize, dice: &mut 
     match fault {
         Fault::OutOfMemory => {
             let mib = service.memory_bytes_max / MIB * dice.between(25, 35) / 10;
-            Method::Configuration { values: with_company(dice, keys, (keys.cache_mib, mib.to_string())) }
+            let values = with_company(dice, keys, (keys.cache_mib, mib.to_string()));
+            Method::Configuration { values, is_late: dice.chance(40) }
         }
         Fault::BadConfiguration => {
             let mut choices = vec![
@@ -272,7 +275,7 @@ fn draw_method(fault: Fault, services: &[LabService], struck: usize, dice: &mut 
                 choices.push((keys.upstream, "http://127.0.0.1:9/v1".to_owned()));
             }
             let change = dice.pick(&choices);
-            Method::Configuration { values: with_company(dice, keys, change) }
+            Method::Configuration { values: with_company(dice, keys, change), is_late: dice.chance(40) }
         }
         Fault::Hung if dice.chance(50) => Method::Stop,
         Fault::Hung => Method::Deadlock,
@@ -336,7 +339,7 @@ mod tests {
         for seed in 0..20 {
             for fault in [Fault::OutOfMemory, Fault::BadConfiguration] {
                 let plan = draw(seed, fault);
-                let Method::Configuration { values } = &plan.faults[0].method else { panic!("{:?}", plan.faults) };
+                let Method::Configuration { values, .. } = &plan.faults[0].method else { panic!("{:?}", plan.faults) };
                 let service = &plan.services[0];
                 assert_ne!(service.config_text(&[]), service.config_text(values));
             }
