@@ -1,0 +1,116 @@
+//! What the policy knows of programs: which only read, by which subcommands, and which of their
+//! flags take a value. A program that is not listed is unknown, and that is evidence.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use super::argv::{Argv, FlagPattern, Subcommand};
+use super::glob::Glob;
+
+/// An entry as it stands in the file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProgramEntry {
+    /// Names without folder; `*` stands for anything.
+    pub names: Vec<String>,
+    /// The flags that take a value.
+    #[serde(default)]
+    pub valued: Vec<String>,
+    /// The subcommands that change nothing. None: whatever its arguments, the program does no harm
+    /// that a rule does not name.
+    #[serde(default)]
+    pub read: Option<Vec<String>>,
+    /// The subcommands that change something which can be changed back.
+    #[serde(default)]
+    pub write: Vec<String>,
+}
+
+/// What is known of a command line by its program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// It changes nothing, as far as the rules do not say otherwise.
+    Reads,
+    /// It changes something that can be changed back.
+    Writes,
+    /// The program is listed, this use of it is not.
+    Changes,
+    Unknown,
+}
+
+/// The compiled table.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Programs {
+    by_name: HashMap<String, usize>,
+    by_glob: Vec<(Glob, usize)>,
+    entries: Vec<Program>,
+}
+
+#[derive(Clone, Debug)]
+struct Program {
+    valued: Vec<FlagPattern>,
+    read: Option<Vec<Subcommand>>,
+    write: Vec<Subcommand>,
+}
+
+impl Programs {
+    /// # Errors
+    /// The index of the entry with the key below it, and what is wrong.
+    pub(crate) fn compile(entries: &[ProgramEntry]) -> Result<Self, (String, String)> {
+        let mut table = Self::default();
+        for (at, entry) in entries.iter().enumerate() {
+            let parse = |key: &str, texts: &[String]| -> Result<Vec<Subcommand>, (String, String)> {
+                texts
+                    .iter()
+                    .map(|text| Subcommand::parse(text).map_err(|error| (format!("programs[{at}].{key}"), error)))
+                    .collect()
+            };
+            let mut valued = vec![];
+            for text in &entry.valued {
+                let patterns = FlagPattern::parse_all(text);
+                valued.extend(patterns.map_err(|error| (format!("programs[{at}].valued"), error))?);
+            }
+            let read = entry.read.as_ref().map(|texts| parse("read", texts)).transpose()?;
+            table.entries.push(Program { valued, read, write: parse("write", &entry.write)? });
+            for name in &entry.names {
+                if name.contains(['*', '?', '[']) {
+                    let glob = Glob::word(name).map_err(|error| (format!("programs[{at}].names"), error))?;
+                    table.by_glob.push((glob, at));
+                } else if table.by_name.insert(name.clone(), at).is_some() {
+                    return Err((format!("programs[{at}].names"), format!("`{name}` is listed twice")));
+                }
+            }
+        }
+        Ok(table)
+    }
+
+    /// The flags of `program` that take a value.
+    pub(crate) fn valued(&self, program: &str) -> &[FlagPattern] {
+        self.find(program).map_or(&[], |program| program.valued.as_slice())
+    }
+
+    /// What is known of this command line.
+    pub(crate) fn known(&self, argv: &Argv<'_>) -> Known {
+        let Some(program) = self.find(argv.program) else { return Known::Unknown };
+        let Some(read) = &program.read else { return Known::Reads };
+        if read.iter().any(|subcommand| subcommand.matches(argv)) || asks_for_help(argv) {
+            Known::Reads
+        } else if program.write.iter().any(|subcommand| subcommand.matches(argv)) {
+            Known::Writes
+        } else {
+            Known::Changes
+        }
+    }
+
+    fn find(&self, program: &str) -> Option<&Program> {
+        let by_glob = || self.by_glob.iter().find(|(glob, _)| glob.matches(program)).map(|(_, at)| at);
+        self.by_name.get(program).or_else(by_glob).and_then(|at| self.entries.get(*at))
+    }
+}
+
+/// `--help` and `--version`, in the forms that nearly every program has.
+pub(crate) fn asks_for_help(argv: &Argv<'_>) -> bool {
+    let is_last = |text: &str| argv.words.len() > 1 && argv.words.last().is_some_and(|word| word.text == text);
+    is_last("--help")
+        || (argv.words.len() == 2 && (is_last("--version") || is_last("-V") || is_last("-h") || is_last("version") || is_last("help")))
+}

@@ -1,0 +1,177 @@
+//! From what was found to a decision: points sum up, thresholds and verdicts of rules decide.
+//!
+//! What belongs together is summed together: one act, or one pipeline of a script. Each name
+//! counts once. A script is as risky as the riskiest of its pipelines.
+
+use serde::Deserialize;
+
+use super::decision::{Decision, Evidence, Verdict};
+use super::rule::Rule;
+
+/// From these sums on an act is asked about or denied.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Thresholds {
+    pub ask: u8,
+    pub deny: u8,
+}
+
+/// Something the gate sees by itself, without a rule's patterns. A rule with this `finding` gives
+/// it points, reason and advice; the floor holds whatever the policy says.
+pub(crate) struct Finding {
+    pub name: &'static str,
+    /// The least that follows, even under a policy that says nothing of it.
+    pub floor: Verdict,
+    /// It is about the script as a whole and does not come again as an act of its own.
+    pub is_structural: bool,
+    pub reason: &'static str,
+    pub advice: &'static str,
+}
+
+const fn finding(name: &'static str, floor: Verdict, is_structural: bool, reason: &'static str, advice: &'static str) -> Finding {
+    Finding { name, floor, is_structural, reason, advice }
+}
+
+const PLAIN: &str = "write the command in plain words";
+
+/// All findings.
+pub(crate) const FINDINGS: &[Finding] = &[
+    finding("unparsed", Verdict::Ask, true, "the script cannot be parsed, so it cannot be judged", "mend its syntax"),
+    finding("too_complex", Verdict::Deny, true, "there is more in it than the gate follows", "split it into smaller steps"),
+    finding("too_large", Verdict::Deny, true, "it is larger than the gate reads", "split it, or put data into a file"),
+    finding("invalid_text", Verdict::Deny, true, "it holds a NUL, which no argument can hold", PLAIN),
+    finding("hidden_text", Verdict::Ask, true, "it holds characters that a reader does not see or that were damaged", PLAIN),
+    finding("dynamic_code", Verdict::Ask, true, "it runs code that only the run will tell", PLAIN),
+    finding("network_to_shell", Verdict::Ask, true, "it runs what the network sends", "download to a file, read it, then run it"),
+    finding("decoded_to_shell", Verdict::Ask, true, "it runs decoded text", PLAIN),
+    finding("piped_to_shell", Verdict::Ask, true, "it runs the output of a command as code", PLAIN),
+    finding("fork_bomb", Verdict::Deny, true, "it starts processes without end", "start a bounded number and `wait` for them"),
+    finding("network_device", Verdict::Ask, true, "the shell itself opens a network connection", "use a granted program"),
+    finding("opaque_code", Verdict::Allow, false, "the code is in a language that the gate does not read", PLAIN),
+    finding("runs_file", Verdict::Allow, false, "it runs code from a file", "name what the file does"),
+    finding("dynamic_command", Verdict::Allow, false, "only the run will tell which program this is", PLAIN),
+    finding("unknown_program", Verdict::Allow, false, "the policy does not know the program", "grant it in `pi.toml`"),
+    finding("changes_state", Verdict::Allow, false, "this use of the program changes something", "see whether a reading subcommand will do"),
+    finding("writes_state", Verdict::Allow, false, "it changes something that can be changed back", "look at the change before and after"),
+    finding("self_protection", Verdict::Deny, false, "it would change the host's own state or policy", "change these files by hand"),
+];
+
+/// One thing that was found.
+#[derive(Clone, Debug)]
+pub(crate) struct Found<'g> {
+    pub name: &'g str,
+    pub points: u8,
+    pub verdict: Verdict,
+    pub reason: &'g str,
+    pub advice: &'g str,
+    pub detail: String,
+    pub is_structural: bool,
+}
+
+impl<'g> Found<'g> {
+    pub(crate) fn by_rule(rule: &'g Rule, detail: String) -> Self {
+        Self {
+            name: &rule.id,
+            points: rule.points,
+            verdict: rule.verdict,
+            reason: &rule.reason,
+            advice: &rule.advice,
+            detail,
+            is_structural: false,
+        }
+    }
+}
+
+/// What was found in one act, or in one pipeline of a script.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Unit<'g> {
+    pub found: Vec<Found<'g>>,
+}
+
+impl<'g> Unit<'g> {
+    pub(crate) fn add(&mut self, found: Found<'g>) {
+        match self.found.iter_mut().find(|other| other.name == found.name) {
+            Some(other) => other.is_structural |= found.is_structural,
+            None => self.found.push(found),
+        }
+    }
+
+    fn risk(&self) -> u8 {
+        self.found.iter().fold(0u8, |sum, found| sum.saturating_add(found.points)).min(100)
+    }
+
+    fn verdict(&self, thresholds: Thresholds) -> Verdict {
+        let by_rule = self.found.iter().map(|found| found.verdict).max().unwrap_or(Verdict::Allow);
+        by_rule.max(by_threshold(self.risk(), thresholds))
+    }
+
+    /// The verdict before a script starts whose commands will be judged one by one: what will be
+    /// asked then is not asked now, what is denied is denied now.
+    fn advance_verdict(&self, thresholds: Thresholds) -> Verdict {
+        if self.verdict(thresholds) == Verdict::Deny {
+            return Verdict::Deny;
+        }
+        let staying = Unit { found: self.found.iter().filter(|found| found.is_structural).cloned().collect() };
+        staying.verdict(thresholds)
+    }
+}
+
+fn by_threshold(risk: u8, thresholds: Thresholds) -> Verdict {
+    if risk >= thresholds.deny {
+        Verdict::Deny
+    } else if risk >= thresholds.ask {
+        Verdict::Ask
+    } else {
+        Verdict::Allow
+    }
+}
+
+/// Whether the commands that were looked at will come again, each as an act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// They run natively or are only asked about: this is the last look.
+    Final,
+    /// They will be judged act by act.
+    Advance,
+}
+
+/// The decision over all units.
+pub(crate) fn decide(units: Vec<Unit<'_>>, thresholds: Thresholds, moment: Moment) -> Decision {
+    let verdict_of = |unit: &Unit<'_>| match moment {
+        Moment::Final => unit.verdict(thresholds),
+        Moment::Advance => unit.advance_verdict(thresholds),
+    };
+    let mut units: Vec<_> = units.into_iter().filter(|unit| !unit.found.is_empty()).collect();
+    if units.is_empty() {
+        return Decision::allow();
+    }
+    units.sort_by_key(|unit| std::cmp::Reverse((verdict_of(unit), unit.risk())));
+    let verdict = units.first().map_or(Verdict::Allow, verdict_of);
+    let risk = units.iter().map(Unit::risk).max().unwrap_or_default();
+    let mut decision = Decision { verdict, risk, ..Decision::allow() };
+    for (at, mut unit) in units.into_iter().enumerate() {
+        unit.found.sort_by_key(|found| std::cmp::Reverse((found.verdict, found.points)));
+        if at == 0 && verdict != Verdict::Allow {
+            explain(&mut decision, &unit, thresholds);
+        }
+        for found in unit.found {
+            if !decision.evidence.iter().any(|evidence| evidence.name == found.name) {
+                decision.rules.push(found.name.to_owned());
+                let (name, points) = (found.name.to_owned(), found.points);
+                decision.evidence.push(Evidence { name, points, detail: found.detail });
+            }
+        }
+    }
+    decision
+}
+
+fn explain(decision: &mut Decision, unit: &Unit<'_>, thresholds: Thresholds) {
+    let Some(first) = unit.found.first() else { return };
+    decision.advice = first.advice.to_owned();
+    decision.reason = if first.verdict >= decision.verdict {
+        format!("{}: {}", first.reason, first.detail)
+    } else {
+        let limit = if decision.verdict == Verdict::Deny { thresholds.deny } else { thresholds.ask };
+        format!("{}: {} (risk {} reaches {limit})", first.reason, first.detail, unit.risk())
+    };
+}

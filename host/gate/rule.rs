@@ -1,0 +1,271 @@
+//! One rule of the policy: which acts it is for, its conditions, and what follows from a match.
+//!
+//! All conditions of a rule must hold; within one list any entry does. A condition that does not
+//! fit the kind of fact (a flag, say, asked of a file) does not hold. To add a condition: a field in
+//! [`WhenEntry`], its compiled form in [`When`], its test in [`When::holds`], and the schema.
+
+use std::collections::BTreeMap;
+
+use regex::Regex;
+use serde::Deserialize;
+
+use super::action::Origin;
+use super::argv::{Argv, FlagPattern, Subcommand, line_of};
+use super::decision::Verdict;
+use super::glob::Glob;
+
+/// A rule as it stands in the file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RuleEntry {
+    pub id: String,
+    /// The acts it is for, by name. `process_run` is also every command of a script, and the file
+    /// acts are also what a command would do to its operands.
+    pub acts: Vec<String>,
+    pub reason: String,
+    pub advice: String,
+    pub when: WhenEntry,
+    /// `ask` or `deny`. None: its points alone count.
+    #[serde(default)]
+    pub verdict: Option<RuleVerdict>,
+    pub points: u8,
+    pub examples: Examples,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RuleVerdict {
+    Ask,
+    Deny,
+}
+
+/// A text is a shell command, an object an act.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Examples {
+    #[serde(rename = "match")]
+    pub matching: Vec<serde_json::Value>,
+    pub no_match: Vec<serde_json::Value>,
+}
+
+/// The conditions as they stand in the file.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct WhenEntry {
+    pub program: Vec<String>,
+    pub subcommand: Vec<String>,
+    pub flags: Vec<String>,
+    pub no_flags: Vec<String>,
+    pub values: BTreeMap<String, Vec<String>>,
+    pub operands: Vec<String>,
+    pub no_operands: Vec<String>,
+    pub operands_min: Option<usize>,
+    pub operands_max: Option<usize>,
+    pub argument: Option<String>,
+    pub line: Option<String>,
+    pub environment: Vec<String>,
+    pub paths: Vec<String>,
+    pub except_paths: Vec<String>,
+    pub recursive: Option<bool>,
+    pub mode_bits: Option<String>,
+    pub finding: Vec<String>,
+    pub tool: Vec<String>,
+    pub service: Vec<String>,
+    pub pid_max: Option<u32>,
+    pub agent: Vec<String>,
+    pub plugin: Vec<String>,
+}
+
+/// What a rule is asked about.
+pub(crate) enum Fact<'a> {
+    /// A command with its final words, and the names of the variables that are set for it.
+    Command { argv: &'a Argv<'a>, environment: &'a [String] },
+    /// An act on paths, or what a command would do to them.
+    File { paths: &'a [PathText<'a>], is_recursive: bool, mode: Option<u32> },
+    /// Something that the gate itself saw in a script or a command line.
+    Finding { name: &'a str },
+    Tool { tool: &'a str },
+    Service { service: &'a str },
+    Process { pid: u32 },
+}
+
+/// A folded path, or a pattern of paths that the shell has yet to expand.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PathText<'a> {
+    pub text: &'a str,
+    pub is_glob: bool,
+}
+
+/// A compiled rule.
+#[derive(Clone, Debug)]
+pub(crate) struct Rule {
+    pub id: String,
+    pub acts: Vec<String>,
+    pub reason: String,
+    pub advice: String,
+    pub verdict: Verdict,
+    pub points: u8,
+    pub when: When,
+    pub examples: Examples,
+}
+
+/// The compiled conditions.
+#[derive(Clone, Debug)]
+pub(crate) struct When {
+    pub program: Vec<Glob>,
+    /// The programs, when all are plain names: the rule is found by them.
+    pub program_names: Option<Vec<String>>,
+    subcommand: Vec<Subcommand>,
+    flags: Vec<Vec<FlagPattern>>,
+    no_flags: Vec<Vec<FlagPattern>>,
+    values: Vec<(Vec<FlagPattern>, Vec<Glob>)>,
+    operands: Vec<Glob>,
+    no_operands: Vec<Glob>,
+    operands_min: Option<usize>,
+    operands_max: Option<usize>,
+    argument: Option<Regex>,
+    line: Option<Regex>,
+    environment: Vec<Glob>,
+    paths: Vec<Glob>,
+    except_paths: Vec<Glob>,
+    recursive: Option<bool>,
+    mode_bits: Option<u32>,
+    pub finding: Vec<String>,
+    tool: Vec<Glob>,
+    service: Vec<Glob>,
+    pid_max: Option<u32>,
+    agent: Vec<Glob>,
+    plugin: Vec<Glob>,
+}
+
+impl Rule {
+    /// # Errors
+    /// The key below the rule, and what is wrong with its value.
+    pub(crate) fn compile(entry: RuleEntry) -> Result<Self, (String, String)> {
+        let verdict = match entry.verdict {
+            None => Verdict::Allow,
+            Some(RuleVerdict::Ask) => Verdict::Ask,
+            Some(RuleVerdict::Deny) => Verdict::Deny,
+        };
+        Ok(Self {
+            when: When::compile(&entry.when)?,
+            id: entry.id,
+            acts: entry.acts,
+            reason: entry.reason,
+            advice: entry.advice,
+            verdict,
+            points: entry.points,
+            examples: entry.examples,
+        })
+    }
+}
+
+impl When {
+    fn compile(entry: &WhenEntry) -> Result<Self, (String, String)> {
+        let is_plain = |name: &String| !name.contains(['*', '?', '[', '{', '\\']);
+        let values = entry
+            .values
+            .iter()
+            .map(|(flag, globs)| {
+                let key = format!("values.{flag}");
+                let flag = FlagPattern::parse_all(flag).map_err(|error| (key.clone(), error))?;
+                Ok((flag, compiled(&key, globs, Glob::word)?))
+            })
+            .collect::<Result<_, (String, String)>>()?;
+        let mode_bits = entry.mode_bits.as_ref().map(|bits| u32::from_str_radix(bits, 8)).transpose();
+        Ok(Self {
+            program: compiled("program", &entry.program, Glob::word)?,
+            program_names: entry.program.iter().all(is_plain).then(|| entry.program.clone()),
+            subcommand: compiled("subcommand", &entry.subcommand, Subcommand::parse)?,
+            flags: compiled("flags", &entry.flags, FlagPattern::parse_all)?,
+            no_flags: compiled("no_flags", &entry.no_flags, FlagPattern::parse_all)?,
+            values,
+            operands: compiled("operands", &entry.operands, Glob::word)?,
+            no_operands: compiled("no_operands", &entry.no_operands, Glob::word)?,
+            operands_min: entry.operands_min,
+            operands_max: entry.operands_max,
+            argument: regex("argument", entry.argument.as_deref())?,
+            line: regex("line", entry.line.as_deref())?,
+            environment: compiled("environment", &entry.environment, Glob::word)?,
+            paths: compiled("paths", &entry.paths, Glob::path)?,
+            except_paths: compiled("except_paths", &entry.except_paths, Glob::path)?,
+            recursive: entry.recursive,
+            mode_bits: mode_bits.map_err(|_| ("mode_bits".to_owned(), "write octal digits, such as `6000`".to_owned()))?,
+            finding: entry.finding.clone(),
+            tool: compiled("tool", &entry.tool, Glob::word)?,
+            service: compiled("service", &entry.service, Glob::word)?,
+            pid_max: entry.pid_max,
+            agent: compiled("agent", &entry.agent, Glob::word)?,
+            plugin: compiled("plugin", &entry.plugin, Glob::word)?,
+        })
+    }
+
+    /// Whether all conditions hold.
+    pub(crate) fn holds(&self, fact: &Fact<'_>, origin: &Origin) -> bool {
+        any_or_none(&self.agent, |glob| glob.matches(&origin.agent))
+            && any_or_none(&self.plugin, |glob| glob.matches(&origin.plugin))
+            && match fact {
+                Fact::Command { argv, environment } => self.holds_for_command(argv, environment),
+                Fact::File { paths, is_recursive, mode } => self.holds_for_file(paths, *is_recursive, *mode),
+                Fact::Finding { name } => self.finding.iter().any(|own| own == name),
+                Fact::Tool { tool } => any_or_none(&self.tool, |glob| glob.matches(tool)),
+                Fact::Service { service } => any_or_none(&self.service, |glob| glob.matches(service)),
+                Fact::Process { pid } => self.pid_max.is_none_or(|max| *pid <= max),
+            }
+    }
+
+    fn holds_for_command(&self, argv: &Argv<'_>, environment: &[String]) -> bool {
+        // A condition of another kind of act: the rule is not for commands.
+        self.finding.is_empty()
+            && self.paths.is_empty()
+            && any_or_none(&self.program, |glob| glob.matches(argv.program))
+            && any_or_none(&self.subcommand, |subcommand| subcommand.matches(argv))
+            && self.flags.iter().all(|flag| argv.has_flag(flag))
+            && !self.no_flags.iter().any(|flag| argv.has_flag(flag))
+            && self.values.iter().all(|(flag, globs)| {
+                argv.values(flag).any(|value| globs.iter().any(|glob| glob.matches(value)))
+            })
+            && any_or_none(&self.operands, |glob| argv.operands.iter().any(|word| glob.matches(&word.text)))
+            && !self.no_operands.iter().any(|glob| argv.operands.iter().any(|word| glob.matches(&word.text)))
+            && self.operands_min.is_none_or(|min| argv.operands.len() >= min)
+            && self.operands_max.is_none_or(|max| argv.operands.len() <= max)
+            && any_or_none(&self.environment, |glob| environment.iter().any(|name| glob.matches(name)))
+            && self.argument.as_ref().is_none_or(|regex| {
+                argv.words.iter().skip(1).any(|word| regex.is_match(&word.text))
+            })
+            && self.line.as_ref().is_none_or(|regex| regex.is_match(&line_of(argv.words)))
+    }
+
+    fn holds_for_file(&self, paths: &[PathText<'_>], is_recursive: bool, mode: Option<u32>) -> bool {
+        let matches = |glob: &Glob, path: &PathText<'_>| {
+            if path.is_glob { glob.overlaps(path.text) } else { glob.matches(path.text) }
+        };
+        self.finding.is_empty()
+            && self.program.is_empty()
+            && self.recursive.is_none_or(|recursive| recursive == is_recursive)
+            && self.mode_bits.is_none_or(|bits| mode.is_some_and(|mode| mode & bits != 0))
+            && paths.iter().any(|path| {
+                any_or_none(&self.paths, |glob| matches(glob, path))
+                    // A pattern is excepted only where its own text is: `/tmp/x*`, not `/*`.
+                    && !self.except_paths.iter().any(|glob| glob.matches(path.text))
+            })
+    }
+}
+
+fn any_or_none<T>(conditions: &[T], holds: impl FnMut(&T) -> bool) -> bool {
+    conditions.is_empty() || conditions.iter().any(holds)
+}
+
+fn compiled<T>(
+    key: &str,
+    texts: &[String],
+    compile: impl Fn(&str) -> Result<T, String>,
+) -> Result<Vec<T>, (String, String)> {
+    texts.iter().map(|text| compile(text).map_err(|error| (key.to_owned(), error))).collect()
+}
+
+fn regex(key: &str, text: Option<&str>) -> Result<Option<Regex>, (String, String)> {
+    // Compiled small: a pattern that explodes is an error at load, not a slow gate.
+    let compile = |text| regex::RegexBuilder::new(text).size_limit(1 << 20).build();
+    text.map(compile).transpose().map_err(|error| (key.to_owned(), error.to_string()))
+}

@@ -1,0 +1,81 @@
+//! What a script has set so far: variables, functions, aliases, positional words and the folder it is in.
+//!
+//! Values are what the script's own text says. What the environment sets stays unknown, with two
+//! exceptions: the home folder is `~`, and IFS is the usual one.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use brush_parser::ast::FunctionBody;
+
+use crate::gate::argv::{Taint, Word};
+use crate::gate::glob::UNKNOWN;
+
+/// Longest value that is followed. Danger: `x=$x$x` doubles a text with each line.
+pub(crate) const VALUE_BYTES_MAX: usize = 64 << 10;
+/// Most variables that are followed; further ones stay unknown. Danger: each subshell that sets one
+/// copies them all.
+const VARIABLES_MAX: usize = 512;
+
+/// What is known of a variable.
+#[derive(Clone, Debug)]
+pub(crate) enum Value {
+    Text(Word),
+    List(Vec<Word>),
+    Unset,
+}
+
+/// The state of the shell at one point of the script.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Scope {
+    // Shared until changed: every subshell starts with a copy.
+    variables: Rc<HashMap<String, Value>>,
+    pub functions: Rc<HashMap<String, Rc<FunctionBody>>>,
+    pub aliases: Rc<HashMap<String, String>>,
+    /// `$1` and on, where the script or a call sets them.
+    pub positional: Option<Vec<Word>>,
+    /// Unknown after a `cd` to where only the run will tell.
+    pub directory: Option<String>,
+    /// The names of the variables that commands of the script will see.
+    pub exported: Vec<String>,
+}
+
+impl Scope {
+    pub(crate) fn new(directory: Option<&str>) -> Self {
+        Self { directory: directory.map(str::to_owned), ..Self::default() }
+    }
+
+    pub(crate) fn set(&mut self, name: &str, value: Value) {
+        let value = match value {
+            Value::Text(word) if word.text.len() > VALUE_BYTES_MAX => Value::Text(Word::unknown(word.taint)),
+            value => value,
+        };
+        if self.variables.len() < VARIABLES_MAX || self.variables.contains_key(name) {
+            Rc::make_mut(&mut self.variables).insert(name.to_owned(), value);
+        }
+    }
+
+    pub(crate) fn set_text(&mut self, name: &str, text: &str, taint: Taint) {
+        self.set(name, Value::Text(Word { text: text.to_owned(), is_glob: false, taint }));
+    }
+
+    /// Whether the script itself says what the variable holds.
+    pub(crate) fn is_assigned(&self, name: &str) -> bool {
+        self.variables.contains_key(name)
+    }
+
+    /// The words a variable stands for.
+    pub(crate) fn get(&self, name: &str) -> Vec<Word> {
+        match self.variables.get(name) {
+            Some(Value::Text(word)) => vec![word.clone()],
+            Some(Value::List(words)) => words.clone(),
+            Some(Value::Unset) => vec![],
+            None => match (name, &self.directory) {
+                ("HOME", _) => vec![Word::plain("~")],
+                ("IFS", _) => vec![Word::plain(" \t\n")],
+                ("PWD", Some(directory)) => vec![Word::plain(directory.clone())],
+                _ => vec![Word::plain(UNKNOWN.to_string())],
+            },
+        }
+    }
+}

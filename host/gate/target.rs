@@ -1,0 +1,213 @@
+//! What a command would do to files, read off its final words: so one rule on a path holds for the
+//! file capability, for a shell's redirection and for `cp`, `tee` or `sed -i` alike.
+//!
+//! A light table: what it does not know is left to rules on the command itself, and every operand
+//! that could be a file counts as read.
+
+use super::argv::{Argv, FlagPattern};
+use super::carrier::is_find_word;
+
+/// One effect on files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Target<'a> {
+    /// The name of the act.
+    pub act: &'static str,
+    pub path: &'a str,
+    pub is_glob: bool,
+    pub is_recursive: bool,
+    pub mode: Option<u32>,
+}
+
+/// Programs whose words are text, not files.
+const TEXT_ONLY: &[&str] = &[
+    "echo", "printf", "true", "false", ":", "expr", "export", "set", "logger", "test", "[", "[[", "let", "seq", "sleep", "basename",
+    "dirname", "alias", "unalias", "unset", "local", "declare", "typeset", "readonly", "return", "exit", "shift", "trap", "type",
+    "which", "command", "hash", "kill", "pkill", "pgrep", "date", "git", "docker", "podman", "kubectl", "helm", "aws", "gcloud", "az",
+    "systemctl", "service", "sh", "bash", "dash", "zsh", "eval", "cd", "pushd", "popd", "sudo", "env", "xargs", "parallel", "nohup",
+    "timeout", "nice", "rg", "ssh", "id", "getent", "man",
+];
+/// Programs that list files without reading what is in them.
+const LISTS: &[&str] = &["ls", "stat", "find", "du", "tree", "realpath", "readlink", "file", "df", "fd", "namei", "exa", "eza", "lsattr", "getfacl"];
+/// Programs whose first operand is a pattern or a program text.
+const PATTERN_FIRST: &[&str] = &["grep", "egrep", "fgrep", "zgrep", "sed", "gsed", "awk", "gawk", "mawk", "jq", "yq", "ag", "ack"];
+const EDITORS: &[&str] = &["vi", "vim", "nvim", "ex", "ed", "nano", "emacs", "pico", "patch", "truncate", "touch", "tee", "mkfifo", "mknod", "sponge"];
+
+/// Everything that `argv` would do to files, as far as its words tell.
+pub(crate) fn targets<'a>(argv: &Argv<'a>) -> Vec<Target<'a>> {
+    let mut all = vec![];
+    let program = argv.program;
+    let operands = |act, is_recursive, skip: usize, mode| {
+        let to_target = move |word: &&'a super::argv::Word| Target {
+            act,
+            path: word.text.as_str(),
+            is_glob: word.is_glob,
+            is_recursive,
+            mode,
+        };
+        argv.operands.iter().skip(skip).map(to_target).collect::<Vec<_>>()
+    };
+    let is_recursive = argv.has_flag(&[FlagPattern::Short('r'), FlagPattern::Short('R'), FlagPattern::Long("--recursive".into())]);
+    match program {
+        "rm" | "shred" | "srm" | "unlink" | "rmdir" | "trash" => all.extend(operands("file_remove", is_recursive, 0, None)),
+        "mkdir" => all.extend(operands("directory_make", false, 0, None)),
+        "chmod" => {
+            let mode = argv.operands.first().and_then(|word| mode_of(&word.text));
+            all.extend(operands("file_mode", is_recursive, 1, mode));
+        }
+        "chown" | "chgrp" | "setfacl" | "chattr" | "setcap" => {
+            // With `--reference` there is no owner word; the first operand then is a file.
+            let skip = usize::from(!argv.words.iter().any(|word| word.text.starts_with("--reference")));
+            all.extend(operands("file_mode", is_recursive, skip, None));
+        }
+        "cp" | "install" | "mv" | "ln" | "rsync" | "scp" => moves(argv, &mut all),
+        "dd" => for word in &argv.operands {
+            if let Some(path) = word.text.strip_prefix("of=") {
+                all.push(plain("file_write", path));
+            } else if let Some(path) = word.text.strip_prefix("if=") {
+                all.push(plain("file_read", path));
+            }
+        },
+        "find" | "gfind" => {
+            let is_delete = argv.words.iter().any(|word| word.text == "-delete");
+            let roots = argv.words.iter().skip(1).take_while(|word| !is_find_word(&word.text));
+            let act = if is_delete { "file_remove" } else { "file_list" };
+            all.extend(roots.map(|word| Target { act, path: &word.text, is_glob: word.is_glob, is_recursive: is_delete, mode: None }));
+            for pair in argv.words.windows(2) {
+                if matches!(pair[0].text.as_str(), "-fprint" | "-fprint0" | "-fprintf" | "-fls") {
+                    all.push(plain("file_write", &pair[1].text));
+                }
+            }
+        }
+        _ if EDITORS.contains(&program) => all.extend(operands("file_write", false, 0, None)),
+        _ if LISTS.contains(&program) => all.extend(operands("file_list", false, 0, None)),
+        _ if TEXT_ONLY.contains(&program) => {}
+        _ => reads(argv, &mut all),
+    }
+    all
+}
+
+fn plain<'a>(act: &'static str, path: &'a str) -> Target<'a> {
+    Target { act, path, is_glob: false, is_recursive: false, mode: None }
+}
+
+/// The last operand (or `-t`) is written, the others are read, and removed by `mv`.
+fn moves<'a>(argv: &Argv<'a>, all: &mut Vec<Target<'a>>) {
+    let into = [FlagPattern::Short('t'), FlagPattern::Long("--target-directory".into())];
+    let target = argv.values(&into).next();
+    let (mut sources, last) = (argv.operands.as_slice(), argv.operands.last());
+    if target.is_none()
+        && let Some((last, rest)) = sources.split_last()
+    {
+        sources = if rest.is_empty() { std::slice::from_ref(last) } else { rest };
+    }
+    let is_symbolic = argv.program == "ln" && argv.has_flag(&[FlagPattern::Short('s'), FlagPattern::Long("--symbolic".into())]);
+    let (source_act, target_act) = match argv.program {
+        "mv" => ("file_rename", "file_rename"),
+        "ln" if is_symbolic => ("file_symlink", "file_symlink"),
+        _ => ("file_read", "file_write"),
+    };
+    for word in sources {
+        let path = word.text.as_str();
+        all.push(Target { act: source_act, path, is_glob: word.is_glob, is_recursive: false, mode: None });
+        if argv.program == "mv" {
+            // What is moved is also read: into a place where it can be read by others.
+            all.push(Target { act: "file_read", path, is_glob: word.is_glob, is_recursive: false, mode: None });
+        }
+    }
+    let deletes = argv.program == "rsync" && argv.words.iter().any(|word| word.text.starts_with("--del"));
+    if let Some(path) = target.or(last.filter(|_| argv.operands.len() > 1).map(|word| word.text.as_str())) {
+        all.push(plain(target_act, path));
+        if deletes {
+            all.push(Target { act: "file_remove", path, is_glob: false, is_recursive: true, mode: None });
+        }
+    }
+}
+
+fn reads<'a>(argv: &Argv<'a>, all: &mut Vec<Target<'a>>) {
+    let has_script_flag = argv.has_flag(&[FlagPattern::Short('e'), FlagPattern::Short('f'), FlagPattern::Long("--expression".into())]);
+    let skip = usize::from(PATTERN_FIRST.contains(&argv.program) && !has_script_flag);
+    let is_in_place = matches!(argv.program, "sed" | "gsed" | "perl" | "yq")
+        && argv.words.iter().any(|word| word.text.starts_with("-i") || word.text.starts_with("--in-place") || word.text.starts_with("-pi"));
+    for word in argv.operands.iter().skip(skip) {
+        let (path, is_glob) = (file_part(&word.text), word.is_glob);
+        all.push(Target { act: "file_read", path, is_glob, is_recursive: false, mode: None });
+        if is_in_place {
+            all.push(Target { act: "file_write", path, is_glob, is_recursive: false, mode: None });
+        }
+    }
+    let outputs = [FlagPattern::Short('o'), FlagPattern::Short('O'), FlagPattern::Long("--output".into()), FlagPattern::Single("-out".into())];
+    all.extend(argv.values(&outputs).map(|path| plain("file_write", path)));
+    // A value may name a file as well: `curl -d @x`, `-T x`, `openssl -in x`.
+    all.extend(argv.all_values().map(|value| plain("file_read", file_part(value))));
+}
+
+/// The file in `@file`, `name=@file` and `--flag=file`.
+fn file_part(text: &str) -> &str {
+    match text.rfind("=@").map(|at| at + 2) {
+        Some(at) => &text[at..],
+        None => text.strip_prefix('@').unwrap_or(text),
+    }
+}
+
+/// The permission bits of an octal or of a symbolic mode, as far as they only add.
+fn mode_of(text: &str) -> Option<u32> {
+    if let Ok(mode) = u32::from_str_radix(text, 8) {
+        return Some(mode);
+    }
+    let mut bits = 0;
+    for clause in text.split(',') {
+        let at = clause.find(['+', '='])?;
+        let (who, what) = (&clause[..at], &clause[at + 1..]);
+        let is_all = who.is_empty() || who.contains('a');
+        let classes = [('u', 6, 0o4000), ('g', 3, 0o2000), ('o', 0, 0)];
+        for (class, shift, special) in classes {
+            if !is_all && !who.contains(class) {
+                continue;
+            }
+            let letters = [('r', 4 << shift), ('w', 2 << shift), ('x', 1 << shift), ('s', special)];
+            bits |= letters.iter().filter(|(letter, _)| what.contains(*letter)).map(|(_, bit)| bit).sum::<u32>();
+        }
+    }
+    Some(bits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::argv::Word;
+
+    fn seen(line: &str) -> Vec<String> {
+        let words: Vec<Word> = line.split(' ').map(Word::plain).collect();
+        let valued = FlagPattern::parse_all("-o|-d|-t").unwrap();
+        let argv = Argv::read(&words, &valued);
+        targets(&argv).iter().map(|target| format!("{} {}", target.act, target.path)).collect()
+    }
+
+    #[test]
+    fn what_is_written_is_told_from_what_is_read() {
+        assert_eq!(seen("cp a b"), ["file_read a", "file_write b"]);
+        assert_eq!(seen("cp -t d a b"), ["file_read a", "file_read b", "file_write d"]);
+        assert_eq!(seen("dd if=/dev/zero of=/dev/sda"), ["file_read /dev/zero", "file_write /dev/sda"]);
+        assert_eq!(seen("sed -i s/a/b/ f"), ["file_read f", "file_write f"]);
+        assert_eq!(seen("tee -a f g"), ["file_write f", "file_write g"]);
+    }
+
+    #[test]
+    fn patterns_and_texts_are_no_files() {
+        assert_eq!(seen("grep secret f"), ["file_read f"]);
+        assert!(seen("echo /etc/shadow").is_empty());
+    }
+
+    #[test]
+    fn a_file_behind_an_at_sign_is_read() {
+        assert!(seen("curl -d @.env u").contains(&"file_read .env".to_owned()));
+    }
+
+    #[test]
+    fn modes_are_read_in_both_forms() {
+        assert_eq!(mode_of("4755"), Some(0o4755));
+        assert_eq!(mode_of("u+s"), Some(0o4000));
+        assert_eq!(mode_of("o+w"), Some(0o2));
+        assert_eq!(mode_of("a+rwx"), Some(0o777));
+    }
+}
