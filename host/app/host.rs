@@ -12,14 +12,14 @@ use tokio::task::JoinSet;
 
 use super::incident::{self, Closed};
 use super::requests::{STOP, Stop, TOOL_CALL, ToolCall};
-use super::setup::{Progress, Setup, SetupError, policy};
+use super::setup::{Progress, Setup, SetupError, gate};
 use super::single::session_id;
 use super::state::{StateError, open_store};
 use crate::approval::{Approver, Nobody, Terminal};
 use crate::clock;
 use crate::config::Project;
 use crate::confine::Confine;
-use crate::gate::{Gate, Origin};
+use crate::gate::Origin;
 use crate::journal::{Body, Followed, Journal, JournalError};
 use crate::session::message;
 use crate::session::{self, AgentSetup, Caller, Kernel, SessionError};
@@ -119,7 +119,7 @@ impl Host {
         _journal: &Journal,
         progress: Progress<'_>,
     ) -> Result<Parts, HostError> {
-        let gate = Gate::new(policy(&project)?);
+        let gate = gate(&project)?;
         let confine = Confine::new();
         let mut setup = Setup::new(project.clone(), confine.clone(), INSTANCES)?;
         let names: Vec<String> = match options.agents {
@@ -187,7 +187,7 @@ impl Host {
                 alarm = self.next_alarm() => self.on_alarm(alarm, &mut sessions),
                 _ = sessions.join_next(), if !sessions.is_empty() => {}
                 _ = every.tick() => {
-                    if let Some(reason) = self.journal.health().reason() {
+                    if let Some(reason) = self.journal.health().failure {
                         break Some(HostError::Unwritable(reason));
                     }
                     if let Err(error) = self.take_requests(&mut sessions).await {
@@ -438,7 +438,7 @@ impl Host {
             agent: "person".into(),
             component: String::new(),
             task: json!({ "tool": call.tool }),
-            policy: self.kernel.gate.revision().to_owned(),
+            policy: self.kernel.gate.policy().revision().to_owned(),
         });
         let origin = Origin { session: id, agent: "person".into(), plugin: String::new() };
         let caller = Caller { journal: journal.clone(), origin, key: "0.0".into() };

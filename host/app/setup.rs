@@ -11,7 +11,7 @@ use crate::capability::grant::GrantError;
 use crate::capability::preopens::Preopens;
 use crate::capability::process::ProcessState;
 use crate::capability::services::ServicesState;
-use crate::config::{AgentConfig, Grant, LimitsConfig, Project};
+use crate::config::{AgentConfig, FILE, Grant, LimitsConfig, Project};
 use crate::confine::Confine;
 use crate::gate::{Gate, Policy, PolicyError};
 use crate::plugin::Kind;
@@ -60,6 +60,21 @@ pub struct Setup {
     pub runtime: Arc<Runtime>,
     pub confine: Confine,
     pub supervisor: Option<Arc<Supervisor>>,
+}
+
+/// The gate of a project: its policy, what it grants to be run, and what no agent may change.
+///
+/// # Errors
+/// The policy cannot be read, or is none; the text names the place.
+pub fn gate(project: &Project) -> Result<Gate, SetupError> {
+    let granted = project.config.grants.values().filter_map(|grant| grant.process.as_ref());
+    let granted = granted.flat_map(|process| process.programs.clone());
+    let mut protected = vec![project.state(), project.directory.join(FILE), project.directory.join("policies")];
+    if let Some(file) = &project.config.policy.file {
+        protected.push(project.directory.join(file));
+    }
+    let protected = protected.into_iter().map(|path| path.display().to_string());
+    Ok(Gate::new(policy(project)?).with_granted_programs(granted).with_protected_paths(protected))
 }
 
 /// The policy of a project: its file, or the built-in one.

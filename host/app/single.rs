@@ -7,13 +7,13 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::requests::{TOOL_CALL, ToolCall};
-use super::setup::{Progress, Setup, SetupError, policy};
+use super::setup::{Progress, Setup, SetupError, gate};
 use super::state::{StateError, open_store};
 use crate::approval::{Approver, Nobody, Terminal};
 use crate::clock;
 use crate::config::Project;
 use crate::confine::Confine;
-use crate::gate::{Gate, Origin};
+use crate::gate::Origin;
 use crate::journal::{Body, Journal, JournalError};
 use crate::session::message::{self, CallResult};
 use crate::session::Caller;
@@ -64,15 +64,15 @@ pub async fn call_tool(project: Project, tool: &str, arguments: String, progress
 }
 
 async fn here(project: Project, journal: &Journal, tool: &str, arguments: &str, progress: Progress<'_>) -> Result<CallResult, SingleError> {
-    let policy = policy(&project)?;
-    let revision = policy.revision().to_owned();
+    let gate = gate(&project)?;
+    let revision = gate.policy().revision().to_owned();
     let setup = Setup::new(project, Confine::new(), INSTANCES)?;
     let Some(plugin) = setup.plugin_of_tool(tool)? else {
         return Err(SingleError::NoTool { name: tool.to_owned(), known: known(&setup) });
     };
     let toolbox = setup.toolbox(&BTreeSet::from([plugin]), progress).await?;
     let approver: Arc<dyn Approver> = if Terminal::is_there() { Arc::new(Terminal::default()) } else { Arc::new(Nobody) };
-    let kernel = setup.kernel(Gate::new(policy), approver, toolbox);
+    let kernel = setup.kernel(gate, approver, toolbox);
     let id = session_id("call");
     let journal = journal.session(&id).await?;
     journal.append(Body::SessionStarted {

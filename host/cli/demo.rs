@@ -61,10 +61,10 @@ fn told(output: &Output, step: &Progress) {
             ("lab", format!("{} services in {}: {}", services.len(), folder.display(), services.join(", ")), Style::new())
         }
         Progress::Healthy => ("lab", "all services are healthy; now they break".into(), Style::new().green()),
-        Progress::Injected { fault, service } => ("fault", format!("{service}: {}", fault.describe()), Style::new().magenta().bold()),
+        Progress::Injected { fault, service } => ("fault", format!("{service}: {}", fault.name()), Style::new().magenta().bold()),
         Progress::Closed { .. } => return,
         Progress::Settled { fault, service, expected } => {
-            ("lab", format!("{service}: {} is {}", fault.name(), expected.name()), Style::new().green())
+            ("lab", format!("{service}: {} is {}", fault.name(), expected), Style::new().green())
         }
     };
     if output.is_json {

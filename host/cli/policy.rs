@@ -5,9 +5,9 @@ use std::path::Path;
 use owo_colors::Style;
 
 use super::{Failure, Output};
-use crate::app::policy;
+use crate::app::gate;
 use crate::config::Project;
-use crate::gate::{Gate, Verdict, explain};
+use crate::gate::{Act, Decision, Gate, Origin, Verdict, explain};
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
@@ -23,9 +23,8 @@ pub(crate) enum Command {
 pub(crate) fn run(output: &Output, directory: &Path, command: Command) -> Result<(), Failure> {
     let project = Project::load(directory)?;
     let Command::Check { command } = command;
-    let gate = Gate::new(policy(&project)?);
-    let directory = project.directory.display().to_string();
-    let checked = gate.check(&command, &directory);
+    let gate = gate(&project)?;
+    let checked = check(&gate, &command, &project.directory.display().to_string());
     output.data(&checked, || {
         let style = match checked.verdict {
             Verdict::Allow => Style::new().green().bold(),
@@ -44,4 +43,14 @@ pub(crate) fn run(output: &Output, directory: &Path, command: Command) -> Result
         Verdict::Deny if !output.is_json => Err(Failure::Refused),
         _ => Ok(()),
     }
+}
+
+/// One argument is a script, several are a final argument list.
+fn check(gate: &Gate, command: &[String], directory: &str) -> Decision {
+    let directory = directory.to_owned();
+    let act = match command {
+        [script] => Act::Script { text: script.clone(), directory },
+        argv => Act::ProcessRun { argv: argv.to_vec(), directory, environment: Vec::new() },
+    };
+    gate.decide(&act, &Origin { agent: "person".into(), ..Origin::default() })
 }

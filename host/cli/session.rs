@@ -50,7 +50,7 @@ pub(crate) fn run(output: &Output, directory: &Path, command: Command) -> Result
             let store = open_existing_store(&project).await?;
             let reports = verify(store.as_ref(), id.as_deref()).await?;
             output.data(&reports, || verify_text(&reports).trim_end().to_owned());
-            if reports.iter().all(|report| report.findings.is_empty()) {
+            if reports.iter().all(|report| report.problems.is_empty()) {
                 return Ok(());
             }
             output.note(&output.err("the journal does not hold", Style::new().red().bold()));

@@ -68,7 +68,7 @@ pub async fn start(
         agent: setup.name.clone(),
         component: setup.linked.digest.clone(),
         task: task.clone(),
-        policy: kernel.gate.revision().to_owned(),
+        policy: kernel.gate.policy().revision().to_owned(),
     };
     let time_ms = journal.append_durable(started).await?;
     drive(kernel, setup, journal, session, &task, time_ms, History::default(), stop).await
