@@ -11,3 +11,4 @@ pub mod journal;
 pub mod lab;
 pub mod store;
 pub mod supervisor;
+pub mod watch;
