@@ -186,6 +186,8 @@ pub struct ServiceConfig {
     pub file_bytes_max: Option<u64>,
     pub probe: Option<ProbeConfig>,
     pub restart: RestartConfig,
+    /// It goes on when the host is stopped (a host that is killed never ends a service).
+    pub outlives_host: bool,
 }
 
 /// How a service is probed. Exactly one of `http`, `tcp` and `command`.

@@ -202,6 +202,33 @@ fn a_sick_service_makes_those_above_it_sick_and_no_longer() {
 }
 
 #[test]
+fn every_pair_of_faults_can_be_made_at_once() {
+    let pairs: Vec<(Fault, Fault)> = Fault::ALL
+        .into_iter()
+        .enumerate()
+        .flat_map(|(index, first)| Fault::ALL.into_iter().skip(index + 1).map(move |second| (first, second)))
+        .collect();
+    for chunk in pairs.chunks(6) {
+        std::thread::scope(|scope| {
+            for ((first, second), seed) in chunk.iter().zip(0..) {
+                scope.spawn(move || {
+                    let mut bench = Bench::start(Scenario::pair(seed, *first, *second));
+                    for index in 0..2 {
+                        bench.lab.inject(index).unwrap_or_else(|error| panic!("{first:?} and {second:?}, {seed}: {error}"));
+                    }
+                    for planned in &bench.lab.planned {
+                        let service = &bench.lab.services[planned.service];
+                        eventually(&format!("{:?} of {first:?} and {second:?} shows", planned.fault), || {
+                            planned.fault == Fault::FalseAlarm || bench.lab.probe(service).map_or(true, |answer| answer.status != 200)
+                        });
+                    }
+                });
+            }
+        });
+    }
+}
+
+#[test]
 fn the_project_file_of_every_scenario_can_be_read() {
     for fault in Fault::ALL {
         for seed in 0..6 {

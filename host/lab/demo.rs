@@ -150,14 +150,17 @@ impl Summary {
     fn row(&self, finding: &Finding) -> [String; 8] {
         let seconds = |ms: u64| format!("{:.1} s", Duration::from_millis(ms).as_secs_f64());
         let since = |ms: u64| seconds(ms.saturating_sub(finding.injected_ms));
-        let got = finding.incident.as_ref().map_or_else(|| "no incident".to_owned(), |incident| incident.status.replace('_', " "));
+        let got = match finding.incident.as_ref().map(|incident| incident.status.as_str()) {
+            None => "no incident",
+            Some(status) => Outcome::ALL.iter().find(|outcome| outcome.status() == status).map_or(status, |outcome| outcome.name()),
+        };
         let report = finding.incident.as_ref().and_then(|incident| incident.report.as_ref());
         let report = report.map(|path| path.strip_prefix(&self.folder).unwrap_or(path).display().to_string());
         [
             finding.fault.name().to_owned(),
             finding.service.clone(),
             finding.expected.to_string(),
-            if got == "done" { "healed".to_owned() } else { got },
+            got.to_owned(),
             finding.incident.as_ref().map_or_else(String::new, |incident| incident.root_cause.clone()),
             finding.incident.as_ref().map_or_else(String::new, |incident| since(incident.detected_ms)),
             finding.incident.as_ref().map_or_else(String::new, |incident| since(incident.ended_ms)),

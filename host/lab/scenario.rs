@@ -55,6 +55,20 @@ impl Fault {
         }
     }
 
+    /// What is done, in words.
+    #[must_use]
+    pub fn describe(self) -> &'static str {
+        match self {
+            Fault::OutOfMemory => "a configuration change lets it outgrow its memory limit",
+            Fault::BadConfiguration => "a configuration change makes its answers fail",
+            Fault::Hung => "its process stands still",
+            Fault::DiskFull => "its log fills its disk",
+            Fault::PortTaken => "it is killed, and another process takes its port",
+            Fault::DependencyDown => "what it depends on is killed, and nobody here can start it",
+            Fault::FalseAlarm => "a few probes fail, and all is well again",
+        }
+    }
+
     /// The cause that a good report names, in the vocabulary of recorded incidents.
     #[must_use]
     pub fn root_cause(self) -> &'static str {
@@ -101,6 +115,8 @@ impl Fault {
 }
 
 impl Outcome {
+    pub const ALL: [Outcome; 3] = [Outcome::Healed, Outcome::Escalated, Outcome::NothingToDo];
+
     /// The word that the session's end carries.
     #[must_use]
     pub fn status(self) -> &'static str {
@@ -110,15 +126,21 @@ impl Outcome {
             Outcome::NothingToDo => "nothing_to_do",
         }
     }
+
+    /// For people.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Healed => "healed",
+            Outcome::Escalated => "escalated",
+            Outcome::NothingToDo => "left alone",
+        }
+    }
 }
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Outcome::Healed => "healed",
-            Outcome::Escalated => "escalated",
-            Outcome::NothingToDo => "nothing to do",
-        })
+        f.write_str(self.name())
     }
 }
 
