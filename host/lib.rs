@@ -1,8 +1,10 @@
 //! pi-host: a host for operations agents whose every tool, and the agent itself, is a WebAssembly
 //! component that holds only what it was granted. ARCHITECTURE.md is the map.
 
+pub mod app;
 pub mod approval;
 pub mod capability;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod confine;
@@ -14,4 +16,3 @@ pub mod runtime;
 pub mod session;
 pub mod store;
 pub mod supervisor;
-pub mod watch;

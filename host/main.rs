@@ -8,6 +8,6 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
     match arguments.get(1).map(String::as_str) {
         Some(pi_host::lab::SERVICE_COMMAND) => pi_host::lab::service_main(arguments.get(2..).unwrap_or_default()),
-        _ => ExitCode::SUCCESS,
+        _ => pi_host::cli::main(),
     }
 }

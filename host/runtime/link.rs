@@ -113,7 +113,8 @@ impl Runtime {
             }
             match capability {
                 Capability::Files => pi::files::files::add_to_linker::<_, HasSelf<_>>(l, |s| s),
-                Capability::Process | Capability::Services => Err(wasmtime::Error::msg("not linked yet")),
+                Capability::Process => pi::process::process::add_to_linker::<_, HasSelf<_>>(l, |s| s),
+                Capability::Services => pi::services::services::add_to_linker::<_, HasSelf<_>>(l, |s| s),
                 Capability::Tools => pi::tools::tools::add_to_linker::<_, HasSelf<_>>(l, |s| s),
                 Capability::Session => pi::agent::session::add_to_linker::<_, HasSelf<_>>(l, |s| s),
                 Capability::Log => bindings::wasi::logging::logging::add_to_linker::<_, HasSelf<_>>(l, |s| s),
