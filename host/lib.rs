@@ -16,3 +16,4 @@ pub mod runtime;
 pub mod session;
 pub mod store;
 pub mod supervisor;
+pub mod watch;

@@ -2,7 +2,6 @@
 //! off, serves the requests of other commands, until it is told to stop.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,7 +24,7 @@ use crate::session::message;
 use crate::session::{self, AgentSetup, Caller, Kernel, SessionError};
 use crate::store::{Holder, LeaseError, OPEN, Request, Store, StoreError};
 use crate::supervisor::{Places, Supervisor, SupervisorError};
-use crate::watch::{Alarm, Watch};
+use crate::watch::{Alarm, AlarmState, Incidents, Watch};
 
 /// How often the host looks for requests of other commands: they wait a second at most.
 const REQUESTS_EVERY: Duration = Duration::from_millis(200);
@@ -87,7 +86,10 @@ pub struct Host {
     kernel: Arc<Kernel>,
     agents: BTreeMap<String, AgentSetup>,
     supervisor: Arc<Supervisor>,
-    watch: Option<Arc<Watch>>,
+    /// Taken by [`Host::serve`].
+    watch: Mutex<Option<Watch>>,
+    /// Which alarms are open.
+    incidents: Incidents,
     events: broadcast::Sender<Event>,
     stop: watch::Sender<bool>,
     /// The sessions that run now, with the way to stop each.
@@ -129,13 +131,12 @@ impl Host {
         let plugins = setup.plugins_for(&names)?;
         // What needs no service is checked first: a mistake in `pi.toml` starts none.
         let places = Places { confine, ..Places::of(&project.directory) };
-        setup.supervisor = Some(Supervisor::observe(&project.config.services, places.clone())?);
         let dry = setup.toolbox(&plugins, progress).await?;
         for name in &names {
             setup.agent(name, &dry, progress).await?;
         }
         let supervisor = Supervisor::start(&project.config.services, places).await?;
-        setup.supervisor = Some(supervisor.clone());
+        setup.supervisor = supervisor.clone();
         let toolbox = setup.toolbox(&plugins, progress).await?;
         let mut agents = BTreeMap::new();
         for name in names {
@@ -145,7 +146,13 @@ impl Host {
         let approver: Arc<dyn Approver> =
             if options.may_ask && Terminal::is_there() { Arc::new(Terminal::default()) } else { Arc::new(Nobody) };
         let kernel = Arc::new(setup.kernel(gate, approver, toolbox));
-        let watch = options.is_watching.then(|| Arc::new(Watch::new(supervisor.clone())));
+        let watched: Vec<String> = agents
+            .keys()
+            .filter_map(|name| project.config.agents.get(name))
+            .flat_map(|agent| agent.watch.clone())
+            .filter(|_| options.is_watching)
+            .collect();
+        let watch = Watch::new(&supervisor, &watched);
         Ok(Parts { project, store, kernel, agents, supervisor, watch })
     }
 
@@ -178,13 +185,14 @@ impl Host {
     pub async fn serve(self: &Arc<Self>) -> Result<(), HostError> {
         let mut sessions = JoinSet::new();
         self.resume_open(None, &mut sessions).await?;
+        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut stop = self.stop.subscribe();
         let mut every = tokio::time::interval(REQUESTS_EVERY);
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let failure = loop {
             tokio::select! {
                 _ = stop.wait_for(|is_stopped| *is_stopped) => break None,
-                alarm = self.next_alarm() => self.on_alarm(alarm, &mut sessions),
+                alarm = next_alarm(&mut watch) => self.on_alarm(alarm, &mut sessions),
                 _ = sessions.join_next(), if !sessions.is_empty() => {}
                 _ = every.tick() => {
                     if let Some(reason) = self.journal.health().failure {
@@ -230,15 +238,11 @@ impl Host {
         Ok(self.journal.close().await?)
     }
 
-    async fn next_alarm(&self) -> Alarm {
-        match &self.watch {
-            Some(watch) => watch.next().await,
-            None => std::future::pending().await,
-        }
-    }
-
     fn on_alarm(self: &Arc<Self>, alarm: Alarm, sessions: &mut JoinSet<()>) {
         let _ = self.events.send(Event::Alarm(alarm.clone()));
+        if alarm.state == AlarmState::Recovered {
+            return;
+        }
         let watching = self.agents.keys().filter(|name| self.is_watching(name, &alarm.service)).cloned();
         for agent in watching.collect::<Vec<_>>() {
             let (host, alarm) = (self.clone(), alarm.clone());
@@ -248,8 +252,8 @@ impl Host {
                     "time": clock::rfc3339(alarm.time_ms), "detail": alarm.detail,
                 }});
                 // What goes wrong is told as an event, and the session stays open in the journal.
-                let _ = host.session(&agent, "", &input).await;
-                host.forget(&alarm.service);
+                let closed = host.session(&agent, "", &input).await;
+                host.settle(&alarm.service, &closed);
             });
         }
     }
@@ -259,9 +263,12 @@ impl Host {
         config.is_some_and(|config| config.watch.iter().any(|watched| watched == "*" || watched == service))
     }
 
-    fn forget(&self, service: &str) {
-        if let Some(watch) = &self.watch {
-            watch.close(service);
+    /// Let the next alarm of a service come: at once fresh failures, or, where a person has it
+    /// now, not before it has been healthy again.
+    fn settle(&self, service: &str, closed: &Result<Closed, HostError>) {
+        match closed {
+            Ok(closed) if closed.status == "done" || closed.status == "nothing_to_do" => self.incidents.close(service),
+            _ => self.incidents.hand_over(service),
         }
     }
 
@@ -288,16 +295,16 @@ impl Host {
         });
         let input = input.unwrap_or_default();
         let service = incident::service_of(&input);
-        if let (Some(watch), Some(service)) = (&self.watch, &service) {
+        if let Some(service) = &service {
             // Its alarm is being worked on already.
-            watch.open(service);
+            self.incidents.open(service);
         }
         let (ending, stop) = self.register(id);
         let ended = session::resume(&self.kernel, &setup, journal.clone(), id, &entries, stop).await;
         let closed = self.ended(id, agent, &input, journal, ended).await;
         drop(ending);
         if let Some(service) = service {
-            self.forget(&service);
+            self.settle(&service, &closed);
         }
         closed
     }
@@ -450,6 +457,16 @@ impl Host {
     }
 }
 
+/// The next alarm; never, where nothing is watched any more.
+async fn next_alarm(watch: &mut Option<Watch>) -> Alarm {
+    if let Some(watch) = watch
+        && let Some(alarm) = watch.next().await
+    {
+        return alarm;
+    }
+    std::future::pending().await
+}
+
 /// What a host is made of, before it has its journal.
 struct Parts {
     project: Project,
@@ -457,7 +474,7 @@ struct Parts {
     kernel: Arc<Kernel>,
     agents: BTreeMap<String, AgentSetup>,
     supervisor: Arc<Supervisor>,
-    watch: Option<Arc<Watch>>,
+    watch: Watch,
 }
 
 impl Parts {
@@ -470,7 +487,8 @@ impl Parts {
             kernel: self.kernel,
             agents: self.agents,
             supervisor: self.supervisor,
-            watch: self.watch,
+            incidents: self.watch.incidents(),
+            watch: Mutex::new(Some(self.watch)),
             events,
             stop: watch::channel(false).0,
             running: Mutex::new(HashMap::new()),
@@ -488,10 +506,4 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.host.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
     }
-}
-
-/// Where the reports of a project are.
-#[must_use]
-pub fn reports_folder(project: &Project) -> PathBuf {
-    project.directory.join("reports")
 }

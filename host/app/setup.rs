@@ -17,7 +17,7 @@ use crate::gate::{Gate, Policy, PolicyError};
 use crate::plugin::Kind;
 use crate::runtime::{Cache, CallLimits, Compiled, Grants, LinkError, LoadError, Runtime, RuntimeError};
 use crate::session::{AgentSetup, Kernel, Toolbox, ToolboxError};
-use crate::supervisor::Supervisor;
+use crate::supervisor::{Places, Supervisor, SupervisorError};
 
 /// Longest run of a session where `pi.toml` says nothing: a day.
 const SESSION_MS_MAX: u64 = 86_400_000;
@@ -32,6 +32,8 @@ pub enum SetupError {
     Load { plugin: String, error: LoadError },
     #[error(transparent)]
     Link(#[from] LinkError),
+    #[error(transparent)]
+    Supervisor(#[from] SupervisorError),
     #[error(transparent)]
     Grant(#[from] GrantError),
     #[error(transparent)]
@@ -59,7 +61,7 @@ pub struct Setup {
     pub catalog: Catalog,
     pub runtime: Arc<Runtime>,
     pub confine: Confine,
-    pub supervisor: Option<Arc<Supervisor>>,
+    pub supervisor: Arc<Supervisor>,
 }
 
 /// The gate of a project: its policy, what it grants to be run, and what no agent may change.
@@ -92,7 +94,8 @@ pub fn policy(project: &Project) -> Result<Policy, SetupError> {
 }
 
 impl Setup {
-    /// Start the engine for a project.
+    /// Start the engine for a project. The services are looked at, not kept: a host that keeps
+    /// them puts its supervisor here.
     ///
     /// # Errors
     /// The project names what there is not, or the engine does not start.
@@ -101,7 +104,9 @@ impl Setup {
         // A cache that cannot be used safely is not used: the next start is slower, nothing else.
         let cache = crate::config::cache_folder().and_then(|folder| Cache::open(&folder).ok());
         let runtime = Arc::new(Runtime::with_instances(cache, instances)?);
-        Ok(Self { project, catalog, runtime, confine, supervisor: None })
+        let places = Places { confine: confine.clone(), ..Places::of(&project.directory) };
+        let supervisor = Supervisor::observe(&project.config.services, places)?;
+        Ok(Self { project, catalog, runtime, confine, supervisor })
     }
 
     /// The tools of these plugins, linked.

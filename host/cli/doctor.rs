@@ -10,7 +10,6 @@ use crate::app::{self, Catalog};
 use crate::config::{FILE, Project, cache_folder};
 use crate::confine::{Confine, abilities};
 use crate::runtime::{Cache, Runtime};
-use crate::store::Store;
 
 /// One thing that was looked at.
 struct Finding {
