@@ -249,9 +249,11 @@ impl Simulation {
         if service.pid.is_none() {
             return Err((None, "connection refused".into()));
         }
+        if service.has(|fault| matches!(fault, Fault::Stopped | Fault::Deadlocked)) {
+            return timeout();
+        }
         for fault in &service.faults {
             match fault {
-                Fault::Stopped | Fault::Deadlocked => return timeout(),
                 Fault::Config { is_live } => {
                     let text = if *is_live { &service.file } else { &service.loaded };
                     if text == BAD {
@@ -262,7 +264,7 @@ impl Simulation {
                     return Err((Some(500), "500 Internal Server Error: write: No space left on device".into()));
                 }
                 Fault::Defect => return Err((Some(500), "500 Internal Server Error: index out of bounds".into())),
-                Fault::Unsteady if self.probes % 3 == 0 => return Err((Some(502), "502 Bad Gateway".into())),
+                Fault::Unsteady if self.probes.is_multiple_of(3) => return Err((Some(502), "502 Bad Gateway".into())),
                 _ => {}
             }
         }
