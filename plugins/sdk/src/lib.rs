@@ -120,6 +120,7 @@ pub fn json_content(value: &Value) -> Vec<Content> {
 #[macro_export]
 macro_rules! tool {
     ($plugin:ty) => {
+        #[allow(dead_code)]
         struct PiSdkTool;
         impl $crate::tool_world::exports::pi::tool::tool::Guest for PiSdkTool {
             fn definitions() -> Vec<$crate::Definition> {
@@ -131,7 +132,11 @@ macro_rules! tool {
                 <$plugin as $crate::ToolPlugin>::call(&name, arguments)
             }
         }
+        // A native build is one for tests: the linker knows no such names as a component exports.
+        #[cfg(target_family = "wasm")]
         $crate::tool_world::export!(PiSdkTool with_types_in $crate::tool_world);
+        #[cfg(not(target_family = "wasm"))]
+        const _: fn(&str, $crate::Value) -> Result<Vec<$crate::Content>, $crate::Error> = <$plugin as $crate::ToolPlugin>::call;
     };
 }
 
@@ -139,13 +144,18 @@ macro_rules! tool {
 #[macro_export]
 macro_rules! prepare {
     ($prepare:path) => {
+        #[allow(dead_code)]
         struct PiSdkPrepare;
         impl $crate::prepare_world::exports::pi::tool::prepare::Guest for PiSdkPrepare {
             fn prepare() {
                 $prepare();
             }
         }
+        // A native build is one for tests: the linker knows no such names as a component exports.
+        #[cfg(target_family = "wasm")]
         $crate::prepare_world::export!(PiSdkPrepare with_types_in $crate::prepare_world);
+        #[cfg(not(target_family = "wasm"))]
+        const _: fn() = $prepare;
     };
 }
 
@@ -153,12 +163,17 @@ macro_rules! prepare {
 #[macro_export]
 macro_rules! agent {
     ($plugin:ty) => {
+        #[allow(dead_code)]
         struct PiSdkAgent;
         impl $crate::agent_world::exports::pi::agent::agent::Guest for PiSdkAgent {
             fn run(task: $crate::Task) -> Result<$crate::Outcome, String> {
                 <$plugin as $crate::AgentPlugin>::run(task)
             }
         }
+        // A native build is one for tests: the linker knows no such names as a component exports.
+        #[cfg(target_family = "wasm")]
         $crate::agent_world::export!(PiSdkAgent with_types_in $crate::agent_world);
+        #[cfg(not(target_family = "wasm"))]
+        const _: fn($crate::Task) -> Result<$crate::Outcome, String> = <$plugin as $crate::AgentPlugin>::run;
     };
 }

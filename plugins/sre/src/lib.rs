@@ -1,1 +1,39 @@
+//! The agent `sre`: it is woken by an alarm, looks, finds the cause, takes the least invasive typed
+//! act that answers it, and proves the repair, or hands over to a person with all that it knows.
+//!
+//! Deterministic, and no model: [`heal`] is the loop, [`observe`] looks, [`orient`] judges, [`plan`]
+//! chooses, [`act`] does, [`verify`] proves, [`incident`] keeps the record. All of it works on a
+//! [`world::World`], so that it is tested natively; only `world.rs` names what the host lends.
+//! docs/incidents.md says what comes out, and which settings there are.
 
+mod act;
+mod advice;
+mod cause;
+mod facts;
+mod heal;
+mod incident;
+mod instant;
+mod observe;
+mod orient;
+mod patch;
+mod plan;
+mod settings;
+mod signs;
+mod verify;
+mod wake;
+mod world;
+
+#[cfg(test)]
+mod simulation;
+
+use pi_sdk::{AgentPlugin, Outcome, Task};
+
+struct Sre;
+
+impl AgentPlugin for Sre {
+    fn run(task: Task) -> Result<Outcome, String> {
+        wake::wake(&mut world::Session, &task)
+    }
+}
+
+pi_sdk::agent!(Sre);

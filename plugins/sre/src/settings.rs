@@ -1,0 +1,114 @@
+//! `[agents.sre] config`: what an operator may tune, with its defaults and bounds.
+//!
+//! docs/incidents.md is the table for people. A new setting is a field here, a default, a bound in
+//! [`Settings::parse`] and a row there. An unknown key is an error, so that a typo is not ignored.
+
+use serde::Deserialize;
+
+/// Fewer probes in a row prove nothing, and the host asks for as many (`host/report/check.rs`).
+pub const VERIFY_PROBES_MIN: u32 = 3;
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Acts that change something, in one incident.
+    pub attempts_max: u32,
+    /// Restarts of one service, in one incident.
+    pub restarts_max: u32,
+    /// Healthy probes in a row that prove a repair.
+    pub verify_probes: u32,
+    pub verify_interval_ms: u32,
+    /// How long a service gets to answer after an act, or after it was started.
+    pub settle_ms_max: u32,
+    /// How long a verification may watch a service that answers, but has not yet outlived its
+    /// crashes, or whose memory still grows.
+    pub watch_ms_max: u32,
+    /// Between one attempt and the next.
+    pub cooldown_ms: u32,
+    /// How long a sick dependency gets to recover by other hands before it is touched.
+    pub dependency_wait_ms: u32,
+    /// Probes of an observation: several, because a fault may come and go.
+    pub observe_probes: u32,
+    pub observe_interval_ms: u32,
+    /// What a log said earlier than so long before the alert is not held against the service.
+    pub evidence_window_ms: u32,
+    pub log_lines: u32,
+    /// When a person takes over, whatever is under way.
+    pub incident_ms_max: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            attempts_max: 6,
+            restarts_max: 2,
+            verify_probes: 5,
+            verify_interval_ms: 500,
+            settle_ms_max: 6_000,
+            watch_ms_max: 20_000,
+            cooldown_ms: 1_000,
+            dependency_wait_ms: 8_000,
+            observe_probes: 3,
+            observe_interval_ms: 250,
+            evidence_window_ms: 15_000,
+            log_lines: 200,
+            incident_ms_max: 240_000,
+        }
+    }
+}
+
+impl Settings {
+    /// Read the agent's section of the configuration. An empty text is an empty section.
+    ///
+    /// # Errors
+    /// A sentence that names the setting.
+    pub fn parse(config: &str) -> Result<Self, String> {
+        let text = if config.trim().is_empty() { "{}" } else { config };
+        let settings: Self =
+            serde_json::from_str(text).map_err(|error| format!("the settings of the agent `sre` are wrong: {error}"))?;
+        let bounds = [
+            ("attempts_max", settings.attempts_max, 0, 50),
+            ("restarts_max", settings.restarts_max, 0, 20),
+            ("verify_probes", settings.verify_probes, VERIFY_PROBES_MIN, 100),
+            ("verify_interval_ms", settings.verify_interval_ms, 50, 60_000),
+            ("settle_ms_max", settings.settle_ms_max, 500, 600_000),
+            ("watch_ms_max", settings.watch_ms_max, 500, 3_600_000),
+            ("cooldown_ms", settings.cooldown_ms, 0, 600_000),
+            ("dependency_wait_ms", settings.dependency_wait_ms, 0, 600_000),
+            ("observe_probes", settings.observe_probes, 1, 20),
+            ("observe_interval_ms", settings.observe_interval_ms, 50, 60_000),
+            ("evidence_window_ms", settings.evidence_window_ms, 0, 3_600_000),
+            ("log_lines", settings.log_lines, 1, 1_000),
+            ("incident_ms_max", settings.incident_ms_max, 10_000, 86_400_000),
+        ];
+        match bounds.iter().find(|(_, value, low, high)| value < low || value > high) {
+            Some((name, value, low, high)) => {
+                Err(format!("`{name}` of the agent `sre` must be from {low} to {high}: {value}"))
+            }
+            None => Ok(settings),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_section_is_the_defaults() {
+        assert_eq!(Settings::parse("").unwrap(), Settings::default());
+        assert_eq!(Settings::parse("{}").unwrap(), Settings::default());
+    }
+
+    #[test]
+    fn a_misspelt_setting_is_named() {
+        let error = Settings::parse(r#"{"atempts_max": 3}"#).unwrap_err();
+        assert!(error.contains("atempts_max"), "{error}");
+    }
+
+    #[test]
+    fn too_few_probes_are_refused() {
+        let error = Settings::parse(r#"{"verify_probes": 1}"#).unwrap_err();
+        assert_eq!(error, "`verify_probes` of the agent `sre` must be from 3 to 100: 1");
+    }
+}

@@ -1,0 +1,65 @@
+//! From the task to the incident: which service, since when, with which settings.
+
+use pi_sdk::serde_json;
+use pi_sdk::{Outcome, Status, Task, Value, json};
+
+use crate::facts::Description;
+use crate::heal::{Incident, heal};
+use crate::instant;
+use crate::observe::{Subject, sample, services};
+use crate::settings::Settings;
+use crate::world::World;
+
+/// Services that are probed when nobody says which one is meant.
+const SERVICES_MAX: usize = 32;
+
+/// Work on `task`.
+///
+/// # Errors
+/// The settings or the input make no sense.
+pub fn wake(world: &mut dyn World, task: &Task) -> Result<Outcome, String> {
+    let settings = Settings::parse(&task.config)?;
+    let input: Value = if task.input.trim().is_empty() {
+        Value::Null
+    } else {
+        serde_json::from_str(&task.input).map_err(|error| format!("the input is not JSON: {error}"))?
+    };
+    let alert = input.get("alert").cloned().unwrap_or(Value::Null);
+    let now = world.now_ms();
+    let (services, gaps) = match services(world) {
+        Ok(services) => (services, Vec::new()),
+        Err(gap) => (Vec::new(), vec![gap]),
+    };
+    let named = alert.get("service").and_then(Value::as_str).map(str::to_owned);
+    let target = named.or_else(|| find(world, &services, &task.prompt));
+    let Some(target) = target else {
+        return Ok(nothing(services.len(), gaps));
+    };
+    let onset_ms = alert.get("time").and_then(time_of).filter(|time| *time <= now).unwrap_or(now);
+    let incident = Incident { id: task.id.clone(), alert, target, onset_ms };
+    Ok(heal(world, incident, services, gaps, settings))
+}
+
+fn time_of(time: &Value) -> Option<u64> {
+    time.as_u64().or_else(|| instant::parse(time.as_str()?))
+}
+
+/// The service that a person means: the one that the prompt names, or else the first sick one.
+fn find(world: &mut dyn World, services: &[Description], prompt: &str) -> Option<String> {
+    if let Some(service) = services.iter().find(|service| crate::signs::names(prompt, &service.name)) {
+        return Some(service.name.clone());
+    }
+    let mut subjects: Vec<Subject> =
+        services.iter().take(SERVICES_MAX).map(|it| Subject { name: it.name.clone(), ..Subject::default() }).collect();
+    sample(world, &mut subjects, &mut Vec::new());
+    subjects.into_iter().find(Subject::is_sick).map(|subject| subject.name)
+}
+
+fn nothing(services: usize, gaps: Vec<String>) -> Outcome {
+    let (status, summary) = match gaps.first() {
+        Some(gap) => (Status::Escalated, format!("no service could be looked at: {gap}")),
+        None => (Status::NothingToDo, format!("none of the {services} services fails its probe, and no alert names one")),
+    };
+    let details = json!({ "version": 1, "root_cause": "healthy", "confidence": 0.0, "target": null, "gaps": gaps, "actions": [] });
+    Outcome { status, summary, details: details.to_string() }
+}
