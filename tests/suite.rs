@@ -1,3 +1,3 @@
-
+mod capability;
 mod journal;
 mod lab;
