@@ -9,7 +9,7 @@ use pi_host::capability::files::FilesState;
 use pi_host::capability::limits::Limits;
 use pi_host::capability::state::CallState;
 use pi_host::config::FilesGrant;
-use pi_host::gate::{Gate, Origin};
+use pi_host::gate::{Gate, Origin, Policy};
 use pi_host::journal::{Body, Journal, SessionJournal};
 use pi_host::store::Holder;
 use pi_host::store::sqlite::SqliteStore;
@@ -107,6 +107,27 @@ pub(crate) fn grant(read: &[&str], write: &[&str]) -> FilesGrant {
     FilesGrant { read: owned(read), write: owned(write) }
 }
 
+/// Lets everything through but what is named `forbidden`.
 fn gate() -> Arc<Gate> {
-    Arc::new(Gate {})
+    let policy = serde_json::json!({
+        "version": 1,
+        "thresholds": { "ask": 100, "deny": 100 },
+        "rules": [{
+            "id": "forbidden",
+            "acts": [
+                "file_read", "file_list", "file_write", "file_remove", "file_rename", "file_mode", "file_time",
+                "file_symlink", "directory_make",
+            ],
+            "when": { "paths": ["**/forbidden"] },
+            "verdict": "deny",
+            "points": 10,
+            "reason": "the test forbids it",
+            "advice": "take another",
+            "examples": {
+                "match": [{ "act": "file_read", "path": "/a/forbidden" }],
+                "no_match": [{ "act": "file_read", "path": "/a/allowed" }],
+            },
+        }],
+    });
+    Arc::new(Gate::new(Policy::parse(&policy.to_string(), "test.json").unwrap()))
 }

@@ -64,6 +64,41 @@ async fn each_function_that_changes_something_is_denied_by_a_read_only_grant() {
 }
 
 #[tokio::test]
+async fn each_act_is_refused_where_a_rule_says_so() {
+    let bench = Bench::new().await;
+    bench.file("forbidden", "kept");
+    bench.file("d/forbidden/f", "kept");
+    bench.file("f", "");
+    symlink("forbidden", bench.path("innocent")).unwrap();
+    let mut call = bench.call(&[], &["."]);
+    let refusals = [
+        call.read("forbidden".into(), 0, 1).await.unwrap().map(drop),
+        call.read("innocent".into(), 0, 1).await.unwrap().map(drop),
+        call.list("d/forbidden".into()).await.unwrap().map(drop),
+        write(&mut call, "forbidden", "x", WriteMode::Replace).await,
+        write(&mut call, "innocent", "x", WriteMode::Append).await,
+        write(&mut call, "a/forbidden", "x", WriteMode::Create).await,
+        call.make_directory("a/forbidden".into(), true).await.unwrap(),
+        call.remove("forbidden".into(), false).await.unwrap(),
+        call.rename("forbidden".into(), "g".into()).await.unwrap(),
+        call.rename("f".into(), "forbidden".into()).await.unwrap(),
+        call.set_mode("forbidden".into(), 0o600).await.unwrap(),
+        call.set_modified("innocent".into(), 0).await.unwrap(),
+        call.make_symlink("f".into(), "a/../forbidden".into()).await.unwrap(),
+        call.make_symlink("forbidden".into(), "link".into()).await.unwrap(),
+    ];
+    for (index, refusal) in refusals.iter().enumerate() {
+        let Err(Error::Refused(refusal)) = refusal else { panic!("{index}: {refusal:?}") };
+        assert_eq!(refusal.rule, "forbidden");
+        assert!(refusal.action.contains("/forbidden`"), "{index}: {}", refusal.action);
+    }
+    assert_eq!((bench.text("forbidden"), bench.path("a").exists()), ("kept".into(), false));
+    let acts = bench.acts().await;
+    assert_eq!(acts.len(), refusals.len());
+    assert!(acts.iter().all(|act| act.starts_with("refused: ")), "{acts:?}");
+}
+
+#[tokio::test]
 async fn writes_sixteen_mebibytes_and_no_more() {
     let bench = Bench::new().await;
     let mut call = bench.call(&[], &["."]);
