@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pi_host::approval::Nobody;
-use pi_host::capability::door::Door;
+use pi_host::capability::door::{Door, Judge};
 use pi_host::capability::files::FilesState;
 use pi_host::capability::limits::Limits;
 use pi_host::capability::state::CallState;
@@ -65,13 +65,11 @@ impl Bench {
 
     /// A call by a plugin with these files.
     pub(crate) fn call_with(&self, files: FilesState) -> CallState {
-        let origin = Origin { session: "s".into(), agent: "person".into(), plugin: PLUGIN.into() };
-        let door = Door::new(gate(), Arc::new(Nobody), self.session.clone(), origin, "1.0".into());
         CallState {
             table: ResourceTable::new(),
             wasi: WasiCtx::builder().build(),
             limits: Limits::new(64 << 20, 100_000),
-            door,
+            door: self.door(),
             files: Some(Arc::new(files)),
             process: None,
             services: None,
@@ -79,6 +77,13 @@ impl Bench {
             session: None,
             log: None,
         }
+    }
+
+    /// The door of one call of the plugin.
+    pub(crate) fn door(&self) -> Door {
+        let origin = Origin { session: "s".into(), agent: "person".into(), plugin: PLUGIN.into() };
+        let journal = self.session.clone();
+        Door::new(Judge { gate: gate(), approver: Arc::new(Nobody), journal, origin }, "1.0".into())
     }
 
     /// The acts in the journal as one line each: `started file_read`, `ended Done`, `refused ...`.
