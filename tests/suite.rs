@@ -1,2 +1,3 @@
-
+mod capability;
+mod journal;
 mod lab;

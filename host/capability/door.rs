@@ -110,6 +110,8 @@ impl Door {
     /// # Errors
     /// The refusal, as the guest shall read it. It is in the journal as well.
     pub async fn enter(&self, act: Act) -> Result<Pass, Refusal> {
+        // A guest that acts faster than the disk takes the entries waits here.
+        self.judge.journal.ready().await;
         let key = format!("{}.{}", self.call, self.next.fetch_add(1, Ordering::Relaxed));
         let decision = self.judge.pass(&key, &act).await?;
         let journal = self.judge.journal.clone();

@@ -26,6 +26,7 @@ use super::bindings::pi::files::files::{Entry, Error, Host, Metadata, Root, Writ
 use super::door::{Door, Pass};
 use super::state::CallState;
 use crate::gate::{self, Act};
+use lookup::lookup;
 use path::names_folder;
 use resolve::Last;
 
@@ -55,7 +56,7 @@ impl Host for CallState {
 
     async fn stat(&mut self, path: String, follow: bool) -> Answer<Metadata> {
         let last = if follow { Last::Follow } else { Last::Keep };
-        Ok(self.spot(&path, last).and_then(|spot| acts::stat(&spot)))
+        Ok(lookup(self).spot(&path, last).and_then(|spot| acts::stat(&spot)))
     }
 
     async fn read(&mut self, path: String, offset: u64, length: u32) -> Answer<Vec<u8>> {
@@ -65,7 +66,7 @@ impl Host for CallState {
                 "a read is of {TRANSFER_BYTES_MAX} bytes at most, read in parts: `{path}`"
             ))));
         }
-        let place = match self.place(&path, Last::Follow) {
+        let place = match lookup(self).place(&path, Last::Follow) {
             Ok(place) => place,
             Err(error) => return Ok(Err(error)),
         };
@@ -80,7 +81,7 @@ impl Host for CallState {
     }
 
     async fn list(&mut self, path: String) -> Answer<Vec<Entry>> {
-        let (files, place) = match self.files_and_place(&path, Last::Follow) {
+        let (files, place) = match lookup(self).files_and_place(&path, Last::Follow) {
             Ok(found) => found,
             Err(error) => return Ok(Err(error)),
         };
@@ -101,7 +102,7 @@ impl Host for CallState {
         }
         // As in the kernel: what must not exist must not be a link either.
         let last = if mode == WriteMode::Create { Last::Keep } else { Last::Follow };
-        let place = match self.writable_place(&path, last) {
+        let place = match lookup(self).writable_place(&path, last) {
             Ok(place) => place,
             Err(error) => return Ok(Err(error)),
         };
@@ -119,7 +120,7 @@ impl Host for CallState {
     }
 
     async fn make_directory(&mut self, path: String, parents: bool) -> Answer<()> {
-        let place = match self.place_to_make(&path, parents) {
+        let place = match lookup(self).place_to_make(&path, parents) {
             Ok(Some(place)) => place,
             Ok(None) => return Ok(Ok(())),
             Err(error) => return Ok(Err(error)),
@@ -130,7 +131,7 @@ impl Host for CallState {
     }
 
     async fn remove(&mut self, path: String, recursive: bool) -> Answer<()> {
-        let place = match self.movable_place(&path) {
+        let place = match lookup(self).movable_place(&path) {
             Ok(place) => place,
             Err(error) => return Ok(Err(error)),
         };
@@ -141,7 +142,7 @@ impl Host for CallState {
     }
 
     async fn rename(&mut self, from: String, to: String) -> Answer<()> {
-        let (from, to) = match self.places_to_rename(&from, &to) {
+        let (from, to) = match lookup(self).places_to_rename(&from, &to) {
             Ok(places) => places,
             Err(error) => return Ok(Err(error)),
         };
@@ -153,7 +154,7 @@ impl Host for CallState {
         if mode > acts::MODE_MAX {
             return Ok(Err(Error::Other(format!("a mode is {:#o} at most: {mode:#o}", acts::MODE_MAX))));
         }
-        let place = match self.writable_place(&path, Last::Follow) {
+        let place = match lookup(self).writable_place(&path, Last::Follow) {
             Ok(place) => place,
             Err(error) => return Ok(Err(error)),
         };
@@ -162,7 +163,7 @@ impl Host for CallState {
     }
 
     async fn set_modified(&mut self, path: String, modified_ms: u64) -> Answer<()> {
-        let place = match self.writable_place(&path, Last::Follow) {
+        let place = match lookup(self).writable_place(&path, Last::Follow) {
             Ok(place) => place,
             Err(error) => return Ok(Err(error)),
         };
@@ -171,19 +172,17 @@ impl Host for CallState {
     }
 
     async fn make_symlink(&mut self, target: String, link: String) -> Answer<()> {
-        let place = match self.writable_place(&link, Last::Keep).and_then(|place| {
-            self.check_target(&target, &place.path)?;
-            Ok(place)
-        }) {
-            Ok(place) => place,
+        let place = lookup(self).writable_place(&link, Last::Keep);
+        let (place, absolute) = match place.and_then(|place| Ok((place.clone(), lookup(self).target(&target, &place)?))) {
+            Ok(found) => found,
             Err(error) => return Ok(Err(error)),
         };
-        let act = Act::FileSymlink { target: target.clone(), link: place.path.to_string() };
+        let act = Act::FileSymlink { target: absolute.to_string(), link: place.path.to_string() };
         act_here(&self.door, act, move || tree::make_symlink(&place.open()?, &target), |()| Value::Null).await
     }
 
     async fn read_link(&mut self, path: String) -> Answer<String> {
-        Ok(self.spot(&path, Last::Keep).and_then(|spot| acts::read_link(&spot)))
+        Ok(lookup(self).spot(&path, Last::Keep).and_then(|spot| acts::read_link(&spot)))
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) fn to_hex(hash: &Hash) -> String {
 }
 
 pub(super) fn from_hex(text: &str) -> Option<Hash> {
-    if text.len() != 64 || !text.is_ascii() {
+    if text.len() != 64 || !text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
         return None;
     }
     let mut hash = ORIGIN;

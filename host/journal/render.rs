@@ -90,7 +90,7 @@ pub fn show_text(view: &SessionView) -> String {
         clock::rfc3339(session.created_ms)
     );
     for line in &view.entries {
-        let _ = write!(text, "{:>5}  {}  {:<8} {}", line.sequence, line.time, line.key, short(&line.what));
+        let _ = write!(text, "{:>5}  {}  {:<8} {}", line.sequence, line.time, clean(&line.key), short(&line.what));
         if !line.verdict.is_empty() {
             let _ = write!(text, "  [{}]", clean(&line.verdict));
         }
@@ -109,12 +109,13 @@ pub fn show_text(view: &SessionView) -> String {
 pub fn verify_text(reports: &[Report]) -> String {
     let mut text = String::new();
     for report in reports {
-        let name = match &report.session {
-            Some(id) => format!("session {}", clean(id)),
-            None => "the chain over the sessions".into(),
+        let (name, link) = match &report.session {
+            Some(id) => (format!("session {}", clean(id)), ("entry", "entries")),
+            None => ("the chain over the sessions".into(), ("session", "sessions")),
         };
         if let Some(head) = &report.head {
-            let _ = writeln!(text, "holds    {name}: {} entries, head {head}", report.entries);
+            let link = if report.entries == 1 { link.0 } else { link.1 };
+            let _ = writeln!(text, "holds    {name}: {} {link}, head {head}", report.entries);
         }
         for problem in &report.problems {
             let at = problem.sequence.map(|sequence| format!(" at {sequence}")).unwrap_or_default();
@@ -238,4 +239,127 @@ fn short(text: &str) -> String {
     let start: String = characters.by_ref().take(DETAIL_CHARS_MAX).collect();
     let rest = if characters.next().is_some() { "..." } else { "" };
     format!("{}{rest}", clean(&start))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::gate::{Act, Effect, Evidence, Origin};
+
+    fn view(bodies: Vec<Body>) -> SessionView {
+        let entries = bodies.into_iter().zip(0_u64..).map(|(body, sequence)| {
+            Line::from(Entry {
+                session: "s1".into(),
+                sequence,
+                time_ms: 1_700_000_000_000 + sequence,
+                body,
+                hash: String::new(),
+            })
+        });
+        SessionView {
+            session: SessionRecord {
+                id: "s1".into(),
+                number: 0,
+                agent: "sre".into(),
+                status: "done".into(),
+                created_ms: 1_700_000_000_000,
+                ended_ms: None,
+                summary: "healed \u{1b}[31m".into(),
+                hash: String::new(),
+            },
+            entries: entries.collect(),
+        }
+    }
+
+    fn denied() -> Decision {
+        Decision {
+            verdict: Verdict::Deny,
+            risk: 90,
+            evidence: vec![Evidence { name: "root".into(), points: 90, detail: "the root".into() }],
+            rules: vec!["no_root_removal".into()],
+            reason: "it removes the root".into(),
+            advice: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_session_reads_line_by_line() {
+        let view = view(vec![
+            Body::SessionStarted {
+                agent: "sre".into(),
+                component: "c".into(),
+                task: json!({"prompt": "look"}),
+                policy: "p".into(),
+            },
+            Body::CallStarted {
+                key: "1.0".into(),
+                tool: "bash".into(),
+                arguments: json!({"command": "rm -rf /"}),
+                effect: Effect::Destructive,
+                idempotent: false,
+                decision: Decision::allow(),
+            },
+            Body::Refused {
+                key: "1.0.0".into(),
+                act: Act::FileRemove { path: "/".into(), recursive: true },
+                origin: Origin::default(),
+                decision: denied(),
+            },
+            Body::CallEnded { key: "1.0".into(), status: Status::Refused, result: json!({"error": {"refused": {}}}) },
+            Body::Logged {
+                plugin: "sre".into(),
+                level: "info".into(),
+                context: "act".into(),
+                message: "two\nlines \u{202e}".into(),
+            },
+            Body::SessionEnded { status: "done".into(), summary: "healed".into(), details: Value::Null },
+        ]);
+        insta::assert_snapshot!(show_text(&view), @r#"
+        session s1, agent sre, done, began 2023-11-14T22:13:20.000Z
+            0  2023-11-14T22:13:20.000Z           session of `sre` began  {"prompt":"look"}
+            1  2023-11-14T22:13:20.001Z  1.0      call `bash` with {"command":"rm -rf /"}  [allow, risk 0]
+            2  2023-11-14T22:13:20.002Z  1.0.0    refused: remove `/` and all below it  [deny, risk 90, no_root_removal]  it removes the root
+            3  2023-11-14T22:13:20.003Z  1.0      call refused  {"error":{"refused":{}}}
+            4  2023-11-14T22:13:20.004Z           sre info act  two\nlines \u{202e}
+            5  2023-11-14T22:13:20.005Z           session ended: done  healed
+        healed \u{1b}[31m
+        "#);
+    }
+
+    #[test]
+    fn a_long_value_is_cut_in_the_text() {
+        let text = short(&"x".repeat(500));
+        assert_eq!(text.len(), DETAIL_CHARS_MAX + 3);
+    }
+
+    #[test]
+    fn verification_names_what_is_broken() {
+        use crate::journal::{Finding, Problem};
+        let holds = Report { session: None, entries: 1, head: Some("ab".into()), problems: Vec::new() };
+        let broken = Report {
+            session: Some("s1".into()),
+            entries: 2,
+            head: None,
+            problems: vec![Problem {
+                finding: Finding::CutTail,
+                sequence: Some(2),
+                detail: "the entries from 2 to 4 are gone".into(),
+            }],
+        };
+        insta::assert_snapshot!(verify_text(&[holds, broken]), @r"
+        holds    the chain over the sessions: 1 session, head ab
+        BROKEN   session s1 at 2: the entries from 2 to 4 are gone
+        ");
+    }
+
+    #[test]
+    fn the_list_reads_line_by_line() {
+        insta::assert_snapshot!(
+            list_text(&[view(Vec::new()).session]),
+            @r"2023-11-14T22:13:20.000Z  s1  sre          done           healed \u{1b}[31m"
+        );
+        assert_eq!(list_text(&[]), "no sessions yet\n");
+    }
 }

@@ -273,3 +273,141 @@ impl CallRecord {
 fn numbers(key: &str) -> Vec<u64> {
     key.split('.').map(|part| part.parse().unwrap_or(u64::MAX)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::gate::{Origin, WriteMode};
+
+    fn history(bodies: Vec<Body>) -> History {
+        let entries: Vec<_> = bodies
+            .into_iter()
+            .zip(0_u64..)
+            .map(|(body, sequence)| Entry {
+                session: "s".into(),
+                sequence,
+                time_ms: 1_000 + sequence,
+                body,
+                hash: String::new(),
+            })
+            .collect();
+        History::load(&entries)
+    }
+
+    fn call(key: &str) -> Body {
+        Body::CallStarted {
+            key: key.into(),
+            tool: "t".into(),
+            arguments: json!({}),
+            effect: Effect::Write,
+            idempotent: false,
+            decision: Decision::allow(),
+        }
+    }
+
+    fn call_ended(key: &str) -> Body {
+        Body::CallEnded { key: key.into(), status: Status::Done, result: json!({"ok": []}) }
+    }
+
+    fn write(key: &str) -> Body {
+        let act = Act::FileWrite { path: "/x".into(), bytes: 1, mode: WriteMode::Create };
+        Body::EffectStarted { key: key.into(), act, origin: Origin::default(), decision: Decision::allow() }
+    }
+
+    fn read(key: &str) -> Body {
+        let act = Act::FileRead { path: "/x".into() };
+        Body::EffectStarted { key: key.into(), act, origin: Origin::default(), decision: Decision::allow() }
+    }
+
+    fn done(key: &str) -> Body {
+        Body::EffectEnded { key: key.into(), status: Status::Done, detail: Value::Null }
+    }
+
+    fn refused(key: &str) -> Body {
+        let act = Act::FileRemove { path: "/".into(), recursive: true };
+        Body::Refused { key: key.into(), act, origin: Origin::default(), decision: Decision::allow() }
+    }
+
+    #[test]
+    fn an_ended_call_has_its_result() {
+        let history = history(vec![call("1.0"), write("1.0.0"), done("1.0.0"), call_ended("1.0")]);
+        let Some(Fate::Ended(ended)) = history.call("1.0").map(CallRecord::fate) else { panic!("not ended") };
+        assert_eq!((ended.time_ms, &ended.value), (1_003, &json!({"ok": []})));
+        assert!(history.open_calls().is_empty());
+    }
+
+    #[test]
+    fn a_call_that_only_read_was_not_begun() {
+        let history = history(vec![call("1.0"), read("1.0.0"), done("1.0.0"), read("1.0.1"), refused("1.0.2")]);
+        assert_eq!(history.call("1.0").unwrap().fate(), Fate::NotBegun);
+    }
+
+    #[test]
+    fn a_call_that_was_cut_off_is_unknown_and_says_what_is_known() {
+        let history = history(vec![call("1.0"), write("1.0.0"), done("1.0.0"), write("1.0.1")]);
+        let Fate::Unknown { done, open } = history.call("1.0").unwrap().fate() else { panic!("known") };
+        assert_eq!(done.iter().map(|effect| &effect.key).collect::<Vec<_>>(), ["1.0.0"]);
+        assert_eq!(open.iter().map(|effect| &effect.key).collect::<Vec<_>>(), ["1.0.1"]);
+    }
+
+    #[test]
+    fn the_last_attempt_of_a_call_counts() {
+        let history = history(vec![
+            call("1.0"),
+            write("1.0.0"),
+            Body::SessionResumed { host: "h".into() },
+            call("1.0"),
+            read("1.0.0"),
+            done("1.0.0"),
+        ]);
+        let record = history.call("1.0").unwrap();
+        assert_eq!((record.attempts, record.fate()), (2, Fate::NotBegun));
+        assert_eq!(record.effects.len(), 1);
+        assert_eq!(history.resumptions(), 1);
+    }
+
+    #[test]
+    fn the_effects_of_calls_side_by_side_are_kept_apart() {
+        let history = history(vec![call("1.0"), call("1.1"), write("1.1.0"), write("1.0.0"), done("1.1.0")]);
+        assert!(history.call("1.0").unwrap().effects[0].ended.is_none());
+        assert!(history.call("1.1").unwrap().effects[0].ended.is_some());
+        assert_eq!(history.open_calls().iter().map(|call| &call.key).collect::<Vec<_>>(), ["1.0", "1.1"]);
+    }
+
+    #[test]
+    fn open_calls_come_by_number() {
+        let history = history(vec![call("10.0"), call("9.0"), call("9.10"), call("9.9")]);
+        assert_eq!(
+            history.open_calls().iter().map(|call| &call.key).collect::<Vec<_>>(),
+            ["9.0", "9.9", "9.10", "10.0"]
+        );
+    }
+
+    #[test]
+    fn a_refused_call_was_not_begun() {
+        let history = history(vec![refused("2.0")]);
+        assert!(history.call("2.0").is_none());
+        assert_eq!(history.refusal("2.0").unwrap().act.name(), "file_remove");
+    }
+
+    #[test]
+    fn a_wait_that_is_taken_up_again_keeps_its_end() {
+        let history = history(vec![
+            Body::WaitStarted { key: "1".into(), until_ms: 5_000 },
+            Body::WaitStarted { key: "1".into(), until_ms: 9_000 },
+            Body::WaitEnded { key: "1".into() },
+        ]);
+        let wait = history.wait("1").unwrap();
+        assert_eq!((wait.started_ms, wait.until_ms, wait.ended_ms), (1_000, 5_000, Some(1_002)));
+        assert_eq!(history.last_ms(), 1_002);
+    }
+
+    #[test]
+    fn an_act_outside_of_calls_is_found_by_its_key() {
+        let history = history(vec![write("4"), done("4"), read("5.0")]);
+        assert!(history.effect("4").unwrap().ended.is_some());
+        assert!(history.effect("5.0").is_some());
+    }
+}

@@ -101,7 +101,8 @@ impl SessionJournal {
     /// Append and wait until it, and all before it, is stored.
     ///
     /// # Errors
-    /// The store could not write (disk full, lease lost), or the body is too large. Nothing was stored.
+    /// The store could not write (disk full, lease lost), or the body is too large. It counts as
+    /// not stored: what it is the intent of must not be done.
     pub async fn append_durable(&self, body: Body) -> Result<u64, JournalError> {
         let mark = mark(&self.chain.id, &body);
         let (text, blobs) = encode(&body)?;

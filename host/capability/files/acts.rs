@@ -193,3 +193,37 @@ fn metadata(stat: &Stat) -> Metadata {
         links: u64::from(stat.st_nlink),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capability::files::resolve::spot_at;
+
+    #[test]
+    fn lists_up_to_the_limit_and_no_more() {
+        let top = tempfile::tempdir().unwrap();
+        for name in ["a", "b", "c"] {
+            std::fs::write(top.path().join(name), "").unwrap();
+        }
+        let spot = spot_at(top.path(), ".");
+        assert_eq!(list(&spot, 3, |_| false).unwrap().len(), 3);
+        assert!(matches!(list(&spot, 2, |_| false), Err(Error::Limit(_))));
+    }
+
+    #[test]
+    fn what_is_hidden_is_not_listed() {
+        let top = tempfile::tempdir().unwrap();
+        std::fs::write(top.path().join("a"), "").unwrap();
+        assert!(list(&spot_at(top.path(), "."), 3, |name| name == "a").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_symlink_that_came_into_the_way_is_not_opened() {
+        let top = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", top.path().join("link")).unwrap();
+        let spot = spot_at(top.path(), "link");
+        assert!(open_regular(&spot, OFlags::RDONLY).is_err());
+        assert!(set_mode(&spot, 0o777).is_err());
+        assert!(set_modified(&spot, 0).is_err());
+    }
+}

@@ -27,14 +27,14 @@ pub(super) fn open_listing(start: impl AsFd, relative: &str) -> io::Result<Dir> 
 }
 
 fn open_with(start: impl AsFd, relative: &str, access: OFlags) -> io::Result<OwnedFd> {
-    let flags = access | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let flags = access | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let path = if relative.is_empty() { "." } else { relative };
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     for _ in 0..TRIES_MAX {
         match rustix::fs::openat2(&start, path, flags, Mode::empty(), resolve) {
             Err(Errno::AGAIN | Errno::INTR) => {}
             // Some sandboxes answer EPERM to a system call that they do not know.
-            Err(Errno::NOSYS | Errno::PERM) => return open_by_steps(start, path, flags),
+            Err(Errno::NOSYS | Errno::PERM) => return open_by_steps(start, path, flags | OFlags::NOFOLLOW),
             other => return Ok(other?),
         }
     }

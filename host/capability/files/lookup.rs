@@ -14,17 +14,28 @@ use super::resolve::{Last, Place, Spot};
 use super::roots::FilesState;
 use super::{acts, tree};
 
-impl CallState {
+/// The grant of one instance, ready to be asked.
+pub(super) struct Lookup<'a> {
+    files: Option<&'a Arc<FilesState>>,
+    /// For messages that name the line of a grant.
+    plugin: &'a str,
+}
+
+/// The grant of this instance.
+pub(super) fn lookup(state: &CallState) -> Lookup<'_> {
+    Lookup { files: state.files.as_ref(), plugin: &state.door.origin().plugin }
+}
+
+impl<'a> Lookup<'a> {
     pub(super) fn files_and_place(&self, path: &str, last: Last) -> Result<(Arc<FilesState>, Place), Error> {
-        let Some(files) = &self.files else {
-            return Err(Error::OutsideGrant(format!("the plugin was granted no files: `{path}`")));
-        };
-        let place = files.resolve(path, last, self.plugin())?;
+        let files = self.granted(path)?;
+        let place = files.resolve(path, last, self.plugin)?;
         Ok((Arc::clone(files), place))
     }
 
-    fn plugin(&self) -> &str {
-        &self.door.origin().plugin
+    fn granted(&self, path: &str) -> Result<&'a Arc<FilesState>, Error> {
+        let missing = || Error::OutsideGrant(format!("the plugin was granted no files: `{path}`"));
+        self.files.ok_or_else(missing)
     }
 
     pub(super) fn place(&self, path: &str, last: Last) -> Result<Place, Error> {
@@ -37,13 +48,13 @@ impl CallState {
 
     pub(super) fn writable_place(&self, path: &str, last: Last) -> Result<Place, Error> {
         let (files, place) = self.files_and_place(path, last)?;
-        files.check_writable(&place.root, &place.path, self.plugin())?;
+        files.check_writable(&place.root, &place.path, self.plugin)?;
         Ok(place)
     }
 
     pub(super) fn movable_place(&self, path: &str) -> Result<Place, Error> {
         let (files, place) = self.files_and_place(path, Last::Keep)?;
-        files.check_writable(&place.root, &place.path, self.plugin())?;
+        files.check_writable(&place.root, &place.path, self.plugin)?;
         files.check_movable(&place.path)?;
         Ok(place)
     }
@@ -61,7 +72,7 @@ impl CallState {
             Some(_) => return Err(Error::AlreadyExists(format!("it exists already: `{}`", place.path))),
             None => {}
         }
-        files.check_writable(&place.root, &place.path, self.plugin())?;
+        files.check_writable(&place.root, &place.path, self.plugin)?;
         Ok(Some(place))
     }
 
@@ -77,17 +88,19 @@ impl CallState {
                 return Err(Error::NotDirectory(format!("only a folder can be renamed to `{}/`", to.path)));
             }
             // A relative link may mean something else in its new place.
-            Some(FileType::Symlink) => self.check_target(&acts::read_link(&spot)?, &to.path)?,
+            Some(FileType::Symlink) => drop(self.target(&acts::read_link(&spot)?, &to)?),
             Some(_) => {}
         }
         Ok((from, to))
     }
 
-    /// Whether a symlink at `link` may have this text: programs outside would follow it anywhere.
-    pub(super) fn check_target(&self, target: &str, link: &Folded) -> Result<(), Error> {
-        let Some(files) = &self.files else { return Ok(()) };
-        let absolute = link.parent().join(target).map_err(|e| invalid(&e))?;
+    /// Where a symlink at `link` with this text leads; an error if that is out of the grant, for
+    /// programs outside would follow it anywhere.
+    pub(super) fn target(&self, text: &str, link: &Place) -> Result<Folded, Error> {
+        let files = self.granted(text)?;
+        let absolute = link.path.parent().join(text).map_err(|e| invalid(&e))?;
         let absolute = files.fold(absolute.as_str()).map_err(|e| invalid(&e))?;
-        files.cover(&absolute, self.plugin()).map(|_| ())
+        files.cover(&absolute, self.plugin)?;
+        Ok(absolute)
     }
 }

@@ -149,3 +149,10 @@ fn split<'a>(root: &Root, path: &'a Folded) -> (&'a str, &'a str) {
         below => below.rsplit_once('/').unwrap_or(("", below)),
     }
 }
+
+/// A spot in a folder of this machine.
+#[cfg(test)]
+pub(super) fn spot_at(folder: &std::path::Path, name: &str) -> Spot {
+    let folder = Dir::open_ambient_dir(folder, cap_std::ambient_authority()).unwrap();
+    Spot { folder, name: name.into(), path: Folded::top().join(name).unwrap() }
+}

@@ -177,3 +177,34 @@ pub(super) fn open_or_missing(place: &Place) -> Result<Option<Spot>, Error> {
     }
 }
 
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capability::files::resolve::spot_at;
+
+    #[test]
+    fn removes_up_to_the_limit_and_beyond_it_nothing() {
+        let top = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(top.path().join("d/e")).unwrap();
+        std::fs::write(top.path().join("d/e/f"), "").unwrap();
+        let spot = spot_at(top.path(), "d");
+        assert!(matches!(remove(&spot, true, 1), Err(Error::Limit(_))));
+        assert!(top.path().join("d/e/f").exists());
+        assert_eq!(remove(&spot, true, 2).unwrap(), 3);
+        assert!(!top.path().join("d").exists());
+    }
+
+    #[test]
+    fn goes_down_to_the_limit_and_beyond_it_removes_nothing() {
+        let top = tempfile::tempdir().unwrap();
+        let path = |depth: usize| top.path().join(vec!["d"; depth].join("/"));
+        std::fs::create_dir_all(path(DEPTH_MAX + 3)).unwrap();
+        let spot = spot_at(top.path(), "d");
+        assert!(matches!(remove(&spot, true, 1_000), Err(Error::Limit(_))));
+        assert!(path(DEPTH_MAX + 3).exists());
+        std::fs::remove_dir(path(DEPTH_MAX + 3)).unwrap();
+        std::fs::remove_dir(path(DEPTH_MAX + 2)).unwrap();
+        remove(&spot, true, 1_000).unwrap();
+    }
+}

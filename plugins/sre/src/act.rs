@@ -7,7 +7,7 @@
 use pi_sdk::{Value, json};
 
 use crate::facts::{Condition, Owner, read};
-use crate::patch::{Edit, Patch};
+use crate::patch::Patch;
 use crate::plan::Step;
 use crate::world::{Answer, Call, Trouble, World};
 
@@ -125,33 +125,13 @@ fn log_bytes(world: &mut dyn World, service: &str, path: &str) -> Option<u64> {
     Some(files.find(|file| file.path == path).map_or(0, |file| file.bytes))
 }
 
-/// Bring a file from `patch.from` to `patch.to`, and back if it does not come all the way.
+/// Bring a file from `patch.from` to `patch.to`.
 fn patch_file(world: &mut dyn World, patch: &Patch, deeds: &mut Vec<Deed>) -> Ended {
-    if patch.edits.is_empty() {
-        let call = Call::new("write", json!({ "path": patch.path, "content": patch.to }));
-        return once(world, call, deeds, |world| contents(world, &patch.path).map(|text| text == patch.to));
-    }
-    let mut text = patch.from.clone();
-    for (index, edit) in patch.edits.iter().enumerate() {
-        let after = text.replacen(&edit.old, &edit.new, 1);
-        let ended = edit_file(world, &patch.path, edit, &after, deeds);
-        if ended != Ended::Done {
-            // Half a patch is neither what it was nor what it should be.
-            for done in patch.edits.iter().take(index).rev() {
-                let before = text.replacen(&done.new, &done.old, 1);
-                edit_file(world, &patch.path, &Edit { old: done.new.clone(), new: done.old.clone() }, &before, deeds);
-                text = before;
-            }
-            return ended;
-        }
-        text = after;
-    }
-    Ended::Done
-}
-
-fn edit_file(world: &mut dyn World, path: &str, edit: &Edit, after: &str, deeds: &mut Vec<Deed>) -> Ended {
-    let call = Call::new("edit", json!({ "path": path, "old": edit.old, "new": edit.new }));
-    once(world, call, deeds, |world| contents(world, path).map(|text| text == after))
+    let call = match &patch.edit {
+        Some(edit) => Call::new("edit", json!({ "path": patch.path, "old": edit.old, "new": edit.new })),
+        None => Call::new("write", json!({ "path": patch.path, "content": patch.to })),
+    };
+    once(world, call, deeds, |world| contents(world, &patch.path).map(|text| text == patch.to))
 }
 
 /// The text of a file as it is now.

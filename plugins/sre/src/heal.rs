@@ -386,23 +386,30 @@ impl Healer<'_> {
             // What explains the alert of this service is that the other one was down.
             Some(_) if is_dependency && seen == Some(Cause::DependencyDown) => Cause::DependencyDown,
             Some(cause) => *cause,
-            None if self.has_failed => seen.unwrap_or(Cause::Unknown),
+            // It has recovered, or was never ill.
             None => Cause::Healthy,
         };
-        let status = if self.treated.is_empty() && !self.has_failed { Status::NothingToDo } else { Status::Done };
+        let status = if self.treated.is_empty() { Status::NothingToDo } else { Status::Done };
         let verdict = Verdict {
             cause,
             confidence: self.confidence(cause),
-            contributing: others(treated, cause),
+            contributing: others(treated.iter().copied().chain(seen.filter(|_| treated.is_empty())).collect(), cause),
             next_steps: self.follow_up(cause),
         };
         let required = self.record.proof.as_ref().map_or(0, |proof| proof.required);
         let done: Vec<String> = self.record.actions.iter().filter(|it| it.deed.result.is_ok() && !it.is_undone && !it.is_inverse).map(|it| it.deed.call.tool.to_owned()).collect();
         let name = &self.target;
-        let summary = match (&status, done.is_empty()) {
-            (Status::NothingToDo, _) => format!("`{name}` is healthy: {required} probes in a row were answered well, and nothing was changed. The alert was noise, or the fault had passed before it was looked at."),
-            (_, true) => format!("`{name}` recovered by itself or by other hands ({}); {required} healthy probes in a row prove it, and nothing was changed here.", cause.name()),
-            _ => format!("`{name}` is healed. The cause was {}; what was done: {}. {required} healthy probes in a row prove it.", cause.name(), done.join(", ")),
+        let summary = match status {
+            Status::NothingToDo if self.has_failed => {
+                format!("`{name}` recovered by itself or by other hands: {required} probes in a row were answered well, and nothing was changed here.")
+            }
+            Status::NothingToDo => {
+                format!("`{name}` is healthy: {required} probes in a row were answered well, and nothing was changed. The alert was noise, or the fault had passed before it was looked at.")
+            }
+            _ => {
+                let done = if done.is_empty() { "nothing that is known to have taken effect".to_owned() } else { done.join(", ") };
+                format!("`{name}` is healed. The cause was {}; what was done: {done}. {required} healthy probes in a row prove it.", cause.name())
+            }
         };
         self.say(Level::Info, &summary);
         Outcome { status, summary, details: self.record.details(&verdict).to_string() }

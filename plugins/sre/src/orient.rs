@@ -374,7 +374,7 @@ impl<'a> Symptoms<'a> {
             case.against(10, "a full disk explains the symptom");
         }
         if !self.sick_dependencies.is_empty() {
-            case.against(10, "a sick dependency explains the symptom");
+            case.against(20, "a sick dependency explains the symptom");
         }
         case.close()
     }

@@ -1,16 +1,14 @@
-//! From a configuration file as it is to the file as it was: the fewest exact replacements.
+//! From a configuration file as it is to the file as it was: one exact replacement.
 //!
-//! The tool `edit` replaces a text that stands in the file exactly once. So each changed place is
-//! taken with as many lines around it as make it unique, and the whole list is tried out here before
-//! the first one is applied for real. What cannot be done in places is done as one whole.
+//! The tool `edit` replaces a passage that stands in the file exactly once. The passage goes from the
+//! first line that differs to the last one, with as many lines around it as make it unique. One
+//! replacement and not one a place: a service that reads its file all the time must never see half a
+//! patch, and one act is taken back by one.
 
 use crate::facts::Change;
 
 /// More lines than this, multiplied, are not compared one by one.
 const CELLS_MAX: usize = 4_000_000;
-
-/// With more places than this the file is edited in one passage, so that it is not half done for long.
-const PLACES_MAX: usize = 8;
 
 /// One exact replacement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,20 +23,20 @@ pub struct Patch {
     pub path: String,
     pub from: String,
     pub to: String,
-    /// To be applied one after the other. Empty: the file has to be written as a whole.
-    pub edits: Vec<Edit>,
+    /// None: the file is empty or gone, and has to be written as a whole.
+    pub edit: Option<Edit>,
 }
 
 impl Patch {
     pub fn new(path: &str, from: &str, to: &str) -> Self {
-        Self { path: path.into(), from: from.into(), to: to.into(), edits: edits(from, to) }
+        Self { path: path.into(), from: from.into(), to: to.into(), edit: edit(from, to) }
     }
 
     /// The patch that takes a change back, if both texts are known.
     pub fn back(change: &Change) -> Option<Self> {
         match (&change.after, &change.before) {
             (Some(after), Some(before)) if after != before => Some(Self::new(&change.path, after, before)),
-            (None, Some(before)) => Some(Self { path: change.path.clone(), from: String::new(), to: before.clone(), edits: Vec::new() }),
+            (None, Some(before)) => Some(Self { path: change.path.clone(), from: String::new(), to: before.clone(), edit: None }),
             _ => None,
         }
     }
@@ -123,46 +121,21 @@ fn is_telling(word: &str) -> bool {
     word.chars().filter(|c| c.is_alphabetic()).count() >= 4 && !COMMON.contains(&word.to_lowercase().as_str())
 }
 
-/// The edits from `from` to `to`; empty if a file that is empty would have to be edited.
-fn edits(from: &str, to: &str) -> Vec<Edit> {
-    if from.is_empty() || from == to {
-        return Vec::new();
-    }
-    in_places(from, to).unwrap_or_else(|| vec![Edit { old: from.into(), new: to.into() }])
-}
-
-fn in_places(from: &str, to: &str) -> Option<Vec<Edit>> {
+/// The passage that differs, with the fewest lines around it that make it unique.
+fn edit(from: &str, to: &str) -> Option<Edit> {
     let (old, new) = (lines(from), lines(to));
-    let mut edits = Vec::new();
-    let mut text = from.to_owned();
-    let mut hunks = hunks(&old, &new);
-    if let ([first, .., last], true) = (hunks.as_slice(), hunks.len() > PLACES_MAX) {
-        hunks = vec![Hunk { old: (first.old.0, last.old.1), new: (first.new.0, last.new.1) }];
-    }
-    // From the last to the first, so that the line numbers of those to come still hold.
-    for hunk in hunks.iter().rev() {
-        let edit = unique(&text, &old, &new, hunk)?;
-        text = text.replacen(&edit.old, &edit.new, 1);
-        edits.push(edit);
-    }
-    (text == to).then_some(edits)
-}
-
-/// A hunk with as many lines around it as make its old text unique in `text`.
-fn unique(text: &str, old: &[&str], new: &[&str], hunk: &Hunk) -> Option<Edit> {
+    let hunks = hunks(&old, &new);
+    let (first, last) = (hunks.first()?, hunks.last()?);
     for around in 0..=old.len() {
-        let start = hunk.old.0.saturating_sub(around);
-        let end = (hunk.old.1 + around).min(old.len());
-        let (before, after) = (old.get(start..hunk.old.0)?.concat(), old.get(hunk.old.1..end)?.concat());
+        let start = first.old.0.saturating_sub(around);
+        let end = (last.old.1 + around).min(old.len());
+        let (before, after) = (old.get(start..first.old.0)?.concat(), old.get(last.old.1..end)?.concat());
         let edit = Edit {
-            old: format!("{before}{}{after}", old.get(hunk.old.0..hunk.old.1)?.concat()),
-            new: format!("{before}{}{after}", new.get(hunk.new.0..hunk.new.1)?.concat()),
+            old: format!("{before}{}{after}", old.get(first.old.0..last.old.1)?.concat()),
+            new: format!("{before}{}{after}", new.get(first.new.0..last.new.1)?.concat()),
         };
-        if !edit.old.is_empty() && occurrences(text, &edit.old) == 1 {
+        if !edit.old.is_empty() && occurrences(from, &edit.old) == 1 {
             return Some(edit);
-        }
-        if start == 0 && end == old.len() {
-            return None;
         }
     }
     None
@@ -251,7 +224,7 @@ mod tests {
 
     /// As the tool `edit` does it: exactly one match, or an error.
     fn apply(patch: &Patch) -> String {
-        patch.edits.iter().fold(patch.from.clone(), |text, edit| {
+        patch.edit.iter().fold(patch.from.clone(), |text, edit| {
             assert_eq!(text.matches(&edit.old).count(), 1, "{edit:?} in {text:?}");
             text.replacen(&edit.old, &edit.new, 1)
         })
@@ -260,21 +233,21 @@ mod tests {
     #[test]
     fn one_changed_line_is_one_small_edit() {
         let patch = Patch::new("a", "x = 1\ny = bad\nz = 3\n", "x = 1\ny = good\nz = 3\n");
-        assert_eq!(patch.edits, [Edit { old: "y = bad\n".into(), new: "y = good\n".into() }]);
+        assert_eq!(patch.edit, Some(Edit { old: "y = bad\n".into(), new: "y = good\n".into() }));
     }
 
     #[test]
-    fn two_places_are_two_edits() {
+    fn two_places_are_one_passage() {
         let patch = Patch::new("a", "a\nB\nc\nd\nE\nf\n", "a\nb\nc\nd\ne\nf\n");
-        assert_eq!(patch.edits.len(), 2);
-        assert_eq!(apply(&patch), patch.to);
+        assert_eq!(patch.edit, Some(Edit { old: "B\nc\nd\nE\n".into(), new: "b\nc\nd\ne\n".into() }));
+        assert_eq!(patch.diff().matches("@@ -").count(), 2);
     }
 
     #[test]
     fn a_line_that_occurs_twice_is_taken_with_its_surroundings() {
         let patch = Patch::new("a", "[one]\nport = 1\n[two]\nport = 1\n", "[one]\nport = 1\n[two]\nport = 2\n");
         assert_eq!(apply(&patch), patch.to);
-        assert!(patch.edits[0].old.contains("[two]"), "{:?}", patch.edits);
+        assert!(patch.edit.as_ref().unwrap().old.contains("[two]"), "{:?}", patch.edit);
     }
 
     #[test]
@@ -298,11 +271,11 @@ mod tests {
 
     #[test]
     fn an_empty_file_cannot_be_edited() {
-        assert!(Patch::new("a", "", "text").edits.is_empty());
+        assert_eq!(Patch::new("a", "", "text").edit, None);
     }
 
     #[test]
-    fn any_two_texts_lead_to_edits_that_apply() {
+    fn any_two_texts_lead_to_an_edit_that_applies() {
         // A small generator of texts with many equal lines, the hard case for uniqueness.
         let mut state = 7u64;
         let mut next = |below: u64| {

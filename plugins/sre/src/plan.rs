@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::cause::Cause;
 use crate::facts::Condition;
 use crate::observe::{Observation, Subject};
-use crate::orient::{Diagnosis, Moment, PLAUSIBLE, foreign_owners, is_full, orient};
+use crate::orient::{Diagnosis, Moment, PLAUSIBLE, foreign_owners, is_full, orient, recent_exits};
 use crate::patch::Patch;
 use crate::settings::Settings;
 
@@ -113,6 +113,13 @@ fn plan_within(
     visited: &mut Vec<String>,
 ) -> Plan {
     visited.push(subject.name.clone());
+    // What was mended is tried out before anything else is touched.
+    if let (Some(cause), true) = (memory.owed.get(&subject.name), subject.condition().is_some_and(Condition::is_down)) {
+        let found = restart(observation, subject, *cause, memory, settings);
+        if found != Plan::GiveUp {
+            return found;
+        }
+    }
     for (rank, hypothesis) in diagnosis.hypotheses.iter().enumerate() {
         if rank > 0 && hypothesis.confidence < PLAUSIBLE {
             break;
@@ -143,10 +150,18 @@ fn plan_within(
                 continue;
             };
             if !first.is_restart() {
+                if let Some(wait) = wait_first(subject, hypothesis.cause, memory, settings, moment) {
+                    return wait;
+                }
                 let why = hypothesis.favour.join("; ");
                 return Plan::Act { cause: hypothesis.cause, service: subject.name.clone(), steps, why };
             }
             let found = restart(observation, subject, hypothesis.cause, memory, settings);
+            if let Plan::Act { .. } = found
+                && let Some(wait) = wait_first(subject, hypothesis.cause, memory, settings, moment)
+            {
+                return wait;
+            }
             if found != Plan::GiveUp {
                 return found;
             }
@@ -263,17 +278,24 @@ fn restart(observation: &Observation, subject: &Subject, cause: Cause, memory: &
     if !is_stuck && observation.dependencies(subject).any(Subject::is_sick) {
         return Plan::GiveUp;
     }
-    if !is_stuck && !memory.waited.contains(name) && may_come_by_itself(condition, settings) {
-        return Plan::Wait {
-            service: name.clone(),
-            ms: settings.settle_ms_max,
-            why: "it is being started, and may come by itself".into(),
-        };
-    }
     act(cause, format!("{}, and no milder act is within reach", cause.name()))
 }
 
-fn may_come_by_itself(condition: &Condition, settings: &Settings) -> bool {
-    let is_young = condition.is_running() && condition.uptime_ms.is_some_and(|ms| ms < u64::from(settings.settle_ms_max));
-    is_young || (condition.state == "backing_off" && condition.exits.len() < 2)
+/// Before the first act on a service: whether the fault stays. A probe that fails now and then, a
+/// pause, a service that is being started pass by themselves, and are not to be helped.
+fn wait_first(subject: &Subject, cause: Cause, memory: &Memory, settings: &Settings, moment: Moment) -> Option<Plan> {
+    let name = &subject.name;
+    let condition = subject.condition()?;
+    // A full disk and a taken port do not pass, nor does what has ended more than once.
+    let is_lasting = matches!(cause, Cause::StorageFull | Cause::PortConflict) || recent_exits(Some(condition), moment).len() > 1;
+    if is_lasting || memory.waited.contains(name) || memory.owed.contains_key(name) {
+        return None;
+    }
+    let is_starting = condition.is_down() || condition.uptime_ms.is_some_and(|ms| ms < u64::from(settings.settle_ms_max));
+    let (ms, why) = if is_starting {
+        (settings.settle_ms_max, "it is being started, and may come by itself")
+    } else {
+        (settings.persist_ms, "the fault may pass by itself")
+    };
+    Some(Plan::Wait { service: name.clone(), ms, why: why.into() })
 }

@@ -18,6 +18,8 @@ pub struct Settings {
     /// Healthy probes in a row that prove a repair.
     pub verify_probes: u32,
     pub verify_interval_ms: u32,
+    /// How long a fault is watched before the first act on a service: it may pass by itself.
+    pub persist_ms: u32,
     /// How long a service gets to answer after an act, or after it was started.
     pub settle_ms_max: u32,
     /// How long a verification may watch a service that answers, but has not yet outlived its
@@ -40,10 +42,11 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            attempts_max: 6,
-            restarts_max: 2,
+            attempts_max: 8,
+            restarts_max: 3,
             verify_probes: 5,
             verify_interval_ms: 500,
+            persist_ms: 3_000,
             settle_ms_max: 6_000,
             watch_ms_max: 20_000,
             cooldown_ms: 1_000,
@@ -71,6 +74,7 @@ impl Settings {
             ("restarts_max", settings.restarts_max, 0, 20),
             ("verify_probes", settings.verify_probes, VERIFY_PROBES_MIN, 100),
             ("verify_interval_ms", settings.verify_interval_ms, 50, 60_000),
+            ("persist_ms", settings.persist_ms, 0, 600_000),
             ("settle_ms_max", settings.settle_ms_max, 500, 600_000),
             ("watch_ms_max", settings.watch_ms_max, 500, 3_600_000),
             ("cooldown_ms", settings.cooldown_ms, 0, 600_000),

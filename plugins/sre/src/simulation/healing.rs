@@ -136,9 +136,49 @@ fn a_dependency_in_other_hands_is_left_to_them() {
     dependency.mends_at_ms = Some(START_MS + 5_000);
     let mut world = Simulation::new(vec![Service::new("orders", 9000).on("stock"), dependency]);
     let (outcome, details) = world.wake("orders");
-    assert_eq!(outcome.status, Status::Done, "{}", outcome.summary);
+    assert_eq!(outcome.status, Status::NothingToDo, "{}", outcome.summary);
     assert!(world.effects.is_empty(), "{:?}", world.effects);
-    assert_eq!(details["root_cause"], "dependency_down");
+    assert_eq!(details["root_cause"], "healthy");
+    assert_eq!(details["contributing"][0], "dependency_down");
+}
+
+#[test]
+fn a_fault_that_passes_while_it_is_looked_at_is_left_alone() {
+    for fault in [Fault::Stopped, Fault::Deadlocked, Fault::Config { is_live: true }, Fault::Defect] {
+        let mut service = Service::new("orders", 9000).ill(fault.clone());
+        service.mends_at_ms = Some(START_MS + 2_000);
+        let mut world = Simulation::new(vec![service]);
+        let (outcome, details) = world.wake("orders");
+        assert_eq!(outcome.status, Status::NothingToDo, "{fault:?}: {}", outcome.summary);
+        assert!(world.effects.is_empty(), "{fault:?}: {:?}", world.effects);
+        assert_eq!(details["root_cause"], "healthy");
+    }
+}
+
+#[test]
+fn a_harmless_change_is_not_blamed_for_another_fault() {
+    for (fault, effects) in [
+        (Fault::Stopped, vec!["restart orders"]),
+        (Fault::Deadlocked, vec!["restart orders"]),
+        (Fault::Full, vec!["rotate orders"]),
+        (Fault::Stray, vec!["end", "restart orders"]),
+    ] {
+        let mut service = Service::new("orders", 9000).ill(fault.clone());
+        service.file = BAD.into();
+        service.file_changed_ms = START_MS - 8_000;
+        let mut world = Simulation::new(vec![service]);
+        let (outcome, _) = world.wake("orders");
+        assert_eq!(outcome.status, Status::Done, "{fault:?}: {}", outcome.summary);
+        assert_eq!(world.effects, effects, "{fault:?}");
+    }
+    let mut bank = Service::external("bank");
+    bank.is_dead = true;
+    let mut service = Service::new("orders", 9000).on("bank");
+    service.file = BAD.into();
+    service.file_changed_ms = START_MS - 8_000;
+    let mut world = Simulation::new(vec![service, bank]);
+    assert_eq!(world.wake("orders").0.status, Status::Escalated);
+    assert!(world.effects.is_empty(), "{:?}", world.effects);
 }
 
 #[test]

@@ -1,0 +1,93 @@
+//! A process that is killed loses nothing that it was told is stored.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use pi_host::journal::{self, verify};
+use pi_host::store::sqlite::SqliteStore;
+
+use super::{journal_in, said};
+
+const FOLDER: &str = "PI_TEST_CRASH_FOLDER";
+
+/// No test by itself: the process that the others start and kill. It says `stored N` after each
+/// durable entry, with entries between that it does not wait for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn process_that_appends() {
+    let Some(folder) = std::env::var_os(FOLDER) else { return };
+    let (_store, journal) = journal_in(folder.as_ref()).await;
+    let session = journal.session("s").await.unwrap();
+    for number in (0_u64..).step_by(3) {
+        session.append(said(&number.to_string()));
+        session.append(said(&(number + 1).to_string()));
+        session.append_durable(said(&(number + 2).to_string())).await.unwrap();
+        println!("stored {}", number + 2);
+    }
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_survives_sigkill() {
+    for lines in [1, 7, 40, 111] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "journal::crash::process_that_appends", "--nocapture"])
+            .env(FOLDER, folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut stored: Option<u64> = None;
+        let mut seen = 0;
+        for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+            let line = line.unwrap();
+            let Some((_, number)) = line.split_once("stored ") else { continue };
+            stored = number.parse().ok().max(stored);
+            seen += 1;
+            if seen == lines {
+                // SIGKILL. What is still in the pipe was acknowledged as well, so reading goes on.
+                child.kill().unwrap();
+            }
+        }
+        child.wait().unwrap();
+
+        // The killed process still has the lease by the clock; it is taken over at once.
+        let (store, journal) = journal_in(folder.path()).await;
+        let entries = journal::entries(&*store, "s").await.unwrap();
+        assert!(entries.len() as u64 > stored.unwrap(), "{} entries, {stored:?} was acknowledged", entries.len());
+        for (entry, number) in entries.iter().zip(0_u64..) {
+            assert_eq!(entry.body, said(&number.to_string()));
+        }
+        assert!(verify(&*store, None).await.unwrap().iter().all(journal::Report::holds));
+        // And it goes on.
+        journal.session("s").await.unwrap().append_durable(said("again")).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn reading_works_beside_a_process_that_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "journal::crash::process_that_appends", "--nocapture"])
+        .env(FOLDER, folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut counts = Vec::new();
+    while counts.len() < 20 {
+        // The child goes on only while its lines are read.
+        let line = lines.next().unwrap().unwrap();
+        if !line.contains("stored ") {
+            continue;
+        }
+        let store = SqliteStore::open_existing(&folder.path().join("store.db")).await.unwrap();
+        let reports = verify(&store, None).await.unwrap();
+        assert!(reports.iter().all(journal::Report::holds), "{reports:?}");
+        counts.push(reports[1].entries);
+        store.close().await;
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(counts.is_sorted() && counts.first() < counts.last(), "{counts:?}");
+}
