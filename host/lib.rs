@@ -12,6 +12,7 @@ pub mod gate;
 pub mod journal;
 pub mod lab;
 pub mod plugin;
+pub mod report;
 pub mod runtime;
 pub mod session;
 pub mod store;

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::host::HostError;
 use crate::journal::{Body, SessionJournal};
+use crate::report;
 use crate::session::Ended;
 
 /// A session that has ended.
@@ -32,7 +33,8 @@ pub(super) fn service_of(input: &Value) -> Option<String> {
     input.pointer("/alert/service").and_then(Value::as_str).map(str::to_owned)
 }
 
-/// End a session: a claim that the journal does not bear out becomes an escalation.
+/// End a session: a claim that the journal does not bear out becomes an escalation. The report is
+/// written before the last entry: a host that is killed in between writes it again.
 pub(super) async fn close(
     reports: &Path,
     session: &str,
@@ -41,19 +43,36 @@ pub(super) async fn close(
     journal: &SessionJournal,
     ended: Ended,
 ) -> Result<Closed, HostError> {
-    let _ = reports;
+    let Ended { mut status, mut summary, details } = ended;
     let service = service_of(input).unwrap_or_default();
-    let body = Body::SessionEnded { status: ended.status.into(), summary: ended.summary.clone(), details: json!({}) };
+    let entries = journal.entries().await?;
+    let mut folder = None;
+    if !service.is_empty() {
+        if let Err(missing) = report::check(status, &details, &entries) {
+            summary = format!("{summary} The host does not accept it as healed: {missing}");
+            status = "escalated";
+        }
+        let incident =
+            report::Incident { session, agent, status, summary: &summary, details: &details, entries: &entries };
+        match report::write(reports, &incident) {
+            Ok(paths) => folder = Some(paths.report),
+            // The journal has all of it: a report that cannot be written stops no incident.
+            Err(error) => summary = format!("{summary} ({error})"),
+        }
+    }
+    let detected_ms = entries.first().map_or(0, |entry| entry.time_ms);
+    let root_cause = details.get("root_cause").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let body = Body::SessionEnded { status: status.into(), summary: summary.clone(), details };
     let ended_ms = journal.append_durable(body).await?;
     Ok(Closed {
         session: session.to_owned(),
         agent: agent.to_owned(),
         service,
-        status: ended.status.to_owned(),
-        summary: ended.summary,
-        root_cause: String::new(),
-        report: None,
-        detected_ms: 0,
+        status: status.to_owned(),
+        summary,
+        root_cause,
+        report: folder,
+        detected_ms,
         ended_ms,
     })
 }

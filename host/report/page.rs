@@ -1,0 +1,330 @@
+//! `report.md`: the incident for a person who was not there. Sections in the order in which one asks:
+//! what was it, when, how do we know, what was done, is it over, what now.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use super::Incident;
+use super::escape::{fenced, inline};
+use super::facts::{Facts, time_of, words};
+use crate::clock;
+
+/// Log lines in the report; incident.json has more.
+const LOG_LINES: usize = 20;
+/// Probes of the verification in the table, the latest.
+const PROBES: usize = 30;
+/// Entries of any other list.
+const ROWS: usize = 100;
+
+pub(super) fn render(incident: &Incident<'_>, facts: &Facts<'_>) -> String {
+    let page = Page { incident, facts, details: incident.details };
+    let sections = [
+        page.head(),
+        page.summary(),
+        page.next_steps(),
+        page.timeline(),
+        page.evidence(),
+        page.hypotheses(),
+        page.actions(),
+        page.refusals(),
+        page.verification(),
+        page.foot(),
+    ];
+    sections.into_iter().flatten().collect::<Vec<_>>().join("\n")
+}
+
+struct Page<'a> {
+    incident: &'a Incident<'a>,
+    facts: &'a Facts<'a>,
+    details: &'a Value,
+}
+
+impl Page<'_> {
+    fn head(&self) -> Option<String> {
+        let service = inline(&self.facts.service);
+        let subject = if service.is_empty() { "no service" } else { &service };
+        let cause = text(&self.details["root_cause"]);
+        let mut out = format!("# {subject}: {}\n\n", inline(&status_words(self.incident.status)));
+        let _ = writeln!(out, "| | |\n|---|---|");
+        let mut row = |name: &str, value: String| {
+            if !value.is_empty() {
+                let _ = writeln!(out, "| {name} | {value} |");
+            }
+        };
+        let confidence = self.details["confidence"].as_f64().map(|share| format!(" (confidence {share:.2})"));
+        if !cause.is_empty() {
+            row("root cause", format!("{}{}", inline(cause), confidence.unwrap_or_default()));
+        }
+        let others: Vec<String> = texts(&self.details["contributing"]).map(inline).collect();
+        row("also", others.join(", "));
+        if let Some(alert) = self.facts.alert {
+            row("alert", inline(text(&alert["title"])));
+            row("the alert says", inline(text(&alert["detail"])));
+        }
+        let (onset, detected) = (self.facts.onset_ms, self.facts.detected_ms);
+        let (mitigated, verified) = (self.moment("since"), self.moment("time"));
+        row("first seen", onset.map(time).unwrap_or_default());
+        row("detected", detected.map(time).unwrap_or_default());
+        row("time to detect", span(onset, detected));
+        row("time to mitigate", span(onset.or(detected), mitigated));
+        row("time to verify", span(onset.or(detected), verified));
+        row("session", inline(self.incident.session));
+        row("agent", inline(self.incident.agent));
+        if self.facts.resumptions > 0 {
+            row("resumed", format!("{} times, after the host had ended", self.facts.resumptions));
+        }
+        Some(out)
+    }
+
+    /// A time of the verification, if it passed.
+    fn moment(&self, key: &str) -> Option<u64> {
+        let verification = &self.details["verification"];
+        (verification["passed"] == Value::Bool(true)).then(|| time_of(&verification[key]))?
+    }
+
+    fn summary(&self) -> Option<String> {
+        Some(format!("## Summary\n\n{}\n", inline(self.incident.summary)))
+    }
+
+    fn next_steps(&self) -> Option<String> {
+        let title = if self.incident.status == "escalated" { "What a person should do next" } else { "What is left to do" };
+        list(title, texts(&self.details["next_steps"]))
+    }
+
+    fn timeline(&self) -> Option<String> {
+        let entries = rows(&self.details["timeline"]);
+        if entries.is_empty() {
+            return None;
+        }
+        let begin = self.facts.onset_ms.or(self.facts.detected_ms);
+        let mut out = "## Timeline\n\n| time | after | what | |\n|---|---|---|---|\n".to_owned();
+        for entry in entries.iter().take(ROWS) {
+            let at = time_of(&entry["time"]);
+            let _ = writeln!(
+                out,
+                "| {} | {} | {} | {} |",
+                at.map(time).unwrap_or_default(),
+                span(begin, at),
+                inline(text(&entry["kind"])),
+                inline(text(&entry["message"]))
+            );
+        }
+        Some(out)
+    }
+
+    fn evidence(&self) -> Option<String> {
+        let observed = &self.details["observed"];
+        let mut out = String::new();
+        let favour = rows(&self.details["hypotheses"])
+            .iter()
+            .find(|it| it["root_cause"] == self.details["root_cause"])
+            .map(|it| &it["for"]);
+        for line in favour.into_iter().flat_map(texts).take(ROWS) {
+            let _ = writeln!(out, "- {}", inline(line));
+        }
+        let events: Vec<&Value> = rows(&observed["events"]).iter().filter(|event| event["kind"] != "action").collect();
+        if !events.is_empty() {
+            out.push_str("\n| time | source | event | |\n|---|---|---|---|\n");
+            for event in events.iter().skip(events.len().saturating_sub(ROWS)) {
+                let at = time_of(&event["time"]).map(time).unwrap_or_default();
+                let (source, kind, message) = (text(&event["source"]), text(&event["kind"]), text(&event["message"]));
+                let _ = writeln!(out, "| {at} | {} | {} | {} |", inline(source), inline(kind), inline(message));
+            }
+        }
+        out.push_str(&series(rows(&observed["metrics"])));
+        let logs = rows(&observed["logs"]);
+        if !logs.is_empty() {
+            let lines: Vec<String> = logs
+                .iter()
+                .skip(logs.len().saturating_sub(LOG_LINES))
+                .map(|line| format!("{} {}: {}", text(&line["time"]), text(&line["source"]), one_line(text(&line["message"]))))
+                .collect();
+            let _ = write!(out, "\nThe last lines of its logs, as they stand there:\n\n{}", fenced(&lines.join("\n"), "text"));
+        }
+        (!out.is_empty()).then(|| format!("## Evidence\n\n{}", out.trim_start_matches('\n')))
+    }
+
+    fn hypotheses(&self) -> Option<String> {
+        let mut out = String::new();
+        let hypotheses = rows(&self.details["hypotheses"]);
+        if !hypotheses.is_empty() {
+            out.push_str("| cause | confidence | for | against |\n|---|---|---|---|\n");
+        }
+        for it in hypotheses.iter().take(ROWS).filter(|it| it["confidence"].as_f64().unwrap_or(0.0) > 0.0) {
+            let all = |key: &str| texts(&it[key]).map(inline).collect::<Vec<_>>().join("; ");
+            let confidence = it["confidence"].as_f64().unwrap_or(0.0);
+            let _ = writeln!(out, "| {} | {confidence:.2} | {} | {} |", inline(text(&it["root_cause"])), all("for"), all("against"));
+        }
+        for (title, key) in [("Ruled out:", "ruled_out"), ("Not known (a gap is no sign of health):", "gaps")] {
+            let lines: Vec<String> = texts(&self.details[key]).take(ROWS).map(|line| format!("- {}\n", inline(line))).collect();
+            if !lines.is_empty() {
+                let _ = write!(out, "\n{title}\n\n{}", lines.concat());
+            }
+        }
+        (!out.is_empty()).then(|| format!("## Hypotheses\n\n{}", out.trim_start_matches('\n')))
+    }
+
+    fn actions(&self) -> Option<String> {
+        let actions = rows(&self.details["actions"]);
+        let mut out = "## Actions\n\n".to_owned();
+        if actions.is_empty() {
+            out.push_str("Nothing was changed.\n");
+            return Some(out);
+        }
+        out.push_str("| time | tool | arguments | why | gate | result |\n|---|---|---|---|---|---|\n");
+        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+        for action in actions.iter().take(ROWS) {
+            let (tool, arguments) = (text(&action["tool"]), &action["arguments"]);
+            let nth = seen.entry(format!("{tool} {arguments}")).or_default();
+            let decision = self.facts.decision(tool, arguments, *nth);
+            *nth += 1;
+            let gate = decision.map_or_else(|| "not in the journal".to_owned(), words);
+            let _ = writeln!(
+                out,
+                "| {} | {} | {} | {} | {} | {} |",
+                time_of(&action["time"]).map(time).unwrap_or_default(),
+                inline(tool),
+                inline(&arguments.to_string()),
+                inline(text(&action["why"])),
+                inline(&gate),
+                inline(&result_words(action)),
+            );
+        }
+        for diff in actions.iter().take(ROWS).filter_map(|action| action["diff"].as_str()) {
+            let _ = write!(out, "\n{}", fenced(diff, "diff"));
+        }
+        Some(out)
+    }
+
+    fn refusals(&self) -> Option<String> {
+        let refusals: Vec<String> = self
+            .facts
+            .refusals
+            .iter()
+            .take(ROWS)
+            .map(|it| {
+                let advice = if it.decision.advice.is_empty() { String::new() } else { format!("; advice: {}", it.decision.advice) };
+                format!("{} {}: {}: {}{advice}", clock::rfc3339(it.time_ms), it.action, words(it.decision), it.decision.reason)
+            })
+            .collect();
+        list("Refused", refusals.iter().map(String::as_str))
+    }
+
+    fn verification(&self) -> Option<String> {
+        let verification = &self.details["verification"];
+        if !verification.is_object() {
+            return Some("## Verification\n\nNothing was verified.\n".into());
+        }
+        let required = verification["required"].as_u64().unwrap_or(0);
+        let is_passed = verification["passed"] == Value::Bool(true);
+        let verdict = if is_passed { "Passed" } else { "Not passed" };
+        let mut out = format!("## Verification\n\n{verdict}: {required} healthy probes in a row were required.");
+        let reason = text(&verification["reason"]);
+        if !reason.is_empty() {
+            let _ = write!(out, " {}.", inline(reason));
+        }
+        out.push_str("\n\n| time | service | healthy | ms | answer |\n|---|---|---|---|---|\n");
+        let probes = rows(&verification["probes"]);
+        for probe in probes.iter().skip(probes.len().saturating_sub(PROBES)) {
+            let healthy = if probe["healthy"] == Value::Bool(true) { "yes" } else { "no" };
+            let _ = writeln!(
+                out,
+                "| {} | {} | {healthy} | {} | {} |",
+                time_of(&probe["time"]).map(time).unwrap_or_default(),
+                inline(text(&probe["service"])),
+                probe["latency_ms"].as_u64().unwrap_or(0),
+                inline(text(&probe["detail"]))
+            );
+        }
+        Some(out)
+    }
+
+    fn foot(&self) -> Option<String> {
+        let session = super::folder_name(self.incident.session);
+        Some(format!("---\n\nEvery step is in the journal: `pi-host session show {session}`. What was observed is in `incident.json`.\n"))
+    }
+}
+
+fn status_words(status: &str) -> String {
+    match status {
+        "done" => "healed".into(),
+        "nothing_to_do" | "nothing-to-do" => "nothing to do".into(),
+        "escalated" => "escalated to a person".into(),
+        other => other.to_owned(),
+    }
+}
+
+fn result_words(action: &Value) -> String {
+    let mut words = text(&action["result"]).to_owned();
+    if let Some(detail) = action["detail"].as_str() {
+        let _ = write!(words, ": {detail}");
+    }
+    if let Some(rule) = action["detail"]["rule"].as_str() {
+        let _ = write!(words, " by the rule {rule}");
+    }
+    if let Some(note) = action["note"].as_str() {
+        let _ = write!(words, "; {note}");
+    }
+    if action["inverse"] == Value::Bool(true) {
+        words.push_str("; takes an earlier act back");
+    }
+    if action["undone"] == Value::Bool(true) {
+        words.push_str("; taken back later, since it changed nothing");
+    }
+    words
+}
+
+/// Each series as its first, lowest, highest and last value.
+fn series(metrics: &[Value]) -> String {
+    let mut out = String::new();
+    for metric in metrics.iter().take(ROWS) {
+        let values: Vec<f64> = rows(&metric["points"]).iter().filter_map(|point| point[1].as_f64()).collect();
+        let (Some(first), Some(last)) = (values.first(), values.last()) else {
+            continue;
+        };
+        if out.is_empty() {
+            out.push_str("\n| metric | of | first | lowest | highest | last |\n|---|---|---|---|---|---|\n");
+        }
+        let (low, high) = values.iter().fold((*first, *first), |(low, high), value| (low.min(*value), high.max(*value)));
+        let dimensions = metric["dimensions"].as_object().into_iter().flatten();
+        let of: Vec<String> = dimensions.map(|(_, value)| inline(text(value))).collect();
+        let name = format!("{} ({})", text(&metric["name"]), text(&metric["unit"]));
+        let _ = writeln!(out, "| {} | {} | {first} | {low} | {high} | {last} |", inline(&name), of.join(" "));
+    }
+    out
+}
+
+fn list<'a>(title: &str, lines: impl Iterator<Item = &'a str>) -> Option<String> {
+    let lines: Vec<String> = lines.take(ROWS).map(|line| format!("- {}\n", inline(line))).collect();
+    (!lines.is_empty()).then(|| format!("## {title}\n\n{}", lines.concat()))
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+fn texts(value: &Value) -> impl Iterator<Item = &str> {
+    rows(value).iter().filter_map(Value::as_str)
+}
+
+fn rows(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// A message of several lines must not pass for several messages.
+fn one_line(text: &str) -> String {
+    text.replace(['\n', '\r'], " \u{23ce} ")
+}
+
+fn time(ms: u64) -> String {
+    inline(&clock::rfc3339(ms))
+}
+
+fn span(from: Option<u64>, to: Option<u64>) -> String {
+    match (from, to) {
+        (Some(from), Some(to)) if to >= from => format!("{}.{} s", (to - from) / 1_000, (to - from) % 1_000 / 100),
+        _ => String::new(),
+    }
+}

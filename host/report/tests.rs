@@ -1,0 +1,282 @@
+use serde_json::json;
+
+use super::*;
+use crate::gate::{Act, Decision, Effect, Evidence, Origin, Verdict, WriteMode};
+use crate::journal::{Body, Status};
+
+const BEGIN: u64 = 1_700_000_000_000;
+
+/// A journal as it grows.
+struct Journal(Vec<Entry>);
+
+impl Journal {
+    fn begin() -> Self {
+        let mut journal = Self(Vec::new());
+        let alert = json!({ "title": "`orders` failed 3 probes in a row", "source": "services", "state": "raised",
+            "service": "orders", "since": "2023-11-14T22:13:17.000Z", "time": "2023-11-14T22:13:19.500Z", "detail": "timed out" });
+        journal.add(Body::SessionStarted {
+            agent: "sre".into(),
+            component: "c".into(),
+            task: json!({ "prompt": "", "input": { "alert": alert }, "config": {} }),
+            policy: "p".into(),
+        });
+        journal
+    }
+
+    fn add(&mut self, body: Body) {
+        let sequence = self.0.len() as u64;
+        self.0.push(Entry { session: "s1".into(), sequence, time_ms: BEGIN + sequence * 100, body, hash: String::new() });
+    }
+
+    fn act(&mut self, act: Act, status: Status, detail: Value) {
+        let key = format!("{}.0.0", self.0.len());
+        self.add(Body::EffectStarted { key: key.clone(), act, origin: Origin::default(), decision: Decision::allow() });
+        self.add(Body::EffectEnded { key, status, detail });
+    }
+
+    fn probe(&mut self, service: &str, healthy: bool) {
+        self.act(Act::ServiceProbe { service: service.into() }, Status::Done, json!({ "healthy": healthy }));
+    }
+
+    fn restart(&mut self, service: &str) {
+        self.act(Act::ServiceRestart { service: service.into() }, Status::Done, json!({}));
+    }
+}
+
+fn done(journal: &Journal) -> Result<(), String> {
+    check("done", &json!({ "target": "orders", "verification": { "required": 3 } }), &journal.0)
+}
+
+#[test]
+fn three_healthy_probes_after_the_last_change_are_proof() {
+    let mut journal = Journal::begin();
+    journal.restart("orders");
+    (0..3).for_each(|_| journal.probe("orders", true));
+    assert_eq!(done(&journal), Ok(()));
+}
+
+#[test]
+fn probes_from_before_the_last_change_are_none() {
+    let mut journal = Journal::begin();
+    (0..5).for_each(|_| journal.probe("orders", true));
+    journal.act(Act::FileWrite { path: "/a".into(), bytes: 1, mode: WriteMode::Replace }, Status::Unknown, json!({}));
+    (0..2).for_each(|_| journal.probe("orders", true));
+    let error = done(&journal).unwrap_err();
+    assert_eq!(error, "the journal holds 2 healthy probes in a row of `orders` since the last change, and 3 are needed");
+}
+
+#[test]
+fn a_failed_probe_ends_the_row() {
+    let mut journal = Journal::begin();
+    (0..3).for_each(|_| journal.probe("orders", true));
+    journal.probe("orders", false);
+    (0..2).for_each(|_| journal.probe("orders", true));
+    assert!(done(&journal).is_err());
+}
+
+#[test]
+fn an_agent_may_ask_more_of_itself_and_not_less() {
+    let mut journal = Journal::begin();
+    (0..4).for_each(|_| journal.probe("orders", true));
+    let claim = |required: u64| check("done", &json!({ "verification": { "required": required } }), &journal.0);
+    assert_eq!(claim(0), Ok(()));
+    assert_eq!(claim(4), Ok(()));
+    assert!(claim(5).is_err());
+    let mut short = Journal::begin();
+    short.probe("orders", true);
+    assert!(check("done", &json!({ "verification": { "required": 1 } }), &short.0).is_err());
+}
+
+#[test]
+fn the_probes_of_another_service_prove_nothing() {
+    let mut journal = Journal::begin();
+    (0..5).for_each(|_| journal.probe("billing", true));
+    assert!(check("done", &json!({ "target": "billing", "verification": { "required": 3 } }), &journal.0).is_err());
+}
+
+#[test]
+fn a_service_that_was_restarted_on_the_way_is_to_be_proved_too() {
+    let mut journal = Journal::begin();
+    journal.restart("stock");
+    (0..3).for_each(|_| journal.probe("orders", true));
+    assert!(done(&journal).unwrap_err().contains("`stock`"));
+    (0..3).for_each(|_| journal.probe("stock", true));
+    assert_eq!(done(&journal), Ok(()));
+}
+
+#[test]
+fn a_probe_that_failed_or_is_unknown_is_not_healthy() {
+    for status in [Status::Failed, Status::Unknown, Status::Abandoned] {
+        let mut journal = Journal::begin();
+        (0..3).for_each(|_| journal.act(Act::ServiceProbe { service: "orders".into() }, status, json!({ "healthy": true })));
+        assert!(done(&journal).is_err(), "{status:?}");
+    }
+}
+
+#[test]
+fn probes_that_were_made_at_once_are_one_look() {
+    let mut journal = Journal::begin();
+    (0..3).for_each(|_| journal.probe("orders", true));
+    journal.0.iter_mut().for_each(|entry| entry.time_ms = BEGIN);
+    assert!(done(&journal).unwrap_err().contains("one look"));
+}
+
+#[test]
+fn a_false_alarm_needs_the_same_proof() {
+    let mut journal = Journal::begin();
+    assert!(check("nothing_to_do", &json!({}), &journal.0).is_err());
+    (0..3).for_each(|_| journal.probe("orders", true));
+    assert_eq!(check("nothing_to_do", &json!({}), &journal.0), Ok(()));
+}
+
+#[test]
+fn an_escalation_needs_no_proof() {
+    assert_eq!(check("escalated", &json!({}), &Journal::begin().0), Ok(()));
+    assert_eq!(check("failed", &json!({}), &[]), Ok(()));
+}
+
+fn details() -> Value {
+    json!({
+        "version": 1, "root_cause": "bad_configuration", "confidence": 0.85, "target": "orders", "contributing": [],
+        "hypotheses": [
+            { "root_cause": "bad_configuration", "confidence": 0.85, "for": ["`/etc/orders.conf` changed since it was last healthy"], "against": [] },
+            { "root_cause": "process_hung", "confidence": 0.0, "for": [], "against": ["it answers"] },
+        ],
+        "ruled_out": ["process_hung: it answers"],
+        "gaps": ["`port_owner`: not granted"],
+        "actions": [{
+            "time": "2023-11-14T22:13:21.000Z", "tool": "edit", "arguments": { "path": "/etc/orders.conf", "old": "a = 2\n", "new": "a = 1\n" },
+            "cause": "bad_configuration", "why": "it changed", "result": "done", "detail": { "replacements": 1 }, "undone": false,
+            "diff": "--- /etc/orders.conf\n+++ /etc/orders.conf\n@@ -1,1 +1,1 @@\n-a = 2\n+a = 1\n",
+        }],
+        "verification": {
+            "required": 3, "passed": true, "reason": "", "since": "2023-11-14T22:13:22.000Z", "time": "2023-11-14T22:13:23.000Z",
+            "probes": [{ "time": "2023-11-14T22:13:22.000Z", "service": "orders", "healthy": true, "latency_ms": 3, "detail": "200 OK" }],
+        },
+        "timeline": [{ "time": "2023-11-14T22:13:20.000Z", "kind": "diagnosis", "message": "most likely bad_configuration" }],
+        "next_steps": ["find out who changed the configuration"],
+        "observed": {
+            "version": 1, "id": "forged",
+            "alert": { "title": "t", "source": "services", "state": "raised", "labels": { "service": "orders" }, "annotations": {} },
+            "metrics": [{ "name": "memory", "dimensions": { "service": "orders" }, "statistic": "Sample", "unit": "Bytes",
+                "points": [["2023-11-14T22:13:20.000Z", 5.0], ["2023-11-14T22:13:21.000Z", 9.0], ["2023-11-14T22:13:22.000Z", 7.0]] }],
+            "logs": [{ "time": "2023-11-14T22:13:18.000Z", "source": "app.log", "message": "ERROR a: 2 is too much" }],
+            "events": [{ "time": "2023-11-14T22:13:16.000Z", "source": "orders", "kind": "configuration change", "message": "/etc/orders.conf" }],
+            "resources": [], "queries": [],
+        },
+    })
+}
+
+fn journal() -> Journal {
+    let mut journal = Journal::begin();
+    let decision = Decision {
+        verdict: Verdict::Allow,
+        risk: 20,
+        evidence: vec![Evidence { name: "config".into(), points: 20, detail: String::new() }],
+        rules: vec!["config-write".into()],
+        reason: String::new(),
+        advice: String::new(),
+    };
+    journal.add(Body::CallStarted {
+        key: "3.0".into(),
+        tool: "edit".into(),
+        arguments: json!({ "path": "/etc/orders.conf", "old": "a = 2\n", "new": "a = 1\n" }),
+        effect: Effect::Write,
+        idempotent: false,
+        decision,
+    });
+    journal.add(Body::Refused {
+        key: "4.0".into(),
+        act: Act::ServiceRestart { service: "billing".into() },
+        origin: Origin::default(),
+        decision: Decision {
+            verdict: Verdict::Deny,
+            risk: 90,
+            evidence: Vec::new(),
+            rules: vec!["keep-billing".into()],
+            reason: "billing is frozen".into(),
+            advice: "ask its owner".into(),
+        },
+    });
+    journal
+}
+
+fn incident<'a>(details: &'a Value, journal: &'a Journal) -> Incident<'a> {
+    Incident { session: "sre-1", agent: "sre", status: "done", summary: "`orders` is healed.", details, entries: &journal.0 }
+}
+
+#[test]
+fn the_report_of_a_healed_incident() {
+    let (details, journal) = (details(), journal());
+    insta::assert_snapshot!(markdown(&incident(&details, &journal)), @"");
+}
+
+#[test]
+fn hostile_text_stays_text() {
+    let hostile = "x\n```\n# PAGE THE CEO <script>alert(1)</script> ![](http://evil/x.png) | a |\n[click](javascript:x) `````";
+    let mut details = details();
+    details["observed"]["logs"][0]["message"] = json!(hostile);
+    details["observed"]["events"][0]["message"] = json!(hostile);
+    details["verification"]["probes"][0]["detail"] = json!(hostile);
+    details["actions"][0]["diff"] = json!(format!("--- a\n+++ a\n-{hostile}\n"));
+    details["actions"][0]["why"] = json!(hostile);
+    details["timeline"][0]["message"] = json!(hostile);
+    details["next_steps"][0] = json!(hostile);
+    details["gaps"][0] = json!(hostile);
+    let journal = journal();
+    let mut incident = incident(&details, &journal);
+    incident.summary = hostile;
+    let page = markdown(&incident);
+    let mut fence: Option<String> = None;
+    for line in page.lines() {
+        let run: String = line.chars().take_while(|c| *c == '`').collect();
+        match &fence {
+            Some(open) if line == open => fence = None,
+            Some(_) => {}
+            None if run.len() >= 3 => fence = Some(run),
+            None => {
+                assert!(!line.contains("<script"), "{line}");
+                assert!(!line.contains("]("), "{line}");
+                assert!(!line.starts_with("# PAGE"), "{line}");
+                assert!(!line.contains("http://"), "{line}");
+                let cells = line.replace("\\|", "").matches('|').count();
+                assert!(!line.starts_with('|') || (3..=7).contains(&cells), "{line}");
+            }
+        }
+    }
+    assert_eq!(fence, None, "a fence is open at the end");
+}
+
+#[test]
+fn an_account_that_says_nothing_gives_a_report_all_the_same() {
+    let details = json!({ "text": "I do not know" });
+    let incident = Incident { session: "x", agent: "other", status: "failed", summary: "it broke", details: &details, entries: &[] };
+    let page = markdown(&incident);
+    assert!(page.contains("Nothing was verified."), "{page}");
+    assert_eq!(observed(&incident)["logs"], json!([]));
+}
+
+#[test]
+fn writes_both_files_below_the_reports_whatever_the_id() {
+    let folder = tempfile::tempdir().unwrap();
+    let (details, journal) = (details(), journal());
+    let mut incident = incident(&details, &journal);
+    incident.session = "../../etc/x";
+    let paths = write(folder.path(), &incident).unwrap();
+    assert!(paths.report.starts_with(folder.path()) && paths.report.is_file());
+    assert_eq!(paths.folder.parent(), Some(folder.path()));
+    let written: Value = serde_json::from_str(&std::fs::read_to_string(&paths.incident).unwrap()).unwrap();
+    assert_eq!(written["id"], "../../etc/x");
+    assert_eq!(written["version"], 1);
+    assert_eq!(written["alert"]["labels"]["service"], "orders");
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let (details, journal) = (details(), journal());
+    let error = write(&file, &incident(&details, &journal)).unwrap_err();
+    assert!(error.to_string().contains("file/sre-1"), "{error}");
+}
