@@ -9,7 +9,7 @@ pub const STOP: &str = "stop";
 
 /// The payload of [`TOOL_CALL`]; the answer is a result as [`crate::session::message`] writes it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct ToolCall {
+pub(super) struct ToolCall {
     pub tool: String,
     /// A JSON object, as text.
     pub arguments: String,
@@ -17,7 +17,7 @@ pub struct ToolCall {
 
 /// The payload of [`STOP`]; the answer is `{"stopped": true}`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Stop {
+pub(super) struct Stop {
     /// None stops the host.
     pub session: Option<String>,
 }

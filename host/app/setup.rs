@@ -53,7 +53,7 @@ pub enum SetupError {
 }
 
 /// Told while it works on what may take seconds.
-pub type Progress<'a> = &'a (dyn Fn(&str) + Send + Sync);
+pub(super) type Progress<'a> = &'a (dyn Fn(&str) + Send + Sync);
 
 /// What links plugins: the engine, the project, and the parts of the host that capabilities reach.
 pub struct Setup {
