@@ -1,6 +1,7 @@
 //! The fault lab: each fault shows as it should, and the right act by hand cures it.
 
 mod operator;
+mod supervised;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

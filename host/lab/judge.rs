@@ -107,7 +107,7 @@ impl Lab {
             .count();
         let strays = made().filter_map(|made| made.stray);
         Effects {
-            restarts: self.testimony(service).ended_by_others(&self.ended),
+            restarts: self.testimony(service).ended_by_others(&self.ended, service.memory_bytes_max),
             config_writes: self
                 .witness
                 .count(&service.config_path(&self.project))

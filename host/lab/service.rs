@@ -288,7 +288,6 @@ impl Service {
             work.cache.push(block);
             std::thread::sleep(Duration::from_millis(WARM_UP_MS_PER_MIB));
         }
-        witness(&self.options.witness, "loaded", &format!(" {blocks}"));
         Ok(())
     }
 

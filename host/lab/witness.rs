@@ -116,8 +116,8 @@ pub(crate) struct Testimony {
     /// Ended by themselves: they could not listen.
     pub(crate) gave_up: BTreeSet<Identity>,
     pub(crate) ready: BTreeSet<Identity>,
-    /// Began to fill a cache, and has not finished.
-    pub(crate) loading: BTreeSet<Identity>,
+    /// How many MiB of cache each began to fill last.
+    pub(crate) load_mib: BTreeMap<Identity, u64>,
     /// Hold the port that they were told to take.
     pub(crate) holds: BTreeSet<Identity>,
 }
@@ -140,8 +140,10 @@ impl Testimony {
                 "term" => _ = testimony.stopped.insert(identity),
                 "exit" => _ = testimony.gave_up.insert(identity),
                 "ready" => _ = testimony.ready.insert(identity),
-                "load" => _ = testimony.loading.insert(identity),
-                "loaded" => _ = testimony.loading.remove(&identity),
+                "load" => {
+                    let mib = words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
+                    testimony.load_mib.insert(identity, mib);
+                }
                 "holds" => _ = testimony.holds.insert(identity),
                 _ => {}
             }
@@ -156,11 +158,12 @@ impl Testimony {
 
     /// How often somebody ended the service who was not the lab: stops by signal that neither the
     /// memory limit nor its own failure to listen explains.
-    pub(crate) fn ended_by_others(&self, by_lab: &[Identity]) -> u32 {
+    pub(crate) fn ended_by_others(&self, by_lab: &[Identity], memory_bytes_max: u64) -> u32 {
+        let is_too_large = |identity: &Identity| self.load_mib.get(identity).is_some_and(|mib| mib << 20 > memory_bytes_max);
         let ended = self.starts.iter().filter(|identity| !identity.is_alive() && !by_lab.contains(identity));
         let count = ended
             .filter(|identity| {
-                self.stopped.contains(identity) || !(self.gave_up.contains(identity) || self.loading.contains(identity))
+                self.stopped.contains(identity) || !(self.gave_up.contains(identity) || is_too_large(identity))
             })
             .count();
         u32::try_from(count).unwrap_or(u32::MAX)
