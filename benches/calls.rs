@@ -3,6 +3,8 @@
 //! Percentiles matter here and not means, so each figure is measured call by call: a warm-up, then
 //! so many calls, then p50 and p99. Ratios are taken within one run.
 
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a benchmark ends at the first thing that goes wrong")]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

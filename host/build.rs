@@ -3,6 +3,8 @@
 //! The plugins have a target folder of their own: a cargo inside a cargo that shared the folder
 //! would wait for its own parent for ever.
 
+#![allow(clippy::disallowed_methods, reason = "a build script talks to cargo by environment and processes")]
+
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,6 +1,8 @@
 //! `pi.toml`: what an operator writes. Plain data, read once; the only place that reads the
 //! environment. An unknown key is an error that names the line.
 
+#![allow(clippy::disallowed_methods, reason = "this is the place that reads the environment")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use anyhow::Context;
@@ -158,10 +158,7 @@ async fn serve(
 
 impl HostUnderTest for HostThread {
     fn next_incident(&mut self, within: Duration) -> Option<Incident> {
-        match self.incidents.recv_timeout(within) {
-            Ok(incident) => Some(incident),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
+        self.incidents.recv_timeout(within).ok()
     }
 
     fn failure(&mut self) -> Option<String> {

@@ -102,10 +102,10 @@ pub(super) fn resume(output: &Output, project: Project, id: Option<String>) -> R
                 closed.push(incident);
             }
         }
-        if count == 0 {
-            if let Some(id) = id {
+        if count == 0
+            && let Some(id) = id
+        {
                 return Err(anyhow::anyhow!("no session of this id was cut off: {id}\nhint: `pi-host session list` has them").into());
-            }
         }
         output.data(&closed, || format!("{count} sessions taken up, {} ended", closed.len()));
         if closed.len() == count { Ok(()) } else { Err(Failure::Said) }

@@ -9,6 +9,8 @@
 //! [`Running`] is dropped or the host dies. [`service::start`] starts one that must outlive the host.
 //! Knows nothing of grants, gates and wasm. A further kind of job is a variant of `control::Job`.
 
+#![allow(clippy::disallowed_methods, reason = "this is the place that starts processes")]
+
 pub mod abilities;
 mod control;
 pub mod environment;

@@ -18,7 +18,7 @@ const TICKS_MAX: u64 = 3_000;
 /// A component like `bytes` whose instances begin prepared.
 pub(super) async fn prepare(engine: &Engine, bytes: &[u8]) -> wasmtime::Result<Vec<u8>> {
     let mut wizer = Wizer::new();
-    wizer.init_func(&format!("{INTERFACE}.{FUNCTION}")).keep_init_func(true);
+    wizer.init_func(format!("{INTERFACE}.{FUNCTION}")).keep_init_func(true);
     let (context, instrumented) = wizer.instrument_component(bytes)?;
     let component = Component::new(engine, &instrumented)?;
     let mut store = Store::new(engine, ());
