@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::control::{self, Helper, Job, Report, Reports};
 use super::{Confine, Exit, Spec, StartError};
-use crate::clock::Duration;
+use crate::clock::{self, Duration};
 
 /// Output that was read and not yet fetched, for each stream: the host's memory for a guest that
 /// starts a flood and never reads it.
@@ -92,7 +92,7 @@ pub async fn start(confine: &Confine, spec: Spec) -> Result<Running, StartError>
     let (input, input_ours) = pipe()?;
     let (stdout_ours, stdout) = pipe()?;
     let (stderr_ours, stderr) = pipe()?;
-    let deadline = Instant::now() + Duration::from_millis(spec.limits.timeout_ms);
+    let deadline = Instant::from_std(clock::monotonic()) + Duration::from_millis(spec.limits.timeout_ms);
     let output_bytes_max = spec.limits.output_bytes;
     let job = Job::Run(spec);
     let mut helper = control::launch(confine, &job, input.as_fd(), Stdio::from(stdout), Stdio::from(stderr))?;
@@ -297,7 +297,7 @@ impl Pump {
     /// Kill all. Returns by when they have to be gone.
     fn kill(&self) -> Instant {
         let _ = self.signals.try_write(&[KILL]);
-        Instant::now() + GONE_WITHIN
+        Instant::from_std(clock::monotonic()) + GONE_WITHIN
     }
 
     /// Read one stream into its buffer until its end, or the limit of both.
