@@ -1,0 +1,1 @@
+mkdir d; echo x > d/f; echo y > d/g; tar cf t.tar d; tar tf t.tar | sort; rm -r d; tar xf t.tar; cat d/f d/g; tar czf t.tgz d; rm -r d; tar xzf t.tgz; ls d; gzip -k d/f; ls d; gunzip -c d/f.gz; rm d/f; gunzip d/f.gz; cat d/f; echo pipe | gzip | gunzip

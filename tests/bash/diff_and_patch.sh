@@ -1,0 +1,1 @@
+printf 'a\nb\nc\n' > one; printf 'a\nB\nc\nd\n' > two; diff one two; echo $?; diff -u one two | tail -n +3; diff -q one two; diff one one; echo $?; diff -u one two > p; patch one < p > /dev/null; cmp one two && echo patched

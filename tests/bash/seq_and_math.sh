@@ -1,0 +1,1 @@
+seq 3; seq 2 2 8; seq -s, 5; seq -w 8 10; seq 5 -2 1; seq 0.5 0.5 2; echo '2^10 + sqrt(16)' | bc; echo 'scale=3; 10/3' | bc; expr 3 + 4; expr 7 / 2; expr length hello; expr substr hello 2 3; expr abc : 'a\(.\)'; echo $((RANDOM >= 0)); factor 84; numfmt --to=iec 2048; echo 3 4 | awk '{print $1^2+$2^2}'
