@@ -5,8 +5,11 @@
 //! memories and globals; here those exports are read through wasmtime's typed functions. (The
 //! crate's own glue does the same, and would turn on wasmtime's garbage collector and threads.)
 
-use wasmtime::component::{Component, ComponentNamedList, Instance, Lift, Linker, WasmList};
+use wasmtime::component::{Component, ComponentNamedList, Instance, Lift, Linker, ResourceTable, ResourceType, WasmList};
+use wasmtime::component::types::ComponentItem;
 use wasmtime::{Engine, Store};
+use wasmtime_wasi::p2::DynPollable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wizer::{ComponentInstanceState, Wizer};
 
 /// The interface and the function by which a plugin with `"prepare": true` is prepared.
@@ -21,12 +24,14 @@ pub(super) async fn prepare(engine: &Engine, bytes: &[u8]) -> wasmtime::Result<V
     wizer.init_func(format!("{INTERFACE}.{FUNCTION}")).keep_init_func(true);
     let (context, instrumented) = wizer.instrument_component(bytes)?;
     let component = Component::new(engine, &instrumented)?;
-    let mut store = Store::new(engine, ());
+    let mut store = Store::new(engine, Inert { table: ResourceTable::new(), wasi: WasiCtx::builder().build() });
     store.set_epoch_deadline(TICKS_MAX);
-    // Nothing is behind the imports: a preparation that calls one has failed. The instance does
-    // nothing else and is dropped here; what is linked for calls is decided in `link`.
-    let mut linker = Linker::<()>::new(engine);
-    linker.define_unknown_imports_as_traps(&component)?;
+    // The standard interfaces are there with nothing behind them; a preparation that calls any other
+    // import has failed. The instance does nothing else and is dropped here; what is linked for
+    // calls is decided in `link`.
+    let mut linker = Linker::<Inert>::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    link_nothing(engine, &component, &mut linker)?;
     let instance = linker.instantiate_async(&mut store, &component).await?;
     let mut state = Instrumented { store: &mut store, instance, failure: None };
     state.call::<()>(INTERFACE, FUNCTION, |_, ()| ()).await?;
@@ -37,15 +42,54 @@ pub(super) async fn prepare(engine: &Engine, bytes: &[u8]) -> wasmtime::Result<V
     }
 }
 
+/// Behind every capability stands a trap. (Wasmtime's own traps for unknown imports would give the
+/// pollables of a capability another type than those of `wasi:io`.)
+fn link_nothing(engine: &Engine, component: &Component, linker: &mut Linker<Inert>) -> wasmtime::Result<()> {
+    for (interface, item) in component.component_type().imports(engine) {
+        let ComponentItem::ComponentInstance(instance) = item.ty else { continue };
+        if interface.starts_with("wasi:") && !interface.starts_with("wasi:logging/") {
+            continue;
+        }
+        let mut linked = linker.instance(interface)?;
+        for (name, item) in instance.exports(engine) {
+            match item.ty {
+                ComponentItem::ComponentFunc(_) => {
+                    let told = format!("`{interface}` `{name}` was called");
+                    linked.func_new(name, move |_, _, _, _| Err(wasmtime::Error::msg(told.clone())))?;
+                }
+                ComponentItem::Resource(_) if name == "pollable" => {
+                    linked.resource(name, ResourceType::host::<DynPollable>(), |_, _| Ok(()))?;
+                }
+                ComponentItem::Resource(_) => linked.resource(name, ResourceType::host::<Inert>(), |_, _| Ok(()))?,
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What stands behind the standard interfaces while a component is prepared: clocks, random numbers,
+/// and nothing else.
+struct Inert {
+    table: ResourceTable,
+    wasi: WasiCtx,
+}
+
+impl WasiView for Inert {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
 struct Instrumented<'a> {
-    store: &'a mut Store<()>,
+    store: &'a mut Store<Inert>,
     instance: Instance,
     /// The trait below has no way to fail: the first failure is kept for the end.
     failure: Option<wasmtime::Error>,
 }
 
 impl Instrumented<'_> {
-    async fn call<R>(&mut self, interface: &str, function: &str, read: impl FnOnce(&mut Store<()>, R)) -> wasmtime::Result<()>
+    async fn call<R>(&mut self, interface: &str, function: &str, read: impl FnOnce(&mut Store<Inert>, R)) -> wasmtime::Result<()>
     where
         R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
