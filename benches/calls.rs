@@ -24,6 +24,8 @@ use pi_host::store::{Holder, Store};
 const WARM_UP: usize = 500;
 const CALLS: usize = 10_000;
 const SLOW_CALLS: usize = 1_000;
+const IDLE: usize = 1_000;
+const PROCESSES: usize = 50;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -40,7 +42,9 @@ fn main() {
         let native = spawned_shell(SLOW_CALLS);
         println!("  bash in Wasm is {:.1} times faster than native bash -c", ratio(native.p50, shell.p50));
         bench.journal.flush().await.unwrap();
+        bench.idle_instances().await;
     });
+    whole_process();
 }
 
 #[derive(Clone, Copy)]
@@ -101,6 +105,23 @@ impl Bench {
         report(name, times)
     }
 
+    /// What a thousand instances weigh that wait and do nothing.
+    async fn idle_instances(&self) {
+        let before = resident_bytes();
+        let waiting: Vec<_> = (0..IDLE)
+            .map(|index| {
+                let (kernel, journal) = (self.kernel.clone(), self.journal.clone());
+                tokio::spawn(async move { call(&kernel, &journal, index, "wait", "{}").await })
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let each = resident_bytes().saturating_sub(before) / IDLE as u64;
+        println!("{IDLE} idle instances            {:>8} KiB resident each", each >> 10);
+        for call in waiting {
+            call.abort();
+        }
+    }
+
     /// The same calls on one task and on two.
     async fn two_threads(&self, _noop: Figures) {
         let mut throughput = Vec::new();
@@ -159,6 +180,29 @@ fn spawned(name: &str, program: &str, arguments: &[&str], count: usize) -> Figur
 
 fn spawned_shell(count: usize) -> Figures {
     spawned("native bash -c, the same", "bash", &["-c", "echo hi | tr a-z A-Z"], count)
+}
+
+/// The program as a whole, from start to end, with a warm compile cache.
+fn whole_process() {
+    let program = env!("CARGO_BIN_EXE_pi-host");
+    spawned("pi-host --version", program, &["--version"], PROCESSES);
+    let project = tempfile::tempdir().unwrap();
+    std::fs::write(project.path().join("a.txt"), "hello").unwrap();
+    let folder = project.path().to_str().unwrap();
+    for (name, tool, arguments) in [
+        ("pi-host tool call read", "read", r#"{"path":"a.txt"}"#),
+        ("pi-host tool call bash", "bash", r#"{"command":"echo hi"}"#),
+    ] {
+        let arguments = ["--project", folder, "tool", "call", tool, arguments];
+        spawned(name, program, &arguments, 1);
+        spawned(name, program, &arguments, PROCESSES);
+    }
+}
+
+fn resident_bytes() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: u64 = statm.split(' ').nth(1).unwrap().parse().unwrap();
+    pages * u64::try_from(rustix::param::page_size()).unwrap()
 }
 
 /// Build and pack the guest that does nothing.

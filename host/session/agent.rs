@@ -18,6 +18,9 @@ use crate::clock;
 use crate::gate::Origin;
 use crate::journal::{Body, CallRecord, EffectRecord, Fate, History, Key, SessionJournal};
 
+/// How long calls that are under way may go on after a stop.
+const STOP_GRACE: Duration = Duration::from_secs(5);
+
 /// What stands behind the imports of one agent's instance.
 pub(super) struct AgentImports {
     pub kernel: Arc<Kernel>,
@@ -135,7 +138,17 @@ impl ToolsState for AgentImports {
         }
         let step = self.next();
         let calls = requests.iter().enumerate().map(|(index, request)| self.one(format!("{step}.{index}"), request));
-        futures::future::try_join_all(calls).await
+        let mut stop = self.stop.clone();
+        let stopped = async {
+            // The channel's end is a stop as well: the host is gone.
+            let _ = stop.wait_for(|is_stopped| *is_stopped).await;
+            tokio::time::sleep(STOP_GRACE).await;
+        };
+        tokio::select! {
+            results = futures::future::try_join_all(calls) => results,
+            // What was under way is dropped with its instance: the journal says `abandoned`.
+            () = stopped => Err(wasmtime::Error::new(Stopped)),
+        }
     }
 }
 
