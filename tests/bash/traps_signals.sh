@@ -4,4 +4,4 @@ kill -TERM $$; echo after term
 kill -USR1 $$; echo after usr1
 trap '' INT; kill -INT $$; echo ignored
 trap -p TERM; trap - TERM
-(trap 'echo child; exit 7' TERM; kill -TERM $BASHPID; echo not) ; echo $?
+bash -c 'trap "echo child; exit 7" TERM; kill -TERM $$; echo not'; echo $?

@@ -14,6 +14,7 @@ mod programs;
 mod shell;
 pub mod system;
 mod tools;
+mod trail;
 mod waker;
 mod world;
 

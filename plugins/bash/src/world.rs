@@ -8,7 +8,7 @@
 
 use std::io::{Error as IoError, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
@@ -17,7 +17,7 @@ use bashkit::{DirEntry, FileSystem, FileSystemExt, FileType, FsLimits, InMemoryF
 use crate::notes::Notes;
 use crate::programs::{FOLDERS, Programs, Runnable, Stub};
 use crate::system::{self, FileError, Kind, Root, System, WriteMode};
-use crate::waker;
+use crate::trail::Trail;
 
 /// Bytes per host call of a read or a write: the interface's own limit.
 const CHUNK_BYTES: usize = 16 << 20;
@@ -32,16 +32,7 @@ pub(crate) struct World {
     scratch: InMemoryFs,
     programs: Arc<Programs>,
     notes: Arc<Notes>,
-    looks: Mutex<Looks>,
-}
-
-/// The latest look-ups in a row, by which the interpreter running a file is told from anyone reading
-/// it: it asks for the file's metadata and then reads it at once. A tool of the shell does not pass
-/// for it (see [`crate::waker`]); a redirection first looks at each folder on the way.
-#[derive(Default)]
-struct Looks {
-    paths: Vec<String>,
-    clones: u64,
+    trail: Mutex<Trail>,
 }
 
 /// Who answers for a path.
@@ -52,6 +43,8 @@ enum Place {
     Stub(Stub<'static>),
     /// A folder that only leads somewhere.
     Folder,
+    /// Nothing: a name in a folder of programs that is none.
+    Nothing,
 }
 
 impl World {
@@ -63,7 +56,7 @@ impl World {
             scratch: InMemoryFs::with_limits(limits),
             programs,
             notes,
-            looks: Mutex::default(),
+            trail: Mutex::default(),
         }
     }
 
@@ -79,31 +72,14 @@ impl World {
         self.roots().iter().any(|root| root.path != path && is_below(&root.path, path))
     }
 
-    /// Remember a look at `path`.
-    fn looked(&self, path: &str) {
-        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
-        let clones = waker::clones();
-        if looks.clones != clones {
-            looks.paths.clear();
-            looks.clones = clones;
-        }
-        looks.paths.push(path.to_owned());
+    fn trail(&self) -> MutexGuard<'_, Trail> {
+        self.trail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the file at `path`, which is being read, is about to be run.
-    fn is_run(&self, path: &str) -> bool {
-        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
-        let paths = std::mem::take(&mut looks.paths);
-        let Some((last, earlier)) = paths.split_last() else {
-            return false;
-        };
-        last == path && looks.clones == waker::clones() && !ends_with_the_way_to(earlier, path)
-    }
-
-    /// What bashkit reads as it runs a file: a script of the shell as it is, anything else as a call
-    /// of the runner.
-    fn run(&self, path: &str, bytes: Vec<u8>) -> Vec<u8> {
-        if self.is_run(path) && Runnable::of(&bytes) != Runnable::Shell { Stub::Native.content() } else { bytes }
+    /// Who answers for a path that is about to be used, and not only looked at.
+    fn place_of(&self, path: &str) -> Place {
+        self.trail().end();
+        self.place(path)
     }
 
     fn place(&self, path: &str) -> Place {
@@ -118,6 +94,9 @@ impl World {
         }
         if path == "/" || self.leads_to_a_root(path) || FOLDERS.iter().any(|folder| is_below(folder, path)) {
             return Place::Folder;
+        }
+        if FOLDERS.iter().any(|folder| is_below(path, folder)) {
+            return Place::Nothing;
         }
         if is_below(path, "/tmp") || is_below(path, "/dev") { Place::Scratch } else { Place::Host }
     }
@@ -175,31 +154,57 @@ impl World {
         }
     }
 
+    async fn look(&self, path: &Path) -> Result<Metadata> {
+        let name = text(path)?;
+        match self.place(&name) {
+            Place::Host => match self.system.stat(&name, false) {
+                Ok(found) => Ok(metadata(&found)),
+                Err(error) => {
+                    self.notes.file(&error, true);
+                    Err(io_error(&error).into())
+                }
+            },
+            Place::Scratch => self.scratch.stat(path).await,
+            Place::Stub(stub) => Ok(fixed_metadata(FileType::File, stub.content().len())),
+            Place::Folder => Ok(fixed_metadata(FileType::Directory, 0)),
+            Place::Nothing => absent(),
+        }
+    }
+
+    async fn load(&self, path: &Path) -> Result<Vec<u8>> {
+        let name = text(path)?;
+        match self.place(&name) {
+            Place::Host => self.host_read(&name),
+            Place::Scratch => self.scratch.read_file(path).await,
+            Place::Stub(stub) => Ok(stub.content()),
+            Place::Folder => Err(IoError::other("is a directory").into()),
+            Place::Nothing => absent(),
+        }
+    }
+
     /// Copy one file between or within places, with its permission bits.
     async fn copy_file(&self, from: &Path, to: &Path) -> Result<()> {
-        let metadata = self.stat(from).await?;
+        let metadata = self.look(from).await?;
         if metadata.file_type.is_dir() {
             return Err(IoError::other("is a directory").into());
         }
-        let bytes = self.read_file(from).await?;
-        let is_new = !self.exists(to).await?;
+        let bytes = self.load(from).await?;
+        let is_new = self.look(to).await.is_err();
         self.write_file(to, &bytes).await?;
-        if is_new && metadata.mode & 0o777 != self.stat(to).await?.mode & 0o777 {
+        if is_new && metadata.mode & 0o777 != self.look(to).await?.mode & 0o777 {
             self.chmod(to, metadata.mode & 0o777).await?;
         }
         Ok(())
     }
 }
 
-/// Whether the last of `looks` went from the root down to `path`, as a redirection's do.
-fn ends_with_the_way_to(looks: &[String], path: &str) -> bool {
-    let way: Vec<&str> = path.match_indices('/').skip(1).map(|(end, _)| path.get(..end).unwrap_or_default()).chain([path]).collect();
-    way.len() <= looks.len() && looks.iter().rev().zip(way.iter().rev()).all(|(look, step)| look == step)
-}
-
 /// What a write to something that is only there for the view gives.
 fn fixed<T>() -> Result<T> {
     Err(IoError::new(ErrorKind::PermissionDenied, "Permission denied").into())
+}
+
+fn absent<T>() -> Result<T> {
+    Err(IoError::new(ErrorKind::NotFound, "file not found").into())
 }
 
 fn is_below(path: &str, folder: &str) -> bool {
@@ -267,81 +272,69 @@ impl FileSystemExt for World {
 #[async_trait]
 impl FileSystem for World {
     async fn read_file(&self, path: &Path) -> Result<Vec<u8>> {
-        let name = text(path)?;
-        match self.place(&name) {
-            Place::Host => Ok(self.run(&name, self.host_read(&name)?)),
-            Place::Scratch => Ok(self.run(&name, self.scratch.read_file(path).await?)),
-            Place::Stub(stub) => Ok(stub.content()),
-            Place::Folder => Err(IoError::other("is a directory").into()),
-        }
+        let is_run = self.trail().is_run(&text(path)?);
+        let bytes = self.load(path).await?;
+        // A script of the shell is run as it is, anything else as a call of the runner.
+        Ok(if is_run && Runnable::of(&bytes) != Runnable::Shell { Stub::Native.content() } else { bytes })
     }
 
     async fn write_file(&self, path: &Path, content: &[u8]) -> Result<()> {
         let name = text(path)?;
-        match self.place(&name) {
+        match self.place_of(&name) {
             Place::Host => self.host_write(&name, content, WriteMode::Replace),
             Place::Scratch => self.scratch.write_file(path, content).await,
-            Place::Stub(_) => fixed(),
+            Place::Stub(_) | Place::Nothing => fixed(),
             Place::Folder => Err(IoError::other("is a directory").into()),
         }
     }
 
     async fn append_file(&self, path: &Path, content: &[u8]) -> Result<()> {
         let name = text(path)?;
-        match self.place(&name) {
+        match self.place_of(&name) {
             Place::Host => self.host_write(&name, content, WriteMode::Append),
             Place::Scratch => self.scratch.append_file(path, content).await,
-            Place::Stub(_) => fixed(),
+            Place::Stub(_) | Place::Nothing => fixed(),
             Place::Folder => Err(IoError::other("is a directory").into()),
         }
     }
 
     async fn mkdir(&self, path: &Path, recursive: bool) -> Result<()> {
         let name = text(path)?;
-        match self.place(&name) {
+        match self.place_of(&name) {
             Place::Host => self.host(self.system.make_directory(&name, recursive)),
             Place::Scratch => self.scratch.mkdir(path, recursive).await,
             Place::Folder if recursive => Ok(()),
             Place::Stub(_) | Place::Folder => Err(IoError::new(ErrorKind::AlreadyExists, "File exists").into()),
+            Place::Nothing => fixed(),
         }
     }
 
     async fn remove(&self, path: &Path, recursive: bool) -> Result<()> {
         let name = text(path)?;
-        match self.place(&name) {
+        match self.place_of(&name) {
             Place::Host => self.host(self.system.remove(&name, recursive)),
             Place::Scratch => self.scratch.remove(path, recursive).await,
             // What a script wants to remove is what lies below: the host judges the real path.
             Place::Folder => self.host(self.system.remove(&name, recursive)),
             Place::Stub(_) => fixed(),
+            Place::Nothing => absent(),
         }
     }
 
     async fn stat(&self, path: &Path) -> Result<Metadata> {
-        let name = text(path)?;
-        self.looked(&name);
-        match self.place(&name) {
-            Place::Host => match self.system.stat(&name, false) {
-                Ok(found) => Ok(metadata(&found)),
-                Err(error) => {
-                    self.notes.file(&error, true);
-                    Err(io_error(&error).into())
-                }
-            },
-            Place::Scratch => self.scratch.stat(path).await,
-            Place::Stub(stub) => Ok(fixed_metadata(FileType::File, stub.content().len())),
-            Place::Folder => Ok(fixed_metadata(FileType::Directory, 0)),
-        }
+        self.trail().look(&text(path)?);
+        self.look(path).await
     }
 
     async fn read_dir(&self, path: &Path) -> Result<Vec<DirEntry>> {
         let name = text(path)?;
-        let mut entries: Vec<DirEntry> = match self.place(&name) {
+        let mut entries: Vec<DirEntry> = match self.place_of(&name) {
             Place::Host => {
                 let listed = self.host(self.system.list(&name))?;
                 return Ok(listed.iter().map(|entry| DirEntry { name: entry.name.clone(), metadata: metadata(&entry.metadata) }).collect());
             }
             Place::Stub(_) => return Err(IoError::other("not a directory").into()),
+            Place::Nothing => return absent(),
             Place::Scratch => self.scratch.read_dir(path).await?,
             Place::Folder => {
                 let stubs = self.programs.names(&name).into_iter();
@@ -363,11 +356,12 @@ impl FileSystem for World {
 
     async fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         let (from_name, to_name) = (text(from)?, text(to)?);
-        match (self.place(&from_name), self.place(&to_name)) {
+        match (self.place_of(&from_name), self.place_of(&to_name)) {
             (Place::Host, Place::Host) => self.host(self.system.rename(&from_name, &to_name)),
             (Place::Scratch, Place::Scratch) => self.scratch.rename(from, to).await,
-            (Place::Stub(_) | Place::Folder, _) | (_, Place::Stub(_) | Place::Folder) => fixed(),
-            _ if self.stat(from).await?.file_type.is_dir() => {
+            (Place::Nothing, _) => absent(),
+            (Place::Stub(_) | Place::Folder, _) | (_, Place::Stub(_) | Place::Folder | Place::Nothing) => fixed(),
+            _ if self.look(from).await?.file_type.is_dir() => {
                 Err(IoError::new(ErrorKind::CrossesDevices, "Invalid cross-device link").into())
             }
             _ => {
@@ -383,44 +377,46 @@ impl FileSystem for World {
 
     async fn symlink(&self, target: &Path, link: &Path) -> Result<()> {
         let name = text(link)?;
-        match self.place(&name) {
+        match self.place_of(&name) {
             Place::Host => match target.to_str() {
                 Some(target) => self.host(self.system.make_symlink(target, &name)),
                 None => Err(IoError::new(ErrorKind::InvalidInput, "Invalid argument").into()),
             },
             Place::Scratch => self.scratch.symlink(target, link).await,
-            Place::Stub(_) | Place::Folder => fixed(),
+            Place::Stub(_) | Place::Folder | Place::Nothing => fixed(),
         }
     }
 
     async fn read_link(&self, path: &Path) -> Result<PathBuf> {
         let name = text(path)?;
+        self.trail().link(&name);
         match self.place(&name) {
             Place::Host => self.host(self.system.read_link(&name)).map(PathBuf::from),
             Place::Scratch => self.scratch.read_link(path).await,
             Place::Stub(_) | Place::Folder => Err(IoError::new(ErrorKind::InvalidInput, "Invalid argument").into()),
+            Place::Nothing => absent(),
         }
     }
 
     async fn chmod(&self, path: &Path, mode: u32) -> Result<()> {
         let name = text(path)?;
-        match self.place(&name) {
+        match self.place_of(&name) {
             Place::Host => self.host(self.system.set_mode(&name, mode & 0o777)),
             Place::Scratch => self.scratch.chmod(path, mode).await,
-            Place::Stub(_) | Place::Folder => fixed(),
+            Place::Stub(_) | Place::Folder | Place::Nothing => fixed(),
         }
     }
 
     async fn set_modified_time(&self, path: &Path, time: SystemTime) -> Result<()> {
         let name = text(path)?;
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-        match self.place(&name) {
+        match self.place_of(&name) {
             Place::Host => {
                 let modified_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
                 self.host(self.system.set_modified(&name, modified_ms))
             }
             Place::Scratch => self.scratch.set_modified_time(path, time).await,
-            Place::Stub(_) | Place::Folder => fixed(),
+            Place::Stub(_) | Place::Folder | Place::Nothing => fixed(),
         }
     }
 }
@@ -428,14 +424,6 @@ impl FileSystem for World {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_redirection_looks_at_the_whole_way() {
-        let looks = |paths: &[&str]| paths.iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert!(ends_with_the_way_to(&looks(&["/x", "/a", "/a/b", "/a/b/c"]), "/a/b/c"));
-        assert!(!ends_with_the_way_to(&looks(&["/a/b", "/a/b/c"]), "/a/b/c"));
-        assert!(!ends_with_the_way_to(&looks(&["/a/b/c"]), "/a/b/c"));
-    }
 
     #[test]
     fn a_folder_is_not_below_one_that_only_begins_like_it() {
