@@ -9,5 +9,6 @@
 
 mod layering;
 mod capability;
+mod cli;
 mod journal;
 mod lab;

@@ -1,0 +1,231 @@
+//! The command line as a user meets it: what it says, where, and with which exit code.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// A project folder of its own.
+struct Project {
+    folder: tempfile::TempDir,
+}
+
+impl Project {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn with(pi_toml: &str) -> Self {
+        let project = Self::new();
+        project.write("pi.toml", pi_toml);
+        project
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path().join(name), text).unwrap();
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pi-host"));
+        command.current_dir(self.path()).args(arguments).stdin(Stdio::null()).env("NO_COLOR", "1");
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Said {
+        Said::of(self.command(arguments).output().unwrap())
+    }
+}
+
+struct Said {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Said {
+    fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            // What is compiled once is said once, whichever test comes first.
+            err: String::from_utf8(output.stderr)
+                .unwrap()
+                .lines()
+                .filter(|line| !line.starts_with("compiling plugin"))
+                .collect::<Vec<_>>()
+                .join("\n"),
+        }
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}\n{}", self.out, self.err))
+    }
+}
+
+#[test]
+fn a_destructive_script_is_refused_with_rule_risk_and_advice() {
+    let said = Project::new().run(&["tool", "call", "bash", r#"{"command":"rm -rf /"}"#]);
+    assert_eq!(said.code, Some(3));
+    insta::assert_snapshot!(said.err, @r"
+    refused: run the script `rm -rf /`
+      rule    remove_root
+      risk    100 of 100
+      reason  it removes the system: file remove `/` and all below
+      advice  name the one folder to remove
+    ");
+}
+
+#[test]
+fn run_without_a_project_says_how_to_start() {
+    let said = Project::new().run(&["run"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.contains("hint: `pi-host init` writes one"), "{}", said.err);
+}
+
+#[test]
+fn init_writes_a_project_that_doctor_accepts_and_never_overwrites_one() {
+    let project = Project::new();
+    assert_eq!(project.run(&["init"]).code, Some(0));
+    let findings = project.run(&["--json", "doctor"]).json();
+    let config = findings.as_array().unwrap().iter().find(|finding| finding["what"] == "pi.toml").unwrap();
+    assert_eq!(config["good"], true, "{config}");
+    let again = project.run(&["init"]);
+    assert_eq!(again.code, Some(1));
+    assert!(again.err.contains("is there already"), "{}", again.err);
+}
+
+#[test]
+fn a_typo_in_pi_toml_is_named_with_its_line() {
+    let said = Project::with("[agents.sre]\nwacht = [\"*\"]\n").run(&["run"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.contains("line 2") && said.err.contains("wacht"), "{}", said.err);
+}
+
+#[test]
+fn an_unknown_plugin_is_named() {
+    let said = Project::with("[agents.oracle]\nwatch = []\n").run(&["run"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.contains("there is no plugin `oracle`"), "{}", said.err);
+}
+
+#[test]
+fn a_service_that_is_watched_and_not_there_is_named() {
+    let said = Project::with("[agents.sre]\nwatch = [\"shop\"]\n").run(&["run"]);
+    assert!(said.err.contains("there is no service `shop`"), "{}", said.err);
+}
+
+#[test]
+fn a_typo_in_the_policy_is_named() {
+    let project = Project::with("[policy]\nfile = \"security.json\"\n[agents.sre]\n");
+    project.write("security.json", "{\"version\": 1, \"rulez\": []}");
+    let said = project.run(&["policy", "check", "--", "ls"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.contains("rulez") && said.err.contains("security.json"), "{}", said.err);
+}
+
+#[test]
+fn arguments_that_miss_the_schema_are_refused_with_their_place() {
+    let said = Project::new().run(&["tool", "call", "read", r#"{"path":7}"#]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.contains("/path") && said.err.contains("invalid arguments"), "{}", said.err);
+}
+
+#[test]
+fn an_unknown_tool_is_answered_with_those_there_are() {
+    let said = Project::new().run(&["tool", "call", "raed", "{}"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.contains("there is no tool `raed`") && said.err.contains("read"), "{}", said.err);
+}
+
+#[test]
+fn arguments_of_four_mebibytes_are_taken_from_a_file() {
+    let project = Project::with("[grants.files.files]\nwrite = [\".\"]\n");
+    let content = "x".repeat(4 << 20);
+    project.write("call.json", &serde_json::json!({ "path": "big.txt", "content": content }).to_string());
+    let said = project.run(&["--json", "tool", "call", "write", "@call.json"]);
+    assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+    assert_eq!(std::fs::read(project.path().join("big.txt")).unwrap().len(), 4 << 20);
+    assert_eq!(project.run(&["session", "verify"]).code, Some(0));
+}
+
+#[test]
+fn a_result_is_content_in_json() {
+    let project = Project::new();
+    project.write("a.txt", "hello\n");
+    let said = project.run(&["--json", "tool", "call", "bash", r#"{"command":"cat a.txt | tr a-z A-Z"}"#]);
+    assert_eq!(said.json()["content"][0]["json"]["stdout"], "HELLO\n");
+}
+
+#[test]
+fn a_file_outside_of_the_grant_is_refused_with_the_line_that_would_allow_it() {
+    let said = Project::new().run(&["tool", "call", "read", r#"{"path":"../../etc/passwd"}"#]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.contains("[grants.files.files] read"), "{}", said.err);
+}
+
+#[test]
+fn the_hosts_own_state_cannot_be_written_by_a_tool() {
+    let project = Project::with("[grants.files.files]\nwrite = [\".\"]\n");
+    for path in [".pi/store.db", "pi.toml"] {
+        let arguments = serde_json::json!({ "path": path, "content": "" }).to_string();
+        let said = project.run(&["tool", "call", "write", &arguments]);
+        assert_ne!(said.code, Some(0), "{path} was written");
+    }
+    assert!(project.path().join("pi.toml").metadata().unwrap().len() > 0);
+}
+
+#[test]
+fn policy_check_judges_without_running() {
+    let project = Project::new();
+    let said = project.run(&["--json", "policy", "check", "--", "touch x && rm -rf /"]);
+    assert_eq!(said.code, Some(0));
+    assert_eq!(said.json()["verdict"], "deny");
+    assert!(!project.path().join("x").exists());
+}
+
+#[test]
+fn every_call_is_in_the_journal_and_a_changed_row_shows() {
+    let project = Project::new();
+    project.write("a.txt", "hello\n");
+    assert_eq!(project.run(&["tool", "call", "read", r#"{"path":"a.txt"}"#]).code, Some(0));
+    let sessions = project.run(&["--json", "session", "list"]).json();
+    let id = sessions[0]["id"].as_str().unwrap().to_owned();
+    let shown = project.run(&["session", "show", &id]);
+    assert!(shown.out.contains("a.txt"), "{}", shown.out);
+    assert_eq!(project.run(&["session", "verify", &id]).code, Some(0));
+
+    let store = project.path().join(".pi/store.db");
+    let change = "import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); c.execute(\"update entries set body=replace(body,'a.txt','b.txt')\"); c.commit()";
+    assert!(Command::new("python3").arg("-c").arg(change).arg(&store).status().unwrap().success());
+    let said = project.run(&["session", "verify"]);
+    assert_eq!(said.code, Some(1), "{}", said.out);
+    assert!(said.out.contains(&id), "{}", said.out);
+}
+
+#[test]
+fn a_component_that_is_none_is_named_by_plugin_inspect() {
+    let project = Project::new();
+    project.write("x.wasm", "not wasm");
+    let said = project.run(&["plugin", "inspect", "x.wasm"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.contains("not a WebAssembly component"), "{}", said.err);
+}
+
+#[test]
+fn usage_errors_have_a_code_of_their_own() {
+    assert_eq!(Project::new().run(&["tool", "cal"]).code, Some(2));
+}
+
+#[test]
+fn every_subcommand_teaches_in_its_help() {
+    for command in ["init", "run", "tool", "plugin", "policy", "session", "stop", "doctor"] {
+        let said = Project::new().run(&[command, "--help"]);
+        assert_eq!(said.code, Some(0));
+        let first = said.out.lines().next().unwrap();
+        assert!(first.chars().next().unwrap().is_uppercase() && !first.ends_with('.'), "{command}: {first}");
+    }
+}
