@@ -121,7 +121,8 @@ fn a_service_that_is_watched_and_not_there_is_named() {
 #[test]
 fn a_typo_in_the_policy_is_named() {
     let project = Project::with("[policy]\nfile = \"security.json\"\n[agents.sre]\n");
-    project.write("security.json", "{\"version\": 1, \"rulez\": []}");
+    let policy = include_str!("../policies/security.json").replacen('{', "{\"rulez\": [],", 1);
+    project.write("security.json", &policy);
     let said = project.run(&["policy", "check", "--", "ls"]);
     assert_eq!(said.code, Some(1));
     assert!(said.err.contains("rulez") && said.err.contains("security.json"), "{}", said.err);
