@@ -249,7 +249,7 @@ impl Host {
             sessions.spawn(async move {
                 let input = json!({ "alert": {
                     "title": alarm.title, "source": "services", "state": alarm.state, "service": alarm.service,
-                    "time": clock::rfc3339(alarm.time_ms), "detail": alarm.detail,
+                    "since": clock::rfc3339(alarm.since_ms), "time": clock::rfc3339(alarm.time_ms), "detail": alarm.detail,
                 }});
                 // What goes wrong is told as an event, and the session stays open in the journal.
                 let closed = host.session(&agent, "", &input).await;

@@ -21,7 +21,7 @@ pub struct Closed {
     pub status: String,
     pub summary: String,
     pub root_cause: String,
-    /// The folder of the report, where one was written.
+    /// The report, where one was written.
     pub report: Option<PathBuf>,
     /// When the alarm was raised, milliseconds since 1970; 0 without one.
     pub detected_ms: u64,
@@ -46,21 +46,23 @@ pub(super) async fn close(
     let Ended { mut status, mut summary, details } = ended;
     let service = service_of(input).unwrap_or_default();
     let entries = journal.entries().await?;
-    let mut folder = None;
-    if !service.is_empty() {
-        if let Err(missing) = report::check(status, &details, &entries) {
-            summary = format!("{summary} The host does not accept it as healed: {missing}");
-            status = "escalated";
-        }
+    // Also where a person woke the agent: a claim names its service, and is a claim all the same.
+    if let Err(missing) = report::check(status, &details, &entries) {
+        summary = format!("{summary} The host does not accept it as `{status}`: {missing}");
+        status = "escalated";
+    }
+    let mut report = None;
+    if !service.is_empty() || details.get("observed").is_some() {
         let incident =
             report::Incident { session, agent, status, summary: &summary, details: &details, entries: &entries };
         match report::write(reports, &incident) {
-            Ok(paths) => folder = Some(paths.report),
+            Ok(paths) => report = Some(paths.report),
             // The journal has all of it: a report that cannot be written stops no incident.
             Err(error) => summary = format!("{summary} ({error})"),
         }
     }
-    let detected_ms = entries.first().map_or(0, |entry| entry.time_ms);
+    let alarm_ms = input.pointer("/alert/time").and_then(report::time_of);
+    let detected_ms = alarm_ms.or(entries.first().map(|entry| entry.time_ms)).unwrap_or(0);
     let root_cause = details.get("root_cause").and_then(Value::as_str).unwrap_or_default().to_owned();
     let body = Body::SessionEnded { status: status.into(), summary: summary.clone(), details };
     let ended_ms = journal.append_durable(body).await?;
@@ -71,7 +73,7 @@ pub(super) async fn close(
         status: status.to_owned(),
         summary,
         root_cause,
-        report: folder,
+        report,
         detected_ms,
         ended_ms,
     })

@@ -27,7 +27,8 @@ pub fn check(status: &str, details: &Value, entries: &[Entry]) -> Result<(), Str
         // Nobody named a service, and the agent found none to be sick.
         return Ok(());
     };
-    let required = details.pointer("/verification/required").and_then(Value::as_u64).unwrap_or(0).max(HEALTHY_PROBES_MIN);
+    let required =
+        details.pointer("/verification/required").and_then(Value::as_u64).unwrap_or(0).max(HEALTHY_PROBES_MIN);
     let history = History::of(entries);
     let mut services = vec![alerted];
     services.extend(history.touched.iter().copied().filter(|service| *service != alerted));
@@ -42,7 +43,9 @@ pub fn check(status: &str, details: &Value, entries: &[Entry]) -> Result<(), Str
         let (first, last) = (row.first().copied().unwrap_or(0), row.last().copied().unwrap_or(0));
         let needed = (required - 1) * SPACING_MS_MIN;
         if last.saturating_sub(first) < needed {
-            return Err(format!("the healthy probes of `{service}` were all made within {needed} ms: that is one look, and no proof"));
+            return Err(format!(
+                "the healthy probes of `{service}` were all made within {needed} ms: that is one look, and no proof"
+            ));
         }
     }
     Ok(())
@@ -108,7 +111,9 @@ impl<'a> History<'a> {
     fn row(&self, service: &str) -> Vec<u64> {
         let of_service = self.probes.iter().rev().filter(|(_, _, probed, _)| *probed == service);
         let mut row: Vec<u64> = of_service
-            .take_while(|(begun, _, _, is_healthy)| *is_healthy && self.last_change.is_none_or(|change| *begun > change))
+            .take_while(|(begun, _, _, is_healthy)| {
+                *is_healthy && self.last_change.is_none_or(|change| *begun > change)
+            })
             .map(|(_, time, _, _)| *time)
             .collect();
         row.reverse();

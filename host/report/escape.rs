@@ -33,6 +33,8 @@ pub(super) fn inline(text: &str) -> String {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
+            // Inside of a word it means nothing, and names are full of it.
+            '_' if is_inside_word(text, at) => out.push('_'),
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '$' | '@' => {
                 out.push('\\');
                 out.push(character);
@@ -79,6 +81,12 @@ pub(super) fn fenced(text: &str, language: &str) -> String {
     format!("{fence}{language}\n{body}{fence}\n")
 }
 
+fn is_inside_word(text: &str, at: usize) -> bool {
+    let before = text.get(..at).and_then(|before| before.chars().next_back());
+    let after = text.get(at + 1..).and_then(|after| after.chars().next());
+    before.is_some_and(char::is_alphanumeric) && after.is_some_and(char::is_alphanumeric)
+}
+
 fn longest_run(text: &str) -> usize {
     let (mut longest, mut run) = (0, 0);
     for character in text.chars() {
@@ -119,11 +127,19 @@ mod tests {
 
     #[test]
     fn a_sentence_means_nothing_to_markdown() {
-        assert_eq!(inline("**x** [a](http://b) <img src=x> | `c`"), r"\*\*x\*\* \[a\](http\://b) &lt;img src=x&gt; \| \`c\`");
+        assert_eq!(
+            inline("**x** [a](http://b) <img src=x> | `c`"),
+            r"\*\*x\*\* \[a\](http\://b) &lt;img src=x&gt; \| \`c\`"
+        );
         assert_eq!(inline("# not\na\ttitle"), r"\# not a title");
         assert_eq!(inline("- x"), r"\- x");
         assert_eq!(inline("12. x"), r"12\. x");
         assert_eq!(inline("see www.example.org, me@example.org"), r"see www\.example.org, me\@example.org");
+    }
+
+    #[test]
+    fn a_name_with_underscores_stays_readable() {
+        assert_eq!(inline("bad_configuration _x_"), r"bad_configuration \_x\_");
     }
 
     #[test]

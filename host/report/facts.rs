@@ -58,12 +58,17 @@ impl<'a> Facts<'a> {
 
     /// The decision on the `nth` call of `tool` with these arguments.
     pub(super) fn decision(&self, tool: &str, arguments: &Value, nth: usize) -> Option<&'a Decision> {
-        self.calls.iter().filter(|call| call.tool == tool && call.arguments == arguments).nth(nth).map(|call| call.decision)
+        self.calls
+            .iter()
+            .filter(|call| call.tool == tool && call.arguments == arguments)
+            .nth(nth)
+            .map(|call| call.decision)
     }
 }
 
-/// A time as RFC 3339 or as milliseconds.
-pub(super) fn time_of(value: &Value) -> Option<u64> {
+/// A time of an alarm or of an agent's account, RFC 3339 or milliseconds since 1970, in milliseconds.
+#[must_use]
+pub fn time_of(value: &Value) -> Option<u64> {
     if let Some(ms) = value.as_u64() {
         return Some(ms);
     }
@@ -82,7 +87,9 @@ fn call(entry: &Entry) -> Option<Call<'_>> {
 
 fn refusal(entry: &Entry) -> Option<Refusal<'_>> {
     match &entry.body {
-        Body::Refused { act, decision, .. } => Some(Refusal { time_ms: entry.time_ms, action: act.summary(), decision }),
+        Body::Refused { act, decision, .. } => {
+            Some(Refusal { time_ms: entry.time_ms, action: act.summary(), decision })
+        }
         _ => None,
     }
 }

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use crate::journal::Entry;
 
 pub use check::{HEALTHY_PROBES_MIN, check};
+pub use facts::time_of;
 
 /// The most that either file may have: a report is read, and mailed.
 const FILE_BYTES_MAX: usize = 16 << 20;
@@ -99,15 +100,25 @@ pub fn observed(incident: &Incident<'_>) -> Value {
 
 /// A session's id as a name of a folder: whatever it is, it stays below the reports.
 fn folder_name(session: &str) -> String {
-    let clean: String =
-        session.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' }).take(128).collect();
-    if clean.is_empty() || clean.starts_with('.') { format!("incident-{}", clean.trim_start_matches('.')) } else { clean }
+    let clean: String = session
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' })
+        .take(128)
+        .collect();
+    if clean.is_empty() || clean.starts_with('.') {
+        format!("incident-{}", clean.trim_start_matches('.'))
+    } else {
+        clean
+    }
 }
 
 /// A reader sees the old file or the new one, never a half.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if bytes.len() > FILE_BYTES_MAX {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has {} bytes, and {FILE_BYTES_MAX} is the most", bytes.len())));
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("it has {} bytes, and {FILE_BYTES_MAX} is the most", bytes.len()),
+        ));
     }
     let half = path.with_extension("part");
     std::fs::write(&half, bytes)?;

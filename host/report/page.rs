@@ -89,7 +89,8 @@ impl Page<'_> {
     }
 
     fn next_steps(&self) -> Option<String> {
-        let title = if self.incident.status == "escalated" { "What a person should do next" } else { "What is left to do" };
+        let title =
+            if self.incident.status == "escalated" { "What a person should do next" } else { "What is left to do" };
         list(title, texts(&self.details["next_steps"]))
     }
 
@@ -139,9 +140,15 @@ impl Page<'_> {
             let lines: Vec<String> = logs
                 .iter()
                 .skip(logs.len().saturating_sub(LOG_LINES))
-                .map(|line| format!("{} {}: {}", text(&line["time"]), text(&line["source"]), one_line(text(&line["message"]))))
+                .map(|line| {
+                    format!("{} {}: {}", text(&line["time"]), text(&line["source"]), one_line(text(&line["message"])))
+                })
                 .collect();
-            let _ = write!(out, "\nThe last lines of its logs, as they stand there:\n\n{}", fenced(&lines.join("\n"), "text"));
+            let _ = write!(
+                out,
+                "\nThe last lines of its logs, as they stand there:\n\n{}",
+                fenced(&lines.join("\n"), "text")
+            );
         }
         (!out.is_empty()).then(|| format!("## Evidence\n\n{}", out.trim_start_matches('\n')))
     }
@@ -155,10 +162,17 @@ impl Page<'_> {
         for it in hypotheses.iter().take(ROWS).filter(|it| it["confidence"].as_f64().unwrap_or(0.0) > 0.0) {
             let all = |key: &str| texts(&it[key]).map(inline).collect::<Vec<_>>().join("; ");
             let confidence = it["confidence"].as_f64().unwrap_or(0.0);
-            let _ = writeln!(out, "| {} | {confidence:.2} | {} | {} |", inline(text(&it["root_cause"])), all("for"), all("against"));
+            let _ = writeln!(
+                out,
+                "| {} | {confidence:.2} | {} | {} |",
+                inline(text(&it["root_cause"])),
+                all("for"),
+                all("against")
+            );
         }
         for (title, key) in [("Ruled out:", "ruled_out"), ("Not known (a gap is no sign of health):", "gaps")] {
-            let lines: Vec<String> = texts(&self.details[key]).take(ROWS).map(|line| format!("- {}\n", inline(line))).collect();
+            let lines: Vec<String> =
+                texts(&self.details[key]).take(ROWS).map(|line| format!("- {}\n", inline(line))).collect();
             if !lines.is_empty() {
                 let _ = write!(out, "\n{title}\n\n{}", lines.concat());
             }
@@ -205,8 +219,18 @@ impl Page<'_> {
             .iter()
             .take(ROWS)
             .map(|it| {
-                let advice = if it.decision.advice.is_empty() { String::new() } else { format!("; advice: {}", it.decision.advice) };
-                format!("{} {}: {}: {}{advice}", clock::rfc3339(it.time_ms), it.action, words(it.decision), it.decision.reason)
+                let advice = if it.decision.advice.is_empty() {
+                    String::new()
+                } else {
+                    format!("; advice: {}", it.decision.advice)
+                };
+                format!(
+                    "{} {}: {}: {}{advice}",
+                    clock::rfc3339(it.time_ms),
+                    it.action,
+                    words(it.decision),
+                    it.decision.reason
+                )
             })
             .collect();
         list("Refused", refusals.iter().map(String::as_str))
@@ -243,7 +267,9 @@ impl Page<'_> {
 
     fn foot(&self) -> Option<String> {
         let session = super::folder_name(self.incident.session);
-        Some(format!("---\n\nEvery step is in the journal: `pi-host session show {session}`. What was observed is in `incident.json`.\n"))
+        Some(format!(
+            "---\n\nEvery step is in the journal: `pi-host session show {session}`. What was observed is in `incident.json`.\n"
+        ))
     }
 }
 
@@ -287,7 +313,8 @@ fn series(metrics: &[Value]) -> String {
         if out.is_empty() {
             out.push_str("\n| metric | of | first | lowest | highest | last |\n|---|---|---|---|---|---|\n");
         }
-        let (low, high) = values.iter().fold((*first, *first), |(low, high), value| (low.min(*value), high.max(*value)));
+        let (low, high) =
+            values.iter().fold((*first, *first), |(low, high), value| (low.min(*value), high.max(*value)));
         let dimensions = metric["dimensions"].as_object().into_iter().flatten();
         let of: Vec<String> = dimensions.map(|(_, value)| inline(text(value))).collect();
         let name = format!("{} ({})", text(&metric["name"]), text(&metric["unit"]));

@@ -25,7 +25,13 @@ impl Journal {
 
     fn add(&mut self, body: Body) {
         let sequence = self.0.len() as u64;
-        self.0.push(Entry { session: "s1".into(), sequence, time_ms: BEGIN + sequence * 100, body, hash: String::new() });
+        self.0.push(Entry {
+            session: "s1".into(),
+            sequence,
+            time_ms: BEGIN + sequence * 100,
+            body,
+            hash: String::new(),
+        });
     }
 
     fn act(&mut self, act: Act, status: Status, detail: Value) {
@@ -62,7 +68,10 @@ fn probes_from_before_the_last_change_are_none() {
     journal.act(Act::FileWrite { path: "/a".into(), bytes: 1, mode: WriteMode::Replace }, Status::Unknown, json!({}));
     (0..2).for_each(|_| journal.probe("orders", true));
     let error = done(&journal).unwrap_err();
-    assert_eq!(error, "the journal holds 2 healthy probes in a row of `orders` since the last change, and 3 are needed");
+    assert_eq!(
+        error,
+        "the journal holds 2 healthy probes in a row of `orders` since the last change, and 3 are needed"
+    );
 }
 
 #[test]
@@ -108,7 +117,9 @@ fn a_service_that_was_restarted_on_the_way_is_to_be_proved_too() {
 fn a_probe_that_failed_or_is_unknown_is_not_healthy() {
     for status in [Status::Failed, Status::Unknown, Status::Abandoned] {
         let mut journal = Journal::begin();
-        (0..3).for_each(|_| journal.act(Act::ServiceProbe { service: "orders".into() }, status, json!({ "healthy": true })));
+        (0..3).for_each(|_| {
+            journal.act(Act::ServiceProbe { service: "orders".into() }, status, json!({ "healthy": true }))
+        });
         assert!(done(&journal).is_err(), "{status:?}");
     }
 }
@@ -202,18 +213,117 @@ fn journal() -> Journal {
 }
 
 fn incident<'a>(details: &'a Value, journal: &'a Journal) -> Incident<'a> {
-    Incident { session: "sre-1", agent: "sre", status: "done", summary: "`orders` is healed.", details, entries: &journal.0 }
+    Incident {
+        session: "sre-1",
+        agent: "sre",
+        status: "done",
+        summary: "`orders` is healed.",
+        details,
+        entries: &journal.0,
+    }
 }
 
 #[test]
 fn the_report_of_a_healed_incident() {
     let (details, journal) = (details(), journal());
-    insta::assert_snapshot!(markdown(&incident(&details, &journal)), @"");
+    insta::assert_snapshot!(markdown(&incident(&details, &journal)), @r##"
+    # orders: healed
+
+    | | |
+    |---|---|
+    | root cause | bad_configuration (confidence 0.85) |
+    | alert | \`orders\` failed 3 probes in a row |
+    | the alert says | timed out |
+    | first seen | 2023-11-14T22:13:17.000Z |
+    | detected | 2023-11-14T22:13:19.500Z |
+    | time to detect | 2.5 s |
+    | time to mitigate | 5.0 s |
+    | time to verify | 6.0 s |
+    | session | sre-1 |
+    | agent | sre |
+
+    ## Summary
+
+    \`orders\` is healed.
+
+    ## What is left to do
+
+    - find out who changed the configuration
+
+    ## Timeline
+
+    | time | after | what | |
+    |---|---|---|---|
+    | 2023-11-14T22:13:20.000Z | 3.0 s | diagnosis | most likely bad_configuration |
+
+    ## Evidence
+
+    - \`/etc/orders.conf\` changed since it was last healthy
+
+    | time | source | event | |
+    |---|---|---|---|
+    | 2023-11-14T22:13:16.000Z | orders | configuration change | /etc/orders.conf |
+
+    | metric | of | first | lowest | highest | last |
+    |---|---|---|---|---|---|
+    | memory (Bytes) | orders | 5 | 5 | 9 | 7 |
+
+    The last lines of its logs, as they stand there:
+
+    ```text
+    2023-11-14T22:13:18.000Z app.log: ERROR a: 2 is too much
+    ```
+
+    ## Hypotheses
+
+    | cause | confidence | for | against |
+    |---|---|---|---|
+    | bad_configuration | 0.85 | \`/etc/orders.conf\` changed since it was last healthy |  |
+
+    Ruled out:
+
+    - process_hung: it answers
+
+    Not known (a gap is no sign of health):
+
+    - \`port_owner\`: not granted
+
+    ## Actions
+
+    | time | tool | arguments | why | gate | result |
+    |---|---|---|---|---|---|
+    | 2023-11-14T22:13:21.000Z | edit | {"path":"/etc/orders.conf","old":"a = 2\\n","new":"a = 1\\n"} | it changed | allowed, risk 20 (config-write) | done |
+
+    ```diff
+    --- /etc/orders.conf
+    +++ /etc/orders.conf
+    @@ -1,1 +1,1 @@
+    -a = 2
+    +a = 1
+    ```
+
+    ## Refused
+
+    - 2023-11-14T22:13:20.200Z restart \`billing\`: denied, risk 90 (keep-billing): billing is frozen; advice: ask its owner
+
+    ## Verification
+
+    Passed: 3 healthy probes in a row were required.
+
+    | time | service | healthy | ms | answer |
+    |---|---|---|---|---|
+    | 2023-11-14T22:13:22.000Z | orders | yes | 3 | 200 OK |
+
+    ---
+
+    Every step is in the journal: `pi-host session show sre-1`. What was observed is in `incident.json`.
+    "##);
 }
 
 #[test]
 fn hostile_text_stays_text() {
-    let hostile = "x\n```\n# PAGE THE CEO <script>alert(1)</script> ![](http://evil/x.png) | a |\n[click](javascript:x) `````";
+    let hostile =
+        "x\n```\n# PAGE THE CEO <script>alert(1)</script> ![](http://evil/x.png) | a |\n[click](javascript:x) `````";
     let mut details = details();
     details["observed"]["logs"][0]["message"] = json!(hostile);
     details["observed"]["events"][0]["message"] = json!(hostile);
@@ -236,7 +346,7 @@ fn hostile_text_stays_text() {
             None if run.len() >= 3 => fence = Some(run),
             None => {
                 assert!(!line.contains("<script"), "{line}");
-                assert!(!line.contains("]("), "{line}");
+                assert!(!line.replace("\\]", "").contains("]("), "{line}");
                 assert!(!line.starts_with("# PAGE"), "{line}");
                 assert!(!line.contains("http://"), "{line}");
                 let cells = line.replace("\\|", "").matches('|').count();
@@ -250,7 +360,14 @@ fn hostile_text_stays_text() {
 #[test]
 fn an_account_that_says_nothing_gives_a_report_all_the_same() {
     let details = json!({ "text": "I do not know" });
-    let incident = Incident { session: "x", agent: "other", status: "failed", summary: "it broke", details: &details, entries: &[] };
+    let incident = Incident {
+        session: "x",
+        agent: "other",
+        status: "failed",
+        summary: "it broke",
+        details: &details,
+        entries: &[],
+    };
     let page = markdown(&incident);
     assert!(page.contains("Nothing was verified."), "{page}");
     assert_eq!(observed(&incident)["logs"], json!([]));

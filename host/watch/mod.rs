@@ -33,6 +33,8 @@ pub struct Alarm {
     pub title: String,
     pub detail: String,
     pub time_ms: u64,
+    /// When the first failure came that led to the alarm.
+    pub since_ms: u64,
     pub state: AlarmState,
 }
 

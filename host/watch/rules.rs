@@ -26,6 +26,8 @@ pub(crate) struct Rules {
     failures_max: u32,
     phase: Phase,
     failures: u32,
+    /// When the first of these failures came.
+    failing_since_ms: u64,
     successes: u32,
     /// Times of the ends that nobody asked for, oldest first.
     ends: VecDeque<u64>,
@@ -35,7 +37,7 @@ pub(crate) struct Rules {
 
 impl Rules {
     pub(crate) fn new(failures_max: u32) -> Self {
-        Self { failures_max, phase: Phase::Quiet, failures: 0, successes: 0, ends: VecDeque::new(), quiet_until_ms: 0 }
+        Self { failures_max, phase: Phase::Quiet, failures: 0, failing_since_ms: 0, successes: 0, ends: VecDeque::new(), quiet_until_ms: 0 }
     }
 
     pub(crate) fn observe(&mut self, event: &Event) -> Option<Alarm> {
@@ -98,6 +100,9 @@ impl Rules {
         if time_ms < self.quiet_until_ms {
             return None;
         }
+        if self.failures == 0 {
+            self.failing_since_ms = time_ms;
+        }
         self.failures = self.failures.saturating_add(1);
         if self.failures < self.failures_max {
             return None;
@@ -120,6 +125,7 @@ impl Rules {
                     title: format!("`{service}` is healthy again"),
                     detail: detail.into(),
                     time_ms,
+                    since_ms: time_ms,
                     state: AlarmState::Recovered,
                 })
             }
@@ -136,7 +142,9 @@ impl Rules {
             return None;
         }
         self.phase = Phase::Open { is_recovered: false };
-        Some(Alarm { service: service.into(), title, detail, time_ms, state: AlarmState::Raised })
+        let probe = (self.failures > 0).then_some(self.failing_since_ms);
+        let since_ms = probe.into_iter().chain(self.ends.front().copied()).min().unwrap_or(time_ms);
+        Some(Alarm { service: service.into(), title, detail, time_ms, since_ms, state: AlarmState::Raised })
     }
 }
 
@@ -180,6 +188,7 @@ mod tests {
         let alarm = rules.observe(&probed(false, 6)).unwrap();
         assert_eq!((alarm.state, alarm.time_ms, alarm.detail.as_str()), (AlarmState::Raised, 6, "500: no"));
         assert_eq!(alarm.title, "`web` failed 3 probes in a row");
+        assert_eq!(alarm.since_ms, 4);
     }
 
     #[test]

@@ -74,7 +74,9 @@ fn once(
         let mut deed = Deed { time_ms, call: call.clone(), result: result.clone(), note: None };
         let ended = match result {
             Ok(_) => Some(Ended::Done),
-            Err(trouble @ (Trouble::Refused { .. } | Trouble::NotGranted(_))) => Some(Ended::Barred(trouble.to_string())),
+            Err(trouble @ (Trouble::Refused { .. } | Trouble::NotGranted(_))) => {
+                Some(Ended::Barred(trouble.to_string()))
+            }
             Err(Trouble::Failed(text)) => Some(Ended::Failed(text)),
             Err(Trouble::Unknown(_)) => match is_done(world) {
                 Some(true) => {

@@ -45,6 +45,9 @@ pub fn root_dependency<'a>(observation: &'a Observation, subject: &'a Subject) -
 fn dependency(observation: &Observation, subject: &Subject) -> Vec<String> {
     let name = &subject.name;
     let Some(root) = root_dependency(observation, subject) else {
+        if !subject.is_supervised() {
+            return vec![format!("bring `{name}` back: it is not one of the services that are started here")];
+        }
         return vec![format!("find the dependency that the messages of `{name}` name, and declare it in `depends_on`")];
     };
     let detail = root.probes.iter().rev().find(|(_, probe)| !probe.healthy).map(|(_, probe)| quote(&probe.detail));
@@ -58,8 +61,12 @@ fn configuration(subject: &Subject) -> Vec<String> {
     let changes = subject.changes.iter().flatten();
     let mut steps: Vec<String> = changes
         .map(|change| match Patch::back(change) {
-            Some(_) => format!("take the change of `{}` back, or correct it, and restart `{}`", change.path, subject.name),
-            None => format!("look at `{}`: it is new, gone or no text, so that it cannot be taken back here", change.path),
+            Some(_) => {
+                format!("take the change of `{}` back, or correct it, and restart `{}`", change.path, subject.name)
+            }
+            None => {
+                format!("look at `{}`: it is new, gone or no text, so that it cannot be taken back here", change.path)
+            }
         })
         .collect();
     steps.push("find out who changed the configuration, so that the change does not come back".into());
@@ -72,7 +79,8 @@ fn storage(subject: &Subject) -> Vec<String> {
     let Some(disk) = full else {
         return vec![format!("make room where `{}` writes", subject.name)];
     };
-    let files: Vec<_> = disk.files.iter().take(3).map(|file| format!("`{}` ({} bytes)", file.path, file.bytes)).collect();
+    let files: Vec<_> =
+        disk.files.iter().take(3).map(|file| format!("`{}` ({} bytes)", file.path, file.bytes)).collect();
     vec![format!("make room in `{}`; its largest files are {}", disk.path, files.join(", "))]
 }
 

@@ -208,7 +208,8 @@ mod tests {
 
     #[test]
     fn tells_the_ways_in_which_a_probe_fails() {
-        let probe = |detail: &str, status_code| ProbeResult { detail: detail.into(), status_code, ..Default::default() };
+        let probe =
+            |detail: &str, status_code| ProbeResult { detail: detail.into(), status_code, ..Default::default() };
         assert_eq!(probe("timed out after 500 ms", None).class(), ProbeClass::TimedOut);
         assert_eq!(probe("Connection refused", None).class(), ProbeClass::Refused);
         assert_eq!(probe("503 upstream timed out", Some(503)).class(), ProbeClass::ServerError);

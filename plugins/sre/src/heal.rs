@@ -19,6 +19,9 @@ use crate::world::{Level, World};
 /// A life that is longer than this was no crash of a loop.
 const CRASH_LIFE_MS_MAX: u64 = 60_000;
 
+/// Waits for a dependency in other hands, in one incident.
+const WAITS_MAX: u32 = 3;
+
 /// What the agent was woken for.
 #[derive(Clone, Debug)]
 pub struct Incident {
@@ -30,7 +33,13 @@ pub struct Incident {
 }
 
 /// Work on `incident` to its end.
-pub fn heal(world: &mut dyn World, incident: Incident, services: Vec<Description>, gaps: Vec<String>, settings: Settings) -> Outcome {
+pub fn heal(
+    world: &mut dyn World,
+    incident: Incident,
+    services: Vec<Description>,
+    gaps: Vec<String>,
+    settings: Settings,
+) -> Outcome {
     let begin_ms = world.now_ms();
     let mut record = Record::new(incident.id, incident.alert, incident.target.clone(), gaps);
     record.tell(incident.onset_ms.min(begin_ms), "alert", format!("the alert for `{}` was raised", incident.target));
@@ -52,6 +61,7 @@ pub fn heal(world: &mut dyn World, incident: Incident, services: Vec<Description
         treated: Vec::new(),
         disproved: Vec::new(),
         attempts: 0,
+        waits: 0,
         last_act_ms: None,
         has_failed: false,
         is_unsteady: false,
@@ -76,6 +86,7 @@ struct Healer<'w> {
     /// Causes whose treatment changed nothing.
     disproved: Vec<Cause>,
     attempts: u32,
+    waits: u32,
     last_act_ms: Option<u64>,
     /// The fault was seen, and not only reported.
     has_failed: bool,
@@ -136,9 +147,20 @@ impl Healer<'_> {
                     if self.prove() {
                         return self.finish();
                     }
-                    return self.escalate(&observation, &diagnosis, "it comes and goes, and no act within reach answers that");
+                    return self.escalate(
+                        &observation,
+                        &diagnosis,
+                        "it comes and goes, and no act within reach answers that",
+                    );
                 }
-                Plan::GiveUp => return self.escalate(&observation, &diagnosis, "no act within reach answers what was found"),
+                // What no act mends may still pass.
+                Plan::GiveUp if !self.memory.waited.contains(&self.target) => {
+                    let target = self.target.clone();
+                    self.wait(&target, self.settings.persist_ms, "the fault may pass by itself");
+                }
+                Plan::GiveUp => {
+                    return self.escalate(&observation, &diagnosis, "no act within reach answers what was found");
+                }
             }
         }
         let observation = observe(self.world, &self.services, &self.target, &self.settings);
@@ -204,7 +226,14 @@ impl Healer<'_> {
         is_restarted || !self.is_down(service)
     }
 
-    fn take(&mut self, step: &Step, cause: Cause, why: &str, condition: Option<&Condition>, face: Option<Face>) -> Ended {
+    fn take(
+        &mut self,
+        step: &Step,
+        cause: Cause,
+        why: &str,
+        condition: Option<&Condition>,
+        face: Option<Face>,
+    ) -> Ended {
         self.say(Level::Info, &format!("{}: {}", step.words(), cause.name()));
         let mut deeds = Vec::new();
         let ended = perform(self.world, step, condition, &mut deeds);
@@ -269,18 +298,27 @@ impl Healer<'_> {
         subjects.iter().any(|subject| subject.condition().is_some_and(Condition::is_down))
     }
 
+    /// Look again and again, until `service` is well or the time is over. A dependency whose process
+    /// changes meanwhile is in other hands, and is waited for once more.
     fn wait(&mut self, service: &str, ms: u32, why: &str) {
-        self.memory.waited.push(service.to_owned());
         let begin = self.world.now_ms();
         self.record.tell(begin, "wait", format!("up to {ms} ms for `{service}`: {why}"));
+        let mut subjects = [Subject { name: service.to_owned(), ..Subject::default() }];
         loop {
-            let mut subjects = [Subject { name: service.to_owned(), ..Subject::default() }];
             sample(self.world, &mut subjects, &mut Vec::new());
-            let is_well = subjects.iter().all(|it| it.healthy_probes() > 0 && !it.is_sick());
+            let is_well = subjects.iter().all(|it| {
+                let is_answered = it.probes.last().is_some_and(|(_, probe)| probe.healthy);
+                is_answered && !it.condition().is_some_and(Condition::is_down)
+            });
             if is_well || self.world.now_ms().saturating_sub(begin) >= u64::from(ms) {
-                return;
+                break;
             }
             self.world.sleep(self.settings.verify_interval_ms);
+        }
+        self.waits += 1;
+        let is_in_other_hands = service != self.target && subjects.iter().any(Subject::changed_process);
+        if !is_in_other_hands || self.waits >= WAITS_MAX {
+            self.memory.waited.push(service.to_owned());
         }
     }
 
@@ -356,7 +394,11 @@ impl Healer<'_> {
             self.disproved.push(trial.cause);
         }
         if act::contents(self.world, &patch.path).is_some_and(|text| text != patch.to) {
-            self.record.tell(now, "kept", format!("`{}` was changed by somebody else since, and is left alone", patch.path));
+            self.record.tell(
+                now,
+                "kept",
+                format!("`{}` was changed by somebody else since, and is left alone", patch.path),
+            );
             return;
         }
         let inverse = Step::Patch { service: service.clone(), patch: patch.inverse() };
@@ -372,15 +414,29 @@ impl Healer<'_> {
                     action.is_undone = true;
                 }
             }
-            self.record.tell(now, "undone", format!("the patch of `{}` changed nothing and was taken back", patch.path));
+            self.record.tell(
+                now,
+                "undone",
+                format!("the patch of `{}` changed nothing and was taken back", patch.path),
+            );
         } else {
-            self.record.tell(now, "failed", format!("the patch of `{}` changed nothing, and could not be taken back", patch.path));
+            self.record.tell(
+                now,
+                "failed",
+                format!("the patch of `{}` changed nothing, and could not be taken back", patch.path),
+            );
         }
     }
 
     fn finish(mut self) -> Outcome {
-        let treated: Vec<Cause> = self.treated.iter().map(|(cause, _)| *cause).filter(|cause| !self.disproved.contains(cause)).collect();
-        let seen = self.record.diagnoses.iter().map(|(_, it)| it.top()).find(|cause| !matches!(cause, Cause::Healthy | Cause::Unknown));
+        let treated: Vec<Cause> =
+            self.treated.iter().map(|(cause, _)| *cause).filter(|cause| !self.disproved.contains(cause)).collect();
+        let seen = self
+            .record
+            .diagnoses
+            .iter()
+            .map(|(_, it)| it.top())
+            .find(|cause| !matches!(cause, Cause::Healthy | Cause::Unknown));
         let is_dependency = self.treated.iter().any(|(_, service)| *service != self.target);
         let cause = match treated.first() {
             // What explains the alert of this service is that the other one was down.
@@ -397,18 +453,35 @@ impl Healer<'_> {
             next_steps: self.follow_up(cause),
         };
         let required = self.record.proof.as_ref().map_or(0, |proof| proof.required);
-        let done: Vec<String> = self.record.actions.iter().filter(|it| it.deed.result.is_ok() && !it.is_undone && !it.is_inverse).map(|it| it.deed.call.tool.to_owned()).collect();
+        let done: Vec<String> = self
+            .record
+            .actions
+            .iter()
+            .filter(|it| it.deed.result.is_ok() && !it.is_undone && !it.is_inverse)
+            .map(|it| it.deed.call.tool.to_owned())
+            .collect();
         let name = &self.target;
         let summary = match status {
             Status::NothingToDo if self.has_failed => {
-                format!("`{name}` recovered by itself or by other hands: {required} probes in a row were answered well, and nothing was changed here.")
+                format!(
+                    "`{name}` recovered by itself or by other hands: {required} probes in a row were answered well, and nothing was changed here."
+                )
             }
             Status::NothingToDo => {
-                format!("`{name}` is healthy: {required} probes in a row were answered well, and nothing was changed. The alert was noise, or the fault had passed before it was looked at.")
+                format!(
+                    "`{name}` is healthy: {required} probes in a row were answered well, and nothing was changed. The alert was noise, or the fault had passed before it was looked at."
+                )
             }
             _ => {
-                let done = if done.is_empty() { "nothing that is known to have taken effect".to_owned() } else { done.join(", ") };
-                format!("`{name}` is healed. The cause was {}; what was done: {done}. {required} healthy probes in a row prove it.", cause.name())
+                let done = if done.is_empty() {
+                    "nothing that is known to have taken effect".to_owned()
+                } else {
+                    done.join(", ")
+                };
+                format!(
+                    "`{name}` is healed. The cause was {}; what was done: {done}. {required} healthy probes in a row prove it.",
+                    cause.name()
+                )
             }
         };
         self.say(Level::Info, &summary);
@@ -418,7 +491,8 @@ impl Healer<'_> {
     fn escalate(mut self, observation: &Observation, diagnosis: &Diagnosis, reason: &str) -> Outcome {
         self.undo_trials();
         let subject = observation.target().cloned().unwrap_or_default();
-        let open = diagnosis.hypotheses.iter().find(|it| !self.disproved.contains(&it.cause) && it.cause != Cause::Healthy);
+        let open =
+            diagnosis.hypotheses.iter().find(|it| !self.disproved.contains(&it.cause) && it.cause != Cause::Healthy);
         let cause = open.filter(|it| it.confidence >= PLAUSIBLE * 0.8).map_or(Cause::Unknown, |it| it.cause);
         let confidence = open.filter(|it| it.cause == cause).map_or_else(|| self.confidence(cause), |it| it.confidence);
         let mut steps = next_steps(cause, observation, &subject);
@@ -433,9 +507,13 @@ impl Healer<'_> {
             (Cause::DependencyDown, Some(root)) => format!(" (`{}`)", root.name),
             _ => String::new(),
         };
-        let refused = self.record.refusals.first().map(|text| format!(" Something was refused: {text}.")).unwrap_or_default();
+        let refused =
+            self.record.refusals.first().map(|text| format!(" Something was refused: {text}.")).unwrap_or_default();
         let step = verdict.next_steps.first().cloned().unwrap_or_default();
-        let summary = format!("`{name}` is not healed; a person has to go on: {reason}. Most likely cause: {}{named}.{refused} Next: {step}.", cause.name());
+        let summary = format!(
+            "`{name}` is not healed; a person has to go on: {reason}. Most likely cause: {}{named}.{refused} Next: {step}.",
+            cause.name()
+        );
         self.say(Level::Warn, &summary);
         let now = self.world.now_ms();
         self.record.tell(now, "escalated", reason);
@@ -451,7 +529,9 @@ impl Healer<'_> {
         match cause {
             Cause::StorageFull => steps.push("have the logs rotated by themselves, or give them more room".into()),
             Cause::PortConflict => steps.push("find out who started the process that held the port".into()),
-            Cause::ProcessHung => steps.push("find out why it hung: it was started again, and that mends no defect".into()),
+            Cause::ProcessHung => {
+                steps.push("find out why it hung: it was started again, and that mends no defect".into())
+            }
             Cause::OomKilled => steps.push("watch its memory".into()),
             _ => {}
         }

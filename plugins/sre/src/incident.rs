@@ -94,8 +94,22 @@ impl Record {
 
     pub fn proved(&mut self, proof: Proof) {
         for probed in &proof.probes {
-            self.point("probe_latency", "Milliseconds", &probed.service, "", probed.time_ms, f64::from(probed.result.latency_ms));
-            self.point("probe_healthy", "Count", &probed.service, "", probed.time_ms, f64::from(u8::from(probed.result.healthy)));
+            self.point(
+                "probe_latency",
+                "Milliseconds",
+                &probed.service,
+                "",
+                probed.time_ms,
+                f64::from(probed.result.latency_ms),
+            );
+            self.point(
+                "probe_healthy",
+                "Count",
+                &probed.service,
+                "",
+                probed.time_ms,
+                f64::from(u8::from(probed.result.healthy)),
+            );
         }
         self.proof = Some(proof);
     }
@@ -113,7 +127,11 @@ impl Record {
 
     /// The whole record.
     pub fn details(&self, verdict: &Verdict) -> Value {
-        let latest = self.diagnoses.iter().rev().find(|(_, it)| it.confidence(verdict.cause) > 0.0 || verdict.cause == Cause::Unknown);
+        let latest = self
+            .diagnoses
+            .iter()
+            .rev()
+            .find(|(_, it)| it.confidence(verdict.cause) > 0.0 || verdict.cause == Cause::Unknown);
         let latest = latest.or(self.diagnoses.first()).map(|(_, diagnosis)| diagnosis);
         json!({
             "version": 1,

@@ -5,8 +5,7 @@
 pub fn rfc3339(time_ms: u64) -> String {
     let (days, rest) = (time_ms / 86_400_000, time_ms % 86_400_000);
     let (year, month, day) = civil(i64::try_from(days).unwrap_or(i64::MAX / 2));
-    let (hour, minute, second, ms) =
-        (rest / 3_600_000, rest / 60_000 % 60, rest / 1_000 % 60, rest % 1_000);
+    let (hour, minute, second, ms) = (rest / 3_600_000, rest / 60_000 % 60, rest / 1_000 % 60, rest % 1_000);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
 }
 
@@ -20,8 +19,7 @@ pub fn parse(text: &str) -> Option<u64> {
     let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
     let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
     let rest = text.get(19..)?;
-    let decimals: String =
-        rest.strip_prefix('.').unwrap_or("").chars().take_while(char::is_ascii_digit).collect();
+    let decimals: String = rest.strip_prefix('.').unwrap_or("").chars().take_while(char::is_ascii_digit).collect();
     let ms: i64 = format!("{decimals:0<3}").get(..3)?.parse().ok()?;
     let zone = rest.trim_start_matches('.').trim_start_matches(|c: char| c.is_ascii_digit());
     let offset_minutes = offset(zone)?;

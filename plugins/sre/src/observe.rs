@@ -51,11 +51,7 @@ impl Observation {
 
     /// The declared dependencies of `subject` that were seen.
     pub fn dependencies<'a>(&'a self, subject: &'a Subject) -> impl Iterator<Item = &'a Subject> {
-        subject
-            .description
-            .iter()
-            .flat_map(|description| &description.depends_on)
-            .filter_map(|name| self.subject(name))
+        subject.description.iter().flat_map(|description| &description.depends_on).filter_map(|name| self.subject(name))
     }
 }
 
@@ -165,7 +161,8 @@ fn subjects(services: &[Description], target: &str, gaps: &mut Vec<String>) -> V
         let description = services.iter().find(|service| service.name == name).cloned();
         match &description {
             Some(description) => waiting.extend(description.depends_on.iter().cloned()),
-            None => gaps.push(format!("`{name}` is not among the services of the grant: nothing is known of how it is set up")),
+            None => gaps
+                .push(format!("`{name}` is not among the services of the grant: nothing is known of how it is set up")),
         }
         subjects.push(Subject { name, description, ..Subject::default() });
     }
@@ -200,8 +197,7 @@ pub fn sample(world: &mut dyn World, subjects: &mut [Subject], gaps: &mut Vec<St
 
 fn read_evidence(world: &mut dyn World, subject: &mut Subject, settings: &Settings, gaps: &mut Vec<String>) {
     let name = &subject.name;
-    let ports: Vec<u16> =
-        subject.description.iter().flat_map(|it| it.ports.iter().copied()).take(PORTS_MAX).collect();
+    let ports: Vec<u16> = subject.description.iter().flat_map(|it| it.ports.iter().copied()).take(PORTS_MAX).collect();
     let mut calls = vec![
         Call::new("service_logs", json!({ "name": name, "lines": settings.log_lines })),
         Call::new("service_changes", json!({ "name": name })),
@@ -251,7 +247,11 @@ mod tests {
 
     #[test]
     fn a_ring_of_dependencies_ends() {
-        let service = |name: &str, on: &str| Description { name: name.into(), depends_on: vec![on.into()], ..Description::default() };
+        let service = |name: &str, on: &str| Description {
+            name: name.into(),
+            depends_on: vec![on.into()],
+            ..Description::default()
+        };
         let subjects = subjects(&[service("a", "b"), service("b", "a")], "a", &mut Vec::new());
         assert_eq!(subjects.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
     }

@@ -153,7 +153,8 @@ impl<'a> Symptoms<'a> {
     /// Points for a sign: many in a failing answer or in last words, fewer in the logs.
     fn sign(&self, case: &mut Case, sign: Sign, loud: i32, quiet: i32) -> bool {
         let find = |texts: &[&str]| {
-            let mut hits = texts.iter().rev().flat_map(|text| text.lines()).filter(|line| signs_of(line).contains(&sign));
+            let mut hits =
+                texts.iter().rev().flat_map(|text| text.lines()).filter(|line| signs_of(line).contains(&sign));
             hits.next().map(|first| (quote(first), 1 + hits.count()))
         };
         if let Some((line, _)) = find(&self.loud) {
@@ -233,8 +234,12 @@ impl<'a> Symptoms<'a> {
             case.favour(10, "its process lives, and did not end of late");
         }
         match self.condition.and_then(|condition| condition.cpu_load) {
-            Some(load) if is_silent && load < 0.03 => case.favour(10, format!("it makes no progress: {load:.2} of a core")),
-            Some(load) if timeouts > 0 && load >= 0.9 => case.favour(20, format!("it is busy ({load:.2} of a core) and answers nothing")),
+            Some(load) if is_silent && load < 0.03 => {
+                case.favour(10, format!("it makes no progress: {load:.2} of a core"))
+            }
+            Some(load) if timeouts > 0 && load >= 0.9 => {
+                case.favour(20, format!("it is busy ({load:.2} of a core) and answers nothing"))
+            }
             _ => {}
         }
         if is_silent && self.subject.logs.as_ref().is_some_and(|lines| !lines.is_empty()) && self.quiet.is_empty() {
@@ -244,7 +249,11 @@ impl<'a> Symptoms<'a> {
             self.sign(&mut case, Sign::Deadlock, 15, 15);
         }
         let listens = self.subject.ports.iter().any(|(_, owner)| owner.is_some());
-        if self.count(ProbeClass::Refused) > 0 && !listens && !self.subject.ports.is_empty() && self.uptime_ms() >= GROWN_UP_MS {
+        if self.count(ProbeClass::Refused) > 0
+            && !listens
+            && !self.subject.ports.is_empty()
+            && self.uptime_ms() >= GROWN_UP_MS
+        {
             case.favour(50, "its process lives, and listens on none of its ports any more");
         }
         if self.count(ProbeClass::ServerError) + self.count(ProbeClass::OtherAnswer) > 0 {
@@ -293,7 +302,14 @@ impl<'a> Symptoms<'a> {
         }
         for (port, owner) in self.foreign_owners() {
             match &owner.service {
-                None => case.favour(60, format!("process {} (`{}`), which belongs to no service, listens on its port {port}", owner.pid, quote(&owner.command))),
+                None => case.favour(
+                    60,
+                    format!(
+                        "process {} (`{}`), which belongs to no service, listens on its port {port}",
+                        owner.pid,
+                        quote(&owner.command)
+                    ),
+                ),
                 Some(other) => case.favour(50, format!("the service `{other}` listens on its port {port}")),
             }
         }
@@ -319,7 +335,8 @@ impl<'a> Symptoms<'a> {
             case.favour(45, "its process ended because a file reached its size limit (signal 25)");
         }
         if let Some(disk) = self.fullest_disk() {
-            let left = format!("{} of {} bytes are left in `{}`", disk.available_bytes, disk.total_bytes, quote(&disk.path));
+            let left =
+                format!("{} of {} bytes are left in `{}`", disk.available_bytes, disk.total_bytes, quote(&disk.path));
             let share = disk.available_share();
             if is_full(disk) {
                 case.favour(60, left);
@@ -383,7 +400,13 @@ impl<'a> Symptoms<'a> {
         let mut case = Case::new(Cause::DependencyDown);
         for dependency in &self.sick_dependencies {
             let probes = dependency.failed_probes();
-            case.favour(55, format!("its dependency `{}` fails {probes} of {} probes", dependency.name, dependency.probes.len()));
+            case.favour(
+                55,
+                format!("its dependency `{}` fails {probes} of {} probes", dependency.name, dependency.probes.len()),
+            );
+        }
+        if self.condition.is_some_and(|it| it.state == "external") && self.subject.is_sick() {
+            case.favour(60, "it is not one of ours, and fails its probe");
         }
         let answers_badly = self.count(ProbeClass::ServerError) > 0;
         let is_silent = self.count(ProbeClass::TimedOut) > 0;
@@ -392,7 +415,8 @@ impl<'a> Symptoms<'a> {
                 case.favour(15, "its own process lives and cannot do its work");
             }
             self.sign(&mut case, Sign::Unreachable, 15, 10);
-            let is_named = |subject: &&&Subject| self.loud.iter().chain(&self.quiet).any(|text| names(text, &subject.name));
+            let is_named =
+                |subject: &&&Subject| self.loud.iter().chain(&self.quiet).any(|text| names(text, &subject.name));
             if let Some(dependency) = self.sick_dependencies.iter().find(is_named) {
                 case.favour(10, format!("its own messages name `{}`", dependency.name));
             }
@@ -462,7 +486,10 @@ impl<'a> Symptoms<'a> {
             [] if self.is_down() => case.favour(25, "its process is not running"),
             [] => case.against(70, "its process did not end of late"),
             [exit] => case.favour(30, format!("its process {}", exit.words())),
-            [exit, ..] => case.favour(50, format!("its process ended {} times of late, at last it {}", self.exits.len(), exit.words())),
+            [exit, ..] => case.favour(
+                50,
+                format!("its process ended {} times of late, at last it {}", self.exits.len(), exit.words()),
+            ),
         }
         if !self.exits.is_empty() && self.is_down() {
             case.favour(20, "it is not running");
@@ -510,9 +537,8 @@ pub fn recent_exits(condition: Option<&Condition>, moment: Moment) -> Vec<&Exit>
     let Some(condition) = condition else {
         return Vec::new();
     };
-    let is_recent = |(index, exit): &(usize, &Exit)| {
-        exit.time_ms >= moment.since_ms || (*index == 0 && condition.is_down())
-    };
+    let is_recent =
+        |(index, exit): &(usize, &Exit)| exit.time_ms >= moment.since_ms || (*index == 0 && condition.is_down());
     condition.exits.iter().enumerate().filter(is_recent).map(|(_, exit)| exit).collect()
 }
 

@@ -36,7 +36,9 @@ impl Patch {
     pub fn back(change: &Change) -> Option<Self> {
         match (&change.after, &change.before) {
             (Some(after), Some(before)) if after != before => Some(Self::new(&change.path, after, before)),
-            (None, Some(before)) => Some(Self { path: change.path.clone(), from: String::new(), to: before.clone(), edit: None }),
+            (None, Some(before)) => {
+                Some(Self { path: change.path.clone(), from: String::new(), to: before.clone(), edit: None })
+            }
             _ => None,
         }
     }
@@ -60,14 +62,8 @@ impl Patch {
             let shown = before.len() + after.len();
             let (removed, added) = (hunk.old.1 - hunk.old.0, hunk.new.1 - hunk.new.0);
             let start_new = hunk.new.0.saturating_sub(before.len());
-            let _ = writeln!(
-                text,
-                "@@ -{},{} +{},{} @@",
-                before.start + 1,
-                shown + removed,
-                start_new + 1,
-                shown + added
-            );
+            let _ =
+                writeln!(text, "@@ -{},{} +{},{} @@", before.start + 1, shown + removed, start_new + 1, shown + added);
             let mut put = |mark: char, lines: Option<&[&str]>| {
                 for line in lines.unwrap_or_default() {
                     let _ = writeln!(text, "{mark}{}", line.trim_end_matches(['\n', '\r']));
@@ -169,7 +165,8 @@ fn hunks(old: &[&str], new: &[&str]) -> Vec<Hunk> {
     let head = old.iter().zip(new).take_while(|(a, b)| a == b).count();
     let rest = old.len().min(new.len()) - head;
     let tail = old.iter().rev().zip(new.iter().rev()).take(rest).take_while(|(a, b)| a == b).count();
-    let (a, b) = (old.get(head..old.len() - tail).unwrap_or_default(), new.get(head..new.len() - tail).unwrap_or_default());
+    let (a, b) =
+        (old.get(head..old.len() - tail).unwrap_or_default(), new.get(head..new.len() - tail).unwrap_or_default());
     if a.is_empty() && b.is_empty() {
         return Vec::new();
     }
@@ -283,7 +280,8 @@ mod tests {
             (state >> 33) % below
         };
         for _ in 0..2_000 {
-            let mut text = || (0..1 + next(8)).map(|_| ["a\n", "b\n", "c\n", "a"][next(4) as usize]).collect::<String>();
+            let mut text =
+                || (0..1 + next(8)).map(|_| ["a\n", "b\n", "c\n", "a"][next(4) as usize]).collect::<String>();
             let (from, to) = (text(), text());
             assert_eq!(apply(&Patch::new("f", &from, &to)), to, "{from:?} -> {to:?}");
         }
@@ -297,7 +295,12 @@ mod tests {
 
     #[test]
     fn tells_a_release_from_a_setting() {
-        let change = |before: &str, after: &str| Change { path: "/a".into(), modified_ms: 0, before: Some(before.into()), after: Some(after.into()) };
+        let change = |before: &str, after: &str| Change {
+            path: "/a".into(),
+            modified_ms: 0,
+            before: Some(before.into()),
+            after: Some(after.into()),
+        };
         assert!(is_release(&change("version = 1\n", "version = 2\n")));
         assert!(!is_release(&change("version = 1\nport = 1\n", "version = 2\nport = 2\n")));
         assert!(!is_release(&change("a\n", "a\n")));

@@ -132,7 +132,8 @@ fn plan_within(
                 if !memory.waited.contains(&dependency.name) {
                     return Plan::Wait {
                         service: dependency.name.clone(),
-                        ms: settings.dependency_wait_ms,
+                        // Its own session, if there is one, watches it that long before its first act.
+                        ms: settings.dependency_wait_ms.max(settings.persist_ms + settings.settle_ms_max),
                         why: format!("the dependency `{}` is sick, and may be in other hands already", dependency.name),
                     };
                 }
@@ -199,11 +200,7 @@ fn ladder(cause: Cause, subject: &Subject) -> Vec<Vec<Step>> {
 
 fn patches(subject: &Subject) -> Vec<Step> {
     let changes = subject.changes.as_deref().unwrap_or_default();
-    changes
-        .iter()
-        .filter_map(Patch::back)
-        .map(|patch| Step::Patch { service: subject.name.clone(), patch })
-        .collect()
+    changes.iter().filter_map(Patch::back).map(|patch| Step::Patch { service: subject.name.clone(), patch }).collect()
 }
 
 /// The service's own logs on its full disks, the largest first.
@@ -211,7 +208,8 @@ fn rotations(subject: &Subject) -> Vec<Step> {
     let (Some(description), Some(condition)) = (&subject.description, subject.condition()) else {
         return Vec::new();
     };
-    let mut disks: Vec<_> = condition.disks.iter().filter(|disk| is_full(disk) || disk.available_share() <= 0.1).collect();
+    let mut disks: Vec<_> =
+        condition.disks.iter().filter(|disk| is_full(disk) || disk.available_share() <= 0.1).collect();
     disks.sort_by(|a, b| a.available_share().total_cmp(&b.available_share()));
     let mut steps = Vec::new();
     for disk in disks {
@@ -287,11 +285,13 @@ fn wait_first(subject: &Subject, cause: Cause, memory: &Memory, settings: &Setti
     let name = &subject.name;
     let condition = subject.condition()?;
     // A full disk and a taken port do not pass, nor does what has ended more than once.
-    let is_lasting = matches!(cause, Cause::StorageFull | Cause::PortConflict) || recent_exits(Some(condition), moment).len() > 1;
+    let is_lasting =
+        matches!(cause, Cause::StorageFull | Cause::PortConflict) || recent_exits(Some(condition), moment).len() > 1;
     if is_lasting || memory.waited.contains(name) || memory.owed.contains_key(name) {
         return None;
     }
-    let is_starting = condition.is_down() || condition.uptime_ms.is_some_and(|ms| ms < u64::from(settings.settle_ms_max));
+    let is_starting =
+        condition.is_down() || condition.uptime_ms.is_some_and(|ms| ms < u64::from(settings.settle_ms_max));
     let (ms, why) = if is_starting {
         (settings.settle_ms_max, "it is being started, and may come by itself")
     } else {

@@ -27,7 +27,8 @@ pub struct Settings {
     pub watch_ms_max: u32,
     /// Between one attempt and the next.
     pub cooldown_ms: u32,
-    /// How long a sick dependency gets to recover by other hands before it is touched.
+    /// How long a sick dependency gets to recover by other hands before it is touched; never less
+    /// than `persist_ms` and `settle_ms_max` together.
     pub dependency_wait_ms: u32,
     /// Probes of an observation: several, because a fault may come and go.
     pub observe_probes: u32,
@@ -50,7 +51,7 @@ impl Default for Settings {
             settle_ms_max: 6_000,
             watch_ms_max: 20_000,
             cooldown_ms: 1_000,
-            dependency_wait_ms: 8_000,
+            dependency_wait_ms: 10_000,
             observe_probes: 3,
             observe_interval_ms: 250,
             evidence_window_ms: 15_000,
@@ -67,8 +68,8 @@ impl Settings {
     /// A sentence that names the setting.
     pub fn parse(config: &str) -> Result<Self, String> {
         let text = if config.trim().is_empty() { "{}" } else { config };
-        let settings: Self =
-            serde_json::from_str(text).map_err(|error| format!("the settings of the agent `sre` are wrong: {error}"))?;
+        let settings: Self = serde_json::from_str(text)
+            .map_err(|error| format!("the settings of the agent `sre` are wrong: {error}"))?;
         let bounds = [
             ("attempts_max", settings.attempts_max, 0, 50),
             ("restarts_max", settings.restarts_max, 0, 20),

@@ -284,8 +284,12 @@ impl Simulation {
                 self.probes += 1;
                 let service = self.services.iter().find(|it| it.name == name).ok_or_else(unknown_service)?;
                 Ok(match self.answer(service) {
-                    Ok(()) => json!({ "healthy": true, "latency_ms": 3, "detail": "200 OK", "status_code": 200, "exit_code": null }),
-                    Err((status, detail)) => json!({ "healthy": false, "latency_ms": 9, "detail": detail, "status_code": status, "exit_code": null }),
+                    Ok(()) => {
+                        json!({ "healthy": true, "latency_ms": 3, "detail": "200 OK", "status_code": 200, "exit_code": null })
+                    }
+                    Err((status, detail)) => {
+                        json!({ "healthy": false, "latency_ms": 9, "detail": detail, "status_code": status, "exit_code": null })
+                    }
                 })
             }
             "service_status" => {
@@ -297,7 +301,9 @@ impl Simulation {
                 let service = self.services.iter().find(|it| it.name == name).ok_or_else(unknown_service)?;
                 let mut lines = service.logs.clone();
                 if let Err((Some(_), detail)) = self.answer(service) {
-                    lines.push(json!({ "time_ms": now - 100, "source": "app.log", "message": format!("ERROR {detail}") }));
+                    lines.push(
+                        json!({ "time_ms": now - 100, "source": "app.log", "message": format!("ERROR {detail}") }),
+                    );
                 }
                 Ok(Value::Array(lines))
             }
@@ -358,9 +364,7 @@ impl Simulation {
     }
 
     fn owner(&self, port: u64) -> Value {
-        let owner = |pid: u32, command: &str, service: Option<&str>| {
-            json!({ "pid": pid, "start_time": 5, "command": command, "uid": 0, "uptime_ms": 9_000, "service": service })
-        };
+        let owner = |pid: u32, command: &str, service: Option<&str>| json!({ "pid": pid, "start_time": 5, "command": command, "uid": 0, "uptime_ms": 9_000, "service": service });
         let Some(service) = self.services.iter().find(|it| u64::from(it.port) == port && port != 0) else {
             return Value::Null;
         };

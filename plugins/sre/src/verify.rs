@@ -71,7 +71,14 @@ pub fn verify(world: &mut dyn World, settings: &Settings, demand: &Demand) -> Pr
             reason = unproved(&row, demand.life_ms);
             let Some(_) = reason else {
                 let since_ms = row.get(row.len() - demand.required as usize).map(|sweep| sweep.time_ms);
-                return Proof { required: demand.required, probes, is_passed: true, reason: String::new(), since_ms, time_ms: now };
+                return Proof {
+                    required: demand.required,
+                    probes,
+                    is_passed: true,
+                    reason: String::new(),
+                    since_ms,
+                    time_ms: now,
+                };
             };
             watch_until.get_or_insert(now + u64::from(settings.watch_ms_max));
         }
@@ -137,7 +144,10 @@ fn unproved(row: &[Sweep], life_ms: u64) -> Option<String> {
     last.subjects.iter().enumerate().find_map(|(index, subject)| {
         let condition = subject.condition()?;
         if condition.uptime_ms.is_some_and(|uptime| uptime < life_ms) {
-            return Some(format!("`{}` has not yet outlived the processes that died before it ({life_ms} ms)", subject.name));
+            return Some(format!(
+                "`{}` has not yet outlived the processes that died before it ({life_ms} ms)",
+                subject.name
+            ));
         }
         let limit = condition.memory_bytes_max? as f64;
         let points: Vec<(f64, f64)> = row

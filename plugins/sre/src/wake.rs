@@ -35,7 +35,8 @@ pub fn wake(world: &mut dyn World, task: &Task) -> Result<Outcome, String> {
     let Some(target) = target else {
         return Ok(nothing(services.len(), gaps));
     };
-    let onset_ms = alert.get("time").and_then(time_of).filter(|time| *time <= now).unwrap_or(now);
+    let onset = ["since", "time"].iter().find_map(|key| alert.get(*key).and_then(time_of));
+    let onset_ms = onset.filter(|time| *time <= now).unwrap_or(now);
     let incident = Incident { id: task.id.clone(), alert, target, onset_ms };
     Ok(heal(world, incident, services, gaps, settings))
 }
@@ -58,7 +59,9 @@ fn find(world: &mut dyn World, services: &[Description], prompt: &str) -> Option
 fn nothing(services: usize, gaps: Vec<String>) -> Outcome {
     let (status, summary) = match gaps.first() {
         Some(gap) => (Status::Escalated, format!("no service could be looked at: {gap}")),
-        None => (Status::NothingToDo, format!("none of the {services} services fails its probe, and no alert names one")),
+        None => {
+            (Status::NothingToDo, format!("none of the {services} services fails its probe, and no alert names one"))
+        }
     };
     let details = json!({ "version": 1, "root_cause": "healthy", "confidence": 0.0, "target": null, "gaps": gaps, "actions": [] });
     Outcome { status, summary, details: details.to_string() }

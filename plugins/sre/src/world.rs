@@ -25,7 +25,12 @@ impl Call {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Trouble {
     /// The gatekeeper said no.
-    Refused { action: String, rule: String, reason: String, advice: String },
+    Refused {
+        action: String,
+        rule: String,
+        reason: String,
+        advice: String,
+    },
     /// It was begun, and may have taken effect.
     Unknown(String),
     /// The tool, or what it should act on, is not within the grant.

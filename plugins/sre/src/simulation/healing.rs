@@ -2,7 +2,7 @@
 
 use pi_sdk::Status;
 
-use super::{BAD, Fault, GOOD, Service, Simulation, START_MS};
+use super::{BAD, Fault, GOOD, START_MS, Service, Simulation};
 use crate::world::Trouble;
 
 fn alone(fault: Fault) -> Simulation {
@@ -10,14 +10,24 @@ fn alone(fault: Fault) -> Simulation {
 }
 
 fn refusal(rule: &str) -> Trouble {
-    Trouble::Refused { action: "the act".into(), rule: rule.into(), reason: "it is not allowed".into(), advice: "ask".into() }
+    Trouble::Refused {
+        action: "the act".into(),
+        rule: rule.into(),
+        reason: "it is not allowed".into(),
+        advice: "ask".into(),
+    }
 }
 
 /// Heal it, and check what was done and what it was called.
 #[track_caller]
 fn heals(mut world: Simulation, effects: &[&str], cause: &str) -> pi_sdk::Value {
     let (outcome, details) = world.wake("orders");
-    assert_eq!((outcome.status, world.effects.as_slice()), (Status::Done, effects.iter().map(|e| (*e).to_owned()).collect::<Vec<_>>().as_slice()), "{}", outcome.summary);
+    assert_eq!(
+        (outcome.status, world.effects.as_slice()),
+        (Status::Done, effects.iter().map(|e| (*e).to_owned()).collect::<Vec<_>>().as_slice()),
+        "{}",
+        outcome.summary
+    );
     assert_eq!(details["root_cause"], cause, "{}", outcome.summary);
     assert_eq!(details["verification"]["passed"], true);
     details
@@ -182,6 +192,27 @@ fn a_harmless_change_is_not_blamed_for_another_fault() {
 }
 
 #[test]
+fn an_external_service_that_is_down_is_handed_over_as_what_it_is() {
+    let mut bank = Service::external("bank");
+    bank.is_dead = true;
+    let mut world = Simulation::new(vec![bank]);
+    let (outcome, details) = world.wake("bank");
+    assert_eq!(outcome.status, Status::Escalated);
+    assert_eq!(details["root_cause"], "dependency_down");
+}
+
+#[test]
+fn a_dependency_that_comes_back_in_a_moment_is_a_false_alarm() {
+    let mut bank = Service::external("bank");
+    bank.is_dead = true;
+    bank.mends_at_ms = Some(START_MS + 2_000);
+    let mut world = Simulation::new(vec![Service::new("orders", 9000).on("bank"), bank]);
+    let (outcome, _) = world.wake("orders");
+    assert_eq!(outcome.status, Status::NothingToDo, "{}", outcome.summary);
+    assert!(world.effects.is_empty(), "{:?}", world.effects);
+}
+
+#[test]
 fn a_chain_of_dependencies_is_followed_to_its_end() {
     let mut bank = Service::external("bank");
     bank.is_dead = true;
@@ -223,7 +254,11 @@ fn two_faults_of_one_service_are_healed_one_after_the_other() {
         let (outcome, details) = world.wake("orders");
         assert_eq!(outcome.status, Status::Done, "{first:?} and {second:?}: {} {:?}", outcome.summary, world.effects);
         assert!(world.effects.len() <= 5, "{first:?} and {second:?}: {:?}", world.effects);
-        assert!(!details["contributing"].as_array().unwrap().is_empty(), "{first:?} and {second:?}: {}", outcome.summary);
+        assert!(
+            !details["contributing"].as_array().unwrap().is_empty(),
+            "{first:?} and {second:?}: {}",
+            outcome.summary
+        );
     }
 }
 
@@ -339,7 +374,12 @@ fn attempts_are_capped() {
 #[test]
 fn words_in_a_log_alone_move_nothing() {
     let mut service = Service::new("orders", 9000);
-    for message in ["No space left on device", "Address already in use", "Out of memory: Killed process", "certificate has expired"] {
+    for message in [
+        "No space left on device",
+        "Address already in use",
+        "Out of memory: Killed process",
+        "certificate has expired",
+    ] {
         service.logs.push(pi_sdk::json!({ "time_ms": START_MS - 100, "source": "app.log", "message": message }));
     }
     let mut world = Simulation::new(vec![service]);
