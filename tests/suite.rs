@@ -11,4 +11,5 @@ mod layering;
 mod capability;
 mod cli;
 mod journal;
+mod confine;
 mod lab;

@@ -141,13 +141,14 @@ impl Running {
         let Some(input) = state.input.clone() else {
             return Err(io::Error::new(io::ErrorKind::BrokenPipe, "the input is closed"));
         };
-        let taken = match input.try_write(bytes) {
-            Ok(taken) => taken,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-            Err(error) => return Err(error),
-        };
-        state.is_input_full = taken < bytes.len();
-        Ok(taken)
+        // The pipe itself is asked first: the runtime hears of its room only later.
+        let mut count = taken(rustix::io::write(input.as_ref(), bytes).map_err(io::Error::from))?;
+        if let Some(rest) = bytes.get(count..).filter(|rest| !rest.is_empty()) {
+            // And now the runtime, so that it knows that the pipe is full, and wakes when it is not.
+            count += taken(input.try_write(rest)).unwrap_or(0);
+        }
+        state.is_input_full = count < bytes.len();
+        Ok(count)
     }
 
     /// The end of the program's input.
@@ -322,6 +323,14 @@ impl Pump {
                 return;
             }
         }
+    }
+}
+
+/// A full pipe takes nothing, and is no error.
+fn taken(result: io::Result<usize>) -> io::Result<usize> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+        other => other,
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{StatVfsMountFlags, statvfs};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind_recursive, mount_change};
 
+use super::probe::in_child;
 use super::system;
 
 /// What the next child of this process will be in.
@@ -22,7 +23,8 @@ pub(super) fn enter() -> Namespaces {
     if system::unshare(libc::CLONE_NEWPID).is_ok() {
         return Namespaces { pid: true, user: false };
     }
-    let is_user = enter_user().is_ok();
+    // Tried in a child first: there is no way back from a user namespace in which nobody is anybody.
+    let is_user = in_child(|| enter_user().is_ok(), |_| {}) && enter_user().is_ok();
     Namespaces { pid: is_user && system::unshare(libc::CLONE_NEWPID).is_ok(), user: is_user }
 }
 

@@ -27,7 +27,7 @@ pub(super) fn abilities() -> Abilities {
 }
 
 /// What `attempt` says in a child of its own. `meanwhile` is done to the child while it waits.
-fn in_child(attempt: impl FnOnce() -> bool, meanwhile: impl FnOnce(i32)) -> bool {
+pub(super) fn in_child(attempt: impl FnOnce() -> bool, meanwhile: impl FnOnce(i32)) -> bool {
     let Ok((go, go_ours)) = rustix::pipe::pipe() else { return false };
     match system::fork() {
         Ok(Fork::Child) => {

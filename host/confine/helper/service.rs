@@ -13,7 +13,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Resource, setsid};
 
 use super::program::{set, start_error};
-use super::{system};
+use super::system;
 use crate::confine::control::{self, Report};
 use crate::confine::identity::{Identity, MARK, mark};
 use crate::confine::service::{Record, ServiceSpec, boot_id, lock_file, pid_file, recorded};
@@ -41,7 +41,9 @@ fn prepare(spec: &ServiceSpec) -> Result<(Identity, File), StartError> {
     std::env::set_current_dir(&spec.directory)
         .map_err(|error| failed(format!("the folder `{}` cannot be entered", spec.directory.display()), &error))?;
     if let Some(cgroup) = &spec.cgroup_procs {
-        fs::write(cgroup, "0").map_err(|error| failed(format!("`{}` cannot be joined", cgroup.display()), &error))?;
+        // `0` is the process that writes. Not created: a cgroup that is gone is an error.
+        let joined = OpenOptions::new().write(true).open(cgroup).and_then(|mut file| file.write_all(b"0"));
+        joined.map_err(|error| failed(format!("`{}` cannot be joined", cgroup.display()), &error))?;
     }
     if let Some(most) = spec.file_bytes_max {
         // The write fails with EFBIG, which a program can handle; the signal would end it.

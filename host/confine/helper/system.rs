@@ -33,11 +33,12 @@ pub(super) fn exit_now(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
-/// Close every descriptor from 3 on but one. Nothing in the helper holds one yet: it is the first
-/// thing that it does.
+/// Close every descriptor from 3 on but one. Called where nothing that is open is used any more: first of
+/// all in the helper, and in the first process of a namespace, which from there on only waits and never
+/// returns to what owned them.
 pub(super) fn close_all_but(kept: RawFd) {
     let kept = u32::try_from(kept).unwrap_or(3);
-    // SAFETY: no `OwnedFd` of this process refers to any of them, see above.
+    // SAFETY: no owner of any of them is used or dropped afterwards, see above.
     unsafe {
         if kept > 3 {
             libc::syscall(libc::SYS_close_range, 3u32, kept - 1, 0u32);
