@@ -113,6 +113,9 @@ pub(crate) fn carried(words: &[Word], input: &InputWords<'_>) -> Vec<Carried> {
         "ssh" => by_ssh(words).into_iter().collect(),
         "su" | "runuser" | "script" | "flock" | "sg" if has_code_flag(words) => by_code_flag(words),
         "watch" => by_watch(words).into_iter().collect(),
+        "source" | "." => words.get(1).map(|path| Carried::File { path: path.clone() }).into_iter().collect(),
+        "docker" | "podman" | "nerdctl" => by_container(words).into_iter().collect(),
+        "kubectl" | "oc" => by_cluster(words).into_iter().collect(),
         "socat" => by_socat(words),
         _ => {
             if let Some(wrapper) = WRAPPERS.iter().find(|wrapper| wrapper.names.contains(&program)) {
@@ -171,6 +174,7 @@ fn with_assignments(words: &[Word], directory: Option<String>) -> Option<Carried
     let is_assignment = |word: &&Word| assigned_name(&word.text).is_some();
     let count = words.iter().take_while(is_assignment).count();
     let (assignments, rest) = words.split_at(count);
+    let rest = if rest.first().is_some_and(|word| word.text == "--") { &rest[1..] } else { rest };
     if rest.is_empty() {
         return None;
     }
@@ -206,7 +210,7 @@ fn by_env(words: &[Word]) -> Option<Carried> {
 }
 
 fn by_shell(words: &[Word]) -> Carried {
-    let valued = flags("-o|-O|+O|--rcfile|--init-file");
+    let valued = flags("-o|-O|--rcfile|--init-file");
     let mut has_code = false;
     let mut at = 1;
     while let Some(word) = words.get(at) {
@@ -400,6 +404,22 @@ fn by_code_flag(words: &[Word]) -> Vec<Carried> {
 fn by_watch(words: &[Word]) -> Option<Carried> {
     let rest = behind(words, &flags("-n|--interval|-q|--equexit"), 0);
     (!rest.is_empty()).then(|| Carried::Script { code: Word::plain(line_of(rest)), positional: vec![] })
+}
+
+/// `docker exec [flags] CONTAINER COMMAND`.
+fn by_container(words: &[Word]) -> Option<Carried> {
+    let at = words.iter().position(|word| !word.text.starts_with('-') && word.text == "exec")?;
+    let rest = behind(words.get(at..)?, &flags("-e|--env|-u|--user|-w|--workdir|--env-file|--detach-keys"), 1);
+    (!rest.is_empty()).then(|| command(rest.to_vec()))
+}
+
+/// `kubectl exec POD -- COMMAND`.
+fn by_cluster(words: &[Word]) -> Option<Carried> {
+    let argv = Argv::read(words, &flags("-n|--namespace|--context|--cluster|--user|--kubeconfig|-c|--container"));
+    let end = words.iter().position(|word| word.text == "--")?;
+    let is_exec = argv.operands.first().is_some_and(|word| word.text == "exec");
+    let rest = words.get(end + 1..).filter(|rest| is_exec && !rest.is_empty())?;
+    Some(command(rest.to_vec()))
 }
 
 /// `EXEC:` and `SYSTEM:` of socat run a command.

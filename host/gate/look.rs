@@ -28,7 +28,7 @@ use super::target::targets;
 /// Commands that one look follows. Danger: loops and functions that multiply.
 const COMMANDS_MAX: usize = 20_000;
 /// Carriers in carriers, functions in functions, substitutions in substitutions.
-const DEPTH_MAX: usize = 24;
+const DEPTH_MAX: usize = 40;
 /// Longest piece of a command that a finding quotes.
 const DETAIL_CHARS_MAX: usize = 200;
 /// Folders whose programs are the system's own.
@@ -82,15 +82,20 @@ impl<'g> Look<'g> {
 
     /// One command further, one level deeper; `false` when there is no more budget.
     pub(crate) fn enter(&mut self) -> bool {
-        if self.commands_left == 0 || self.depth >= DEPTH_MAX {
-            if self.commands_left > 0 {
-                self.note("too_complex", format!("it nests more than {DEPTH_MAX} deep"));
-            } else {
-                self.note("too_complex", format!("it is more than {COMMANDS_MAX} commands"));
-            }
+        if self.commands_left == 0 {
+            self.note("too_complex", format!("it is more than {COMMANDS_MAX} commands"));
             return false;
         }
         self.commands_left -= 1;
+        self.deepen()
+    }
+
+    /// One level deeper; `false` when that is too deep.
+    pub(crate) fn deepen(&mut self) -> bool {
+        if self.depth >= DEPTH_MAX {
+            self.note("too_complex", format!("it nests more than {DEPTH_MAX} deep"));
+            return false;
+        }
         self.depth += 1;
         true
     }
@@ -228,14 +233,17 @@ impl<'g> Look<'g> {
         let policy = gate.policy();
         let argv = Argv::read(line.words, policy.programs.valued(base_name(&first.text)));
         let fact = Fact::Command { argv: &argv, environment: line.environment };
+        let mut is_judged = false;
         for rule in policy.rules_for_program(argv.program) {
             if rule.when.holds(&fact, self.origin) {
+                is_judged |= rule.verdict > Verdict::Allow;
                 self.current.add(Found::by_rule(rule, quoted(&argv.line())));
             }
         }
         for target in targets(&argv) {
             if is_file_like(target.path) {
-                self.file(target.act, &[(target.path, target.is_glob)], target.is_recursive, target.mode, line.directory);
+                let path = target.path.strip_prefix("file://").unwrap_or(target.path);
+                self.file(target.act, &[(path, target.is_glob)], target.is_recursive, target.mode, line.directory);
             }
         }
         let input = InputWords { text: line.input.text.as_deref(), taint: line.input.taint };
@@ -248,7 +256,8 @@ impl<'g> Look<'g> {
             self.carried(inner, line);
             self.leave();
         }
-        if first.is_known() {
+        // A rule that decides over this command knows it better than the table of programs.
+        if first.is_known() && !is_judged {
             self.note_known(&argv, is_carrier);
         }
     }
@@ -368,7 +377,7 @@ fn is_odd(c: char) -> bool {
 
 /// Whether an operand may be a path at all: no URL, no option.
 fn is_file_like(text: &str) -> bool {
-    !text.is_empty() && text != "-" && !text.contains("://")
+    !text.is_empty() && text != "-" && (text.starts_with("file://") || !text.contains("://"))
 }
 
 fn file_detail(act: &str, paths: &[PathText<'_>], is_recursive: bool) -> String {

@@ -24,6 +24,9 @@ pub(crate) struct ProgramEntry {
     /// The subcommands that change something which can be changed back.
     #[serde(default)]
     pub write: Vec<String>,
+    /// With one of these flags it only shows what it would do.
+    #[serde(default)]
+    pub dry: Vec<String>,
 }
 
 /// What is known of a command line by its program.
@@ -51,6 +54,7 @@ struct Program {
     valued: Vec<FlagPattern>,
     read: Option<Vec<Subcommand>>,
     write: Vec<Subcommand>,
+    dry: Vec<FlagPattern>,
 }
 
 impl Programs {
@@ -65,15 +69,16 @@ impl Programs {
                     .map(|text| Subcommand::parse(text).map_err(|error| (format!("programs[{at}].{key}"), error)))
                     .collect()
             };
-            let mut valued = vec![];
-            for text in &entry.valued {
-                let patterns = FlagPattern::parse_all(text);
-                valued.extend(patterns.map_err(|error| (format!("programs[{at}].valued"), error))?);
-            }
+            let flags = |key: &str, texts: &[String]| -> Result<Vec<FlagPattern>, (String, String)> {
+                let parsed = texts.iter().map(|text| FlagPattern::parse_all(text));
+                let parsed = parsed.collect::<Result<Vec<_>, _>>().map_err(|error| (format!("programs[{at}].{key}"), error))?;
+                Ok(parsed.into_iter().flatten().collect())
+            };
+            let (valued, dry) = (flags("valued", &entry.valued)?, flags("dry", &entry.dry)?);
             let read = entry.read.as_ref().map(|texts| parse("read", texts)).transpose()?;
-            table.entries.push(Program { valued, read, write: parse("write", &entry.write)? });
+            table.entries.push(Program { valued, read, write: parse("write", &entry.write)?, dry });
             for name in &entry.names {
-                if name.contains(['*', '?', '[']) {
+                if name.contains(['*', '?']) {
                     let glob = Glob::word(name).map_err(|error| (format!("programs[{at}].names"), error))?;
                     table.by_glob.push((glob, at));
                 } else if table.by_name.insert(name.clone(), at).is_some() {
@@ -93,7 +98,7 @@ impl Programs {
     pub(crate) fn known(&self, argv: &Argv<'_>) -> Known {
         let Some(program) = self.find(argv.program) else { return Known::Unknown };
         let Some(read) = &program.read else { return Known::Reads };
-        if read.iter().any(|subcommand| subcommand.matches(argv)) || asks_for_help(argv) {
+        if read.iter().any(|subcommand| subcommand.matches(argv)) || argv.has_flag(&program.dry) || asks_for_help(argv) {
             Known::Reads
         } else if program.write.iter().any(|subcommand| subcommand.matches(argv)) {
             Known::Writes
@@ -112,5 +117,5 @@ impl Programs {
 pub(crate) fn asks_for_help(argv: &Argv<'_>) -> bool {
     let is_last = |text: &str| argv.words.len() > 1 && argv.words.last().is_some_and(|word| word.text == text);
     is_last("--help")
-        || (argv.words.len() == 2 && (is_last("--version") || is_last("-V") || is_last("-h") || is_last("version") || is_last("help")))
+        || (argv.words.len() == 2 && (is_last("--version") || is_last("-V") || is_last("-v") || is_last("-h") || is_last("version") || is_last("help")))
 }

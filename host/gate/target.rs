@@ -68,7 +68,7 @@ pub(crate) fn targets<'a>(argv: &Argv<'a>) -> Vec<Target<'a>> {
             }
         },
         "find" | "gfind" => {
-            let is_delete = argv.words.iter().any(|word| word.text == "-delete");
+            let is_delete = deletes_what_it_finds(argv);
             let roots = argv.words.iter().skip(1).take_while(|word| !is_find_word(&word.text));
             let act = if is_delete { "file_remove" } else { "file_list" };
             all.extend(roots.map(|word| Target { act, path: &word.text, is_glob: word.is_glob, is_recursive: is_delete, mode: None }));
@@ -84,6 +84,27 @@ pub(crate) fn targets<'a>(argv: &Argv<'a>) -> Vec<Target<'a>> {
         _ => reads(argv, &mut all),
     }
     all
+}
+
+/// Whether `-delete` is an action of `find`: no value of a test, no word of a command that it runs.
+fn deletes_what_it_finds(argv: &Argv<'_>) -> bool {
+    const VALUED: &[&str] = &[
+        "-name", "-iname", "-path", "-ipath", "-wholename", "-regex", "-iregex", "-lname", "-ilname", "-type", "-xtype", "-size", "-mtime",
+        "-mmin", "-atime", "-amin", "-ctime", "-cmin", "-newer", "-perm", "-user", "-group", "-uid", "-gid", "-maxdepth", "-mindepth",
+        "-printf", "-fprint", "-fprint0", "-fprintf", "-fls", "-fstype", "-inum", "-links", "-samefile", "-used", "-context",
+    ];
+    let mut words = argv.words.iter().skip(1).map(|word| word.text.as_str());
+    while let Some(word) = words.next() {
+        match word {
+            "-delete" => return true,
+            "-exec" | "-execdir" | "-ok" | "-okdir" => {
+                let _ = words.find(|word| matches!(*word, ";" | "+"));
+            }
+            word if VALUED.contains(&word) => drop(words.next()),
+            _ => {}
+        }
+    }
+    false
 }
 
 fn plain<'a>(act: &'static str, path: &'a str) -> Target<'a> {
@@ -115,8 +136,10 @@ fn moves<'a>(argv: &Argv<'a>, all: &mut Vec<Target<'a>>) {
         }
     }
     let deletes = argv.program == "rsync" && argv.words.iter().any(|word| word.text.starts_with("--del"));
-    if let Some(path) = target.or(last.filter(|_| argv.operands.len() > 1).map(|word| word.text.as_str())) {
-        all.push(plain(target_act, path));
+    let last = last.filter(|_| argv.operands.len() > 1 && target.is_none());
+    let is_glob = last.is_some_and(|word| word.is_glob);
+    if let Some(path) = target.or(last.map(|word| word.text.as_str())) {
+        all.push(Target { is_glob, ..plain(target_act, path) });
         if deletes {
             all.push(Target { act: "file_remove", path, is_glob: false, is_recursive: true, mode: None });
         }

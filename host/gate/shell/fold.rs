@@ -1,17 +1,13 @@
 //! Words to what they hold: quotes, escapes, braces, variables and substitutions are folded as far
 //! as the script itself says. The rest stands as unknown.
 
-use brush_parser::word::{BraceExpressionMember, BraceExpressionOrText, Parameter, ParameterExpr, ParameterTransformOp, SpecialParameter, SubstringMatchKind, TildeExpr, WordPiece, WordPieceWithSource};
-
 use crate::gate::argv::{Taint, Word};
 use crate::gate::glob::UNKNOWN;
 
 use super::lower::Lower;
-use super::parse;
+use super::braces;
 use super::scope::{VALUE_BYTES_MAX, Value};
-
-/// Words that the braces of one word may become. Danger: `{1..9}{1..9}{1..9}...`.
-const BRACE_WORDS_MAX: usize = 256;
+use super::word::{Operator, Parameter, Piece, Place, pieces, quoted_pieces};
 
 /// A word under construction; an unquoted value may split it into several.
 #[derive(Default)]
@@ -65,47 +61,56 @@ impl Building {
 impl Lower<'_, '_> {
     /// The words that one word of the script becomes.
     pub(crate) fn words(&mut self, raw: &str) -> Vec<Word> {
-        let texts = if raw.contains('{') && (raw.contains(',') || raw.contains("..")) { brace_texts(raw) } else { vec![raw.to_owned()] };
+        if !(raw.contains('{') && (raw.contains(',') || raw.contains(".."))) {
+            return self.words_without_braces(raw);
+        }
+        let Some(texts) = braces::expanded(raw) else {
+            self.look.note("too_complex", format!("the braces of `{}`", shortened(raw)));
+            return vec![Word::unknown(Taint::Computed)];
+        };
         texts.iter().flat_map(|text| self.words_without_braces(text)).collect()
     }
 
     fn words_without_braces(&mut self, raw: &str) -> Vec<Word> {
-        let Some(pieces) = parse::pieces(raw) else {
-            self.look.note("unparsed", format!("the word `{}`", shortened(raw)));
-            return vec![Word::unknown(Taint::Computed)];
-        };
+        let Some(pieces) = self.read(raw, pieces(raw)) else { return vec![Word::unknown(Taint::Computed)] };
         let mut building = Building::default();
         for piece in &pieces {
             self.piece(piece, &mut building);
         }
+        self.look.leave();
         building.finish()
     }
 
     /// One word, never split: the right side of an assignment, the target of a redirection.
     pub(crate) fn word(&mut self, raw: &str) -> Word {
-        let Some(pieces) = parse::pieces(raw) else {
-            self.look.note("unparsed", format!("the word `{}`", shortened(raw)));
-            return Word::unknown(Taint::Computed);
-        };
-        self.joined(&pieces)
+        match self.read(raw, pieces(raw)) {
+            Some(pieces) => self.joined(&pieces),
+            None => Word::unknown(Taint::Computed),
+        }
     }
 
     /// The body of a heredoc.
     pub(crate) fn heredoc(&mut self, raw: &str) -> Word {
-        match parse::heredoc_pieces(raw) {
+        match self.read(raw, quoted_pieces(raw, Place::Heredoc)) {
             Some(pieces) => self.joined(&pieces),
-            None => {
-                self.look.note("unparsed", format!("the heredoc `{}`", shortened(raw)));
-                Word::unknown(Taint::Computed)
-            }
+            None => Word::unknown(Taint::Computed),
         }
     }
 
-    fn joined(&mut self, pieces: &[WordPieceWithSource]) -> Word {
+    /// Go one level deeper into a word that was read, or note that it was not.
+    fn read(&mut self, raw: &str, pieces: Option<Vec<Piece>>) -> Option<Vec<Piece>> {
+        if pieces.is_none() {
+            self.look.note("unparsed", format!("the word `{}`", shortened(raw)));
+        }
+        pieces.filter(|_| self.look.deepen())
+    }
+
+    fn joined(&mut self, pieces: &[Piece]) -> Word {
         let mut building = Building::default();
         for piece in pieces {
-            self.quoted_piece(&piece.piece, &mut building);
+            self.quoted_piece(piece, &mut building);
         }
+        self.look.leave();
         let mut words = building.finish();
         if words.len() <= 1 {
             return words.pop().unwrap_or_default();
@@ -115,11 +120,11 @@ impl Lower<'_, '_> {
         Word { text: texts.join(" "), is_glob: false, taint }
     }
 
-    fn piece(&mut self, piece: &WordPieceWithSource, building: &mut Building) {
-        match &piece.piece {
-            WordPiece::Text(text) => building.literal(text),
-            WordPiece::ParameterExpansion(expression) => {
-                let values = self.parameter(expression);
+    fn piece(&mut self, piece: &Piece, building: &mut Building) {
+        match piece {
+            Piece::Text(text) => building.literal(text),
+            Piece::Parameter(parameter) => {
+                let values = self.parameter(parameter);
                 let separators: String = self.scope.get("IFS").into_iter().map(|word| word.text).collect();
                 for (at, value) in values.iter().enumerate() {
                     if at > 0 {
@@ -128,12 +133,8 @@ impl Lower<'_, '_> {
                     building.split(&value.text, value.taint, &separators);
                 }
             }
-            WordPiece::CommandSubstitution(code) => {
+            Piece::Command(code) => {
                 let value = self.substitution(code);
-                building.split(&value.text, value.taint, " \t\n");
-            }
-            WordPiece::BackquotedCommandSubstitution(code) => {
-                let value = self.substitution(&without_backtick_escapes(code));
                 building.split(&value.text, value.taint, " \t\n");
             }
             other => self.quoted_piece(other, building),
@@ -141,34 +142,28 @@ impl Lower<'_, '_> {
     }
 
     /// A piece that does not split.
-    fn quoted_piece(&mut self, piece: &WordPiece, building: &mut Building) {
+    fn quoted_piece(&mut self, piece: &Piece, building: &mut Building) {
         match piece {
-            WordPiece::Text(text) => building.quoted(&text.replace("\\\n", ""), Taint::None),
-            WordPiece::SingleQuotedText(text) => building.quoted(text, Taint::None),
-            WordPiece::AnsiCQuotedText(text) => building.quoted(&unescaped(text), Taint::None),
-            WordPiece::DoubleQuotedSequence(pieces) | WordPiece::GettextDoubleQuotedSequence(pieces) => {
+            Piece::Text(text) | Piece::Quoted(text) => building.quoted(text, Taint::None),
+            Piece::Double(pieces) => {
                 // `"$@"` without words is no word at all; any other pair of quotes is one.
-                let is_empty_list = pieces.len() == 1 && matches!(&pieces[0].piece, WordPiece::ParameterExpansion(expression) if is_list(expression) && self.parameter(expression).is_empty());
-                if !is_empty_list {
+                let is_list = matches!(pieces.as_slice(), [Piece::Parameter(parameter)] if is_list(parameter));
+                if !is_list {
                     building.quoted("", Taint::None);
                 }
                 for piece in pieces {
-                    self.quoted_piece(&piece.piece, building);
+                    self.quoted_piece(piece, building);
                 }
             }
-            WordPiece::EscapeSequence(text) => {
-                let escaped = text.strip_prefix('\\').unwrap_or(text);
-                building.quoted(if escaped == "\n" { "" } else { escaped }, Taint::None);
-            }
-            WordPiece::TildeExpansion(tilde) => match tilde {
-                TildeExpr::Home => building.quoted("~", Taint::None),
-                TildeExpr::UserHome(user) => building.quoted(&format!("/home/{user}"), Taint::None),
-                TildeExpr::WorkingDir => building.quoted(self.scope.directory.as_deref().unwrap_or("."), Taint::None),
-                _ => building.quoted(&UNKNOWN.to_string(), Taint::None),
+            Piece::Tilde(user) => match user.as_str() {
+                "" => building.quoted("~", Taint::None),
+                "+" => building.quoted(self.scope.directory.as_deref().unwrap_or("."), Taint::None),
+                user if user.starts_with(['+', '-']) => building.quoted(&UNKNOWN.to_string(), Taint::None),
+                user => building.quoted(&format!("/home/{user}"), Taint::None),
             },
-            WordPiece::ParameterExpansion(expression) => {
-                let is_list = is_list(expression);
-                for (at, value) in self.parameter(expression).iter().enumerate() {
+            Piece::Parameter(parameter) => {
+                let is_list = is_list(parameter);
+                for (at, value) in self.parameter(parameter).iter().enumerate() {
                     if at > 0 && is_list {
                         building.done.extend(building.current.take());
                     } else if at > 0 {
@@ -177,19 +172,19 @@ impl Lower<'_, '_> {
                     building.quoted(&value.text, value.taint);
                 }
             }
-            WordPiece::CommandSubstitution(code) => {
+            Piece::Command(code) => {
                 let value = self.substitution(code);
                 building.quoted(&value.text, value.taint);
             }
-            WordPiece::BackquotedCommandSubstitution(code) => {
-                let value = self.substitution(&without_backtick_escapes(code));
-                building.quoted(&value.text, value.taint);
+            Piece::Process(code) => {
+                let taint = self.substituted(code).taint.max(Taint::Computed);
+                building.quoted(&format!("/dev/fd/{UNKNOWN}"), taint);
             }
-            WordPiece::ArithmeticExpression(expression) => {
+            Piece::Arithmetic(expression) => {
                 // Its substitutions run, whatever the number comes to.
-                self.expansions_in(&expression.value);
-                let is_number = expression.value.trim().bytes().all(|byte| byte.is_ascii_digit());
-                building.quoted(if is_number { expression.value.trim() } else { NUMBER }, Taint::None);
+                self.expansions_in(expression);
+                let is_number = expression.trim().bytes().all(|byte| byte.is_ascii_digit());
+                building.quoted(if is_number { expression.trim() } else { NUMBER }, Taint::None);
             }
         }
     }
@@ -202,114 +197,111 @@ impl Lower<'_, '_> {
     }
 
     /// The values that a parameter expansion stands for.
-    fn parameter(&mut self, expression: &ParameterExpr) -> Vec<Word> {
-        match expression {
-            ParameterExpr::Parameter { parameter, indirect } => self.value(parameter, *indirect),
-            ParameterExpr::UseDefaultValues { parameter, indirect, default_value, .. }
-            | ParameterExpr::AssignDefaultValues { parameter, indirect, default_value, .. } => {
-                let own = self.value(parameter, *indirect);
-                let is_set = self.is_assigned(parameter) && own.iter().any(|word| !word.text.is_empty());
-                if is_set {
-                    return own;
+    fn parameter(&mut self, parameter: &Parameter) -> Vec<Word> {
+        match &parameter.operator {
+            Operator::None => self.value(parameter),
+            Operator::Length => vec![Word::plain(NUMBER)],
+            Operator::Default(default) => self.value_or(parameter, default),
+            Operator::Assign(default) => {
+                let values = self.value_or(parameter, default);
+                if let Some(value) = values.first() {
+                    self.scope.set(&parameter.name, Value::Text(value.clone()));
                 }
-                let default = self.word(default_value.as_deref().unwrap_or_default());
-                if let (ParameterExpr::AssignDefaultValues { .. }, Parameter::Named(name)) = (expression, parameter) {
-                    self.scope.set(name, Value::Text(default.clone()));
-                }
-                vec![default]
+                values
             }
-            ParameterExpr::UseAlternativeValue { alternative_value, .. } => vec![self.word(alternative_value.as_deref().unwrap_or_default())],
-            ParameterExpr::IndicateErrorIfNullOrUnset { parameter, indirect, error_message, .. } => {
-                self.expansions_in(error_message.as_deref().unwrap_or_default());
-                self.value(parameter, *indirect)
+            Operator::Error(message) => {
+                self.expansions_in(message);
+                self.value(parameter)
             }
-            ParameterExpr::RemoveSmallestSuffixPattern { parameter, indirect, pattern }
-            | ParameterExpr::RemoveLargestSuffixPattern { parameter, indirect, pattern } => {
-                let pattern = self.word(pattern.as_deref().unwrap_or_default());
-                self.mapped(parameter, *indirect, &[&pattern], |text| text.strip_suffix(pattern.text.as_str()).unwrap_or(text).to_owned())
-            }
-            ParameterExpr::RemoveSmallestPrefixPattern { parameter, indirect, pattern }
-            | ParameterExpr::RemoveLargestPrefixPattern { parameter, indirect, pattern } => {
-                let pattern = self.word(pattern.as_deref().unwrap_or_default());
-                self.mapped(parameter, *indirect, &[&pattern], |text| text.strip_prefix(pattern.text.as_str()).unwrap_or(text).to_owned())
-            }
-            ParameterExpr::Substring { parameter, indirect, offset, length } => {
-                self.expansions_in(&offset.value);
-                let number = |text: &str| text.trim().parse::<usize>().ok();
-                let length_text = length.as_ref().map(|length| length.value.clone());
-                let (Some(skip), Ok(take)) = (number(&offset.value), length_text.map(|text| number(&text).ok_or(())).transpose()) else {
-                    return vec![Word::unknown(Taint::Computed)];
-                };
-                self.mapped(parameter, *indirect, &[], |text| text.chars().skip(skip).take(take.unwrap_or(usize::MAX)).collect())
-            }
-            ParameterExpr::Transform { parameter, indirect, op } => match op {
-                ParameterTransformOp::ToLowerCase => self.mapped(parameter, *indirect, &[], str::to_lowercase),
-                ParameterTransformOp::ToUpperCase => self.mapped(parameter, *indirect, &[], str::to_uppercase),
-                ParameterTransformOp::ExpandEscapeSequences => self.mapped(parameter, *indirect, &[], unescaped),
-                // `${x@P}` runs the substitutions in the value.
-                ParameterTransformOp::PromptExpand => {
-                    for value in self.value(parameter, *indirect) {
-                        self.expansions_in(&value.text);
-                    }
-                    vec![Word::unknown(Taint::Computed)]
-                }
-                _ => self.value(parameter, *indirect),
-            },
-            ParameterExpr::UppercasePattern { parameter, indirect, .. } => self.mapped(parameter, *indirect, &[], str::to_uppercase),
-            ParameterExpr::LowercasePattern { parameter, indirect, .. } => self.mapped(parameter, *indirect, &[], str::to_lowercase),
-            ParameterExpr::LowercaseFirstChar { parameter, indirect, .. } => self.mapped(parameter, *indirect, &[], |text| first_char(text, char::to_ascii_lowercase)),
-            ParameterExpr::UppercaseFirstChar { parameter, indirect, .. } => self.mapped(parameter, *indirect, &[], |text| first_char(text, char::to_ascii_uppercase)),
-            ParameterExpr::ReplaceSubstring { parameter, indirect, pattern, replacement, match_kind } => {
+            Operator::Alternative(alternative) => vec![self.word(alternative)],
+            Operator::RemoveSuffix(pattern) => {
                 let pattern = self.word(pattern);
-                let by = self.word(replacement.as_deref().unwrap_or_default().trim_start_matches('/'));
-                let count = if matches!(match_kind, SubstringMatchKind::Anywhere) { usize::MAX } else { 1 };
-                self.mapped(parameter, *indirect, &[&pattern, &by], |text| {
+                self.mapped(parameter, &[&pattern], |text| text.strip_suffix(pattern.text.as_str()).unwrap_or(text).to_owned())
+            }
+            Operator::RemovePrefix(pattern) => {
+                let pattern = self.word(pattern);
+                self.mapped(parameter, &[&pattern], |text| text.strip_prefix(pattern.text.as_str()).unwrap_or(text).to_owned())
+            }
+            Operator::Substring { offset, length } => {
+                self.expansions_in(offset);
+                self.expansions_in(length.as_deref().unwrap_or_default());
+                let number = |text: &str| text.trim().parse::<usize>().ok();
+                match (number(offset), length.as_deref().map(number)) {
+                    (Some(skip), None) => self.mapped(parameter, &[], |text| text.chars().skip(skip).collect()),
+                    (Some(skip), Some(Some(take))) => self.mapped(parameter, &[], |text| text.chars().skip(skip).take(take).collect()),
+                    _ => vec![Word::unknown(Taint::Computed)],
+                }
+            }
+            Operator::Replace { pattern, by, is_all } => {
+                let (pattern, by) = (self.word(pattern), self.word(by));
+                let count = if *is_all { usize::MAX } else { 1 };
+                self.mapped(parameter, &[&pattern, &by], |text| {
                     if pattern.text.is_empty() { text.to_owned() } else { text.replacen(&pattern.text, &by.text, count) }
                 })
             }
-            ParameterExpr::ParameterLength { .. } => vec![Word::plain(NUMBER)],
-            ParameterExpr::VariableNames { .. } | ParameterExpr::MemberKeys { .. } => vec![Word::unknown(Taint::Computed)],
+            Operator::Upper | Operator::Transform('U') => self.mapped(parameter, &[], str::to_uppercase),
+            Operator::Lower | Operator::Transform('L') => self.mapped(parameter, &[], str::to_lowercase),
+            Operator::Transform('E') => self.mapped(parameter, &[], unescaped),
+            // `${x@P}` runs the substitutions in the value.
+            Operator::Transform('P') => {
+                for value in self.value(parameter) {
+                    self.expansions_in(&value.text);
+                }
+                vec![Word::unknown(Taint::Computed)]
+            }
+            Operator::Transform(_) => self.value(parameter),
+            Operator::Other(text) => {
+                self.expansions_in(text);
+                vec![Word::unknown(Taint::Computed)]
+            }
         }
     }
 
-    fn mapped(&mut self, parameter: &Parameter, indirect: bool, needed: &[&Word], map: impl Fn(&str) -> String) -> Vec<Word> {
+    fn value_or(&mut self, parameter: &Parameter, default: &str) -> Vec<Word> {
+        let own = self.value(parameter);
+        let is_set = self.is_assigned(parameter) && own.iter().any(|word| !word.text.is_empty());
+        if is_set { own } else { vec![self.word(default)] }
+    }
+
+    fn mapped(&mut self, parameter: &Parameter, needed: &[&Word], map: impl Fn(&str) -> String) -> Vec<Word> {
         let is_certain = needed.iter().all(|word| word.is_known() && !word.text.contains(['*', '?', '[']));
         let change = |word: Word| {
             if is_certain && word.is_known() { Word { text: map(&word.text), ..word } } else { Word::unknown(word.taint.max(Taint::Computed)) }
         };
-        self.value(parameter, indirect).into_iter().map(change).collect()
+        self.value(parameter).into_iter().map(change).collect()
     }
 
     fn is_assigned(&self, parameter: &Parameter) -> bool {
-        match parameter {
-            Parameter::Named(name) | Parameter::NamedWithIndex { name, .. } | Parameter::NamedWithAllIndices { name, .. } => self.scope.is_assigned(name),
-            Parameter::Positional(_) => self.scope.positional.is_some(),
-            Parameter::Special(_) => true,
+        match parameter.name.as_bytes().first() {
+            Some(byte) if byte.is_ascii_alphabetic() || *byte == b'_' => self.scope.is_assigned(&parameter.name),
+            Some(byte) if byte.is_ascii_digit() => self.scope.positional.is_some(),
+            _ => true,
         }
     }
 
-    fn value(&mut self, parameter: &Parameter, indirect: bool) -> Vec<Word> {
-        let values = match parameter {
-            Parameter::Named(name) => self.scope.get(name).into_iter().take(1).collect(),
-            Parameter::NamedWithIndex { name, index } => {
-                self.expansions_in(index);
+    fn value(&mut self, parameter: &Parameter) -> Vec<Word> {
+        if let Some(index) = &parameter.index {
+            self.expansions_in(index);
+        }
+        let name = parameter.name.as_str();
+        let values = match (name.as_bytes().first(), parameter.index.as_deref()) {
+            (Some(byte), Some("@" | "*")) if !byte.is_ascii_digit() => self.scope.get(name),
+            (Some(byte), Some(index)) if !byte.is_ascii_digit() => {
                 let words = self.scope.get(name);
                 match index.trim().parse::<usize>() {
                     Ok(at) if words.len() > 1 || at == 0 => words.into_iter().skip(at).take(1).collect(),
                     _ => vec![Word::unknown(words.iter().map(|word| word.taint).max().unwrap_or_default())],
                 }
             }
-            Parameter::NamedWithAllIndices { name, .. } => self.scope.get(name),
-            Parameter::Positional(at) => match &self.scope.positional {
-                Some(words) => words.get((*at as usize).wrapping_sub(1)).cloned().into_iter().collect(),
-                None => vec![Word::unknown(Taint::None)],
+            (Some(b'@' | b'*'), _) => self.scope.positional.clone().unwrap_or_else(|| vec![Word::unknown(Taint::None)]),
+            (Some(byte), _) if byte.is_ascii_digit() => match (&self.scope.positional, name.parse::<usize>()) {
+                (Some(words), Ok(at)) if at > 0 => words.get(at - 1).cloned().into_iter().collect(),
+                _ => vec![Word::unknown(Taint::None)],
             },
-            Parameter::Special(SpecialParameter::AllPositionalParameters { .. }) => {
-                self.scope.positional.clone().unwrap_or_else(|| vec![Word::unknown(Taint::None)])
-            }
-            Parameter::Special(_) => vec![Word::plain(NUMBER)],
+            (Some(byte), _) if byte.is_ascii_alphabetic() || *byte == b'_' => self.scope.get(name).into_iter().take(1).collect(),
+            _ => vec![Word::plain(NUMBER)],
         };
-        if !indirect {
+        if !parameter.is_indirect {
             return values;
         }
         match values.first() {
@@ -331,67 +323,12 @@ impl Lower<'_, '_> {
 /// What stands for a number that only the run will tell: it can be no path and no flag.
 const NUMBER: &str = "0";
 
-fn is_list(expression: &ParameterExpr) -> bool {
-    let (ParameterExpr::Parameter { parameter, .. } | ParameterExpr::UseDefaultValues { parameter, .. }) = expression else { return false };
-    matches!(
-        parameter,
-        Parameter::NamedWithAllIndices { concatenate: false, .. } | Parameter::Special(SpecialParameter::AllPositionalParameters { concatenate: false })
-    )
-}
-
-fn first_char(text: &str, change: impl Fn(&char) -> char) -> String {
-    let mut chars = text.chars();
-    chars.next().map(|c| change(&c)).into_iter().chain(chars).collect()
-}
-
-fn without_backtick_escapes(code: &str) -> String {
-    code.replace("\\`", "`").replace("\\$", "$").replace("\\\\", "\\")
+fn is_list(parameter: &Parameter) -> bool {
+    parameter.index.as_deref() == Some("@") || parameter.name == "@"
 }
 
 fn shortened(text: &str) -> String {
     text.chars().take(60).collect()
-}
-
-fn brace_texts(raw: &str) -> Vec<String> {
-    match parse::braces(raw) {
-        Some(Some(parts)) => {
-            let mut texts = vec![String::new()];
-            combine(&parts, &mut texts);
-            texts
-        }
-        _ => vec![raw.to_owned()],
-    }
-}
-
-fn combine(parts: &[BraceExpressionOrText], texts: &mut Vec<String>) {
-    for part in parts {
-        match part {
-            BraceExpressionOrText::Text(text) => texts.iter_mut().for_each(|own| own.push_str(text)),
-            BraceExpressionOrText::Expr(members) => {
-                let choices: Vec<String> = members.iter().flat_map(member_texts).take(BRACE_WORDS_MAX).collect();
-                let before = std::mem::take(texts);
-                let all = before.iter().flat_map(|own| choices.iter().map(move |choice| format!("{own}{choice}")));
-                texts.extend(all.take(BRACE_WORDS_MAX));
-            }
-        }
-    }
-}
-
-fn member_texts(member: &BraceExpressionMember) -> Vec<String> {
-    match member {
-        BraceExpressionMember::NumberSequence { start, end, increment } => {
-            let step = increment.unsigned_abs().max(1);
-            let (low, high) = (*start.min(end), *start.max(end));
-            let count = (high.abs_diff(low) / step).min(BRACE_WORDS_MAX as u64);
-            (0..=count).map(|at| low.saturating_add_unsigned(at * step).to_string()).collect()
-        }
-        BraceExpressionMember::CharSequence { start, end, .. } => (*start.min(end)..=*start.max(end)).map(|c| c.to_string()).collect(),
-        BraceExpressionMember::Child(parts) => {
-            let mut texts = vec![String::new()];
-            combine(parts, &mut texts);
-            texts
-        }
-    }
 }
 
 /// The escapes of `$'...'`, `echo -e` and `printf`.
@@ -447,12 +384,5 @@ mod tests {
     fn escapes_are_undone() {
         assert_eq!(unescaped(r"r\x6d\162\u0041\\"), "rmrA\\");
         assert_eq!(unescaped(r"a\"), r"a\");
-    }
-
-    #[test]
-    fn braces_become_words_within_a_bound() {
-        assert_eq!(brace_texts("a{b,c}d"), ["abd", "acd"]);
-        assert_eq!(brace_texts("{1..3}"), ["1", "2", "3"]);
-        assert!(brace_texts("{1..9}{1..9}{1..9}{1..9}{1..9}").len() <= BRACE_WORDS_MAX);
     }
 }

@@ -29,11 +29,13 @@ pub(crate) struct Lower<'l, 'g> {
     pub scope: Scope,
     /// The functions that are being followed, innermost last.
     calls: Vec<String>,
+    /// The variables that the innermost function made local, with what they were before.
+    locals: Vec<(String, Option<Value>)>,
 }
 
 impl<'l, 'g> Lower<'l, 'g> {
     pub(crate) fn new(look: &'l mut Look<'g>, scope: Scope) -> Self {
-        Self { look, scope, calls: vec![] }
+        Self { look, scope, calls: vec![], locals: vec![] }
     }
 
     /// Follow a whole program; what it prints is returned.
@@ -240,8 +242,13 @@ impl<'l, 'g> Lower<'l, 'g> {
             return Flow::unknown(Taint::Computed);
         }
         self.calls.push(name.to_owned());
+        let outer_locals = std::mem::take(&mut self.locals);
         let (input, _) = self.redirects(body.1.as_ref(), input);
         let flow = self.compound(&body.0, &input);
+        // What was local is as it was before.
+        for (name, value) in std::mem::replace(&mut self.locals, outer_locals).into_iter().rev() {
+            self.scope.restore(&name, value);
+        }
         self.calls.pop();
         flow
     }
@@ -279,6 +286,10 @@ impl<'l, 'g> Lower<'l, 'g> {
                 // `export A=b`, `declare A=b`: an assignment as an argument.
                 Item::AssignmentWord(assignment, word) => {
                     if words.first().is_some_and(|word: &Word| DECLARES.contains(&word.text.as_str())) {
+                        if !self.calls.is_empty() && words.first().is_some_and(|word| word.text != "export") {
+                            let name = name_of(assignment);
+                            self.locals.push((name.to_owned(), self.scope.raw(name)));
+                        }
                         self.assign(assignment);
                         let name = name_of(assignment).to_owned();
                         if words.first().is_some_and(|word| word.text == "export" || words.iter().any(|word| word.text == "-x")) {
@@ -406,7 +417,7 @@ impl<'l, 'g> Lower<'l, 'g> {
                 Some(done)
             }
             "read" | "mapfile" | "readarray" => {
-                self.read(arguments, input);
+                self.read_variables(arguments, input);
                 Some(done)
             }
             "printf" if arguments.first().is_some_and(|word| word.text == "-v") => {
@@ -436,7 +447,7 @@ impl<'l, 'g> Lower<'l, 'g> {
         self.code(&code, input)
     }
 
-    fn read(&mut self, arguments: &[Word], input: &Flow) {
+    fn read_variables(&mut self, arguments: &[Word], input: &Flow) {
         let names = arguments.iter().filter(|word| !word.text.starts_with('-') && word.text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'));
         let mut line = input.clone();
         line.text = line.text.and_then(|text| text.lines().next().map(str::to_owned));

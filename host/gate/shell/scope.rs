@@ -1,7 +1,7 @@
 //! What a script has set so far: variables, functions, aliases, positional words and the folder it is in.
 //!
-//! Values are what the script's own text says. What the environment sets stays unknown, with two
-//! exceptions: the home folder is `~`, and IFS is the usual one.
+//! Values are what the script's own text says. What the environment sets stays unknown, except what
+//! it sets everywhere: the home folder is `~`, temporary files are in /tmp, IFS is the usual one.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -59,6 +59,18 @@ impl Scope {
         self.set(name, Value::Text(Word { text: text.to_owned(), is_glob: false, taint }));
     }
 
+    /// What is kept of a variable, to be put back by [`Scope::restore`].
+    pub(crate) fn raw(&self, name: &str) -> Option<Value> {
+        self.variables.get(name).cloned()
+    }
+
+    pub(crate) fn restore(&mut self, name: &str, value: Option<Value>) {
+        match value {
+            Some(value) => self.set(name, value),
+            None => drop(Rc::make_mut(&mut self.variables).remove(name)),
+        }
+    }
+
     /// Whether the script itself says what the variable holds.
     pub(crate) fn is_assigned(&self, name: &str) -> bool {
         self.variables.contains_key(name)
@@ -72,6 +84,7 @@ impl Scope {
             Some(Value::Unset) => vec![],
             None => match (name, &self.directory) {
                 ("HOME", _) => vec![Word::plain("~")],
+                ("TMPDIR", _) => vec![Word::plain("/tmp")],
                 ("IFS", _) => vec![Word::plain(" \t\n")],
                 ("PWD", Some(directory)) => vec![Word::plain(directory.clone())],
                 _ => vec![Word::plain(UNKNOWN.to_string())],
