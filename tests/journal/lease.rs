@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use pi_host::journal::{self, Journal, verify};
 use pi_host::store::sqlite::SqliteStore;
-use pi_host::store::{Holder, LeaseError, Store, StoreError};
+use pi_host::store::{Batch, Durability, Holder, LeaseError, Store, StoreError};
 use serde_json::json;
 
 use super::{journal_in, said, tamper};
@@ -123,6 +123,19 @@ async fn a_host_that_was_replaced_cannot_write() {
     let said: Vec<_> = new_session.entries().await.unwrap().into_iter().map(|entry| entry.body).collect();
     assert_eq!(said, [super::said("1"), super::said("2"), super::said("6")]);
     assert!(verify(&*store, None).await.unwrap().iter().all(journal::Report::holds));
+}
+
+#[tokio::test]
+async fn a_refused_write_does_not_keep_others_from_writing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (old_store, new_store) = (open(folder.path()).await.unwrap(), open(folder.path()).await.unwrap());
+    let old = old_store.acquire(&Holder::this_process("run")).await.unwrap();
+    tamper(folder.path(), "UPDATE lease SET expires_ms = 1").await;
+    let new = new_store.acquire(&Holder::this_process("run")).await.unwrap();
+    let batch = Batch::default();
+    assert_eq!(old_store.write(&old, &batch, Durability::Disk).await, Err(StoreError::Fenced { epoch: 1 }));
+    // A transaction left open by the old host would make this one fail as busy.
+    assert_eq!(new_store.write(&new, &batch, Durability::Disk).await, Ok(()));
 }
 
 #[tokio::test]

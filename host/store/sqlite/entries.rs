@@ -1,6 +1,5 @@
 //! The journal's rows: one transaction a batch, one statement for all rows of a table.
 
-use std::fmt::Write;
 use std::sync::Arc;
 
 use sqlx::query::Query;
@@ -14,9 +13,12 @@ use crate::store::{
 
 /// Rows of one INSERT. More of them gain nothing, and SQLite takes 32,766 arguments.
 const INSERT_ROWS_MAX: usize = 32;
-/// Statements are kept prepared for batches of up to so many rows and heads: the everyday ones.
-const PREPARED_ROWS_MAX: usize = 16;
-const PREPARED_HEADS_MAX: usize = 2;
+/// A batch of so few rows, of one session, is written by one text.
+const TOGETHER_ROWS_MAX: usize = 16;
+
+/// Each count of rows has a text of its own, and stays prepared: the connection keeps
+/// [`PREPARED_MAX`](super::PREPARED_MAX) of them.
+type Statement = Query<'static, Sqlite, SqliteArguments>;
 
 type SessionRow = (String, i64, String, String, i64, Option<i64>, String, String);
 const SESSION_COLUMNS: &str = "SELECT id, number, agent, status, created_ms, ended_ms, summary, hash FROM sessions";
@@ -28,16 +30,9 @@ impl SqliteStore {
         batch: &Batch,
         durability: Durability,
     ) -> Result<(), StoreError> {
-        let sql = sql_of(batch);
-        let is_everyday = batch.rows.len() <= PREPARED_ROWS_MAX
-            && batch.heads.len() <= PREPARED_HEADS_MAX
-            && batch.sessions.is_empty()
-            && batch.blobs.is_empty()
-            && batch.marks.is_empty();
-        let query = bind_all(sqlx::query(AssertSqlSafe(sql)).persistent(is_everyday), lease, batch);
+        let statements = statements_of(lease, batch);
         let mut writer = self.writer.lock().await;
-        let result = writer.transact(durability, query).await;
-        result.map_err(|error| self.fenced(lease, error))
+        writer.transact(durability, statements).await.map_err(|error| self.fenced(lease, error))
     }
 
     pub(super) async fn read_head(&self, session: &str) -> Result<Option<Head>, StoreError> {
@@ -118,12 +113,8 @@ impl SqliteStore {
 }
 
 impl Writer {
-    /// Run the statements of `query`, which are one whole transaction.
-    async fn transact(
-        &mut self,
-        durability: Durability,
-        query: Query<'_, Sqlite, SqliteArguments>,
-    ) -> Result<(), sqlx::Error> {
+    /// Run `statements`, which are one whole transaction.
+    async fn transact(&mut self, durability: Durability, statements: Vec<Statement>) -> Result<(), sqlx::Error> {
         self.settle().await?;
         if self.durability != durability {
             let pragma = match durability {
@@ -134,7 +125,13 @@ impl Writer {
             self.durability = durability;
         }
         self.is_unsettled = true;
-        query.execute(&mut self.connection).await?;
+        for statement in statements {
+            if let Err(error) = statement.execute(&mut self.connection).await {
+                // At once: an open transaction keeps every other process from writing.
+                self.settle().await?;
+                return Err(error);
+            }
+        }
         self.is_unsettled = false;
         Ok(())
     }
@@ -150,88 +147,89 @@ impl Writer {
     }
 }
 
-/// The statements of a batch, in the order of [`bind_all`].
-fn sql_of(batch: &Batch) -> String {
-    let mut sql = String::with_capacity(512);
-    sql.push_str("BEGIN IMMEDIATE; UPDATE lease SET writer = ? WHERE id = 1;");
-    for _ in &batch.sessions {
-        // Writing to a string does not fail.
-        let _ = write!(
-            sql,
+const BEGIN: &str = "BEGIN IMMEDIATE; UPDATE lease SET writer = ? WHERE id = 1;";
+const INSERT_BLOB: &str = "INSERT INTO blobs (sha256, json) VALUES (?, ?) ON CONFLICT (sha256) DO NOTHING";
+const MARK_STARTED: &str = "UPDATE sessions SET agent = ? WHERE id = ?";
+const MARK_ENDED: &str = "UPDATE sessions SET status = ?, summary = ?, ended_ms = ? WHERE id = ?";
+const COMMIT: &str = "COMMIT";
+
+/// The transaction of a batch. Everyday ones are a single text of several statements: each text is
+/// one way to the connection's thread and back, and somebody may be waiting.
+fn statements_of(lease: &Lease, batch: &Batch) -> Vec<Statement> {
+    let is_only_rows = batch.sessions.is_empty() && batch.blobs.is_empty() && batch.marks.is_empty();
+    if is_only_rows && (1..=TOGETHER_ROWS_MAX).contains(&batch.rows.len()) && batch.heads.len() == 1 {
+        let text = format!("{BEGIN}{};{};{COMMIT}", insert_rows(batch.rows.len()), insert_heads(1));
+        let statement = batch.rows.iter().fold(statement(text).bind(whole(lease.epoch)), bind_row);
+        return vec![batch.heads.iter().fold(statement, bind_head)];
+    }
+    let mut statements = vec![statement(BEGIN).bind(whole(lease.epoch))];
+    for session in &batch.sessions {
+        let text = format!(
             "INSERT INTO sessions (id, number, hash, created_ms, agent, status, summary)
-             VALUES (?, ?, ?, ?, '', '{OPEN}', '');"
+             VALUES (?, ?, ?, ?, '', '{OPEN}', '')"
+        );
+        statements.push(
+            statement(text)
+                .bind(session.id.clone())
+                .bind(whole(session.number))
+                .bind(session.hash.clone())
+                .bind(whole(session.created_ms)),
         );
     }
-    for _ in &batch.blobs {
-        sql.push_str("INSERT INTO blobs (sha256, json) VALUES (?, ?) ON CONFLICT (sha256) DO NOTHING;");
+    for blob in &batch.blobs {
+        statements.push(statement(INSERT_BLOB).bind(blob.sha256.clone()).bind(blob.json.clone()));
     }
     for rows in batch.rows.chunks(INSERT_ROWS_MAX) {
-        sql.push_str("INSERT INTO entries (session, sequence, time_ms, body, hash) VALUES ");
-        push_tuples(&mut sql, "(?, ?, ?, ?, ?)", rows.len());
-        sql.push(';');
+        statements.push(rows.iter().fold(statement(insert_rows(rows.len())), bind_row));
     }
     for mark in &batch.marks {
-        sql.push_str(match mark {
-            SessionMark::Started { .. } => "UPDATE sessions SET agent = ? WHERE id = ?;",
-            SessionMark::Ended { .. } => "UPDATE sessions SET status = ?, summary = ?, ended_ms = ? WHERE id = ?;",
-        });
-    }
-    for heads in batch.heads.chunks(INSERT_ROWS_MAX) {
-        sql.push_str("INSERT INTO heads (session, entries, hash) VALUES ");
-        push_tuples(&mut sql, "(?, ?, ?)", heads.len());
-        sql.push_str(" ON CONFLICT (session) DO UPDATE SET entries = excluded.entries, hash = excluded.hash;");
-    }
-    sql.push_str("COMMIT");
-    sql
-}
-
-fn push_tuples(sql: &mut String, tuple: &str, count: usize) {
-    for index in 0..count {
-        if index > 0 {
-            sql.push(',');
-        }
-        sql.push_str(tuple);
-    }
-}
-
-fn bind_all<'q>(
-    mut query: Query<'q, Sqlite, SqliteArguments>,
-    lease: &Lease,
-    batch: &Batch,
-) -> Query<'q, Sqlite, SqliteArguments> {
-    query = query.bind(whole(lease.epoch));
-    for session in &batch.sessions {
-        query = query
-            .bind(session.id.clone())
-            .bind(whole(session.number))
-            .bind(session.hash.clone())
-            .bind(whole(session.created_ms));
-    }
-    for blob in &batch.blobs {
-        query = query.bind(blob.sha256.clone()).bind(blob.json.clone());
-    }
-    for row in &batch.rows {
-        query = query
-            .bind(row.session.clone())
-            .bind(whole(row.sequence))
-            .bind(whole(row.time_ms))
-            .bind(row.body.clone())
-            .bind(row.hash.clone());
-    }
-    for mark in &batch.marks {
-        query = match mark {
-            SessionMark::Started { session, agent } => query.bind(agent.clone()).bind(session.clone()),
-            SessionMark::Ended { session, status, summary, time_ms } => query
+        statements.push(match mark {
+            SessionMark::Started { session, agent } => {
+                statement(MARK_STARTED).bind(agent.clone()).bind(session.clone())
+            }
+            SessionMark::Ended { session, status, summary, time_ms } => statement(MARK_ENDED)
                 .bind(status.clone())
                 .bind(summary.clone())
                 .bind(whole(*time_ms))
                 .bind(session.clone()),
-        };
+        });
     }
-    for (session, head) in &batch.heads {
-        query = query.bind(session.clone()).bind(whole(head.entries)).bind(head.hash.clone());
+    for heads in batch.heads.chunks(INSERT_ROWS_MAX) {
+        statements.push(heads.iter().fold(statement(insert_heads(heads.len())), bind_head));
     }
-    query
+    statements.push(statement(COMMIT));
+    statements
+}
+
+/// Every text is made of constants and of question marks: nothing of what is stored is in it.
+fn statement(text: impl Into<String>) -> Statement {
+    sqlx::query(AssertSqlSafe(text.into()))
+}
+
+fn insert_rows(count: usize) -> String {
+    let tuples = vec!["(?, ?, ?, ?, ?)"; count].join(",");
+    format!("INSERT INTO entries (session, sequence, time_ms, body, hash) VALUES {tuples}")
+}
+
+fn insert_heads(count: usize) -> String {
+    let tuples = vec!["(?, ?, ?)"; count].join(",");
+    format!(
+        "INSERT INTO heads (session, entries, hash) VALUES {tuples}
+         ON CONFLICT (session) DO UPDATE SET entries = excluded.entries, hash = excluded.hash"
+    )
+}
+
+fn bind_row(statement: Statement, row: &Row) -> Statement {
+    statement
+        .bind(row.session.clone())
+        .bind(whole(row.sequence))
+        .bind(whole(row.time_ms))
+        .bind(row.body.clone())
+        .bind(row.hash.clone())
+}
+
+fn bind_head(statement: Statement, (session, head): &(Arc<str>, Head)) -> Statement {
+    statement.bind(session.clone()).bind(whole(head.entries)).bind(head.hash.clone())
 }
 
 fn session_of((id, number, agent, status, created_ms, ended_ms, summary, hash): SessionRow) -> SessionRecord {

@@ -32,6 +32,8 @@ use failure::Failures;
 
 /// How long a statement waits for another process that writes.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
+/// Statements that a connection keeps prepared: a few dozen, and one for each count of rows.
+const PREPARED_MAX: usize = 128;
 /// Connections that read at the same time.
 const READERS_MAX: u32 = 4;
 
@@ -78,6 +80,7 @@ impl SqliteStore {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .busy_timeout(BUSY_WAIT)
+            .statement_cache_capacity(PREPARED_MAX)
             .synchronous(SqliteSynchronous::Full)
             .disable_statement_logging();
         let mut connection = options.connect().await.map_err(|error| failures.of(error))?;
