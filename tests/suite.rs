@@ -11,3 +11,4 @@ mod layering;
 mod capability;
 mod journal;
 mod lab;
+mod runtime;
