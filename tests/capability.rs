@@ -1,6 +1,6 @@
 //! The capabilities, each through the very functions that a guest calls.
 
-mod bench;
+pub(crate) mod bench;
 mod files;
 mod files_write;
 mod preopens;

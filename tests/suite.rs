@@ -13,3 +13,4 @@ mod cli;
 mod journal;
 mod confine;
 mod lab;
+mod runtime;
