@@ -207,7 +207,7 @@ fn draw_service(dice: &Dice, name: &str, port: u16) -> LabService {
         log,
         probe: Probe {
             interval_ms: dice.between(150, 300),
-            timeout_ms: dice.between(600, 900),
+            timeout_ms: dice.between(800, 1200),
             failures: u32::try_from(dice.between(2, 4)).unwrap_or(2),
         },
         memory_bytes_max: dice.between(96, 144) * MIB,

@@ -38,7 +38,7 @@ impl Witness {
         let watching = Arc::new(Mutex::new(Watching {
             descriptor,
             folders,
-            configs: configs.iter().cloned().collect(),
+            configs: configs.iter().map(|config| (config.clone(), version(config))).collect(),
             logs: logs.iter().map(|log| (log.clone(), length(log))).collect(),
             counts: BTreeMap::new(),
         }));
@@ -75,7 +75,9 @@ impl Drop for Witness {
 struct Watching {
     descriptor: OwnedFd,
     folders: BTreeMap<i32, PathBuf>,
-    configs: BTreeSet<PathBuf>,
+    /// With the inode and the time of what was last moved there: closing a file after it was renamed
+    /// tells of the same write again.
+    configs: BTreeMap<PathBuf, (u64, i64, i64)>,
     logs: BTreeMap<PathBuf, u64>,
     counts: BTreeMap<PathBuf, u32>,
 }
@@ -88,9 +90,12 @@ impl Watching {
             let name = event.file_name().and_then(|name| name.to_str().ok());
             if let (Some(folder), Some(name)) = (self.folders.get(&event.wd()), name) {
                 let path = folder.join(name);
-                if self.configs.contains(&path) {
+                let Some(known) = self.configs.get_mut(&path) else { continue };
+                let now = version(&path);
+                if event.events().contains(inotify::ReadFlags::MOVED_TO) || now != *known {
                     *self.counts.entry(path).or_insert(0) += 1;
                 }
+                *known = now;
             }
         }
         for (path, known) in &mut self.logs {
@@ -101,6 +106,11 @@ impl Watching {
             *known = now;
         }
     }
+}
+
+fn version(path: &Path) -> (u64, i64, i64) {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).map_or((0, 0, 0), |metadata| (metadata.ino(), metadata.mtime(), metadata.mtime_nsec()))
 }
 
 fn length(path: &Path) -> u64 {
