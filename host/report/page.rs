@@ -137,17 +137,10 @@ impl Page<'_> {
         out.push_str(&series(rows(&observed["metrics"])));
         let logs = rows(&observed["logs"]);
         if !logs.is_empty() {
-            let lines: Vec<String> = logs
-                .iter()
-                .skip(logs.len().saturating_sub(LOG_LINES))
-                .map(|line| {
-                    format!("{} {}: {}", text(&line["time"]), text(&line["source"]), one_line(text(&line["message"])))
-                })
-                .collect();
             let _ = write!(
                 out,
-                "\nThe last lines of its logs, as they stand there:\n\n{}",
-                fenced(&lines.join("\n"), "text")
+                "\nThe last lines of its logs, as they stand there; lines that differ in numbers alone are shown once:\n\n{}",
+                fenced(&excerpt(logs).join("\n"), "text")
             );
         }
         (!out.is_empty()).then(|| format!("## Evidence\n\n{}", out.trim_start_matches('\n')))
@@ -321,6 +314,25 @@ fn series(metrics: &[Value]) -> String {
         let _ = writeln!(out, "| {} | {} | {first} | {low} | {high} | {last} |", inline(&name), of.join(" "));
     }
     out
+}
+
+/// The latest lines that say something of their own, oldest first. A service that is in trouble says
+/// the same thing over and over, and what came before it is what one wants to read.
+fn excerpt(logs: &[Value]) -> Vec<String> {
+    let mut kinds: Vec<(String, String, usize)> = Vec::new();
+    for line in logs.iter().rev() {
+        let (source, message) = (text(&line["source"]), text(&line["message"]));
+        let kind: String = format!("{source} {message}").chars().filter(|c| !c.is_ascii_digit()).collect();
+        match kinds.iter_mut().find(|(known, ..)| *known == kind) {
+            Some((.., count)) => *count += 1,
+            None if kinds.len() < LOG_LINES => {
+                kinds.push((kind, format!("{} {source}: {}", text(&line["time"]), one_line(message)), 1));
+            }
+            None => {}
+        }
+    }
+    let lines = kinds.into_iter().rev();
+    lines.map(|(_, line, count)| if count > 1 { format!("{line} [{count} such lines]") } else { line }).collect()
 }
 
 fn list<'a>(title: &str, lines: impl Iterator<Item = &'a str>) -> Option<String> {

@@ -268,7 +268,7 @@ fn the_report_of_a_healed_incident() {
     |---|---|---|---|---|---|
     | memory (Bytes) | orders | 5 | 5 | 9 | 7 |
 
-    The last lines of its logs, as they stand there:
+    The last lines of its logs, as they stand there; lines that differ in numbers alone are shown once:
 
     ```text
     2023-11-14T22:13:18.000Z app.log: ERROR a: 2 is too much
@@ -355,6 +355,18 @@ fn hostile_text_stays_text() {
         }
     }
     assert_eq!(fence, None, "a fence is open at the end");
+}
+
+#[test]
+fn a_line_that_comes_again_and_again_is_shown_once() {
+    let mut details = details();
+    let line = |message: &str| json!({ "time": null, "source": "app.log", "message": message });
+    let mut logs: Vec<Value> = vec![line("the one that matters")];
+    logs.extend((0..200).map(|count| line(&format!("GET / {count} failed"))));
+    details["observed"]["logs"] = json!(logs);
+    let page = markdown(&incident(&details, &journal()));
+    assert!(page.contains("app.log: the one that matters\n"), "{page}");
+    assert!(page.contains("app.log: GET / 199 failed [200 such lines]\n"), "{page}");
 }
 
 #[test]

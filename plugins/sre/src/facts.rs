@@ -80,8 +80,8 @@ impl Exit {
     /// How it ended, in words.
     pub fn words(&self) -> String {
         match (self.out_of_memory, self.code, self.signal) {
-            (true, _, _) => "killed at its memory limit".into(),
-            (_, _, Some(signal)) => format!("killed by signal {signal}"),
+            (true, _, _) => "was killed at its memory limit".into(),
+            (_, _, Some(signal)) => format!("was killed by signal {signal}"),
             (_, Some(code), _) => format!("ended with exit code {code}"),
             _ => "ended".into(),
         }

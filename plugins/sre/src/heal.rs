@@ -42,7 +42,11 @@ pub fn heal(
 ) -> Outcome {
     let begin_ms = world.now_ms();
     let mut record = Record::new(incident.id, incident.alert, incident.target.clone(), gaps);
-    record.tell(incident.onset_ms.min(begin_ms), "alert", format!("the alert for `{}` was raised", incident.target));
+    record.tell(
+        incident.onset_ms.min(begin_ms),
+        "first failure",
+        format!("`{}` was first seen to fail", incident.target),
+    );
     record.tell(begin_ms, "begin", "the agent took the incident up");
     let moment = Moment {
         onset_ms: incident.onset_ms,
@@ -60,6 +64,7 @@ pub fn heal(
         trials: Vec::new(),
         treated: Vec::new(),
         disproved: Vec::new(),
+        done: Vec::new(),
         attempts: 0,
         waits: 0,
         last_act_ms: None,
@@ -85,6 +90,8 @@ struct Healer<'w> {
     treated: Vec<(Cause, String)>,
     /// Causes whose treatment changed nothing.
     disproved: Vec<Cause>,
+    /// The steps that took effect and were not taken back, in words.
+    done: Vec<String>,
     attempts: u32,
     waits: u32,
     last_act_ms: Option<u64>,
@@ -247,7 +254,10 @@ impl Healer<'_> {
                 return ended;
             }
             Ended::Failed(text) => self.record.tell(now, "failed", format!("{}: {text}", step.words())),
-            Ended::Done => self.record.tell(now, "action", step.words()),
+            Ended::Done => {
+                self.record.tell(now, "action", step.words());
+                self.done.push(step.words());
+            }
         }
         self.attempts += 1;
         self.memory.tried.push(key);
@@ -409,6 +419,8 @@ impl Healer<'_> {
         self.last_act_ms = Some(now);
         self.moment.since_ms = now;
         if ended == Ended::Done {
+            let words = trial.step.words();
+            self.done.retain(|done| *done != words);
             for index in &trial.actions {
                 if let Some(action) = self.record.actions.get_mut(*index) {
                     action.is_undone = true;
@@ -453,13 +465,6 @@ impl Healer<'_> {
             next_steps: self.follow_up(cause),
         };
         let required = self.record.proof.as_ref().map_or(0, |proof| proof.required);
-        let done: Vec<String> = self
-            .record
-            .actions
-            .iter()
-            .filter(|it| it.deed.result.is_ok() && !it.is_undone && !it.is_inverse)
-            .map(|it| it.deed.call.tool.to_owned())
-            .collect();
         let name = &self.target;
         let summary = match status {
             Status::NothingToDo if self.has_failed => {
@@ -473,11 +478,8 @@ impl Healer<'_> {
                 )
             }
             _ => {
-                let done = if done.is_empty() {
-                    "nothing that is known to have taken effect".to_owned()
-                } else {
-                    done.join(", ")
-                };
+                let nothing = "nothing that is known to have taken effect";
+                let done = if self.done.is_empty() { nothing.into() } else { self.done.join("; then ") };
                 format!(
                     "`{name}` is healed. The cause was {}; what was done: {done}. {required} healthy probes in a row prove it.",
                     cause.name()

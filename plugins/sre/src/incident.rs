@@ -212,7 +212,9 @@ impl Record {
                 self.point("disk_available", "Bytes", name, &disk.path, *time, disk.available_bytes as f64);
             }
             for exit in &condition.exits {
-                let words = cut(&format!("{} after {} ms: {}", exit.words(), exit.uptime_ms, exit.last_words));
+                let last =
+                    if exit.last_words.trim().is_empty() { String::new() } else { format!(": {}", exit.last_words) };
+                let words = cut(&format!("{} after {} ms{last}", exit.words(), exit.uptime_ms));
                 self.events.insert((exit.time_ms, name.into(), "exit".into()), words);
             }
         }
@@ -244,6 +246,8 @@ impl Record {
     }
 
     fn point(&mut self, name: &'static str, unit: &'static str, service: &str, path: &str, time: u64, value: f64) {
+        // A thousandth is as much as any of these sources knows.
+        let value = (value * 1_000.0).round() / 1_000.0;
         self.metrics.entry(Metric(name, unit, service.into(), path.into())).or_default().push((time, value));
     }
 }

@@ -112,8 +112,24 @@ pub fn changed_words(changes: &[Change]) -> Vec<String> {
 }
 
 fn is_telling(word: &str) -> bool {
-    const COMMON: [&str; 10] =
-        ["true", "false", "null", "none", "info", "debug", "warn", "error", "localhost", "service"];
+    const COMMON: [&str; 16] = [
+        "true",
+        "false",
+        "null",
+        "none",
+        "info",
+        "debug",
+        "warn",
+        "error",
+        "localhost",
+        "service",
+        "http",
+        "https",
+        "name",
+        "host",
+        "port",
+        "path",
+    ];
     word.chars().filter(|c| c.is_alphabetic()).count() >= 4 && !COMMON.contains(&word.to_lowercase().as_str())
 }
 
