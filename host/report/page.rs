@@ -323,9 +323,10 @@ fn excerpt(logs: &[Value]) -> Vec<String> {
     for line in logs.iter().rev() {
         let (source, message) = (text(&line["source"]), text(&line["message"]));
         let kind: String = format!("{source} {message}").chars().filter(|c| !c.is_ascii_digit()).collect();
+        let has_room = kinds.len() < LOG_LINES;
         match kinds.iter_mut().find(|(known, ..)| *known == kind) {
             Some((.., count)) => *count += 1,
-            None if kinds.len() < LOG_LINES => {
+            None if has_room => {
                 kinds.push((kind, format!("{} {source}: {}", text(&line["time"]), one_line(message)), 1));
             }
             None => {}
