@@ -1,5 +1,7 @@
 //! The fault lab: each fault shows as it should, and the right act by hand cures it.
 
+mod heal;
+mod host;
 mod operator;
 mod supervised;
 
