@@ -36,7 +36,7 @@ use tokio::task::JoinSet;
 
 pub use condition::{Condition, Description, State};
 pub use disk::Disk;
-pub use good::Change;
+pub use good::{Change, is_known_as_good};
 pub use logs::LogLine;
 pub use memory::MemoryBy;
 pub use port::Owner;
