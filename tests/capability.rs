@@ -4,3 +4,4 @@ pub(crate) mod bench;
 mod files;
 mod files_write;
 mod preopens;
+mod services;

@@ -7,10 +7,12 @@
     reason = "a test ends at the first thing that goes wrong, and stands outside of the host"
 )]
 
-mod layering;
+mod bash;
 mod capability;
 mod cli;
-mod journal;
 mod confine;
+mod journal;
 mod lab;
+mod layering;
 mod runtime;
+mod supervisor;

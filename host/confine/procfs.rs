@@ -69,6 +69,12 @@ pub(crate) fn memory_bytes(pid: u32) -> u64 {
         .saturating_mul(1024)
 }
 
+/// How many threads this machine, or this container, has.
+pub(crate) fn threads() -> u64 {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').nth(3).and_then(|counts| counts.split_once('/')?.1.parse().ok()).unwrap_or(0)
+}
+
 /// The name of a program may hold spaces and brackets: the fields start after the last bracket.
 fn parse(pid: u32, text: &str) -> Option<Stat> {
     let (_, fields) = text.rsplit_once(") ")?;
@@ -100,6 +106,11 @@ mod tests {
     fn refuses_a_cut_line() {
         assert_eq!(parse(7, "7 (x) S 1 2"), None);
         assert_eq!(parse(7, ""), None);
+    }
+
+    #[test]
+    fn there_are_threads() {
+        assert!(threads() >= 2);
     }
 
     #[test]

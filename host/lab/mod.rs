@@ -37,6 +37,7 @@ use belongings::Belongings;
 use witness::{Testimony, Witness};
 
 use crate::clock::{self, Duration};
+use crate::supervisor::{Places, is_known_as_good};
 
 /// The first argument that turns the binary into a service of the lab.
 pub const SERVICE_COMMAND: &str = "__lab-service";
@@ -147,8 +148,8 @@ impl Lab {
         for service in &self.services {
             loop {
                 let wrong = match self.ask(service) {
-                    Ok(()) if health_answers(service) >= HEALTH_ANSWERS_MIN => break,
-                    Ok(()) => "the host has not probed it".to_owned(),
+                    Ok(()) if self.is_known(service) => break,
+                    Ok(()) => "the host has not probed it often enough".to_owned(),
                     Err(wrong) => wrong,
                 };
                 if clock::monotonic() > deadline {
@@ -158,6 +159,12 @@ impl Lab {
             }
         }
         Ok(())
+    }
+
+    /// A change of its configuration would be told as one. Before that nobody could know what it was.
+    fn is_known(&self, service: &LabService) -> bool {
+        let services = Places::of(&self.project).state;
+        health_answers(service) >= HEALTH_ANSWERS_MIN && (!service.is_supervised || is_known_as_good(&services, &service.name))
     }
 
     /// The lab's own probe: the right process does the right work.

@@ -210,7 +210,7 @@ fn draw_service(dice: &Dice, name: &str, port: u16) -> LabService {
             timeout_ms: dice.between(800, 1200),
             failures: u32::try_from(dice.between(2, 4)).unwrap_or(2),
         },
-        memory_bytes_max: dice.between(96, 144) * MIB,
+        memory_bytes_max: dice.between(64, 96) * MIB,
         file_bytes_max: None,
         disk_bytes: None,
         backoff_ms: dice.between(200, 400),

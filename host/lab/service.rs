@@ -23,7 +23,7 @@ use crate::clock::{self, Duration};
 /// Time to read one request.
 const REQUEST_MS_MAX: u64 = 5_000;
 /// Warming up takes this long for each MiB of cache: a real one reads its data from somewhere.
-const WARM_UP_MS_PER_MIB: u64 = 3;
+const WARM_UP_MS_PER_MIB: u64 = 2;
 
 /// What the command line says.
 #[derive(Debug, Default)]

@@ -26,6 +26,9 @@ use super::record::{hex, replace};
 /// Healthy probes in a row before anything is believed.
 pub(crate) const HEALTHY_PROBES_MIN: u32 = 5;
 pub(crate) const PROVEN_MS: u64 = 30_000;
+/// Below the service's own folder.
+const FOLDER: &str = "good";
+const LISTS: &str = "lists.json";
 pub(crate) const SETTLED_MS: u64 = 600_000;
 /// A file larger than this is compared by its hash, and no copy is kept.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -57,6 +60,13 @@ struct Lists {
     settled_ms: u64,
 }
 
+/// Whether a project's service has once been known as good: from then on a change of its configuration
+/// files is told as one.
+#[must_use]
+pub fn is_known_as_good(services: &Path, name: &str) -> bool {
+    services.join(name).join(FOLDER).join(LISTS).is_file()
+}
+
 /// How well the service is doing, as the probes say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Health {
@@ -82,9 +92,9 @@ pub(crate) struct Good {
 
 impl Good {
     pub(crate) fn new(directory: &Path, files: Vec<PathBuf>) -> Self {
-        let folder = directory.join("good");
+        let folder = directory.join(FOLDER);
         // A list that cannot be read is as good as none: it is made anew in the next healthy streak.
-        let lists = fs::read(folder.join("lists.json")).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let lists = fs::read(folder.join(LISTS)).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
         Self { folder, files, lists: lists.unwrap_or_default(), seen: None, stamps: Vec::new(), current: Vec::new() }
     }
 
@@ -163,7 +173,7 @@ impl Good {
             lists.settled_ms = now_ms;
         }
         let bytes = serde_json::to_vec_pretty(&lists)?;
-        replace(&self.folder.join("lists.json"), &bytes)?;
+        replace(&self.folder.join(LISTS), &bytes)?;
         self.lists = lists;
         self.seen = None;
         self.forget_unused();
@@ -176,7 +186,7 @@ impl Good {
         let used: Vec<&str> = lists.into_iter().flatten().flatten().filter_map(|version| version.hash.as_deref()).collect();
         for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            if name != "lists.json" && !used.contains(&name.as_str()) {
+            if name != LISTS && !used.contains(&name.as_str()) {
                 fs::remove_file(entry.path()).ok();
             }
         }

@@ -36,7 +36,7 @@ use tokio::task::JoinSet;
 
 pub use condition::{Condition, Description, State};
 pub use disk::Disk;
-pub use good::Change;
+pub use good::{Change, is_known_as_good};
 pub use logs::LogLine;
 pub use memory::MemoryBy;
 pub use port::Owner;
@@ -125,8 +125,10 @@ impl Places {
     /// The places of a project.
     #[must_use]
     pub fn of(project: &Path) -> Self {
+        // All paths that are told are absolute. Without a working directory there is no better one.
+        let project = &std::path::absolute(project).unwrap_or_else(|_| project.to_owned());
         Self {
-            project: project.to_owned(),
+            project: project.clone(),
             state: project.join(".pi/services"),
             archive: project.join(".pi/archive"),
             confine: Confine::new(),
@@ -174,6 +176,7 @@ impl Supervisor {
             let unit = Arc::new(Unit::new(name, config, &places)?);
             let mut commands = None;
             if unit.is_supervised() {
+                requests::forget(&unit);
                 let (sender, receiver) = mpsc::channel(8);
                 let mut keeper = Keeper::new(Arc::clone(&unit), &places, receiver, events.clone());
                 let next = keeper.begin().await?;
@@ -399,7 +402,12 @@ async fn end_unnamed(config: &BTreeMap<String, ServiceConfig>, places: &Places) 
                 .await
                 .map_err(|error| SupervisorError::Failed(format!("cannot end `{name}`, which `pi.toml` no longer names: {error}")))?;
         }
-        record::RecordFile::new(&places.state.join(name)).remove();
+        let file = record::RecordFile::new(&places.state.join(name));
+        let group = file.read().ok().and_then(|record| memory::MemoryGroup::open(&record.memory_group?));
+        if let Some(group) = group {
+            group.remove();
+        }
+        file.remove();
     }
     Ok(())
 }

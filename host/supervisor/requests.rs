@@ -52,11 +52,14 @@ pub(crate) fn lock(state: &Path) -> Result<File, SupervisorError> {
     Err(SupervisorError::Taken(path.display().to_string()))
 }
 
+/// What was asked of an earlier host is not done later, when nobody waits for it any more.
+pub(crate) fn forget(unit: &Unit) {
+    fs::remove_file(unit.folder().join("restart.json")).ok();
+}
+
 /// Serve the requests for one service.
 pub(crate) async fn serve(unit: Arc<Unit>, commands: mpsc::Sender<Command>) {
     let request = unit.folder().join("restart.json");
-    // What was asked of an earlier host is not done later, when nobody waits for it any more.
-    fs::remove_file(&request).ok();
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         let taken = unit.folder().join("restart.taken");

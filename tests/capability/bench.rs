@@ -10,7 +10,7 @@ use pi_host::capability::limits::Limits;
 use pi_host::capability::state::CallState;
 use pi_host::config::FilesGrant;
 use pi_host::gate::{Gate, Origin, Policy};
-use pi_host::journal::{Body, Journal, SessionJournal};
+use pi_host::journal::{Body, Journal, SessionJournal, Status};
 use pi_host::store::Holder;
 use pi_host::store::sqlite::SqliteStore;
 use wasmtime::component::ResourceTable;
@@ -81,9 +81,24 @@ impl Bench {
 
     /// The door of one call of the plugin.
     pub(crate) fn door(&self) -> Door {
+        self.door_of(gate())
+    }
+
+    /// The door of one call under another policy.
+    pub(crate) fn door_of(&self, gate: Arc<Gate>) -> Door {
         let origin = Origin { session: "s".into(), agent: "person".into(), plugin: PLUGIN.into() };
         let journal = self.session.clone();
-        Door::new(Judge { gate: gate(), approver: Arc::new(Nobody), journal, origin }, "1.0".into())
+        Door::new(Judge { gate, approver: Arc::new(Nobody), journal, origin }, "1.0".into())
+    }
+
+    /// How the acts ended, with what was written of them.
+    pub(crate) async fn outcomes(&self) -> Vec<(Status, serde_json::Value)> {
+        let entries = self.session.entries().await.unwrap();
+        let outcome = |body: &Body| match body {
+            Body::EffectEnded { status, detail, .. } => Some((*status, detail.clone())),
+            _ => None,
+        };
+        entries.iter().filter_map(|entry| outcome(&entry.body)).collect()
     }
 
     /// The acts in the journal as one line each: `started file_read`, `ended Done`, `refused ...`.

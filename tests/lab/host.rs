@@ -101,6 +101,13 @@ impl HostProcess {
         incidents
     }
 
+    /// No session is under way, as far as it has told.
+    pub(super) fn is_calm(&self) -> bool {
+        let text = self.outputs.last().map(|output| std::fs::read_to_string(output).unwrap_or_default()).unwrap_or_default();
+        let events = |name: &str| text.lines().filter(|line| line.contains(&format!("\"event\":\"{name}\""))).count();
+        events("session") + events("resumed") <= events("closed") + events("broken")
+    }
+
     /// The sessions that have ended, as the journal tells of them.
     fn written_down(&self) -> Vec<Incident> {
         let json = |arguments: &[&str]| serde_json::from_str::<Value>(&self.data(arguments)).unwrap_or_default();
@@ -129,21 +136,30 @@ impl HostProcess {
 
     fn report_of(&self, session: &str) -> Option<PathBuf> {
         let folders = std::fs::read_dir(self.project.join("reports")).into_iter().flatten().flatten();
-        folders.map(|folder| folder.path()).find(|folder| {
-            std::fs::read_to_string(folder.join("report.md")).is_ok_and(|text| text.contains(session))
+        folders.map(|folder| folder.path().join("report.md")).find(|report| {
+            std::fs::read_to_string(report).is_ok_and(|text| text.contains(session))
         })
     }
 
-    /// Everything that it said, the last part of it.
+    /// What it said, in short: what it concluded and did, and not each look that it took.
     pub(super) fn said(&self) -> String {
         let mut text = String::new();
         for output in &self.outputs {
             text.push_str(&format!("--- {}\n", output.display()));
-            let said = std::fs::read_to_string(output).unwrap_or_default();
-            let lines: Vec<&str> = said.lines().collect();
-            for line in lines.iter().skip(lines.len().saturating_sub(60)) {
-                text.push_str(&line.chars().take(600).collect::<String>());
-                text.push('\n');
+            for line in std::fs::read_to_string(output).unwrap_or_default().lines() {
+                let Ok(event) = serde_json::from_str::<Value>(line) else {
+                    text.push_str(&format!("{line}\n"));
+                    continue;
+                };
+                let (name, data) = (event["event"].as_str().unwrap_or_default(), &event["data"]);
+                let words = match name {
+                    "calls" => continue,
+                    "says" => data["entry"]["message"].to_string(),
+                    "does" => data["entry"]["act"].to_string(),
+                    _ => data.to_string(),
+                };
+                let words: String = words.chars().take(500).collect();
+                text.push_str(&format!("{} {name} {words}\n", event["time"].as_str().unwrap_or_default()));
             }
         }
         text

@@ -42,8 +42,11 @@ impl Cgroups {
                 continue;
             }
             // Without swap the limit is what it says. Not every kernel counts swap.
-            let swap = if own.version == 2 { ("memory.swap.max", "0") } else { ("memory.memsw.limit_in_bytes", &*memory) };
-            let _ = fs::write(folder.join(swap.0), swap.1);
+            let _ = match (own.version, own.controller.as_str()) {
+                (2, _) => fs::write(folder.join("memory.swap.max"), "0"),
+                (_, "memory") => fs::write(folder.join("memory.memsw.limit_in_bytes"), &memory),
+                _ => Ok(()),
+            };
             if own.controller != "pids" {
                 made.memory = Some(own.version);
             }

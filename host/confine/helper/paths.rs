@@ -1,5 +1,6 @@
 //! Landlock: which paths a program may reach.
 
+use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 
 use landlock::{
@@ -74,6 +75,7 @@ pub(super) fn enforce(rules: RulesetCreated) -> Result<(), RulesetError> {
 /// `paths` with the folders that hold an exception replaced by what else is in them. Landlock rules
 /// can only add: so in such a folder itself nothing can be made then.
 fn without(paths: &[PathBuf], exceptions: &[PathBuf]) -> Vec<PathBuf> {
+    let exceptions: Vec<&PathBuf> = exceptions.iter().filter(|path| path.exists()).collect();
     let mut found = Vec::new();
     let mut left = paths.to_vec();
     while let Some(path) = left.pop() {
@@ -81,7 +83,10 @@ fn without(paths: &[PathBuf], exceptions: &[PathBuf]) -> Vec<PathBuf> {
             continue;
         }
         if exceptions.iter().any(|exception| exception.starts_with(&path)) {
-            left.extend(path.read_dir().into_iter().flatten().flatten().map(|entry| entry.path()));
+            // A rule follows a link, and would open what it leads to: wherever a program has put that.
+            let is_link = |entry: &DirEntry| entry.file_type().is_ok_and(|kind| kind.is_symlink());
+            let entries = path.read_dir().into_iter().flatten().flatten();
+            left.extend(entries.filter(|entry| !is_link(entry)).map(|entry| entry.path()));
         } else {
             found.push(path);
         }
@@ -104,8 +109,16 @@ mod tests {
             std::fs::create_dir_all(folder.path().join(name)).unwrap();
         }
         let root = folder.path().to_path_buf();
+        std::os::unix::fs::symlink("/etc", root.join("link")).unwrap();
         let mut left = without(std::slice::from_ref(&root), &[root.join("b/.pi")]);
         left.sort();
         assert_eq!(left, [root.join("a"), root.join("b/c")]);
+    }
+
+    #[test]
+    fn an_exception_that_is_not_there_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().to_path_buf();
+        assert_eq!(without(std::slice::from_ref(&root), &[root.join(".pi")]), [root]);
     }
 }

@@ -95,7 +95,7 @@ fn limit(limits: &Limits, namespaces: Namespaces) -> Result<(), StartError> {
     let seconds = (limits.timeout_ms / 1000).saturating_add(2).saturating_mul(cores);
     // The kernel counts this user's processes, in a user namespace only those within; there the helper and
     // the first process are two of them.
-    let others = if namespaces.user { 2 } else { processes_of_this_user() };
+    let others = if namespaces.user { 2 } else { threads_of_this_user() };
     // Of memory, what a process can write: address space alone is reserved by the gigabyte by
     // runtimes that never use it.
     for (resource, most) in [
@@ -118,9 +118,14 @@ pub(super) fn set(resource: Resource, most: u64) -> io::Result<()> {
     Ok(setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?)
 }
 
-fn processes_of_this_user() -> u64 {
+fn threads_of_this_user() -> u64 {
     use std::os::unix::fs::MetadataExt;
-    let user = rustix::process::geteuid().as_raw();
+    let user = rustix::process::geteuid();
+    if user.is_root() {
+        // Never held to this limit: not worth the counting.
+        return 0;
+    }
+    let user = user.as_raw();
     procfs::all()
         .iter()
         .filter(|stat| std::fs::metadata(format!("/proc/{}", stat.pid)).is_ok_and(|of| of.uid() == user))
@@ -131,8 +136,10 @@ fn processes_of_this_user() -> u64 {
 /// None is kept, and none can come back by executing a program as root.
 fn drop_capabilities() -> rustix::io::Result<()> {
     for bit in 0..u64::BITS {
-        // Without privileges there is nothing to drop, and unknown ones are no capabilities.
-        let _ = remove_capability_from_bounding_set(CapabilitySet::from_bits_retain(1 << bit));
+        // Without privileges there is nothing to drop, and what the kernel does not know are no capabilities.
+        if remove_capability_from_bounding_set(CapabilitySet::from_bits_retain(1 << bit)).is_err() {
+            break;
+        }
     }
     let _ = clear_ambient_capability_set();
     let none = CapabilitySet::empty();

@@ -9,7 +9,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
-    DumpableBehavior, Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, pidfd_open, pidfd_send_signal,
+    DumpableBehavior, Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, kill_process_group, pidfd_open,
+    pidfd_send_signal,
     set_child_subreaper, set_dumpable_behavior, setsid, wait, waitpid,
 };
 
@@ -22,8 +23,12 @@ use crate::confine::control::{self, Report};
 use crate::confine::identity::{self, Identity};
 use crate::confine::{Spec, StartError, procfs};
 
-/// How often the processes are counted where no cgroup does it.
+/// How often the processes are looked at where no cgroup counts them.
 const LOOK_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+/// How often the number of all threads is looked at where the kernel does not limit the processes: a
+/// bomb of forks makes thousands between two looks of the other kind. One small read.
+const GLANCE_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 4_000_000 };
+const GLANCES_PER_LOOK: u32 = 12;
 
 /// Between two rounds of killing without a namespace.
 const GONE_AGAIN: Duration = Duration::from_millis(1);
@@ -61,6 +66,7 @@ fn start(spec: Spec, input: OwnedFd) -> Result<Watch, StartError> {
     let processes = spec.limits.processes;
     let memory_bytes = spec.limits.memory_bytes;
     let has_memory_cgroup = cgroups.memory.is_some();
+    let threads_before = procfs::threads();
     let child = match system::fork().map_err(|error| confinement("no fork", &error))? {
         Fork::Child => {
             drop((go_ours, status_ours, ending_ours));
@@ -79,7 +85,18 @@ fn start(spec: Spec, input: OwnedFd) -> Result<Watch, StartError> {
     let child = Pid::from_raw(child).ok_or_else(|| confinement("no child", &child))?;
     let pidfd = pidfd_open(child, PidfdFlags::empty()).map_err(|error| failed("no pidfd", error))?;
     let_go_of_streams();
-    Ok(Watch { child, pidfd, status: Some(status_ours), ending: ending_ours, namespaces, cgroups, processes, memory_bytes })
+    Ok(Watch {
+        child,
+        pidfd,
+        status: Some(status_ours),
+        ending: ending_ours,
+        namespaces,
+        cgroups,
+        processes,
+        memory_bytes,
+        glances: 0,
+        threads_before,
+    })
 }
 
 struct Watch {
@@ -91,14 +108,21 @@ struct Watch {
     cgroups: Cgroups,
     processes: u32,
     memory_bytes: u64,
+    glances: u32,
+    /// Of the whole machine.
+    threads_before: u64,
 }
 
 impl Watch {
     fn until_the_end(&mut self, control: &UnixStream) -> i32 {
         let mut is_host_there = true;
         let is_counted = self.cgroups.memory.is_some() && self.cgroups.processes.is_some();
-        // Without a namespace, orphans are this process's to wait for.
-        let timeout = (!is_counted || !self.namespaces.pid).then_some(&LOOK_EVERY);
+        let timeout = match (self.is_unlimited(), is_counted) {
+            (true, _) => Some(&GLANCE_EVERY),
+            // Without a namespace, orphans are this process's to wait for.
+            (false, false) => Some(&LOOK_EVERY),
+            (false, true) => (!self.namespaces.pid).then_some(&LOOK_EVERY),
+        };
         loop {
             let word = is_host_there.then(|| control.as_fd());
             let Ok(news) = wait_for([Some(self.pidfd.as_fd()), self.status.as_ref().map(AsFd::as_fd), word], timeout)
@@ -116,7 +140,7 @@ impl Watch {
                 return self.end(control);
             }
             if news == [false; 3] {
-                self.look();
+                self.glance();
             }
         }
     }
@@ -178,12 +202,29 @@ impl Watch {
         if self.namespaces.pid {
             return;
         }
-        // Stopped first, so that none forks while the others are killed.
+        // Its group at one blow, so that a bomb of forks does not outrun this. The number is the
+        // program's as long as it was not waited for. Then those that left the group: stopped
+        // first, so that none forks while the others are killed.
+        let _ = kill_process_group(self.child, Signal::KILL);
         self.signal_all(Signal::STOP);
         while !self.members().is_empty() {
             self.signal_all(Signal::KILL);
             self.reap();
             std::thread::sleep(GONE_AGAIN);
+        }
+    }
+
+    /// Whether no cgroup limits the processes and RLIMIT_NPROC does not hold: it never does for root.
+    fn is_unlimited(&self) -> bool {
+        self.cgroups.processes.is_none() && rustix::process::getuid().is_root()
+    }
+
+    /// Look, if it is time, or if there are suspiciously many more threads than at the start.
+    fn glance(&mut self) {
+        self.glances += 1;
+        let is_time = !self.is_unlimited() || self.glances % GLANCES_PER_LOOK == 0;
+        if is_time || procfs::threads().saturating_sub(self.threads_before) > u64::from(self.processes) {
+            self.look();
         }
     }
 
