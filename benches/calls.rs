@@ -3,7 +3,11 @@
 //! Percentiles matter here and not means, so each figure is measured call by call: a warm-up, then
 //! so many calls, then p50 and p99. Ratios are taken within one run.
 
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a benchmark ends at the first thing that goes wrong")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a benchmark ends at the first thing that goes wrong"
+)]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -37,8 +41,17 @@ fn main() {
         bench.two_threads(noop).await;
         let spawned = spawned("spawn /bin/true", "/bin/true", &[], SLOW_CALLS);
         println!("  noop is {:.1} times faster than spawning /bin/true", ratio(spawned.p50, noop.p50));
-        bench.calls("write, its intent waited for", "write", r#"{"path":"out.txt","content":"x","mode":"replace"}"#, SLOW_CALLS).await;
-        let shell = bench.calls("bash: echo hi | tr a-z A-Z", "bash", r#"{"command":"echo hi | tr a-z A-Z"}"#, SLOW_CALLS).await;
+        bench
+            .calls(
+                "write, its intent waited for",
+                "write",
+                r#"{"path":"out.txt","content":"x","mode":"replace"}"#,
+                SLOW_CALLS,
+            )
+            .await;
+        let shell = bench
+            .calls("bash: echo hi | tr a-z A-Z", "bash", r#"{"command":"echo hi | tr a-z A-Z"}"#, SLOW_CALLS)
+            .await;
         let native = spawned_shell(SLOW_CALLS);
         println!("  bash in Wasm is {:.1} times faster than native bash -c", ratio(native.p50, shell.p50));
         bench.journal.flush().await.unwrap();
@@ -74,7 +87,11 @@ impl Bench {
             ..Grant::default()
         };
         let config = Config {
-            plugins: [("hostile".into(), PluginConfig { path: Some(guest.display().to_string()), ..PluginConfig::default() })].into(),
+            plugins: [(
+                "hostile".into(),
+                PluginConfig { path: Some(guest.display().to_string()), ..PluginConfig::default() },
+            )]
+            .into(),
             grants: [("files".into(), files), ("bash".into(), bash)].into(),
             ..Config::default()
         };
@@ -144,7 +161,11 @@ impl Bench {
             throughput.push((tasks * CALLS) as f64 / began.elapsed().as_secs_f64());
         }
         println!("noop, one task               {:>8.0} calls/s", throughput[0]);
-        println!("noop, two tasks              {:>8.0} calls/s, {:.2} times one", throughput[1], throughput[1] / throughput[0]);
+        println!(
+            "noop, two tasks              {:>8.0} calls/s, {:.2} times one",
+            throughput[1],
+            throughput[1] / throughput[0]
+        );
     }
 }
 
@@ -163,7 +184,12 @@ fn report(name: &str, mut times: Vec<Duration>) -> Figures {
     let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
     let figures = Figures { p50: at(0.5), p99: at(0.99) };
     let micros = |time: Duration| time.as_secs_f64() * 1e6;
-    println!("{name:<28} p50 {:>8.1} us   p99 {:>8.1} us   ({} calls)", micros(figures.p50), micros(figures.p99), times.len());
+    println!(
+        "{name:<28} p50 {:>8.1} us   p99 {:>8.1} us   ({} calls)",
+        micros(figures.p50),
+        micros(figures.p99),
+        times.len()
+    );
     figures
 }
 

@@ -28,7 +28,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rustc-env=PI_PLUGINS_TARGET={}", target_dir.display());
     ensure_wasm_target()?;
     build(&root, &target_dir)?;
-    let mut table = String::from("/// The built-in plugins: name, component.\npub static BUILTIN: &[(&str, &[u8])] = &[\n");
+    let mut table =
+        String::from("/// The built-in plugins: name, component.\npub static BUILTIN: &[(&str, &[u8])] = &[\n");
     for (name, package) in PLUGINS {
         let built = target_dir.join(TARGET).join("plugin").join(format!("{}.wasm", package.replace('-', "_")));
         let packed = out.join(format!("{name}.wasm"));
@@ -52,7 +53,8 @@ fn ensure_wasm_target() -> Result<(), Box<dyn Error>> {
     if done.is_ok_and(|status| status.success()) {
         return Ok(());
     }
-    Err(format!("the Rust target {TARGET} is missing and could not be installed; run: rustup target add {TARGET}").into())
+    Err(format!("the Rust target {TARGET} is missing and could not be installed; run: rustup target add {TARGET}")
+        .into())
 }
 
 fn build(root: &Path, target_dir: &Path) -> Result<(), Box<dyn Error>> {
@@ -64,9 +66,23 @@ fn build(root: &Path, target_dir: &Path) -> Result<(), Box<dyn Error>> {
     // What cargo and clippy set for the host's own build must not reach the guests'.
     for (name, _) in env::vars_os() {
         let name = name.to_string_lossy().into_owned();
-        let is_for_the_host = name.starts_with("CARGO_") && name != "CARGO_HOME" && !name.starts_with("CARGO_REGISTR")
-            && !name.starts_with("CARGO_NET") && !name.starts_with("CARGO_HTTP") && !name.starts_with("CARGO_SOURCE");
-        if is_for_the_host || matches!(name.as_str(), "RUSTFLAGS" | "RUSTC_WRAPPER" | "RUSTC_WORKSPACE_WRAPPER" | "TARGET" | "CLIPPY_ARGS" | "CLIPPY_CONF_DIR") {
+        let is_for_the_host = name.starts_with("CARGO_")
+            && name != "CARGO_HOME"
+            && !name.starts_with("CARGO_REGISTR")
+            && !name.starts_with("CARGO_NET")
+            && !name.starts_with("CARGO_HTTP")
+            && !name.starts_with("CARGO_SOURCE");
+        if is_for_the_host
+            || matches!(
+                name.as_str(),
+                "RUSTFLAGS"
+                    | "RUSTC_WRAPPER"
+                    | "RUSTC_WORKSPACE_WRAPPER"
+                    | "TARGET"
+                    | "CLIPPY_ARGS"
+                    | "CLIPPY_CONF_DIR"
+            )
+        {
             cargo.env_remove(&name);
         }
     }

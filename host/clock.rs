@@ -12,9 +12,7 @@ pub use std::time::{Duration, Instant};
 /// Milliseconds since 1970-01-01T00:00:00Z, by the system's clock.
 #[must_use]
 pub fn now_ms() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// A point on the clock that never goes back.

@@ -84,8 +84,10 @@ impl Config {
     /// # Errors
     /// What is wrong, with the line.
     pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
-        let config: Self = toml::from_str(text)
-            .map_err(|error| ConfigError::Form { file: file.to_owned(), error: error.to_string().trim_end().to_owned() })?;
+        let config: Self = toml::from_str(text).map_err(|error| ConfigError::Form {
+            file: file.to_owned(),
+            error: error.to_string().trim_end().to_owned(),
+        })?;
         config.check(file)?;
         Ok(config)
     }
@@ -96,7 +98,12 @@ impl Config {
     pub fn without_file() -> Self {
         let read = FilesGrant { read: vec![".".into()], write: Vec::new() };
         let files = Grant { files: Some(read.clone()), ..Grant::default() };
-        let bash = Grant { files: Some(read), process: Some(ProcessGrant::default()), log: Some(LogGrant {}), ..Grant::default() };
+        let bash = Grant {
+            files: Some(read),
+            process: Some(ProcessGrant::default()),
+            log: Some(LogGrant {}),
+            ..Grant::default()
+        };
         let service = Grant { services: Some(ServicesGrant::default()), ..Grant::default() };
         Self {
             grants: [("files".into(), files), ("bash".into(), bash), ("service".into(), service)].into(),
@@ -255,12 +262,7 @@ pub struct LimitsConfig {
 
 impl Default for LimitsConfig {
     fn default() -> Self {
-        Self {
-            memory_bytes_max: 256 << 20,
-            call_ms_max: 60_000,
-            output_bytes_max: 16 << 20,
-            host_calls_max: 100_000,
-        }
+        Self { memory_bytes_max: 256 << 20, call_ms_max: 60_000, output_bytes_max: 16 << 20, host_calls_max: 100_000 }
     }
 }
 

@@ -116,7 +116,9 @@ fn scripts() -> Vec<PathBuf> {
     let only = std::env::var("SCRIPT").unwrap_or_default();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bash");
     let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "sh") && path.to_string_lossy().contains(&only));
+    paths.retain(|path| {
+        path.extension().is_some_and(|extension| extension == "sh") && path.to_string_lossy().contains(&only)
+    });
     paths.sort();
     paths
 }
@@ -216,7 +218,8 @@ async fn a_made_up_tool_is_an_error_that_says_what_would_grant_it() {
 #[tokio::test]
 async fn a_granted_program_is_found_by_name_path_and_command() {
     let host = Host::lenient().await;
-    let said = host.run("which perl; type -t perl; command -v id; /usr/bin/id -u; /bin/id -u; command id -u; id -u").await;
+    let said =
+        host.run("which perl; type -t perl; command -v id; /usr/bin/id -u; /bin/id -u; command id -u; id -u").await;
     let id = rustix::process::getuid().as_raw();
     assert_eq!(said.stdout, format!("/usr/bin/perl\nfile\n/usr/bin/id\n{id}\n{id}\n{id}\n{id}\n"), "{}", said.stderr);
 }
@@ -225,7 +228,14 @@ async fn a_granted_program_is_found_by_name_path_and_command() {
 async fn a_script_of_another_interpreter_is_not_run_as_shell() {
     let host = Host::lenient().await;
     let write = "printf '#!/usr/bin/env python9\\necho I am shell\\n' > x.py; chmod +x x.py; ln -s x.py l;";
-    for run in ["./x.py", "command ./x.py", "PATH=$PWD; x.py", "[[ -x ./x.py ]] && ./x.py", "realpath x.py >/dev/null; ./x.py", "./l"] {
+    for run in [
+        "./x.py",
+        "command ./x.py",
+        "PATH=$PWD; x.py",
+        "[[ -x ./x.py ]] && ./x.py",
+        "realpath x.py >/dev/null; ./x.py",
+        "./l",
+    ] {
         let said = host.run(&format!("rm -f x.py l; {write} {run}")).await;
         assert_eq!((said.stdout.as_str(), said.code), ("", 126), "{run}: {}", said.stderr);
         assert!(said.stderr.contains("python9: not granted"), "{run}: {}", said.stderr);
@@ -287,7 +297,10 @@ async fn a_flood_is_cut_and_says_so() {
 #[tokio::test]
 async fn what_a_script_leaves_running_ends_with_it() {
     let host = Host::lenient().await;
-    let said = host.call(json!({ "command": "perl -e '$|=1; print \"$$\\n\"; sleep 50' & sleep 0.5", "timeout_ms": 2000 })).await.unwrap();
+    let said = host
+        .call(json!({ "command": "perl -e '$|=1; print \"$$\\n\"; sleep 50' & sleep 0.5", "timeout_ms": 2000 }))
+        .await
+        .unwrap();
     let pid: i32 = said.stdout.trim().parse().unwrap_or_default();
     let is_gone = || pid == 0 || !Path::new(&format!("/proc/{pid}")).exists();
     for _ in 0..100 {

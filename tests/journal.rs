@@ -26,17 +26,19 @@ pub(crate) async fn journal_in(folder: &Path) -> (Arc<SqliteStore>, Journal) {
 
 /// Change the file behind the store's back.
 pub(crate) async fn tamper(folder: &Path, sql: &str) {
-    let mut connection = sqlx::sqlite::SqliteConnectOptions::new()
-        .filename(folder.join("store.db"))
-        .connect()
-        .await
-        .unwrap();
+    let mut connection =
+        sqlx::sqlite::SqliteConnectOptions::new().filename(folder.join("store.db")).connect().await.unwrap();
     connection.execute(AssertSqlSafe(sql.to_string())).await.unwrap();
     connection.close().await.unwrap();
 }
 
 pub(crate) fn started(agent: &str) -> Body {
-    Body::SessionStarted { agent: agent.into(), component: "c0".into(), task: json!({"prompt": "p"}), policy: "p0".into() }
+    Body::SessionStarted {
+        agent: agent.into(),
+        component: "c0".into(),
+        task: json!({"prompt": "p"}),
+        policy: "p0".into(),
+    }
 }
 
 pub(crate) fn said(message: &str) -> Body {

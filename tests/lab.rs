@@ -158,7 +158,9 @@ fn a_stray_process_keeps_the_service_from_starting_until_it_is_ended() {
     let mut bench = Bench::start(Scenario::single(seed, Fault::PortTaken));
     bench.lab.inject(0).expect("the fault");
     assert_eq!(bench.symptom(), Ok(404));
-    eventually("the service tried in vain", || bench.operator.last_words(bench.struck()).contains("Address already in use"));
+    eventually("the service tried in vain", || {
+        bench.operator.last_words(bench.struck()).contains("Address already in use")
+    });
     assert_eq!(bench.lab.effects(bench.struck()).strays_ended, 0);
     let stray = bench.lab.stray(0).expect("a stray process");
     assert!(stray.signal(rustix::process::Signal::KILL));
@@ -217,12 +219,16 @@ fn every_pair_of_faults_can_be_made_at_once() {
                 scope.spawn(move || {
                     let mut bench = Bench::start(Scenario::pair(seed, *first, *second));
                     for index in 0..2 {
-                        bench.lab.inject(index).unwrap_or_else(|error| panic!("{first:?} and {second:?}, {seed}: {error}"));
+                        bench
+                            .lab
+                            .inject(index)
+                            .unwrap_or_else(|error| panic!("{first:?} and {second:?}, {seed}: {error}"));
                     }
                     for planned in &bench.lab.planned {
                         let service = &bench.lab.services[planned.service];
                         eventually(&format!("{:?} of {first:?} and {second:?} shows", planned.fault), || {
-                            planned.fault == Fault::FalseAlarm || bench.lab.probe(service).map_or(true, |answer| answer.status != 200)
+                            planned.fault == Fault::FalseAlarm
+                                || bench.lab.probe(service).map_or(true, |answer| answer.status != 200)
                         });
                     }
                 });

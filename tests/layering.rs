@@ -45,7 +45,8 @@ fn imports_point_downwards() {
 
 #[test]
 fn gate_imports_nothing_of_the_project() {
-    let found: Vec<_> = imports().into_iter().filter(|(module, imported, _)| module == "gate" && imported != "gate").collect();
+    let found: Vec<_> =
+        imports().into_iter().filter(|(module, imported, _)| module == "gate" && imported != "gate").collect();
     assert!(found.is_empty(), "{found:?}");
 }
 
@@ -119,7 +120,11 @@ fn imports() -> Vec<(String, String, String)> {
             }
         }
     }
-    found.into_iter().filter(|((module, _), _)| module != "main" && module != "lib").map(|((m, i), p)| (m, i, p)).collect()
+    found
+        .into_iter()
+        .filter(|((module, _), _)| module != "main" && module != "lib")
+        .map(|((m, i), p)| (m, i, p))
+        .collect()
 }
 
 fn word(text: &str) -> String {
@@ -137,7 +142,8 @@ fn sources() -> Vec<(String, PathBuf, String)> {
         .filter(|file| file.file_name().is_none_or(|name| name != "build.rs" && name != "tests.rs"))
         .map(|file| {
             let inside = file.strip_prefix(&host).unwrap();
-            let module = inside.components().next().unwrap().as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned();
+            let module =
+                inside.components().next().unwrap().as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned();
             let source = fs::read_to_string(&file).unwrap();
             let source = source.split("#[cfg(test)]\nmod ").next().unwrap().to_owned();
             (module, file, source)

@@ -20,7 +20,9 @@ pub enum CatalogError {
     Read { name: String, path: PathBuf, error: std::io::Error },
     #[error("plugin `{name}`: {error}")]
     Binary { name: String, error: BinaryError },
-    #[error("there is no plugin `{name}`, which {wanted_by} names\nhint: there are {known}; others are added by [plugins.{name}] with a `path`")]
+    #[error(
+        "there is no plugin `{name}`, which {wanted_by} names\nhint: there are {known}; others are added by [plugins.{name}] with a `path`"
+    )]
     Unknown { name: String, wanted_by: String, known: String },
     #[error("[plugins.{name}] has no `path`, and `{name}` is not built in\nhint: built in are {known}")]
     NoPath { name: String, known: String },
@@ -91,10 +93,16 @@ impl Catalog {
     pub fn bytes(&self, name: &str) -> Result<Cow<'static, [u8]>, CatalogError> {
         match self.sources.get(name) {
             Some(Source::BuiltIn(bytes)) => Ok(Cow::Borrowed(bytes)),
-            Some(Source::File(path)) => std::fs::read(path)
-                .map(Cow::Owned)
-                .map_err(|error| CatalogError::Read { name: name.to_owned(), path: path.clone(), error }),
-            None => Err(CatalogError::Unknown { name: name.to_owned(), wanted_by: "the command".into(), known: self.known() }),
+            Some(Source::File(path)) => std::fs::read(path).map(Cow::Owned).map_err(|error| CatalogError::Read {
+                name: name.to_owned(),
+                path: path.clone(),
+                error,
+            }),
+            None => Err(CatalogError::Unknown {
+                name: name.to_owned(),
+                wanted_by: "the command".into(),
+                known: self.known(),
+            }),
         }
     }
 

@@ -61,7 +61,9 @@ pub enum HostError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Session(#[from] SessionError),
-    #[error("the journal can write no more: {0}\nhint: nothing else was done; make room or repair the disk, then start again: what was cut off is taken up")]
+    #[error(
+        "the journal can write no more: {0}\nhint: nothing else was done; make room or repair the disk, then start again: what was cut off is taken up"
+    )]
     Unwritable(String),
     #[error("agent `{agent}` cannot be started: {error}")]
     Agent { agent: String, error: String },
@@ -72,10 +74,17 @@ pub enum HostError {
 pub enum Event {
     Alarm(Alarm),
     /// A session begins, or is taken up again.
-    Session { id: String, agent: String, is_resumed: bool },
+    Session {
+        id: String,
+        agent: String,
+        is_resumed: bool,
+    },
     Closed(Closed),
     /// A session that could not be run to its end.
-    Broken { session: String, error: String },
+    Broken {
+        session: String,
+        error: String,
+    },
 }
 
 /// A host that runs.

@@ -13,9 +13,9 @@ mod state;
 
 pub use catalog::{Catalog, CatalogError, Source};
 pub use host::{Event, Host, HostError, Options};
-pub use requests::{STOP, TOOL_CALL};
 pub use incident::Closed;
+pub use requests::{STOP, TOOL_CALL};
 pub use setup::{Setup, SetupError, gate, policy};
 pub use single::{SingleError, call_tool};
-pub use state::{StateError, open_store};
 pub use state::open_existing_store;
+pub use state::{StateError, open_store};

@@ -158,7 +158,9 @@ impl Setup {
         }
         let linked = self.runtime.link_agent(&compiled, self.grants(name, &grant)?).map_err(|error| match error {
             // A grant of an agent stands under the agent's name.
-            LinkError::NotGranted { import, capability, .. } => LinkError::NotGranted { plugin: name.to_owned(), import, capability },
+            LinkError::NotGranted { import, capability, .. } => {
+                LinkError::NotGranted { plugin: name.to_owned(), import, capability }
+            }
             other => other,
         })?;
         Ok(AgentSetup {
@@ -217,7 +219,13 @@ impl Setup {
         self.project.config.plugins.get(plugin).map(|plugin| plugin.limits.clone()).unwrap_or_default()
     }
 
-    async fn load(&self, plugin: &str, kind: Kind, wanted_by: &str, progress: Progress<'_>) -> Result<Compiled, SetupError> {
+    async fn load(
+        &self,
+        plugin: &str,
+        kind: Kind,
+        wanted_by: &str,
+        progress: Progress<'_>,
+    ) -> Result<Compiled, SetupError> {
         let bytes = self.catalog.bytes(plugin)?;
         if !self.runtime.is_cached(&bytes) {
             progress(&format!("compiling plugin `{plugin}` (once; {} KiB)", bytes.len() >> 10));

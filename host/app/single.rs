@@ -15,8 +15,8 @@ use crate::config::Project;
 use crate::confine::Confine;
 use crate::gate::Origin;
 use crate::journal::{Body, Journal, JournalError};
-use crate::session::message::{self, CallResult};
 use crate::session::Caller;
+use crate::session::message::{self, CallResult};
 use crate::store::{Answer, Holder, LeaseError, NewRequest, Store, StoreError};
 
 /// How long a command waits for the running host to do what it asks.
@@ -38,9 +38,13 @@ pub enum SingleError {
     Store(#[from] StoreError),
     #[error("there is no tool `{name}`\nhint: there are {known}")]
     NoTool { name: String, known: String },
-    #[error("the running host took the call and did not answer: it may have been done\nhint: `pi-host session list` has its session")]
+    #[error(
+        "the running host took the call and did not answer: it may have been done\nhint: `pi-host session list` has its session"
+    )]
     Unknown,
-    #[error("the running host did not take the call; it was not done\nhint: see whether it still works: `pi-host doctor`")]
+    #[error(
+        "the running host did not take the call; it was not done\nhint: see whether it still works: `pi-host doctor`"
+    )]
     NotTaken,
     #[error("the running host answered what this program does not understand")]
     Answer,
@@ -50,7 +54,12 @@ pub enum SingleError {
 ///
 /// # Errors
 /// The call could not even begin. What the tool itself says is in the result.
-pub async fn call_tool(project: Project, tool: &str, arguments: String, progress: Progress<'_>) -> Result<CallResult, SingleError> {
+pub async fn call_tool(
+    project: Project,
+    tool: &str,
+    arguments: String,
+    progress: Progress<'_>,
+) -> Result<CallResult, SingleError> {
     let store = open_store(&project).await?;
     match Journal::begin(store.clone(), &Holder::this_process("tool call")).await {
         Ok(journal) => {
@@ -63,7 +72,13 @@ pub async fn call_tool(project: Project, tool: &str, arguments: String, progress
     }
 }
 
-async fn here(project: Project, journal: &Journal, tool: &str, arguments: &str, progress: Progress<'_>) -> Result<CallResult, SingleError> {
+async fn here(
+    project: Project,
+    journal: &Journal,
+    tool: &str,
+    arguments: &str,
+    progress: Progress<'_>,
+) -> Result<CallResult, SingleError> {
     let gate = gate(&project)?;
     let revision = gate.policy().revision().to_owned();
     let setup = Setup::new(project, Confine::new(), INSTANCES)?;
@@ -71,7 +86,8 @@ async fn here(project: Project, journal: &Journal, tool: &str, arguments: &str, 
         return Err(SingleError::NoTool { name: tool.to_owned(), known: known(&setup) });
     };
     let toolbox = setup.toolbox(&BTreeSet::from([plugin]), progress).await?;
-    let approver: Arc<dyn Approver> = if Terminal::is_there() { Arc::new(Terminal::default()) } else { Arc::new(Nobody) };
+    let approver: Arc<dyn Approver> =
+        if Terminal::is_there() { Arc::new(Terminal::default()) } else { Arc::new(Nobody) };
     let kernel = setup.kernel(gate, approver, toolbox);
     let id = session_id("call");
     let journal = journal.session(&id).await?;
@@ -85,7 +101,11 @@ async fn here(project: Project, journal: &Journal, tool: &str, arguments: &str, 
     let called = kernel.call(Caller { journal: journal.clone(), origin, key: "0.0".into() }, tool, arguments).await;
     let status = if called.result.is_ok() { "done" } else { "failed" };
     journal
-        .append_durable(Body::SessionEnded { status: status.into(), summary: format!("one call of `{tool}`"), details: json!({}) })
+        .append_durable(Body::SessionEnded {
+            status: status.into(),
+            summary: format!("one call of `{tool}`"),
+            details: json!({}),
+        })
         .await?;
     Ok(called.result)
 }

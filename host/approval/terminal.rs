@@ -30,7 +30,9 @@ impl Approver for Terminal {
         let answered = tokio::task::spawn_blocking(move || read(&question)).await;
         match answered {
             Ok(Ok(true)) => Answer { is_granted: true, by: "terminal".into(), reason: String::new() },
-            Ok(Ok(false)) => Answer { is_granted: false, by: "terminal".into(), reason: "the person at the terminal said no".into() },
+            Ok(Ok(false)) => {
+                Answer { is_granted: false, by: "terminal".into(), reason: "the person at the terminal said no".into() }
+            }
             _ => Answer { is_granted: false, by: "terminal".into(), reason: "the terminal could not be read".into() },
         }
     }

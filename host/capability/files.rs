@@ -173,7 +173,8 @@ impl Host for CallState {
 
     async fn make_symlink(&mut self, target: String, link: String) -> Answer<()> {
         let place = lookup(self).writable_place(&link, Last::Keep);
-        let (place, absolute) = match place.and_then(|place| Ok((place.clone(), lookup(self).target(&target, &place)?))) {
+        let (place, absolute) = match place.and_then(|place| Ok((place.clone(), lookup(self).target(&target, &place)?)))
+        {
             Ok(found) => found,
             Err(error) => return Ok(Err(error)),
         };

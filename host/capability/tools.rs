@@ -26,7 +26,8 @@ impl Host for CallState {
     async fn call(&mut self, requests: Vec<Request>) -> wasmtime::Result<Vec<Result<Vec<Content>, Error>>> {
         // One request holds an instance each: a guest must not be able to take the whole pool.
         if requests.len() > REQUESTS_MAX {
-            let text = format!("{} calls at once, more than the {REQUESTS_MAX} that one request may have", requests.len());
+            let text =
+                format!("{} calls at once, more than the {REQUESTS_MAX} that one request may have", requests.len());
             return Ok(requests.iter().map(|_| Err(Error::Limit(text.clone()))).collect());
         }
         match self.tools.clone() {

@@ -15,8 +15,8 @@ use super::{Failure, Output};
 use crate::app::{Event, Host, Options};
 use crate::clock::{self, Duration};
 use crate::config::Project;
-use crate::lab::demo::{self, DemoOptions, HostUnderTest, Progress};
 use crate::lab::Incident;
+use crate::lab::demo::{self, DemoOptions, HostUnderTest, Progress};
 
 /// What goes wrong where no seed is named.
 const SEED: u64 = 7;
@@ -45,7 +45,10 @@ pub(crate) fn run(output: &Output, directory: &Path, seed: Option<u64>) -> Resul
         }
         let seconds = summary.took_ms / 1_000;
         text.push_str(&format!("\n\n{seconds} s. Reports: {}", summary.folder.join("reports").display()));
-        text.push_str(&format!("\nNext: pi-host session list --project {0}, pi-host session verify --project {0}", demo::FOLDER));
+        text.push_str(&format!(
+            "\nNext: pi-host session list --project {0}, pi-host session verify --project {0}",
+            demo::FOLDER
+        ));
         text
     });
     if summary.is_good() {
@@ -57,18 +60,25 @@ pub(crate) fn run(output: &Output, directory: &Path, seed: Option<u64>) -> Resul
 
 fn told(output: &Output, step: &Progress) {
     let (name, text, style) = match step {
-        Progress::Prepared { folder, services } => {
-            ("lab", format!("{} services in {}: {}", services.len(), folder.display(), services.join(", ")), Style::new())
-        }
+        Progress::Prepared { folder, services } => (
+            "lab",
+            format!("{} services in {}: {}", services.len(), folder.display(), services.join(", ")),
+            Style::new(),
+        ),
         Progress::Healthy => ("lab", "all services are healthy; now they break".into(), Style::new().green()),
-        Progress::Injected { fault, service } => ("fault", format!("{service}: {}", fault.name()), Style::new().magenta().bold()),
+        Progress::Injected { fault, service } => {
+            ("fault", format!("{service}: {}", fault.name()), Style::new().magenta().bold())
+        }
         Progress::Closed { .. } => return,
         Progress::Settled { fault, service, expected } => {
             ("lab", format!("{service}: {} is {}", fault.name(), expected), Style::new().green())
         }
     };
     if output.is_json {
-        output.data(&json!({ "time": clock::rfc3339(clock::now_ms()), "event": name, "data": { "text": text } }), String::new);
+        output.data(
+            &json!({ "time": clock::rfc3339(clock::now_ms()), "event": name, "data": { "text": text } }),
+            String::new,
+        );
         return;
     }
     let time: String = clock::rfc3339(clock::now_ms()).chars().skip(11).take(12).collect();

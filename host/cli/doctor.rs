@@ -21,7 +21,8 @@ struct Finding {
 
 pub(crate) fn run(output: &Output, directory: &Path) -> Result<(), Failure> {
     let mut findings = Vec::new();
-    let mut note = |what: &str, is_good: bool, detail: String| findings.push(Finding { what: what.into(), is_good, detail });
+    let mut note =
+        |what: &str, is_good: bool, detail: String| findings.push(Finding { what: what.into(), is_good, detail });
     let project = Project::load(directory);
     match &project {
         Ok(project) if project.has_file => note(FILE, true, project.directory.join(FILE).display().to_string()),
@@ -51,7 +52,9 @@ pub(crate) fn run(output: &Output, directory: &Path) -> Result<(), Failure> {
     }
     match Runtime::new(None) {
         Ok(runtime) if runtime.is_pooled() => note("wasm engine", true, "pooling".into()),
-        Ok(_) => note("wasm engine", true, "on demand: the address space does not hold the pool, calls are slower".into()),
+        Ok(_) => {
+            note("wasm engine", true, "on demand: the address space does not hold the pool, calls are slower".into())
+        }
         Err(error) => note("wasm engine", false, error.to_string()),
     }
     match cache_folder().map(|folder| Cache::open(&folder).map(|_| folder)) {
@@ -68,11 +71,21 @@ pub(crate) fn run(output: &Output, directory: &Path) -> Result<(), Failure> {
         Err(error) => note("confinement", false, format!("{error}; granted programs cannot be run")),
     }
     let is_good = findings.iter().all(|finding| finding.is_good);
-    let value: Vec<_> = findings.iter().map(|f| json!({ "what": f.what, "good": f.is_good, "detail": f.detail })).collect();
+    let value: Vec<_> =
+        findings.iter().map(|f| json!({ "what": f.what, "good": f.is_good, "detail": f.detail })).collect();
     output.data(&value, || {
         let lines = findings.iter().map(|finding| {
-            let (word, style) = if finding.is_good { ("ok     ", Style::new().green()) } else { ("LACKING", Style::new().red().bold()) };
-            format!("{}  {:<22}  {}", output.out(word, style), finding.what, finding.detail.replace('\n', "\n                                 "))
+            let (word, style) = if finding.is_good {
+                ("ok     ", Style::new().green())
+            } else {
+                ("LACKING", Style::new().red().bold())
+            };
+            format!(
+                "{}  {:<22}  {}",
+                output.out(word, style),
+                finding.what,
+                finding.detail.replace('\n', "\n                                 ")
+            )
         });
         lines.collect::<Vec<_>>().join("\n")
     });

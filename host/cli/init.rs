@@ -16,7 +16,10 @@ pub(crate) fn run(output: &Output, project: &Path, _arguments: &Arguments) -> Re
     let path = project.join(FILE);
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(&path).map_err(|error| {
         if error.kind() == std::io::ErrorKind::AlreadyExists {
-            anyhow::anyhow!("{} is there already; it was left as it is\nhint: edit it, then `pi-host doctor` checks it", path.display())
+            anyhow::anyhow!(
+                "{} is there already; it was left as it is\nhint: edit it, then `pi-host doctor` checks it",
+                path.display()
+            )
         } else {
             anyhow::Error::new(error).context(format!("{} cannot be written", path.display()))
         }

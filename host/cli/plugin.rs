@@ -41,7 +41,13 @@ fn list(output: &Output, catalog: &Catalog) -> Result<(), Failure> {
             _ => "built in".into(),
         };
         let kind = format!("{:?}", manifest.kind).to_lowercase();
-        rows.push(vec![name.into(), kind.clone(), manifest.version.clone(), from.clone(), manifest.description.clone()]);
+        rows.push(vec![
+            name.into(),
+            kind.clone(),
+            manifest.version.clone(),
+            from.clone(),
+            manifest.description.clone(),
+        ]);
         values.push(json!({
             "name": name, "kind": kind, "version": manifest.version, "from": from, "description": manifest.description,
             "tools": manifest.tools.iter().map(|tool| &tool.name).collect::<Vec<_>>(),
@@ -64,13 +70,20 @@ fn inspect(output: &Output, project: &Project, catalog: &Catalog, plugin: &str) 
     });
     output.data(&value, || {
         let manifest = &binary.manifest;
-        let mut text = format!("{} {} ({:?}, contract {})\n{}\n", manifest.name, manifest.version, manifest.kind, manifest.contract, manifest.description);
+        let mut text = format!(
+            "{} {} ({:?}, contract {})\n{}\n",
+            manifest.name, manifest.version, manifest.kind, manifest.contract, manifest.description
+        );
         text.push_str("\nimports:\n");
         for import in &binary.imports {
             match import {
                 Import::Inert(name) => text.push_str(&format!("  {name}  (inert: nothing behind it)\n")),
                 Import::Capability(capability, name) => {
-                    let why = manifest.needs.iter().find(|need| need.capability == capability.name()).map_or("", |need| need.why.as_str());
+                    let why = manifest
+                        .needs
+                        .iter()
+                        .find(|need| need.capability == capability.name())
+                        .map_or("", |need| need.why.as_str());
                     text.push_str(&format!("  {name}  needs `{}`: {why}\n", capability.name()));
                 }
             }

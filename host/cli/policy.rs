@@ -12,7 +12,9 @@ use crate::gate::{Act, Decision, Gate, Origin, Verdict, explain};
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
     /// Say how the gatekeeper judges a command, without running it
-    #[command(after_help = "Examples:\n  pi-host policy check -- rm -rf /\n  pi-host policy check -- 'curl https://example.org/x | sh'")]
+    #[command(
+        after_help = "Examples:\n  pi-host policy check -- rm -rf /\n  pi-host policy check -- 'curl https://example.org/x | sh'"
+    )]
     Check {
         /// The command; one argument is read as a shell script, several as a final argument list
         #[arg(last = true, required = true)]

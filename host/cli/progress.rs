@@ -67,7 +67,9 @@ impl Progress {
         let (name, text, style) = match &followed.body {
             Body::Logged { plugin, message, .. } => ("says", format!("{plugin}: {message}"), plain.italic()),
             Body::CallStarted { tool, arguments, .. } => ("calls", format!("{tool} {arguments}"), plain.dimmed()),
-            Body::EffectStarted { act, .. } if act.effect() != crate::gate::Effect::Read => ("does", act.summary(), plain.bold()),
+            Body::EffectStarted { act, .. } if act.effect() != crate::gate::Effect::Read => {
+                ("does", act.summary(), plain.bold())
+            }
             Body::Refused { act, decision, .. } => {
                 let rule = decision.rules.first().map_or("policy", String::as_str);
                 ("refused", format!("{} ({rule}: {})", act.summary(), decision.reason), plain.yellow().bold())

@@ -12,7 +12,9 @@ use crate::app::{Closed, Host, HostError, Options};
 use crate::config::{FILE, Project};
 
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  pi-host run                       supervise, watch and heal until Ctrl-C\n  pi-host run --demo                break real services in ./pi-demo and watch them heal\n  pi-host run sre --once \"look at shop\"   run one agent once")]
+#[command(
+    after_help = "Examples:\n  pi-host run                       supervise, watch and heal until Ctrl-C\n  pi-host run --demo                break real services in ./pi-demo and watch them heal\n  pi-host run sre --once \"look at shop\"   run one agent once"
+)]
 pub(crate) struct Arguments {
     /// Run only this agent
     agent: Option<String>,
@@ -52,7 +54,9 @@ pub(crate) fn run(output: &Output, directory: &Path, arguments: Arguments) -> Re
         name: "run",
     };
     match (arguments.agent, is_once) {
-        (Some(agent), true) => block_on(once(output, project, options, &agent, arguments.prompt.as_deref().unwrap_or_default()))?,
+        (Some(agent), true) => {
+            block_on(once(output, project, options, &agent, arguments.prompt.as_deref().unwrap_or_default()))?
+        }
         _ => block_on(serve(output, project, options))?,
     }
 }
@@ -105,7 +109,10 @@ pub(super) fn resume(output: &Output, project: Project, id: Option<String>) -> R
         if count == 0
             && let Some(id) = id
         {
-                return Err(anyhow::anyhow!("no session of this id was cut off: {id}\nhint: `pi-host session list` has them").into());
+            return Err(anyhow::anyhow!(
+                "no session of this id was cut off: {id}\nhint: `pi-host session list` has them"
+            )
+            .into());
         }
         output.data(&closed, || format!("{count} sessions taken up, {} ended", closed.len()));
         if closed.len() == count { Ok(()) } else { Err(Failure::Said) }

@@ -24,7 +24,9 @@ pub(crate) enum Command {
     /// List the tools of all plugins
     List,
     /// Call one tool, under its grants, the policy and the journal
-    #[command(after_help = "Examples:\n  pi-host tool call read '{\"path\":\"README.md\"}'\n  echo '{\"command\":\"ls | wc -l\"}' | pi-host tool call bash -\n  pi-host tool call bash @script.json")]
+    #[command(
+        after_help = "Examples:\n  pi-host tool call read '{\"path\":\"README.md\"}'\n  echo '{\"command\":\"ls | wc -l\"}' | pi-host tool call bash -\n  pi-host tool call bash @script.json"
+    )]
     Call {
         /// The tool's name, as `tool list` has it
         name: String,
@@ -84,14 +86,18 @@ fn read_arguments(arguments: &str) -> Result<String, anyhow::Error> {
     let mut text = String::new();
     match arguments.strip_prefix('@') {
         Some(path) => {
-            let file = std::fs::File::open(path).with_context(|| format!("the arguments cannot be read from {path}"))?;
+            let file =
+                std::fs::File::open(path).with_context(|| format!("the arguments cannot be read from {path}"))?;
             file.take(ARGUMENTS_BYTES_MAX + 1)
                 .read_to_string(&mut text)
                 .with_context(|| format!("the arguments in {path} are not UTF-8 text"))?;
         }
         None if arguments == "-" => {
             let stdin = std::io::stdin().lock();
-            stdin.take(ARGUMENTS_BYTES_MAX + 1).read_to_string(&mut text).context("the arguments cannot be read from standard input")?;
+            stdin
+                .take(ARGUMENTS_BYTES_MAX + 1)
+                .read_to_string(&mut text)
+                .context("the arguments cannot be read from standard input")?;
         }
         None => text.push_str(arguments),
     }
@@ -99,7 +105,9 @@ fn read_arguments(arguments: &str) -> Result<String, anyhow::Error> {
         anyhow::bail!("the arguments are larger than the {} MiB that a call may have", ARGUMENTS_BYTES_MAX >> 20);
     }
     if let Err(error) = serde_json::from_str::<Value>(&text) {
-        anyhow::bail!("the arguments are not JSON: {error}\nhint: a JSON object in quotes, @FILE, or - for standard input");
+        anyhow::bail!(
+            "the arguments are not JSON: {error}\nhint: a JSON object in quotes, @FILE, or - for standard input"
+        );
     }
     Ok(text)
 }
@@ -127,7 +135,11 @@ fn refused_or_failed(output: &Output, error: &Error) -> Result<(), Failure> {
             }
             (label, lines.join("\n"))
         }
-        Error::InvalidArguments(text) | Error::NotFound(text) | Error::Unknown(text) | Error::Limit(text) | Error::Failed(text) => {
+        Error::InvalidArguments(text)
+        | Error::NotFound(text)
+        | Error::Unknown(text)
+        | Error::Limit(text)
+        | Error::Failed(text) => {
             let kind = match error {
                 Error::InvalidArguments(_) => "invalid arguments:",
                 Error::NotFound(_) => "not found:",

@@ -50,7 +50,10 @@ pub(crate) enum Report {
     Started(Identity),
     Failed(StartError),
     /// It has ended, and all its descendants with it.
-    Ended { code: Option<i32>, signal: Option<i32> },
+    Ended {
+        code: Option<i32>,
+        signal: Option<i32>,
+    },
     Abilities(super::Abilities),
 }
 

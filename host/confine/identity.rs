@@ -113,7 +113,12 @@ pub async fn end(of: &Identity, grace: Duration) -> Result<(), EndError> {
     for _ in 0..KILL_ROUNDS_MAX {
         // Those that were seen first are kept: a child whose parent has died is not found again.
         let mut left = victims(of);
-        left.extend(polite.iter().filter(|handle| is_alive(&handle.identity)).filter_map(|handle| Handle::open(&handle.identity)));
+        left.extend(
+            polite
+                .iter()
+                .filter(|handle| is_alive(&handle.identity))
+                .filter_map(|handle| Handle::open(&handle.identity)),
+        );
         if left.is_empty() {
             return Ok(());
         }

@@ -30,11 +30,7 @@ pub(crate) fn stat(pid: u32) -> Option<Stat> {
 /// Every process that this host can see.
 pub(crate) fn all() -> Vec<Stat> {
     let Ok(folder) = fs::read_dir("/proc") else { return Vec::new() };
-    folder
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter_map(stat)
-        .collect()
+    folder.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter_map(stat).collect()
 }
 
 /// The descendants of `root` among `all`, nearest first, without `root` itself.

@@ -105,10 +105,8 @@ pub async fn start(confine: &Confine, spec: Spec) -> Result<Running, StartError>
     }
     let shared = Arc::new(Shared::default());
     shared.state().input = Some(Arc::new(Sender::from_owned_fd(input_ours).map_err(failed)?));
-    let streams = [
-        Receiver::from_owned_fd(stdout_ours).map_err(failed)?,
-        Receiver::from_owned_fd(stderr_ours).map_err(failed)?,
-    ];
+    let streams =
+        [Receiver::from_owned_fd(stdout_ours).map_err(failed)?, Receiver::from_owned_fd(stderr_ours).map_err(failed)?];
     let Helper { child, reports, signals } = helper;
     let signals = Arc::new(signals);
     let pump = Pump { shared: Arc::clone(&shared), signals: Arc::clone(&signals), deadline, output_bytes_max };

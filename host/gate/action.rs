@@ -43,27 +43,78 @@ pub enum WriteMode {
 #[serde(tag = "act", rename_all = "snake_case")]
 pub enum Act {
     /// Call a tool. The acts inside the call are judged one by one as well.
-    ToolCall { tool: String, effect: Effect, idempotent: bool, arguments: Value },
+    ToolCall {
+        tool: String,
+        effect: Effect,
+        idempotent: bool,
+        arguments: Value,
+    },
     /// Start a shell script. Judged as a whole in advance, then act by act.
-    Script { text: String, directory: String },
+    Script {
+        text: String,
+        directory: String,
+    },
     /// Run a native program.
-    ProcessRun { argv: Vec<String>, directory: String, environment: Vec<(String, String)> },
-    FileRead { path: String },
-    FileList { path: String },
-    FileWrite { path: String, bytes: u64, mode: WriteMode },
-    FileRemove { path: String, recursive: bool },
-    FileRename { from: String, to: String },
-    FileMode { path: String, mode: u32 },
-    FileTime { path: String },
-    FileSymlink { target: String, link: String },
-    DirectoryMake { path: String, parents: bool },
+    ProcessRun {
+        argv: Vec<String>,
+        directory: String,
+        environment: Vec<(String, String)>,
+    },
+    FileRead {
+        path: String,
+    },
+    FileList {
+        path: String,
+    },
+    FileWrite {
+        path: String,
+        bytes: u64,
+        mode: WriteMode,
+    },
+    FileRemove {
+        path: String,
+        recursive: bool,
+    },
+    FileRename {
+        from: String,
+        to: String,
+    },
+    FileMode {
+        path: String,
+        mode: u32,
+    },
+    FileTime {
+        path: String,
+    },
+    FileSymlink {
+        target: String,
+        link: String,
+    },
+    DirectoryMake {
+        path: String,
+        parents: bool,
+    },
     /// `what` is one of `status`, `logs`, `changes`, `port_owner`.
-    ServiceRead { service: String, what: String },
+    ServiceRead {
+        service: String,
+        what: String,
+    },
     /// Asks the service over its own protocol, or runs its probe command.
-    ServiceProbe { service: String },
-    ServiceRestart { service: String },
-    ProcessEnd { pid: u32, start_time: u64, command: String },
-    LogRotate { service: String, path: String },
+    ServiceProbe {
+        service: String,
+    },
+    ServiceRestart {
+        service: String,
+    },
+    ProcessEnd {
+        pid: u32,
+        start_time: u64,
+        command: String,
+    },
+    LogRotate {
+        service: String,
+        path: String,
+    },
 }
 
 impl Act {

@@ -189,7 +189,9 @@ impl FlagPattern {
         match self {
             Self::Short(letter) => flag.letters.contains(*letter),
             // getopt takes any beginning that is unambiguous, down to one letter.
-            Self::Long(own) => own == flag.name || (flag.name.len() > 2 && flag.name.starts_with("--") && own.starts_with(flag.name)),
+            Self::Long(own) => {
+                own == flag.name || (flag.name.len() > 2 && flag.name.starts_with("--") && own.starts_with(flag.name))
+            }
             Self::Single(own) => own == flag.name,
         }
     }
@@ -273,7 +275,8 @@ mod tests {
     #[test]
     fn values_follow_their_flag_in_every_form() {
         let valued = FlagPattern::parse_all("-X|--request").unwrap();
-        for line in ["curl -X PUT u", "curl -XPUT u", "curl --request PUT u", "curl --request=PUT u", "curl -sX PUT u"] {
+        for line in ["curl -X PUT u", "curl -XPUT u", "curl --request PUT u", "curl --request=PUT u", "curl -sX PUT u"]
+        {
             let words = words(line);
             let argv = Argv::read(&words, &valued);
             assert_eq!(argv.values(&valued).collect::<Vec<_>>(), ["PUT"], "{line}");

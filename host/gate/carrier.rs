@@ -52,7 +52,11 @@ const WRAPPERS: &[Wrapper] = &[
     wrapper(&["ionice"], "-c|--class|-n|--classdata|-p|--pid", 0),
     wrapper(&["chrt", "taskset", "setarch"], "", 1),
     wrapper(&["nohup", "setsid", "unbuffer", "fakeroot", "catchsegv", "eatmydata", "torsocks", "chronic"], "", 0),
-    wrapper(&["proxychains", "proxychains4", "xvfb-run", "dbus-run-session", "firejail", "setpriv", "linux64", "linux32"], "-f|-n|-s", 0),
+    wrapper(
+        &["proxychains", "proxychains4", "xvfb-run", "dbus-run-session", "firejail", "setpriv", "linux64", "linux32"],
+        "-f|-n|-s",
+        0,
+    ),
     wrapper(&["timeout"], "-k|--kill-after|-s|--signal", 1),
     wrapper(&["stdbuf"], "-i|--input|-o|--output|-e|--error", 0),
     wrapper(&["time", "gtime"], "-f|--format|-o|--output", 0),
@@ -87,14 +91,24 @@ const INTERPRETERS: &[Interpreter] = &[
     Interpreter { names: &["python", "pypy", "py"], language: "python", code: "-c", valued: "-W|-X|-m" },
     Interpreter { names: &["perl"], language: "perl", code: "-e|-E", valued: "-I" },
     Interpreter { names: &["ruby"], language: "ruby", code: "-e", valued: "-r|-I|-C" },
-    Interpreter { names: &["node", "nodejs"], language: "javascript", code: "-e|--eval|-p|--print", valued: "-r|--require|--import|--loader" },
+    Interpreter {
+        names: &["node", "nodejs"],
+        language: "javascript",
+        code: "-e|--eval|-p|--print",
+        valued: "-r|--require|--import|--loader",
+    },
     Interpreter { names: &["deno", "bun"], language: "javascript", code: "-e|--eval", valued: "" },
     Interpreter { names: &["php"], language: "php", code: "-r", valued: "-d|-c" },
     Interpreter { names: &["lua", "luajit"], language: "lua", code: "-e", valued: "-l" },
     Interpreter { names: &["Rscript", "R"], language: "r", code: "-e", valued: "" },
     Interpreter { names: &["julia"], language: "julia", code: "-e|--eval|-E|--print", valued: "" },
     Interpreter { names: &["osascript"], language: "applescript", code: "-e", valued: "-l" },
-    Interpreter { names: &["pwsh", "powershell"], language: "powershell", code: "-c|-Command|-EncodedCommand|-e", valued: "-File" },
+    Interpreter {
+        names: &["pwsh", "powershell"],
+        language: "powershell",
+        code: "-c|-Command|-EncodedCommand|-e",
+        valued: "-File",
+    },
     Interpreter { names: &["tclsh", "wish", "expect"], language: "tcl", code: "-c", valued: "" },
 ];
 
@@ -202,7 +216,10 @@ fn by_env(words: &[Word]) -> Option<Carried> {
     if !all.is_empty() {
         // `-S "bash -c 'x y'"`: quotes group, as in a shell.
         let code: Vec<&str> = argv.values(&split).collect();
-        return Some(Carried::Script { code: Word::plain(format!("env {} {}", code.join(" "), line_of(rest))), positional: vec![] });
+        return Some(Carried::Script {
+            code: Word::plain(format!("env {} {}", code.join(" "), line_of(rest))),
+            positional: vec![],
+        });
     }
     let rest = if rest.first().is_some_and(|word| word.text == "-") { &rest[1..] } else { rest };
     all.extend(rest.iter().cloned());
@@ -261,11 +278,14 @@ fn by_interpreter(words: &[Word], interpreter: &Interpreter) -> Option<Carried> 
 }
 
 fn by_find(words: &[Word]) -> Vec<Carried> {
-    let roots: Vec<&str> = words.iter().skip(1).map(|word| word.text.as_str()).take_while(|text| !is_find_word(text)).collect();
+    let roots: Vec<&str> =
+        words.iter().skip(1).map(|word| word.text.as_str()).take_while(|text| !is_find_word(text)).collect();
     let root = roots.first().copied().unwrap_or(".");
     let mut all = vec![];
     let mut rest = words.get(1..).unwrap_or_default();
-    while let Some(at) = rest.iter().position(|word| matches!(word.text.as_str(), "-exec" | "-execdir" | "-ok" | "-okdir")) {
+    while let Some(at) =
+        rest.iter().position(|word| matches!(word.text.as_str(), "-exec" | "-execdir" | "-ok" | "-okdir"))
+    {
         rest = &rest[at + 1..];
         let end = rest.iter().position(|word| matches!(word.text.as_str(), ";" | "+")).unwrap_or(rest.len());
         for root in if roots.is_empty() { std::slice::from_ref(&root) } else { roots.as_slice() } {
@@ -308,7 +328,8 @@ const INPUT_WORDS_MAX: usize = 64;
 
 fn by_xargs(words: &[Word], input: &InputWords<'_>) -> Option<Carried> {
     let replace = flags("-I|-J");
-    let valued = flags("-I|-J|-n|--max-args|-P|--max-procs|-L|--max-lines|-d|--delimiter|-a|--arg-file|-s|--max-chars|-E|-R|-S");
+    let valued =
+        flags("-I|-J|-n|--max-args|-P|--max-procs|-L|--max-lines|-d|--delimiter|-a|--arg-file|-s|--max-chars|-E|-R|-S");
     let argv = Argv::read(words, &valued);
     let mut mark = argv.values(&replace).next().map(str::to_owned);
     // `-i` and `--replace` take their value only when it is attached.
@@ -343,7 +364,9 @@ fn by_xargs(words: &[Word], input: &InputWords<'_>) -> Option<Carried> {
 }
 
 fn by_parallel(words: &[Word], input: &InputWords<'_>) -> Vec<Carried> {
-    let valued = flags("-j|--jobs|-S|--sshlogin|--results|--joblog|-a|--arg-file|-N|-n|--max-args|-L|--colsep|-C|-I|--timeout|--retries|--delay|--tmpdir|--wd|--tag-string|-d|--delimiter");
+    let valued = flags(
+        "-j|--jobs|-S|--sshlogin|--results|--joblog|-a|--arg-file|-N|-n|--max-args|-L|--colsep|-C|-I|--timeout|--retries|--delay|--tmpdir|--wd|--tag-string|-d|--delimiter",
+    );
     let rest = behind(words, &valued, 0);
     let is_source = |word: &Word| word.text.starts_with(":::");
     let end = rest.iter().position(is_source).unwrap_or(rest.len());
@@ -449,9 +472,13 @@ pub(crate) fn is_harmless_code(code: &str) -> bool {
     // A single literal: no call, no interpolation, no backtick inside.
     printed.is_some_and(|literal| {
         let quoted = ['\'', '"'].iter().any(|quote| {
-            literal.len() >= 2 && literal.starts_with(*quote) && literal.ends_with(*quote) && !literal[1..literal.len() - 1].contains(*quote)
+            literal.len() >= 2
+                && literal.starts_with(*quote)
+                && literal.ends_with(*quote)
+                && !literal[1..literal.len() - 1].contains(*quote)
         });
-        let is_number = !literal.is_empty() && literal.bytes().all(|byte| byte.is_ascii_digit() || b"+-*/. ".contains(&byte));
+        let is_number =
+            !literal.is_empty() && literal.bytes().all(|byte| byte.is_ascii_digit() || b"+-*/. ".contains(&byte));
         (quoted && !literal.contains(['$', '#', '`', '\\', '@', '{'])) || is_number
     })
 }

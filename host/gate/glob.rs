@@ -24,7 +24,10 @@ enum Token {
     Star,
     /// Any characters.
     Globstar,
-    Set { ranges: Vec<(char, char)>, is_negated: bool },
+    Set {
+        ranges: Vec<(char, char)>,
+        is_negated: bool,
+    },
 }
 
 /// A compiled pattern.

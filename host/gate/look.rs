@@ -32,7 +32,8 @@ const DEPTH_MAX: usize = 40;
 /// Longest piece of a command that a finding quotes.
 const DETAIL_CHARS_MAX: usize = 200;
 /// Folders whose programs are the system's own.
-const SYSTEM_FOLDERS: &[&str] = &["/bin/", "/usr/bin/", "/sbin/", "/usr/sbin/", "/usr/local/bin/", "/usr/local/sbin/", "/opt/homebrew/bin/"];
+const SYSTEM_FOLDERS: &[&str] =
+    &["/bin/", "/usr/bin/", "/sbin/", "/usr/sbin/", "/usr/local/bin/", "/usr/local/sbin/", "/opt/homebrew/bin/"];
 
 /// A command line with what surrounds it.
 pub(crate) struct Line<'a> {
@@ -58,7 +59,15 @@ pub(crate) struct Look<'g> {
 
 impl<'g> Look<'g> {
     pub(crate) fn new(gate: &'g Gate, origin: &'g Origin) -> Self {
-        Self { gate, origin, done: vec![], current: Unit::default(), is_in_unit: false, commands_left: COMMANDS_MAX, depth: 0 }
+        Self {
+            gate,
+            origin,
+            done: vec![],
+            current: Unit::default(),
+            is_in_unit: false,
+            commands_left: COMMANDS_MAX,
+            depth: 0,
+        }
     }
 
     /// What was found.
@@ -117,7 +126,9 @@ impl<'g> Look<'g> {
         match parse::program(text) {
             Ok(program) => return Some(program),
             Err(Unparsed::TooLarge) => self.note("too_large", format!("{} bytes", text.len())),
-            Err(Unparsed::TooDeep) => self.note("too_complex", format!("it nests more than {} deep", parse::NESTING_MAX)),
+            Err(Unparsed::TooDeep) => {
+                self.note("too_complex", format!("it nests more than {} deep", parse::NESTING_MAX))
+            }
             Err(Unparsed::Syntax(error)) => {
                 self.note("unparsed", error);
                 // What can be seen without a tree is still worth to be told: a hard rule is a hard rule.
@@ -131,9 +142,16 @@ impl<'g> Look<'g> {
     fn command_by_spaces(&mut self, text: &str) {
         const LINES_MAX: usize = 16;
         for line in text.lines().take(LINES_MAX) {
-            let words: Vec<Word> = line.split_whitespace().map(|word| Word::plain(word.trim_matches(['\'', '"', ';']))).collect();
+            let words: Vec<Word> =
+                line.split_whitespace().map(|word| Word::plain(word.trim_matches(['\'', '"', ';']))).collect();
             if self.enter() {
-                self.command(&Line { words: &words, environment: &[], directory: None, input: &Flow::default(), scope: None });
+                self.command(&Line {
+                    words: &words,
+                    environment: &[],
+                    directory: None,
+                    input: &Flow::default(),
+                    scope: None,
+                });
                 self.leave();
             }
         }
@@ -189,14 +207,29 @@ impl<'g> Look<'g> {
     }
 
     /// Look at an act on files.
-    pub(crate) fn file(&mut self, act: &'static str, paths: &[(&str, bool)], is_recursive: bool, mode: Option<u32>, directory: Option<&str>) {
-        let folded: Vec<(String, bool)> = paths.iter().map(|(path, is_glob)| (folded(path, directory), *is_glob)).collect();
-        let texts: Vec<PathText<'_>> = folded.iter().map(|(text, is_glob)| PathText { text, is_glob: *is_glob }).collect();
+    pub(crate) fn file(
+        &mut self,
+        act: &'static str,
+        paths: &[(&str, bool)],
+        is_recursive: bool,
+        mode: Option<u32>,
+        directory: Option<&str>,
+    ) {
+        let folded: Vec<(String, bool)> =
+            paths.iter().map(|(path, is_glob)| (folded(path, directory), *is_glob)).collect();
+        let texts: Vec<PathText<'_>> =
+            folded.iter().map(|(text, is_glob)| PathText { text, is_glob: *is_glob }).collect();
         self.folded_file(act, &texts, is_recursive, mode);
     }
 
     /// Look at an act on files whose paths are folded. Allocates nothing when there is nothing to say.
-    pub(crate) fn folded_file(&mut self, act: &'static str, paths: &[PathText<'_>], is_recursive: bool, mode: Option<u32>) {
+    pub(crate) fn folded_file(
+        &mut self,
+        act: &'static str,
+        paths: &[PathText<'_>],
+        is_recursive: bool,
+        mode: Option<u32>,
+    ) {
         let gate = self.gate;
         let fact = Fact::File { paths, is_recursive, mode };
         for rule in gate.policy().rules_for_act(act) {
@@ -275,7 +308,8 @@ impl<'g> Look<'g> {
         if self.gate.is_granted(path) {
             return;
         }
-        let is_system = !path.contains('/') || SYSTEM_FOLDERS.iter().any(|folder| path.strip_prefix(folder) == Some(argv.program));
+        let is_system =
+            !path.contains('/') || SYSTEM_FOLDERS.iter().any(|folder| path.strip_prefix(folder) == Some(argv.program));
         let known = if is_system { self.gate.policy().programs.known(argv) } else { Known::Unknown };
         match known {
             Known::Reads => {}
@@ -372,7 +406,9 @@ pub(crate) fn is_plain_text(text: &str) -> bool {
 }
 
 fn is_odd(c: char) -> bool {
-    (c.is_control() && !matches!(c, '\n' | '\t' | '\r')) || is_hidden(c) || matches!(c, char::REPLACEMENT_CHARACTER | UNKNOWN)
+    (c.is_control() && !matches!(c, '\n' | '\t' | '\r'))
+        || is_hidden(c)
+        || matches!(c, char::REPLACEMENT_CHARACTER | UNKNOWN)
 }
 
 /// Whether an operand may be a path at all: no URL, no option.

@@ -85,7 +85,11 @@ impl Gate {
                 look.script(text, Some(directory));
             }
             Act::ProcessRun { argv, directory, environment } => process_run(&mut look, argv, directory, environment),
-            Act::FileRead { path } | Act::FileList { path } | Act::FileWrite { path, .. } | Act::FileTime { path } | Act::DirectoryMake { path, .. } => {
+            Act::FileRead { path }
+            | Act::FileList { path }
+            | Act::FileWrite { path, .. }
+            | Act::FileTime { path }
+            | Act::DirectoryMake { path, .. } => {
                 file(&mut look, name, &[path], false, None);
             }
             Act::FileRemove { path, recursive } => file(&mut look, name, &[path], *recursive, None),
@@ -95,7 +99,9 @@ impl Gate {
             Act::ServiceRead { service, .. } | Act::ServiceProbe { service } | Act::ServiceRestart { service } => {
                 look.fact(name, &Fact::Service { service }, || format!("`{service}`"));
             }
-            Act::ProcessEnd { pid, command, .. } => look.fact(name, &Fact::Process { pid: *pid }, || format!("process {pid} `{command}`")),
+            Act::ProcessEnd { pid, command, .. } => {
+                look.fact(name, &Fact::Process { pid: *pid }, || format!("process {pid} `{command}`"))
+            }
             Act::LogRotate { path, .. } => file(&mut look, name, &[path], false, None),
         }
         risk::decide(look.finish(), self.policy.thresholds, moment)
@@ -136,5 +142,11 @@ fn process_run(look: &mut Look<'_>, argv: &[String], directory: &str, environmen
     }
     let words: Vec<Word> = argv.iter().map(Word::plain).collect();
     let names: Vec<String> = environment.iter().map(|(name, _)| name.clone()).collect();
-    look.command(&Line { words: &words, environment: &names, directory: Some(directory), input: &Flow::default(), scope: None });
+    look.command(&Line {
+        words: &words,
+        environment: &names,
+        directory: Some(directory),
+        input: &Flow::default(),
+        scope: None,
+    });
 }

@@ -166,14 +166,21 @@ impl Policy {
             let id = entry.id.clone();
             if policy.rules.iter().any(|rule| rule.id == id) {
                 let hint = "give each rule an id of its own".to_owned();
-                return Err(error(format!("rules[{at}].id"), &format!("\"{id}\""), format!("the id `{id}` is used twice"), hint));
+                return Err(error(
+                    format!("rules[{at}].id"),
+                    &format!("\"{id}\""),
+                    format!("the id `{id}` is used twice"),
+                    hint,
+                ));
             }
             let needle = format!("\"{id}\"");
             let rule = Rule::compile(entry).map_err(|(key, message)| {
                 let hint = format!("mend `{key}` of the rule `{id}`");
                 error(format!("rules[{at}].when.{key}"), &needle, message, hint)
             })?;
-            policy.add(rule).map_err(|(key, message, hint)| error(format!("rules[{at}].{key}"), &needle, message, hint))?;
+            policy
+                .add(rule)
+                .map_err(|(key, message, hint)| error(format!("rules[{at}].{key}"), &needle, message, hint))?;
         }
         Ok(policy)
     }
@@ -198,8 +205,13 @@ impl Policy {
             }
             match *act {
                 "script" => {
-                    let hint = "name a `finding`, or write the rule for `process_run`: it sees each command of a script";
-                    return Err(("acts".to_owned(), "a rule for `script` needs a `finding`".to_owned(), hint.to_owned()));
+                    let hint =
+                        "name a `finding`, or write the rule for `process_run`: it sees each command of a script";
+                    return Err((
+                        "acts".to_owned(),
+                        "a rule for `script` needs a `finding`".to_owned(),
+                        hint.to_owned(),
+                    ));
                 }
                 "process_run" => match &rule.when.program_names {
                     Some(names) if !names.is_empty() => {
@@ -231,12 +243,16 @@ impl Policy {
                         message,
                         hint,
                     };
-                    let does_match = example_matches(&gate, rule, example)
-                        .map_err(|message| error(message, "write a shell command as text, or an act as an object".to_owned()))?;
+                    let does_match = example_matches(&gate, rule, example).map_err(|message| {
+                        error(message, "write a shell command as text, or an act as an object".to_owned())
+                    })?;
                     if does_match != must_match {
                         let verb = if must_match { "does not match" } else { "matches" };
                         let message = format!("the rule `{}` {verb} its example: {example}", rule.id);
-                        return Err(error(message, format!("mend the conditions of `{}`, or move the example", rule.id)));
+                        return Err(error(
+                            message,
+                            format!("mend the conditions of `{}`, or move the example", rule.id),
+                        ));
                     }
                 }
             }

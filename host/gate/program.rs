@@ -71,7 +71,8 @@ impl Programs {
             };
             let flags = |key: &str, texts: &[String]| -> Result<Vec<FlagPattern>, (String, String)> {
                 let parsed = texts.iter().map(|text| FlagPattern::parse_all(text));
-                let parsed = parsed.collect::<Result<Vec<_>, _>>().map_err(|error| (format!("programs[{at}].{key}"), error))?;
+                let parsed =
+                    parsed.collect::<Result<Vec<_>, _>>().map_err(|error| (format!("programs[{at}].{key}"), error))?;
                 Ok(parsed.into_iter().flatten().collect())
             };
             let (valued, dry) = (flags("valued", &entry.valued)?, flags("dry", &entry.dry)?);
@@ -98,7 +99,8 @@ impl Programs {
     pub(crate) fn known(&self, argv: &Argv<'_>) -> Known {
         let Some(program) = self.find(argv.program) else { return Known::Unknown };
         let Some(read) = &program.read else { return Known::Reads };
-        if read.iter().any(|subcommand| subcommand.matches(argv)) || argv.has_flag(&program.dry) || asks_for_help(argv) {
+        if read.iter().any(|subcommand| subcommand.matches(argv)) || argv.has_flag(&program.dry) || asks_for_help(argv)
+        {
             Known::Reads
         } else if program.write.iter().any(|subcommand| subcommand.matches(argv)) {
             Known::Writes
@@ -117,5 +119,11 @@ impl Programs {
 pub(crate) fn asks_for_help(argv: &Argv<'_>) -> bool {
     let is_last = |text: &str| argv.words.len() > 1 && argv.words.last().is_some_and(|word| word.text == text);
     is_last("--help")
-        || (argv.words.len() == 2 && (is_last("--version") || is_last("-V") || is_last("-v") || is_last("-h") || is_last("version") || is_last("help")))
+        || (argv.words.len() == 2
+            && (is_last("--version")
+                || is_last("-V")
+                || is_last("-v")
+                || is_last("-h")
+                || is_last("version")
+                || is_last("help")))
 }

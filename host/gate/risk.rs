@@ -28,7 +28,13 @@ pub(crate) struct Finding {
     pub advice: &'static str,
 }
 
-const fn finding(name: &'static str, floor: Verdict, is_structural: bool, reason: &'static str, advice: &'static str) -> Finding {
+const fn finding(
+    name: &'static str,
+    floor: Verdict,
+    is_structural: bool,
+    reason: &'static str,
+    advice: &'static str,
+) -> Finding {
     Finding { name, floor, is_structural, reason, advice }
 }
 
@@ -37,23 +43,71 @@ const PLAIN: &str = "write the command in plain words";
 /// All findings.
 pub(crate) const FINDINGS: &[Finding] = &[
     finding("unparsed", Verdict::Ask, true, "the script cannot be parsed, so it cannot be judged", "mend its syntax"),
-    finding("too_complex", Verdict::Deny, true, "there is more in it than the gate follows", "split it into smaller steps"),
+    finding(
+        "too_complex",
+        Verdict::Deny,
+        true,
+        "there is more in it than the gate follows",
+        "split it into smaller steps",
+    ),
     finding("too_large", Verdict::Deny, true, "it is larger than the gate reads", "split it, or put data into a file"),
     finding("invalid_text", Verdict::Deny, true, "it holds a NUL, which no argument can hold", PLAIN),
-    finding("hidden_text", Verdict::Ask, true, "it holds characters that a reader does not see or that were damaged", PLAIN),
+    finding(
+        "hidden_text",
+        Verdict::Ask,
+        true,
+        "it holds characters that a reader does not see or that were damaged",
+        PLAIN,
+    ),
     finding("dynamic_code", Verdict::Ask, true, "it runs code that only the run will tell", PLAIN),
-    finding("network_to_shell", Verdict::Ask, true, "it runs what the network sends", "download to a file, read it, then run it"),
+    finding(
+        "network_to_shell",
+        Verdict::Ask,
+        true,
+        "it runs what the network sends",
+        "download to a file, read it, then run it",
+    ),
     finding("decoded_to_shell", Verdict::Ask, true, "it runs decoded text", PLAIN),
     finding("piped_to_shell", Verdict::Ask, true, "it runs the output of a command as code", PLAIN),
-    finding("fork_bomb", Verdict::Deny, true, "it starts processes without end", "start a bounded number and `wait` for them"),
-    finding("network_device", Verdict::Ask, true, "the shell itself opens a network connection", "use a granted program"),
+    finding(
+        "fork_bomb",
+        Verdict::Deny,
+        true,
+        "it starts processes without end",
+        "start a bounded number and `wait` for them",
+    ),
+    finding(
+        "network_device",
+        Verdict::Ask,
+        true,
+        "the shell itself opens a network connection",
+        "use a granted program",
+    ),
     finding("opaque_code", Verdict::Allow, false, "the code is in a language that the gate does not read", PLAIN),
     finding("runs_file", Verdict::Allow, false, "it runs code from a file", "name what the file does"),
     finding("dynamic_command", Verdict::Allow, false, "only the run will tell which program this is", PLAIN),
     finding("unknown_program", Verdict::Allow, false, "the policy does not know the program", "grant it in `pi.toml`"),
-    finding("changes_state", Verdict::Allow, false, "this use of the program changes something", "see whether a reading subcommand will do"),
-    finding("writes_state", Verdict::Allow, false, "it changes something that can be changed back", "look at the change before and after"),
-    finding("self_protection", Verdict::Deny, false, "it would change the host's own state or policy", "change these files by hand"),
+    finding(
+        "changes_state",
+        Verdict::Allow,
+        false,
+        "this use of the program changes something",
+        "see whether a reading subcommand will do",
+    ),
+    finding(
+        "writes_state",
+        Verdict::Allow,
+        false,
+        "it changes something that can be changed back",
+        "look at the change before and after",
+    ),
+    finding(
+        "self_protection",
+        Verdict::Deny,
+        false,
+        "it would change the host's own state or policy",
+        "change these files by hand",
+    ),
 ];
 
 /// One thing that was found.

@@ -79,14 +79,29 @@ pub(crate) struct WhenEntry {
 /// What a rule is asked about.
 pub(crate) enum Fact<'a> {
     /// A command with its final words, and the names of the variables that are set for it.
-    Command { argv: &'a Argv<'a>, environment: &'a [String] },
+    Command {
+        argv: &'a Argv<'a>,
+        environment: &'a [String],
+    },
     /// An act on paths, or what a command would do to them.
-    File { paths: &'a [PathText<'a>], is_recursive: bool, mode: Option<u32> },
+    File {
+        paths: &'a [PathText<'a>],
+        is_recursive: bool,
+        mode: Option<u32>,
+    },
     /// Something that the gate itself saw in a script or a command line.
-    Finding { name: &'a str },
-    Tool { tool: &'a str },
-    Service { service: &'a str },
-    Process { pid: u32 },
+    Finding {
+        name: &'a str,
+    },
+    Tool {
+        tool: &'a str,
+    },
+    Service {
+        service: &'a str,
+    },
+    Process {
+        pid: u32,
+    },
 }
 
 /// A folded path, or a pattern of paths that the shell has yet to expand.
@@ -190,7 +205,8 @@ impl When {
             paths: compiled("paths", &entry.paths, Glob::path)?,
             except_paths: compiled("except_paths", &entry.except_paths, Glob::path)?,
             recursive: entry.recursive,
-            mode_bits: mode_bits.map_err(|_| ("mode_bits".to_owned(), "write octal digits, such as `6000`".to_owned()))?,
+            mode_bits: mode_bits
+                .map_err(|_| ("mode_bits".to_owned(), "write octal digits, such as `6000`".to_owned()))?,
             finding: entry.finding.clone(),
             tool: compiled("tool", &entry.tool, Glob::word)?,
             service: compiled("service", &entry.service, Glob::word)?,
@@ -222,17 +238,19 @@ impl When {
             && any_or_none(&self.subcommand, |subcommand| subcommand.matches(argv))
             && self.flags.iter().all(|flag| argv.has_flag(flag))
             && !self.no_flags.iter().any(|flag| argv.has_flag(flag))
-            && self.values.iter().all(|(flag, globs)| {
-                argv.values(flag).any(|value| globs.iter().any(|glob| glob.matches(value)))
-            })
+            && self
+                .values
+                .iter()
+                .all(|(flag, globs)| argv.values(flag).any(|value| globs.iter().any(|glob| glob.matches(value))))
             && any_or_none(&self.operands, |glob| argv.operands.iter().any(|word| glob.matches(&word.text)))
             && !self.no_operands.iter().any(|glob| argv.operands.iter().any(|word| glob.matches(&word.text)))
             && self.operands_min.is_none_or(|min| argv.operands.len() >= min)
             && self.operands_max.is_none_or(|max| argv.operands.len() <= max)
             && any_or_none(&self.environment, |glob| environment.iter().any(|name| glob.matches(name)))
-            && self.argument.as_ref().is_none_or(|regex| {
-                argv.words.iter().skip(1).any(|word| regex.is_match(&word.text))
-            })
+            && self
+                .argument
+                .as_ref()
+                .is_none_or(|regex| argv.words.iter().skip(1).any(|word| regex.is_match(&word.text)))
             && self.line.as_ref().is_none_or(|regex| regex.is_match(&line_of(argv.words)))
     }
 

@@ -24,10 +24,12 @@ pub(crate) fn check(text: &str, file_name: &str) -> Result<(), PolicyError> {
     let document: Value = serde_json::from_str(text).map_err(|cause| {
         error("$", Some(cause.line()), format!("no valid json: {cause}"), "mend the syntax at this line".to_owned())
     })?;
-    let schema: Value = serde_json::from_str(SCHEMA)
-        .map_err(|cause| error("$", None, format!("the embedded schema is broken: {cause}"), "report this".to_owned()))?;
-    let validator: Validator = jsonschema::validator_for(&schema)
-        .map_err(|cause| error("$", None, format!("the embedded schema is broken: {cause}"), "report this".to_owned()))?;
+    let schema: Value = serde_json::from_str(SCHEMA).map_err(|cause| {
+        error("$", None, format!("the embedded schema is broken: {cause}"), "report this".to_owned())
+    })?;
+    let validator: Validator = jsonschema::validator_for(&schema).map_err(|cause| {
+        error("$", None, format!("the embedded schema is broken: {cause}"), "report this".to_owned())
+    })?;
     let Some(cause) = validator.iter_errors(&document).next() else { return Ok(()) };
     let path = dotted(cause.instance_path().as_str());
     if let ValidationErrorKind::AdditionalProperties { unexpected } = cause.kind()

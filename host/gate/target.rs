@@ -20,17 +20,85 @@ pub(crate) struct Target<'a> {
 
 /// Programs whose words are text, not files.
 const TEXT_ONLY: &[&str] = &[
-    "echo", "printf", "true", "false", ":", "expr", "export", "set", "logger", "test", "[", "[[", "let", "seq", "sleep", "basename",
-    "dirname", "alias", "unalias", "unset", "local", "declare", "typeset", "readonly", "return", "exit", "shift", "trap", "type",
-    "which", "command", "hash", "kill", "pkill", "pgrep", "date", "git", "docker", "podman", "kubectl", "helm", "aws", "gcloud", "az",
-    "systemctl", "service", "sh", "bash", "dash", "zsh", "eval", "cd", "pushd", "popd", "sudo", "env", "xargs", "parallel", "nohup",
-    "timeout", "nice", "rg", "ssh", "id", "getent", "man",
+    "echo",
+    "printf",
+    "true",
+    "false",
+    ":",
+    "expr",
+    "export",
+    "set",
+    "logger",
+    "test",
+    "[",
+    "[[",
+    "let",
+    "seq",
+    "sleep",
+    "basename",
+    "dirname",
+    "alias",
+    "unalias",
+    "unset",
+    "local",
+    "declare",
+    "typeset",
+    "readonly",
+    "return",
+    "exit",
+    "shift",
+    "trap",
+    "type",
+    "which",
+    "command",
+    "hash",
+    "kill",
+    "pkill",
+    "pgrep",
+    "date",
+    "git",
+    "docker",
+    "podman",
+    "kubectl",
+    "helm",
+    "aws",
+    "gcloud",
+    "az",
+    "systemctl",
+    "service",
+    "sh",
+    "bash",
+    "dash",
+    "zsh",
+    "eval",
+    "cd",
+    "pushd",
+    "popd",
+    "sudo",
+    "env",
+    "xargs",
+    "parallel",
+    "nohup",
+    "timeout",
+    "nice",
+    "rg",
+    "ssh",
+    "id",
+    "getent",
+    "man",
 ];
 /// Programs that list files without reading what is in them.
-const LISTS: &[&str] = &["ls", "stat", "find", "du", "tree", "realpath", "readlink", "file", "df", "fd", "namei", "exa", "eza", "lsattr", "getfacl"];
+const LISTS: &[&str] = &[
+    "ls", "stat", "find", "du", "tree", "realpath", "readlink", "file", "df", "fd", "namei", "exa", "eza", "lsattr",
+    "getfacl",
+];
 /// Programs whose first operand is a pattern or a program text.
-const PATTERN_FIRST: &[&str] = &["grep", "egrep", "fgrep", "zgrep", "sed", "gsed", "awk", "gawk", "mawk", "jq", "yq", "ag", "ack"];
-const EDITORS: &[&str] = &["vi", "vim", "nvim", "ex", "ed", "nano", "emacs", "pico", "patch", "truncate", "touch", "tee", "mkfifo", "mknod", "sponge"];
+const PATTERN_FIRST: &[&str] =
+    &["grep", "egrep", "fgrep", "zgrep", "sed", "gsed", "awk", "gawk", "mawk", "jq", "yq", "ag", "ack"];
+const EDITORS: &[&str] = &[
+    "vi", "vim", "nvim", "ex", "ed", "nano", "emacs", "pico", "patch", "truncate", "touch", "tee", "mkfifo", "mknod",
+    "sponge",
+];
 
 /// Everything that `argv` would do to files, as far as its words tell.
 pub(crate) fn targets<'a>(argv: &Argv<'a>) -> Vec<Target<'a>> {
@@ -46,9 +114,12 @@ pub(crate) fn targets<'a>(argv: &Argv<'a>) -> Vec<Target<'a>> {
         };
         argv.operands.iter().skip(skip).map(to_target).collect::<Vec<_>>()
     };
-    let is_recursive = argv.has_flag(&[FlagPattern::Short('r'), FlagPattern::Short('R'), FlagPattern::Long("--recursive".into())]);
+    let is_recursive =
+        argv.has_flag(&[FlagPattern::Short('r'), FlagPattern::Short('R'), FlagPattern::Long("--recursive".into())]);
     match program {
-        "rm" | "shred" | "srm" | "unlink" | "rmdir" | "trash" => all.extend(operands("file_remove", is_recursive, 0, None)),
+        "rm" | "shred" | "srm" | "unlink" | "rmdir" | "trash" => {
+            all.extend(operands("file_remove", is_recursive, 0, None))
+        }
         "mkdir" => all.extend(operands("directory_make", false, 0, None)),
         "chmod" => {
             let mode = argv.operands.first().and_then(|word| mode_of(&word.text));
@@ -60,18 +131,26 @@ pub(crate) fn targets<'a>(argv: &Argv<'a>) -> Vec<Target<'a>> {
             all.extend(operands("file_mode", is_recursive, skip, None));
         }
         "cp" | "install" | "mv" | "ln" | "rsync" | "scp" => moves(argv, &mut all),
-        "dd" => for word in &argv.operands {
-            if let Some(path) = word.text.strip_prefix("of=") {
-                all.push(plain("file_write", path));
-            } else if let Some(path) = word.text.strip_prefix("if=") {
-                all.push(plain("file_read", path));
+        "dd" => {
+            for word in &argv.operands {
+                if let Some(path) = word.text.strip_prefix("of=") {
+                    all.push(plain("file_write", path));
+                } else if let Some(path) = word.text.strip_prefix("if=") {
+                    all.push(plain("file_read", path));
+                }
             }
-        },
+        }
         "find" | "gfind" => {
             let is_delete = deletes_what_it_finds(argv);
             let roots = argv.words.iter().skip(1).take_while(|word| !is_find_word(&word.text));
             let act = if is_delete { "file_remove" } else { "file_list" };
-            all.extend(roots.map(|word| Target { act, path: &word.text, is_glob: word.is_glob, is_recursive: is_delete, mode: None }));
+            all.extend(roots.map(|word| Target {
+                act,
+                path: &word.text,
+                is_glob: word.is_glob,
+                is_recursive: is_delete,
+                mode: None,
+            }));
             for pair in argv.words.windows(2) {
                 if matches!(pair[0].text.as_str(), "-fprint" | "-fprint0" | "-fprintf" | "-fls") {
                     all.push(plain("file_write", &pair[1].text));
@@ -89,9 +168,43 @@ pub(crate) fn targets<'a>(argv: &Argv<'a>) -> Vec<Target<'a>> {
 /// Whether `-delete` is an action of `find`: no value of a test, no word of a command that it runs.
 fn deletes_what_it_finds(argv: &Argv<'_>) -> bool {
     const VALUED: &[&str] = &[
-        "-name", "-iname", "-path", "-ipath", "-wholename", "-regex", "-iregex", "-lname", "-ilname", "-type", "-xtype", "-size", "-mtime",
-        "-mmin", "-atime", "-amin", "-ctime", "-cmin", "-newer", "-perm", "-user", "-group", "-uid", "-gid", "-maxdepth", "-mindepth",
-        "-printf", "-fprint", "-fprint0", "-fprintf", "-fls", "-fstype", "-inum", "-links", "-samefile", "-used", "-context",
+        "-name",
+        "-iname",
+        "-path",
+        "-ipath",
+        "-wholename",
+        "-regex",
+        "-iregex",
+        "-lname",
+        "-ilname",
+        "-type",
+        "-xtype",
+        "-size",
+        "-mtime",
+        "-mmin",
+        "-atime",
+        "-amin",
+        "-ctime",
+        "-cmin",
+        "-newer",
+        "-perm",
+        "-user",
+        "-group",
+        "-uid",
+        "-gid",
+        "-maxdepth",
+        "-mindepth",
+        "-printf",
+        "-fprint",
+        "-fprint0",
+        "-fprintf",
+        "-fls",
+        "-fstype",
+        "-inum",
+        "-links",
+        "-samefile",
+        "-used",
+        "-context",
     ];
     let mut words = argv.words.iter().skip(1).map(|word| word.text.as_str());
     while let Some(word) = words.next() {
@@ -121,7 +234,8 @@ fn moves<'a>(argv: &Argv<'a>, all: &mut Vec<Target<'a>>) {
     {
         sources = if rest.is_empty() { std::slice::from_ref(last) } else { rest };
     }
-    let is_symbolic = argv.program == "ln" && argv.has_flag(&[FlagPattern::Short('s'), FlagPattern::Long("--symbolic".into())]);
+    let is_symbolic =
+        argv.program == "ln" && argv.has_flag(&[FlagPattern::Short('s'), FlagPattern::Long("--symbolic".into())]);
     let (source_act, target_act) = match argv.program {
         "mv" => ("file_rename", "file_rename"),
         "ln" if is_symbolic => ("file_symlink", "file_symlink"),
@@ -147,10 +261,13 @@ fn moves<'a>(argv: &Argv<'a>, all: &mut Vec<Target<'a>>) {
 }
 
 fn reads<'a>(argv: &Argv<'a>, all: &mut Vec<Target<'a>>) {
-    let has_script_flag = argv.has_flag(&[FlagPattern::Short('e'), FlagPattern::Short('f'), FlagPattern::Long("--expression".into())]);
+    let has_script_flag =
+        argv.has_flag(&[FlagPattern::Short('e'), FlagPattern::Short('f'), FlagPattern::Long("--expression".into())]);
     let skip = usize::from(PATTERN_FIRST.contains(&argv.program) && !has_script_flag);
     let is_in_place = matches!(argv.program, "sed" | "gsed" | "perl" | "yq")
-        && argv.words.iter().any(|word| word.text.starts_with("-i") || word.text.starts_with("--in-place") || word.text.starts_with("-pi"));
+        && argv.words.iter().any(|word| {
+            word.text.starts_with("-i") || word.text.starts_with("--in-place") || word.text.starts_with("-pi")
+        });
     for word in argv.operands.iter().skip(skip) {
         let (path, is_glob) = (file_part(&word.text), word.is_glob);
         all.push(Target { act: "file_read", path, is_glob, is_recursive: false, mode: None });
@@ -158,7 +275,12 @@ fn reads<'a>(argv: &Argv<'a>, all: &mut Vec<Target<'a>>) {
             all.push(Target { act: "file_write", path, is_glob, is_recursive: false, mode: None });
         }
     }
-    let outputs = [FlagPattern::Short('o'), FlagPattern::Short('O'), FlagPattern::Long("--output".into()), FlagPattern::Single("-out".into())];
+    let outputs = [
+        FlagPattern::Short('o'),
+        FlagPattern::Short('O'),
+        FlagPattern::Long("--output".into()),
+        FlagPattern::Single("-out".into()),
+    ];
     all.extend(argv.values(&outputs).map(|path| plain("file_write", path)));
     // A value may name a file as well: `curl -d @x`, `-T x`, `openssl -in x`.
     all.extend(argv.all_values().map(|value| plain("file_read", file_part(value))));

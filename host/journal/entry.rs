@@ -36,10 +36,17 @@ pub enum Body {
         policy: String,
     },
     /// A host took the session up again.
-    SessionResumed { host: String },
+    SessionResumed {
+        host: String,
+    },
     /// The agent waits until then.
-    WaitStarted { key: Key, until_ms: u64 },
-    WaitEnded { key: Key },
+    WaitStarted {
+        key: Key,
+        until_ms: u64,
+    },
+    WaitEnded {
+        key: Key,
+    },
     /// A tool call was judged and is about to begin.
     CallStarted {
         key: Key,
@@ -50,17 +57,49 @@ pub enum Body {
         decision: Decision,
     },
     /// `result` is what the agent read, `{"ok": [...]}` or `{"error": {...}}`.
-    CallEnded { key: Key, status: Status, result: Value },
+    CallEnded {
+        key: Key,
+        status: Status,
+        result: Value,
+    },
     /// An act inside a call was judged and is about to begin.
-    EffectStarted { key: Key, act: Act, origin: Origin, decision: Decision },
-    EffectEnded { key: Key, status: Status, detail: Value },
+    EffectStarted {
+        key: Key,
+        act: Act,
+        origin: Origin,
+        decision: Decision,
+    },
+    EffectEnded {
+        key: Key,
+        status: Status,
+        detail: Value,
+    },
     /// An act or a call that was refused; nothing of it was done.
-    Refused { key: Key, act: Act, origin: Origin, decision: Decision },
+    Refused {
+        key: Key,
+        act: Act,
+        origin: Origin,
+        decision: Decision,
+    },
     /// A person was asked and answered.
-    Approved { key: Key, is_granted: bool, by: String, reason: String },
+    Approved {
+        key: Key,
+        is_granted: bool,
+        by: String,
+        reason: String,
+    },
     /// What a component said.
-    Logged { plugin: String, level: String, context: String, message: String },
-    SessionEnded { status: String, summary: String, details: Value },
+    Logged {
+        plugin: String,
+        level: String,
+        context: String,
+        message: String,
+    },
+    SessionEnded {
+        status: String,
+        summary: String,
+        details: Value,
+    },
 }
 
 /// One link of a session's chain.

@@ -167,10 +167,7 @@ impl Journal {
         let head = Head { entries: 0, hash: hash.clone() };
         let batch = Batch {
             sessions: vec![NewSession { id: Arc::from(id), number, created_ms, hash: hash.clone() }],
-            heads: vec![
-                (Arc::from(LEDGER), Head { entries: number + 1, hash }),
-                (Arc::from(id), head.clone()),
-            ],
+            heads: vec![(Arc::from(LEDGER), Head { entries: number + 1, hash }), (Arc::from(id), head.clone())],
             ..Batch::default()
         };
         self.store.write(self.lease(), &batch, Durability::Kernel).await?;

@@ -201,8 +201,7 @@ impl History {
                 call.ended = Some(Ended { time_ms, status: *status, value: result.clone() });
             }
             Body::EffectStarted { key, act, .. } => {
-                let effect =
-                    EffectRecord { key: key.clone(), started_ms: time_ms, act: act.clone(), ended: None };
+                let effect = EffectRecord { key: key.clone(), started_ms: time_ms, act: act.clone(), ended: None };
                 match self.call_of(key) {
                     Some(call) => call.effects.push(effect),
                     None => {
@@ -222,8 +221,7 @@ impl History {
                 }
             }
             Body::Refused { key, act, decision, .. } => {
-                let refusal =
-                    RefusalRecord { key: key.clone(), time_ms, act: act.clone(), decision: decision.clone() };
+                let refusal = RefusalRecord { key: key.clone(), time_ms, act: act.clone(), decision: decision.clone() };
                 self.refusals.insert(key.clone(), refusal);
             }
             Body::Approved { .. } | Body::Logged { .. } => {}

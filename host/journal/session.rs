@@ -44,7 +44,14 @@ struct End {
 }
 
 impl Chain {
-    pub(super) fn new(id: &str, next: u64, hash: Hash, time_ms: u64, writer: Arc<Writer>, followers: Followers) -> Self {
+    pub(super) fn new(
+        id: &str,
+        next: u64,
+        hash: Hash,
+        time_ms: u64,
+        writer: Arc<Writer>,
+        followers: Followers,
+    ) -> Self {
         writer.attach();
         Self { id: Arc::from(id), end: Mutex::new(End { next, hash, time_ms }), writer, followers }
     }
@@ -160,8 +167,7 @@ impl SessionJournal {
         // Time never runs backwards within a session, whatever the system's clock does.
         let time_ms = clock::now_ms().max(end.time_ms);
         let hash = chain::link(&end.hash, end.next, time_ms, &body);
-        let row =
-            Row { session: self.chain.id.clone(), sequence: end.next, time_ms, body, hash: chain::to_hex(&hash) };
+        let row = Row { session: self.chain.id.clone(), sequence: end.next, time_ms, body, hash: chain::to_hex(&hash) };
         if let Some(SessionMark::Ended { time_ms: ended_ms, .. }) = &mut mark {
             *ended_ms = time_ms;
         }

@@ -4,10 +4,10 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::JournalError;
 use super::chain::{self, Hash};
 use super::payload::{self, RestoreError};
 use super::session::PAGE_ROWS;
-use super::JournalError;
 use crate::store::{Head, LEDGER, OPEN, Row, SUMMARY_CHARS_MAX, SessionRecord, Store};
 
 /// What verification found in one chain.

@@ -168,7 +168,8 @@ impl Writer {
     pub(super) async fn ready(&self) {
         while self.queued_bytes.load(Ordering::Relaxed) > QUEUE_BYTES_HIGH && !self.has_failed.load(Ordering::Relaxed) {
             let space = self.space.notified();
-            if self.queued_bytes.load(Ordering::Relaxed) <= QUEUE_BYTES_HIGH || self.has_failed.load(Ordering::Relaxed) {
+            if self.queued_bytes.load(Ordering::Relaxed) <= QUEUE_BYTES_HIGH || self.has_failed.load(Ordering::Relaxed)
+            {
                 return;
             }
             space.await;
@@ -221,9 +222,9 @@ impl Writer {
 
     fn uncount(&self, bytes: usize) {
         // A failure sets the count to zero while a group may be under way.
-        let _ = self.queued_bytes.try_update(Ordering::Relaxed, Ordering::Relaxed, |queued| {
-            Some(queued.saturating_sub(bytes))
-        });
+        let _ = self
+            .queued_bytes
+            .try_update(Ordering::Relaxed, Ordering::Relaxed, |queued| Some(queued.saturating_sub(bytes)));
     }
 
     fn next(&self) -> Next {
@@ -256,7 +257,8 @@ impl Writer {
                 }
             }
             if let Err(error) = self.store_group(&group).await {
-                let unstored = group.batch.rows.len() + items.as_slice().iter().filter(|item| item.row.is_some()).count();
+                let unstored =
+                    group.batch.rows.len() + items.as_slice().iter().filter(|item| item.row.is_some()).count();
                 self.lock().lost += unstored as u64;
                 let waiters = group.waiters.into_iter().chain(items.filter_map(|item| item.waiter)).collect();
                 self.fail(error.into(), waiters);

@@ -66,7 +66,13 @@ impl Belongings {
     }
 
     /// Start a process that lives as long as the lab.
-    pub(crate) fn start(&mut self, program: &Path, name: &str, arguments: &[String], directory: &Path) -> io::Result<Identity> {
+    pub(crate) fn start(
+        &mut self,
+        program: &Path,
+        name: &str,
+        arguments: &[String],
+        directory: &Path,
+    ) -> io::Result<Identity> {
         let child = start_own(program, name, arguments, directory)?;
         let identity = Identity::of(child.id());
         self.children.push(child);

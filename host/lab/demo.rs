@@ -40,12 +40,24 @@ pub trait HostUnderTest {
 /// What happens, for people.
 #[derive(Clone, Debug)]
 pub enum Progress {
-    Prepared { folder: PathBuf, services: Vec<String> },
+    Prepared {
+        folder: PathBuf,
+        services: Vec<String>,
+    },
     Healthy,
-    Injected { fault: Fault, service: String },
-    Closed { incident: Incident },
+    Injected {
+        fault: Fault,
+        service: String,
+    },
+    Closed {
+        incident: Incident,
+    },
     /// The lab has seen for itself how the fault ended.
-    Settled { fault: Fault, service: String, expected: Outcome },
+    Settled {
+        fault: Fault,
+        service: String,
+        expected: Outcome,
+    },
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -135,10 +147,12 @@ impl Summary {
     /// A table for people: fault, service, expected, got, time to detect, time to mitigate, report.
     #[must_use]
     pub fn table(&self) -> String {
-        let mut rows = vec![["fault", "service", "expected", "got", "cause", "detected", "over", "report"].map(str::to_owned)];
+        let mut rows =
+            vec![["fault", "service", "expected", "got", "cause", "detected", "over", "report"].map(str::to_owned)];
         rows.extend(self.verdict.findings.iter().map(|finding| self.row(finding)));
-        let widths: Vec<usize> =
-            (0..8).map(|column| rows.iter().map(|row| row.get(column).map_or(0, String::len)).max().unwrap_or(0)).collect();
+        let widths: Vec<usize> = (0..8)
+            .map(|column| rows.iter().map(|row| row.get(column).map_or(0, String::len)).max().unwrap_or(0))
+            .collect();
         let mut text = String::new();
         for row in &rows {
             let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
@@ -152,7 +166,9 @@ impl Summary {
         let since = |ms: u64| seconds(ms.saturating_sub(finding.injected_ms));
         let got = match finding.incident.as_ref().map(|incident| incident.status.as_str()) {
             None => "no incident",
-            Some(status) => Outcome::ALL.iter().find(|outcome| outcome.status() == status).map_or(status, |outcome| outcome.name()),
+            Some(status) => {
+                Outcome::ALL.iter().find(|outcome| outcome.status() == status).map_or(status, |outcome| outcome.name())
+            }
         };
         let report = finding.incident.as_ref().and_then(|incident| incident.report.as_ref());
         let report = report.map(|path| path.strip_prefix(&self.folder).unwrap_or(path).display().to_string());

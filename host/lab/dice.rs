@@ -63,10 +63,12 @@ mod tests {
 
     #[test]
     fn the_same_seed_makes_the_same_choices() {
-        let first: Vec<u64> = (0..8).map({
-            let mut dice = Dice::new(7);
-            move |_| dice.draw()
-        }).collect();
+        let first: Vec<u64> = (0..8)
+            .map({
+                let mut dice = Dice::new(7);
+                move |_| dice.draw()
+            })
+            .collect();
         let mut again = Dice::new(7);
         assert!(first.iter().all(|value| *value == again.draw()));
     }

@@ -13,7 +13,13 @@ pub(crate) fn witness_path(state: &Path, service: &str) -> PathBuf {
     state.join(format!("{service}.witness"))
 }
 
-pub(crate) fn write(project: &Path, state: &Path, exe: &Path, plan: &mut Plan, belongings: &mut Belongings) -> io::Result<()> {
+pub(crate) fn write(
+    project: &Path,
+    state: &Path,
+    exe: &Path,
+    plan: &mut Plan,
+    belongings: &mut Belongings,
+) -> io::Result<()> {
     for service in &mut plan.services {
         let config = service.config_path(project);
         let log = service.log_path(project);
@@ -34,7 +40,8 @@ pub(crate) fn write(project: &Path, state: &Path, exe: &Path, plan: &mut Plan, b
 }
 
 fn project_text(project: &Path, state: &Path, exe: &Path, services: &[LabService]) -> String {
-    let mut text = String::from("# The services of this machine, how they are probed, and who may do what about them.\n");
+    let mut text =
+        String::from("# The services of this machine, how they are probed, and who may do what about them.\n");
     for service in services {
         let _ = service_text(&mut text, project, state, exe, service, services);
     }
@@ -47,14 +54,20 @@ fn project_text(project: &Path, state: &Path, exe: &Path, services: &[LabService
         })
         .collect();
     text.push_str("\n[agents.sre]\nwatch = [\"*\"]\n");
-    text.push_str("\n# Quicker than the defaults: these services are small, and somebody is watching.\n[agents.sre.config]\n");
+    text.push_str(
+        "\n# Quicker than the defaults: these services are small, and somebody is watching.\n[agents.sre.config]\n",
+    );
     text.push_str("verify_interval_ms = 200\nobserve_interval_ms = 100\ncooldown_ms = 300\npersist_ms = 1500\n");
     text.push_str("dependency_wait_ms = 15000\nwatch_ms_max = 6000\n");
     text.push_str("\n# The agent decides, and has no hands but these tools.\n[grants.sre]\n");
-    text.push_str("tools = { names = [\"service_*\", \"port_owner\", \"process_end\", \"log_rotate\", \"read\", \"edit\"] }\n");
+    text.push_str(
+        "tools = { names = [\"service_*\", \"port_owner\", \"process_end\", \"log_rotate\", \"read\", \"edit\"] }\n",
+    );
     text.push_str("log = {}\n");
     text.push_str("\n[grants.service]\n");
-    text.push_str("services = { names = [\"*\"], actions = [\"read\", \"restart\", \"end_process\", \"rotate_log\"] }\n");
+    text.push_str(
+        "services = { names = [\"*\"], actions = [\"read\", \"restart\", \"end_process\", \"rotate_log\"] }\n",
+    );
     text.push_str("\n# The configuration of the services, and nothing else.\n[grants.files]\n");
     let _ = writeln!(text, "files = {{ write = {} }}", list(&config_folders));
     text
@@ -81,7 +94,11 @@ fn service_text(
         if let Some(bytes) = service.file_bytes_max {
             writeln!(text, "file_bytes_max = {bytes}")?;
         }
-        writeln!(text, "restart = {{ backoff_ms = {}, backoff_ms_max = 1500, stop_ms_max = 800 }}", service.backoff_ms)?;
+        writeln!(
+            text,
+            "restart = {{ backoff_ms = {}, backoff_ms_max = 1500, stop_ms_max = 800 }}",
+            service.backoff_ms
+        )?;
     }
     let depends_on: Vec<String> = service.depends_on.iter().map(|index| services[*index].name.clone()).collect();
     if !depends_on.is_empty() {

@@ -50,14 +50,18 @@ fn exchange(method: &str, url: &str, within: Duration) -> io::Result<Answer> {
     let mut stream = TcpStream::connect_timeout(&address, within)
         .map_err(|error| io::Error::new(error.kind(), format!("connect to {authority}: {error}")))?;
     stream.set_write_timeout(Some(within))?;
-    let request = format!("{method} {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    let request =
+        format!("{method} {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let text = read_until(&mut stream, deadline, |_| false)?;
     let status = text.split(' ').nth(1).and_then(|code| code.parse().ok());
     let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
     match status {
         Some(status) => Ok(Answer { status, body: body.to_owned() }),
-        None => Err(io::Error::new(ErrorKind::UnexpectedEof, format!("{authority} closed the connection without an answer"))),
+        None => Err(io::Error::new(
+            ErrorKind::UnexpectedEof,
+            format!("{authority} closed the connection without an answer"),
+        )),
     }
 }
 
@@ -87,7 +91,9 @@ pub(crate) fn respond(stream: &mut TcpStream, status: u16, body: &str) -> io::Re
         _ => "",
     };
     let length = body.len();
-    let text = format!("HTTP/1.1 {status} {reason}\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+    let text = format!(
+        "HTTP/1.1 {status} {reason}\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    );
     stream.write_all(text.as_bytes())
 }
 

@@ -26,7 +26,8 @@ impl Identity {
     /// It runs, or stands stopped; one that has ended and was not yet waited for does not count.
     #[must_use]
     pub fn is_alive(self) -> bool {
-        read_stat(self.pid).is_ok_and(|(state, start_time)| start_time == self.start_time && !matches!(state, 'Z' | 'X'))
+        read_stat(self.pid)
+            .is_ok_and(|(state, start_time)| start_time == self.start_time && !matches!(state, 'Z' | 'X'))
     }
 
     /// Send a signal to this very process. False if it is gone.

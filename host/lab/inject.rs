@@ -33,7 +33,9 @@ impl Lab {
         let failed = |source| LabError::System { doing: doing.clone(), source };
         let mut stray = None;
         match &planned.method {
-            Method::Configuration { values, is_late } => self.change_config(planned.service, values, *is_late).map_err(failed)?,
+            Method::Configuration { values, is_late } => {
+                self.change_config(planned.service, values, *is_late).map_err(failed)?
+            }
             Method::Stop => {
                 let process = self.wait_until_ready(planned.service)?;
                 let _ = process.signal(Signal::STOP);
@@ -80,7 +82,9 @@ impl Lab {
     pub fn restore_dependencies(&mut self) -> io::Result<()> {
         self.externals.retain(|(_, identity)| identity.is_alive());
         let missing: Vec<usize> = (0..self.services.len())
-            .filter(|index| !self.services[*index].is_supervised && !self.externals.iter().any(|(known, _)| known == index))
+            .filter(|index| {
+                !self.services[*index].is_supervised && !self.externals.iter().any(|(known, _)| known == index)
+            })
             .collect();
         for index in missing {
             self.start_external(index)?;
@@ -132,7 +136,13 @@ impl Lab {
     }
 
     /// The stray waits for the port before the service dies, so that it is there first.
-    fn take_port(&mut self, service: usize, name: &str, is_silent: bool, is_stubborn: bool) -> Result<Identity, LabError> {
+    fn take_port(
+        &mut self,
+        service: usize,
+        name: &str,
+        is_silent: bool,
+        is_stubborn: bool,
+    ) -> Result<Identity, LabError> {
         let struck = &self.services[service];
         let witness = folder::witness_path(&self.state, &format!("stray-{}", struck.name));
         let mut arguments = stray_arguments(struck.port, &witness);

@@ -71,11 +71,14 @@ impl Lab {
     /// is healthy if it can be.
     #[must_use]
     pub fn is_settled(&self, index: usize, incidents: &[Incident]) -> bool {
-        let (Some(planned), Some(made)) = (self.planned.get(index), self.made.iter().find(|made| made.planned == index)) else {
+        let (Some(planned), Some(made)) =
+            (self.planned.get(index), self.made.iter().find(|made| made.planned == index))
+        else {
             return false;
         };
         let service = &self.services[planned.service];
-        let own = incidents.iter().filter(|incident| incident.service == service.name && incident.ended_ms >= made.time_ms);
+        let own =
+            incidents.iter().filter(|incident| incident.service == service.name && incident.ended_ms >= made.time_ms);
         own.count() > 0 && (!self.shall_be_healthy(planned.service) || self.ask(service).is_ok())
     }
 
@@ -102,7 +105,9 @@ impl Lab {
         let made = || self.made.iter().filter(|made| is_of(made.planned));
         let own_writes = made()
             .filter(|made| {
-                self.planned.get(made.planned).is_some_and(|planned| matches!(planned.method, super::Method::Configuration { .. }))
+                self.planned
+                    .get(made.planned)
+                    .is_some_and(|planned| matches!(planned.method, super::Method::Configuration { .. }))
             })
             .count();
         let strays = made().filter_map(|made| made.stray);
@@ -117,12 +122,21 @@ impl Lab {
         }
     }
 
-    fn find(&self, fault: Fault, index: usize, service: &LabService, injected_ms: u64, incidents: &[Incident]) -> Finding {
+    fn find(
+        &self,
+        fault: Fault,
+        index: usize,
+        service: &LabService,
+        injected_ms: u64,
+        incidents: &[Incident],
+    ) -> Finding {
         let together: Vec<Fault> = self.faults_made(index);
         let expected = if together.contains(&Fault::DependencyDown) { Outcome::Escalated } else { fault.outcome() };
-        let own = || incidents.iter().filter(|incident| incident.service == service.name && incident.ended_ms >= injected_ms);
+        let own =
+            || incidents.iter().filter(|incident| incident.service == service.name && incident.ended_ms >= injected_ms);
         // Of several faults on one service each may have an incident of its own, or one may hold them all.
-        let incident = own().find(|incident| incident.root_cause == fault.root_cause()).or_else(|| own().next_back()).cloned();
+        let incident =
+            own().find(|incident| incident.root_cause == fault.root_cause()).or_else(|| own().next_back()).cloned();
         let effects = self.effects(service);
         let mut wrong = Vec::new();
         match &incident {
@@ -130,7 +144,11 @@ impl Lab {
             Some(incident) => {
                 let causes: Vec<&str> = together.iter().map(|fault| fault.root_cause()).collect();
                 if !causes.contains(&incident.root_cause.as_str()) {
-                    wrong.push(format!("the cause is {}, and the host says `{}`", causes.join(" or "), incident.root_cause));
+                    wrong.push(format!(
+                        "the cause is {}, and the host says `{}`",
+                        causes.join(" or "),
+                        incident.root_cause
+                    ));
                 }
                 let last = own().next_back().map_or("", |incident| incident.status.as_str());
                 if last != expected.status() && incident.status != expected.status() {
@@ -166,9 +184,16 @@ impl Lab {
                 wrong.push(format!("`{}` had no fault and is not healthy: {error}", service.name));
             }
             let effects = self.effects(service);
-            wrong.extend(too_much(effects, Effects::default()).into_iter().map(|text| format!("`{}` had no fault: {text}", service.name)));
-            let failed = incidents.iter().filter(|incident| incident.service == service.name && incident.status == "failed");
-            wrong.extend(failed.map(|incident| format!("the session {} of `{}` failed", incident.session, service.name)));
+            wrong.extend(
+                too_much(effects, Effects::default())
+                    .into_iter()
+                    .map(|text| format!("`{}` had no fault: {text}", service.name)),
+            );
+            let failed =
+                incidents.iter().filter(|incident| incident.service == service.name && incident.status == "failed");
+            wrong.extend(
+                failed.map(|incident| format!("the session {} of `{}` failed", incident.session, service.name)),
+            );
         }
         wrong
     }
@@ -183,9 +208,8 @@ impl Lab {
         let Some(depends_on) = self.services.get(service).map(|service| &service.depends_on) else {
             return false;
         };
-        let is_down = |index: usize| {
-            self.externals.iter().any(|(known, identity)| *known == index && !identity.is_alive())
-        };
+        let is_down =
+            |index: usize| self.externals.iter().any(|(known, identity)| *known == index && !identity.is_alive());
         depends_on.iter().all(|index| !is_down(*index) && self.shall_be_healthy(*index))
     }
 }

@@ -164,7 +164,8 @@ impl Lab {
     /// A change of its configuration would be told as one. Before that nobody could know what it was.
     fn is_known(&self, service: &LabService) -> bool {
         let services = Places::of(&self.project).state;
-        health_answers(service) >= HEALTH_ANSWERS_MIN && (!service.is_supervised || is_known_as_good(&services, &service.name))
+        health_answers(service) >= HEALTH_ANSWERS_MIN
+            && (!service.is_supervised || is_known_as_good(&services, &service.name))
     }
 
     /// The lab's own probe: the right process does the right work.
@@ -209,7 +210,8 @@ impl Lab {
     }
 
     fn start_externals(&mut self) -> io::Result<()> {
-        let externals: Vec<usize> = (0..self.services.len()).filter(|index| !self.services[*index].is_supervised).collect();
+        let externals: Vec<usize> =
+            (0..self.services.len()).filter(|index| !self.services[*index].is_supervised).collect();
         externals.into_iter().try_for_each(|index| self.start_external(index))
     }
 
@@ -223,7 +225,13 @@ impl Lab {
     }
 }
 
-fn start_bystander(belongings: &mut Belongings, exe: &Path, project: &Path, state: &Path, port: u16) -> io::Result<Identity> {
+fn start_bystander(
+    belongings: &mut Belongings,
+    exe: &Path,
+    project: &Path,
+    state: &Path,
+    port: u16,
+) -> io::Result<Identity> {
     let arguments = stray_arguments(port, &folder::witness_path(state, "bystander"));
     belongings.start(exe, "report-viewer", &arguments, project)
 }

@@ -52,15 +52,27 @@ pub enum Method {
     /// Other values in the configuration file. A service that reads it at its start alone is killed as
     /// well: at once, or, if the change `is_late`, after some time of health with the file that it
     /// has not read.
-    Configuration { values: Vec<(String, String)>, is_late: bool },
+    Configuration {
+        values: Vec<(String, String)>,
+        is_late: bool,
+    },
     Stop,
     Deadlock,
     FillLog,
     /// `name` is what the process calls itself.
-    Stray { name: &'static str, is_silent: bool, is_stubborn: bool },
-    KillDependency { service: usize },
+    Stray {
+        name: &'static str,
+        is_silent: bool,
+        is_stubborn: bool,
+    },
+    KillDependency {
+        service: usize,
+    },
     /// A delay of 0 refuses instead.
-    Blip { count: u32, delay_ms: u64 },
+    Blip {
+        count: u32,
+        delay_ms: u64,
+    },
 }
 
 /// A fault that is going to be made.
@@ -267,7 +279,10 @@ fn draw_method(fault: Fault, services: &[LabService], struck: usize, dice: &mut 
         Fault::BadConfiguration => {
             let mut choices = vec![
                 (keys.pool, dice.pick(&["0", "-1", "sixteen", "4096"]).to_owned()),
-                (keys.template, dice.pick(&["index.htm", "templates/v2/page.html", "/srv/www/missing.html"]).to_owned()),
+                (
+                    keys.template,
+                    dice.pick(&["index.htm", "templates/v2/page.html", "/srv/www/missing.html"]).to_owned(),
+                ),
             ];
             let is_depending_on_external = service.depends_on.iter().any(|index| !services[*index].is_supervised);
             if !is_depending_on_external {
@@ -283,7 +298,9 @@ fn draw_method(fault: Fault, services: &[LabService], struck: usize, dice: &mut 
         Fault::PortTaken => {
             Method::Stray { name: dice.pick(STRAYS), is_silent: dice.chance(40), is_stubborn: dice.chance(30) }
         }
-        Fault::DependencyDown => Method::KillDependency { service: service.depends_on.first().copied().unwrap_or(struck) },
+        Fault::DependencyDown => {
+            Method::KillDependency { service: service.depends_on.first().copied().unwrap_or(struck) }
+        }
         Fault::FalseAlarm => Method::Blip {
             count: service.probe.failures,
             delay_ms: if dice.chance(50) { 0 } else { service.probe.timeout_ms + 200 },

@@ -229,12 +229,14 @@ impl Service {
     }
 
     fn log_access(&self, work: &Work, request: &Request, status: u16, body: String) -> (u16, String) {
-        let target = if request.query.is_empty() { request.path.clone() } else { format!("{}?{}", request.path, request.query) };
+        let target =
+            if request.query.is_empty() { request.path.clone() } else { format!("{}?{}", request.path, request.query) };
         let line = format!("{} {target} {status}", request.method);
         match self.write_log(&work.settings.log, "info", &line) {
             Ok(()) => (status, body),
             Err(error) => {
-                let text = self.voice.cannot_write.replace("{}", &format!("write {}: {error}", work.settings.log.display()));
+                let text =
+                    self.voice.cannot_write.replace("{}", &format!("write {}: {error}", work.settings.log.display()));
                 let _ = writeln!(io::stderr(), "{}", self.voice.line("error", &text));
                 (500, format!("{text}\n"))
             }
@@ -263,7 +265,8 @@ impl Service {
         if changed == work.read_from {
             return Ok(());
         }
-        let settings = Settings::read(&self.options.config).map_err(|error| self.voice.bad_config.replace("{}", &error))?;
+        let settings =
+            Settings::read(&self.options.config).map_err(|error| self.voice.bad_config.replace("{}", &error))?;
         let is_resized = settings.cache_mib != work.settings.cache_mib;
         work.settings = settings;
         work.read_from = changed;

@@ -92,10 +92,12 @@ fn parse_json(text: &str) -> Result<BTreeMap<String, String>, String> {
 }
 
 fn parse_lines(text: &str) -> Result<BTreeMap<String, String>, String> {
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'));
+    let lines =
+        text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'));
     lines
         .map(|(index, line)| {
-            let (key, value) = line.split_once('=').ok_or_else(|| format!("line {}: expected key = value: {line}", index + 1))?;
+            let (key, value) =
+                line.split_once('=').ok_or_else(|| format!("line {}: expected key = value: {line}", index + 1))?;
             Ok((key.trim().to_owned(), value.trim().to_owned()))
         })
         .collect()
@@ -110,10 +112,20 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         for keys in KEYS {
             let pairs: Vec<(String, String)> = [
-                (keys.name, "search"), (keys.port, "20001"), (keys.health, "/ping"), (keys.work, "/query"),
-                (keys.cache_mib, "8"), (keys.pool, "16"), (keys.workers, "4"), (keys.template, "page.html"),
-                (keys.log, "search.log"), (keys.upstream_ms, "300"),
-            ].iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+                (keys.name, "search"),
+                (keys.port, "20001"),
+                (keys.health, "/ping"),
+                (keys.work, "/query"),
+                (keys.cache_mib, "8"),
+                (keys.pool, "16"),
+                (keys.workers, "4"),
+                (keys.template, "page.html"),
+                (keys.log, "search.log"),
+                (keys.upstream_ms, "300"),
+            ]
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
             let (lines, json) = (folder.path().join("a.conf"), folder.path().join("a.json"));
             std::fs::write(&lines, write_settings(&pairs, false)).expect("written");
             std::fs::write(&json, write_settings(&pairs, true)).expect("written");

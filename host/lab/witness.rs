@@ -138,10 +138,9 @@ impl Testimony {
         for line in std::fs::read_to_string(path).unwrap_or_default().lines() {
             let mut words = line.split(' ');
             let word = words.next().unwrap_or_default();
-            let (Some(pid), Some(start_time)) = (
-                words.next().and_then(|word| word.parse().ok()),
-                words.next().and_then(|word| word.parse().ok()),
-            ) else {
+            let (Some(pid), Some(start_time)) =
+                (words.next().and_then(|word| word.parse().ok()), words.next().and_then(|word| word.parse().ok()))
+            else {
                 continue;
             };
             let identity = Identity { pid, start_time };
@@ -169,7 +168,8 @@ impl Testimony {
     /// How often somebody ended the service who was not the lab: stops by signal that neither the
     /// memory limit nor its own failure to listen explains.
     pub(crate) fn ended_by_others(&self, by_lab: &[Identity], memory_bytes_max: u64) -> u32 {
-        let is_too_large = |identity: &Identity| self.load_mib.get(identity).is_some_and(|mib| mib << 20 > memory_bytes_max);
+        let is_too_large =
+            |identity: &Identity| self.load_mib.get(identity).is_some_and(|mib| mib << 20 > memory_bytes_max);
         let ended = self.starts.iter().filter(|identity| !identity.is_alive() && !by_lab.contains(identity));
         let count = ended
             .filter(|identity| {

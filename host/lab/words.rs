@@ -3,8 +3,22 @@
 
 /// Names of services.
 pub(crate) const SERVICES: &[&str] = &[
-    "checkout", "ledger", "search", "catalog", "mailer", "thumbs", "session-store", "rates", "invoices", "basket",
-    "geo", "feeds", "quotes", "reviews", "stock", "tickets",
+    "checkout",
+    "ledger",
+    "search",
+    "catalog",
+    "mailer",
+    "thumbs",
+    "session-store",
+    "rates",
+    "invoices",
+    "basket",
+    "geo",
+    "feeds",
+    "quotes",
+    "reviews",
+    "stock",
+    "tickets",
 ];
 
 /// Names of what services depend on and others run.

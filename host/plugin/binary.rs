@@ -56,7 +56,9 @@ pub struct Binary {
 
 #[derive(Debug, thiserror::Error)]
 pub enum BinaryError {
-    #[error("not a WebAssembly component: {0}\nhint: build it for wasm32-wasip2, or wrap the module with `wasm-tools component new`")]
+    #[error(
+        "not a WebAssembly component: {0}\nhint: build it for wasm32-wasip2, or wrap the module with `wasm-tools component new`"
+    )]
     NotComponent(String),
     #[error("the component is larger than {} MiB", COMPONENT_BYTES_MAX >> 20)]
     TooLarge,
@@ -64,17 +66,29 @@ pub enum BinaryError {
     NoManifest,
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    #[error("the component imports what this host does not have: `{0}`\nhint: remove the dependency on it, or see docs/plugins.md for the interfaces there are")]
+    #[error(
+        "the component imports what this host does not have: `{0}`\nhint: remove the dependency on it, or see docs/plugins.md for the interfaces there are"
+    )]
     UnknownImport(String),
-    #[error("the component imports another version of an interface: `{found}`, this host has `{known}`\nhint: build it against wit/ of this host's version")]
+    #[error(
+        "the component imports another version of an interface: `{found}`, this host has `{known}`\nhint: build it against wit/ of this host's version"
+    )]
     OtherVersion { found: String, known: String },
-    #[error("the component exports `{found}`, this host speaks `{known}`\nhint: build it against wit/ of this host's version")]
+    #[error(
+        "the component exports `{found}`, this host speaks `{known}`\nhint: build it against wit/ of this host's version"
+    )]
     OtherContract { found: String, known: String },
-    #[error("the component exports neither `pi:tool/tool@0.1.0` nor `pi:agent/agent@0.1.0`, as its manifest says it does")]
+    #[error(
+        "the component exports neither `pi:tool/tool@0.1.0` nor `pi:agent/agent@0.1.0`, as its manifest says it does"
+    )]
     NoContract,
-    #[error("the component imports `{import}`, and its manifest does not declare `{capability}`\nhint: declare it under `needs` in plugin.json, with the reason, and pack it again")]
+    #[error(
+        "the component imports `{import}`, and its manifest does not declare `{capability}`\nhint: declare it under `needs` in plugin.json, with the reason, and pack it again"
+    )]
     Undeclared { import: String, capability: &'static str },
-    #[error("the manifest declares an unknown capability: `{0}`\nhint: known are files, process, services, tools, session, log")]
+    #[error(
+        "the manifest declares an unknown capability: `{0}`\nhint: known are files, process, services, tools, session, log"
+    )]
     UnknownNeed(String),
 }
 
@@ -173,7 +187,9 @@ fn surface(bytes: &[u8]) -> Result<Surface<'_>, BinaryError> {
             }
             // What is nested is the compiler's business: it is stepped over, not read.
             Payload::ModuleSection { unchecked_range, .. } | Payload::ComponentSection { unchecked_range, .. } => {
-                rest = rest.get(unchecked_range.len()..).ok_or_else(|| BinaryError::NotComponent("it is cut short".into()))?;
+                rest = rest
+                    .get(unchecked_range.len()..)
+                    .ok_or_else(|| BinaryError::NotComponent("it is cut short".into()))?;
             }
             Payload::ComponentImportSection(section) => {
                 for import in section {

@@ -68,9 +68,13 @@ pub struct Manifest {
 pub enum ManifestError {
     #[error("the manifest cannot be read: {0}\nhint: `pi-plugin` must hold JSON as docs/plugins.md describes it")]
     Form(String),
-    #[error("the manifest is of form {0}, this host reads form 1\nhint: pack the plugin again, or take a newer pi-host")]
+    #[error(
+        "the manifest is of form {0}, this host reads form 1\nhint: pack the plugin again, or take a newer pi-host"
+    )]
     Version(u32),
-    #[error("the plugin was built for contract {0}, this host speaks {CONTRACT}\nhint: build it against wit/ of this host's version")]
+    #[error(
+        "the plugin was built for contract {0}, this host speaks {CONTRACT}\nhint: build it against wit/ of this host's version"
+    )]
     Contract(String),
     #[error("the plugin's name is not 1 to 64 characters of `a-z`, `0-9`, `_` and `-`: `{0}`")]
     Name(String),

@@ -28,7 +28,9 @@ pub struct Cache {
 pub enum CacheError {
     #[error("the compile cache `{0}` cannot be used: {1}")]
     Io(PathBuf, std::io::Error),
-    #[error("the compile cache `{0}` can be written by others: compiled code from there would run with your rights\nhint: chmod 700, or remove it")]
+    #[error(
+        "the compile cache `{0}` can be written by others: compiled code from there would run with your rights\nhint: chmod 700, or remove it"
+    )]
     Exposed(PathBuf),
 }
 

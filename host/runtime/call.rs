@@ -78,7 +78,13 @@ impl Runtime {
     ///
     /// # Errors
     /// What the tool answered, or which limit or trap ended it.
-    pub async fn call_tool(&self, tool: &LinkedTool, context: Context, name: &str, arguments: &str) -> Result<Vec<Content>, Error> {
+    pub async fn call_tool(
+        &self,
+        tool: &LinkedTool,
+        context: Context,
+        name: &str,
+        arguments: &str,
+    ) -> Result<Vec<Content>, Error> {
         let limits = context.limits.clone();
         let stderr = Tail::default();
         let mut store = match self.store(&tool.grants, context, &stderr) {
@@ -91,7 +97,9 @@ impl Runtime {
         };
         let ended = tokio::time::timeout(Duration::from_millis(limits.call_ms_max), called).await;
         let result = match ended {
-            Err(_) => Err(CallError::Limit(format!("the call took longer than the {} ms that it may", limits.call_ms_max))),
+            Err(_) => {
+                Err(CallError::Limit(format!("the call took longer than the {} ms that it may", limits.call_ms_max)))
+            }
             Ok(Err((is_start, error))) => Err(told(&store, is_start, &error, &stderr)),
             Ok(Ok(result)) => Ok(result),
         };
@@ -143,7 +151,9 @@ impl Runtime {
             instance.pi_agent_agent().call_run(&mut store, task).await.map_err(|e| (false, e))
         };
         match tokio::time::timeout(Duration::from_millis(limits.call_ms_max), called).await {
-            Err(_) => Err(CallError::Limit(format!("the session took longer than the {} ms that it may", limits.call_ms_max))),
+            Err(_) => {
+                Err(CallError::Limit(format!("the session took longer than the {} ms that it may", limits.call_ms_max)))
+            }
             Ok(Err((is_start, error))) => Err(told(&store, is_start, &error, &stderr)),
             Ok(Ok(Err(sentence))) => Err(CallError::Start(sentence)),
             Ok(Ok(Ok(outcome))) => Ok(outcome),
@@ -288,7 +298,11 @@ fn size_of(result: &Result<Vec<Content>, Error>) -> u64 {
             })
             .sum(),
         Err(
-            Error::InvalidArguments(text) | Error::NotFound(text) | Error::Unknown(text) | Error::Limit(text) | Error::Failed(text),
+            Error::InvalidArguments(text)
+            | Error::NotFound(text)
+            | Error::Unknown(text)
+            | Error::Limit(text)
+            | Error::Failed(text),
         ) => text.len(),
         Err(Error::Refused(_)) => 0,
     };

@@ -22,7 +22,9 @@ pub enum LoadError {
     Binary(#[from] BinaryError),
     #[error("the component does not compile: {0}")]
     Compile(String),
-    #[error("the component's `pi:tool/prepare` does not run: {0}\nhint: it may not call any import; leave `prepare` out of plugin.json to do without it")]
+    #[error(
+        "the component's `pi:tool/prepare` does not run: {0}\nhint: it may not call any import; leave `prepare` out of plugin.json to do without it"
+    )]
     Prepare(String),
 }
 

@@ -33,7 +33,9 @@ pub struct Grants {
 
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
-    #[error("plugin `{plugin}` imports `{import}`, which is not granted\nhint: add [grants.{plugin}.{capability}] to pi.toml, or leave the plugin out")]
+    #[error(
+        "plugin `{plugin}` imports `{import}`, which is not granted\nhint: add [grants.{plugin}.{capability}] to pi.toml, or leave the plugin out"
+    )]
     NotGranted { plugin: String, import: String, capability: &'static str },
     #[error("plugin `{plugin}` is a tool and imports `{import}`, which only an agent can have")]
     AgentOnly { plugin: String, import: String },
@@ -66,7 +68,8 @@ impl Runtime {
     /// An import that is not granted, by name, with the line that would grant it.
     pub fn link_tool(&self, compiled: &Compiled, grants: Grants) -> Result<LinkedTool, LinkError> {
         let manifest = &compiled.binary.manifest;
-        let failed = |error: wasmtime::Error| LinkError::Link { plugin: manifest.name.clone(), error: format!("{error:#}") };
+        let failed =
+            |error: wasmtime::Error| LinkError::Link { plugin: manifest.name.clone(), error: format!("{error:#}") };
         let linker = self.linker(compiled, &grants, false)?;
         let pre = linker.instantiate_pre(&compiled.component).map_err(failed)?;
         let pre = ToolExportsPre::new(pre).map_err(failed)?;
@@ -79,7 +82,8 @@ impl Runtime {
     /// An import that is not granted, by name, with the line that would grant it.
     pub fn link_agent(&self, compiled: &Compiled, grants: Grants) -> Result<LinkedAgent, LinkError> {
         let manifest = &compiled.binary.manifest;
-        let failed = |error: wasmtime::Error| LinkError::Link { plugin: manifest.name.clone(), error: format!("{error:#}") };
+        let failed =
+            |error: wasmtime::Error| LinkError::Link { plugin: manifest.name.clone(), error: format!("{error:#}") };
         let linker = self.linker(compiled, &grants, true)?;
         let pre = linker.instantiate_pre(&compiled.component).map_err(failed)?;
         let pre = AgentExportsPre::new(pre).map_err(failed)?;
@@ -91,7 +95,8 @@ impl Runtime {
         let mut linker = Linker::new(&self.engine);
         let failed = |error: wasmtime::Error| LinkError::Link { plugin: plugin.clone(), error: format!("{error:#}") };
         // Always there, and inert: without preopens, sockets and arguments nothing is behind it.
-        wasmtime_wasi::p2::add_to_linker_with_options_async(&mut linker, &wasi::LinkOptions::default()).map_err(failed)?;
+        wasmtime_wasi::p2::add_to_linker_with_options_async(&mut linker, &wasi::LinkOptions::default())
+            .map_err(failed)?;
         let l = &mut linker;
         pi::gate::refusal::add_to_linker::<_, HasSelf<_>>(l, |s| s).map_err(failed)?;
         pi::tool::types::add_to_linker::<_, HasSelf<_>>(l, |s| s).map_err(failed)?;

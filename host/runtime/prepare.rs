@@ -5,8 +5,10 @@
 //! memories and globals; here those exports are read through wasmtime's typed functions. (The
 //! crate's own glue does the same, and would turn on wasmtime's garbage collector and threads.)
 
-use wasmtime::component::{Component, ComponentNamedList, Instance, Lift, Linker, ResourceTable, ResourceType, WasmList};
 use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{
+    Component, ComponentNamedList, Instance, Lift, Linker, ResourceTable, ResourceType, WasmList,
+};
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::p2::DynPollable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -89,13 +91,19 @@ struct Instrumented<'a> {
 }
 
 impl Instrumented<'_> {
-    async fn call<R>(&mut self, interface: &str, function: &str, read: impl FnOnce(&mut Store<Inert>, R)) -> wasmtime::Result<()>
+    async fn call<R>(
+        &mut self,
+        interface: &str,
+        function: &str,
+        read: impl FnOnce(&mut Store<Inert>, R),
+    ) -> wasmtime::Result<()>
     where
         R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
         let missing = || wasmtime::Error::msg(format!("there is no export `{interface}`.`{function}`"));
         let interface_index = self.instance.get_export_index(&mut *self.store, None, interface).ok_or_else(missing)?;
-        let index = self.instance.get_export_index(&mut *self.store, Some(&interface_index), function).ok_or_else(missing)?;
+        let index =
+            self.instance.get_export_index(&mut *self.store, Some(&interface_index), function).ok_or_else(missing)?;
         let function = self.instance.get_typed_func::<(), R>(&mut *self.store, index)?;
         let result = function.call_async(&mut *self.store, ()).await?;
         read(self.store, result);
@@ -118,9 +126,8 @@ impl Instrumented<'_> {
 
 impl ComponentInstanceState for Instrumented<'_> {
     async fn call_func_ret_list_u8(&mut self, instance: &str, func: &str, contents: impl FnOnce(&[u8]) + Send) {
-        let called = self
-            .call::<(WasmList<u8>,)>(instance, func, |store, (list,)| contents(list.as_le_slice(&*store)))
-            .await;
+        let called =
+            self.call::<(WasmList<u8>,)>(instance, func, |store, (list,)| contents(list.as_le_slice(&*store))).await;
         self.note(called);
     }
     async fn call_func_ret_s32(&mut self, instance: &str, func: &str) -> i32 {

@@ -38,7 +38,9 @@ pub(super) struct AgentImports {
 
 /// The agent asked for something else than it did the first time.
 #[derive(Debug, thiserror::Error)]
-#[error("the agent does not repeat itself: at step {key} the journal has `{recorded}`, and it asked for `{asked}`\nhint: the component of a session must not change; `pi-host session show` has the digest it began with")]
+#[error(
+    "the agent does not repeat itself: at step {key} the journal has `{recorded}`, and it asked for `{asked}`\nhint: the component of a session must not change; `pi-host session show` has the digest it began with"
+)]
 pub(super) struct Diverged {
     key: Key,
     recorded: String,
@@ -77,8 +79,9 @@ impl AgentImports {
             Fate::Ended(ended) => {
                 self.saw(ended.time_ms);
                 // A result that cannot be read back was not written by this program.
-                return message::from_value(&ended.value)
-                    .ok_or_else(|| wasmtime::Error::msg(format!("the journal's result of {} cannot be read", known.key)));
+                return message::from_value(&ended.value).ok_or_else(|| {
+                    wasmtime::Error::msg(format!("the journal's result of {} cannot be read", known.key))
+                });
             }
             Fate::Unknown { done, open } if !known.idempotent => {
                 let told = told(known, &done, &open);
@@ -93,7 +96,9 @@ impl AgentImports {
     fn ungranted(&self, caller: &Caller, name: &str) -> Called {
         let agent = &self.origin.agent;
         let shown: String = name.chars().take(64).collect();
-        let text = format!("tool `{shown}` is not granted to `{agent}`\nhint: add it to [grants.{agent}.tools] names in pi.toml");
+        let text = format!(
+            "tool `{shown}` is not granted to `{agent}`\nhint: add it to [grants.{agent}.tools] names in pi.toml"
+        );
         end(caller, Err(Error::NotFound(text)))
     }
 }
@@ -114,7 +119,8 @@ fn compare(known: &CallRecord, request: &Request) -> Result<(), Diverged> {
 
 /// What the agent reads of a call that was cut off.
 fn told(call: &CallRecord, done: &[&EffectRecord], open: &[&EffectRecord]) -> String {
-    let list = |effects: &[&EffectRecord]| effects.iter().map(|effect| effect.act.summary()).collect::<Vec<_>>().join(", ");
+    let list =
+        |effects: &[&EffectRecord]| effects.iter().map(|effect| effect.act.summary()).collect::<Vec<_>>().join(", ");
     let mut text = format!("the host was killed while it called `{}`; look before you do it again", call.tool);
     if !done.is_empty() {
         text.push_str(&format!("; done: {}", list(done)));

@@ -46,7 +46,9 @@ impl Kernel {
         };
         let parsed = match serde_json::from_str::<Value>(arguments) {
             Ok(value) => value,
-            Err(error) => return end(&caller, Err(Error::InvalidArguments(format!("the arguments are not JSON: {error}")))),
+            Err(error) => {
+                return end(&caller, Err(Error::InvalidArguments(format!("the arguments are not JSON: {error}"))));
+            }
         };
         if let Some(complaints) = entry.complaints(&parsed) {
             let text = format!("the arguments of `{name}` do not match its schema: {complaints}");

@@ -73,7 +73,11 @@ pub fn from_value(value: &Value) -> Option<CallResult> {
                 action: text("action"),
                 rule: text("rule"),
                 reason: text("reason"),
-                risk: refusal.get("risk").and_then(Value::as_u64).and_then(|risk| u8::try_from(risk).ok()).unwrap_or(100),
+                risk: refusal
+                    .get("risk")
+                    .and_then(Value::as_u64)
+                    .and_then(|risk| u8::try_from(risk).ok())
+                    .unwrap_or(100),
                 advice: text("advice"),
             })
         }

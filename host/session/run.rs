@@ -41,9 +41,13 @@ pub struct Ended {
 pub enum SessionError {
     #[error(transparent)]
     Journal(#[from] JournalError),
-    #[error("session `{0}` has no first entry in the journal: it cannot be taken up\nhint: `pi-host session verify {0}` says what is wrong")]
+    #[error(
+        "session `{0}` has no first entry in the journal: it cannot be taken up\nhint: `pi-host session verify {0}` says what is wrong"
+    )]
     NoStart(String),
-    #[error("session `{session}` began with another component of `{agent}` ({began}), this host has {now}\nhint: run it with the plugin that it began with")]
+    #[error(
+        "session `{session}` began with another component of `{agent}` ({began}), this host has {now}\nhint: run it with the plugin that it began with"
+    )]
     OtherComponent { session: String, agent: String, began: String, now: String },
     /// It can be taken up again.
     #[error("the session was stopped")]
@@ -143,10 +147,12 @@ async fn drive(
         session: Some(imports.clone()),
         determinism: Some(Determinism { now_ms, seed: seed(session) }),
     };
-    let text = |key: &str| task.get(key).map_or_else(String::new, |value| match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    });
+    let text = |key: &str| {
+        task.get(key).map_or_else(String::new, |value| match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        })
+    };
     let task = Task { id: session.to_owned(), prompt: text("prompt"), input: text("input"), config: text("config") };
     let ended = match kernel.runtime.run_agent(&setup.linked, context, &task).await {
         Ok(outcome) => ended(outcome),

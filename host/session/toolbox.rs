@@ -35,7 +35,9 @@ pub struct Toolbox {
 pub enum ToolboxError {
     #[error("the schema of tool `{tool}` is no JSON Schema: {error}")]
     Schema { tool: String, error: String },
-    #[error("two plugins offer a tool of one name, `{tool}`: `{one}` and `{other}`\nhint: leave one of them out of pi.toml")]
+    #[error(
+        "two plugins offer a tool of one name, `{tool}`: `{one}` and `{other}`\nhint: leave one of them out of pi.toml"
+    )]
     Twice { tool: String, one: String, other: String },
 }
 

@@ -32,7 +32,9 @@ impl StoreError {
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
-            StoreError::Missing { .. } => "start the host once with `pi-host run`, or go to the folder of its `pi.toml`",
+            StoreError::Missing { .. } => {
+                "start the host once with `pi-host run`, or go to the folder of its `pi.toml`"
+            }
             StoreError::NewerSchema { .. } => "use the newer pi-host; this one has changed nothing",
             StoreError::Corrupt { .. } => {
                 "keep a copy of the file and of its -wal, then move both away; a new store is made at the next start"

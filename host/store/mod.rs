@@ -15,7 +15,9 @@ pub mod sqlite;
 
 pub use error::StoreError;
 pub use lease::{Held, Holder, LEASE_MS, Lease, LeaseError};
-pub use record::{Batch, Blob, Durability, Extent, Head, NewSession, OPEN, Row, SUMMARY_CHARS_MAX, SessionMark, SessionRecord};
+pub use record::{
+    Batch, Blob, Durability, Extent, Head, NewSession, OPEN, Row, SUMMARY_CHARS_MAX, SessionMark, SessionRecord,
+};
 pub use request::{Answer, NewRequest, Outcome, Request};
 
 use std::time::Duration;

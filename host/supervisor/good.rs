@@ -183,7 +183,8 @@ impl Good {
     /// Remove the copies that no list names.
     fn forget_unused(&self) {
         let lists = [&self.lists.proven, &self.lists.settled];
-        let used: Vec<&str> = lists.into_iter().flatten().flatten().filter_map(|version| version.hash.as_deref()).collect();
+        let used: Vec<&str> =
+            lists.into_iter().flatten().flatten().filter_map(|version| version.hash.as_deref()).collect();
         for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             if name != LISTS && !used.contains(&name.as_str()) {

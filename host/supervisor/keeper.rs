@@ -308,7 +308,12 @@ impl Keeper {
             confine::end(&last, Duration::ZERO).await.map_err(|error| error.to_string())?;
         }
         let group = self.memory_group();
-        let earlier = unit.live().record.memory_group.clone().filter(|path| group.as_ref().is_none_or(|group| group.path() != path));
+        let earlier = unit
+            .live()
+            .record
+            .memory_group
+            .clone()
+            .filter(|path| group.as_ref().is_none_or(|group| group.path() != path));
         if let Some(earlier) = earlier.as_deref().and_then(MemoryGroup::open) {
             earlier.remove();
         }

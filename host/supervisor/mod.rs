@@ -19,8 +19,8 @@ mod order;
 mod output;
 mod port;
 mod probe;
-mod procfs;
 mod prober;
+mod procfs;
 mod record;
 mod requests;
 mod unit;
@@ -81,7 +81,11 @@ impl SupervisorError {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    Started { service: String, pid: u32, time_ms: u64 },
+    Started {
+        service: String,
+        pid: u32,
+        time_ms: u64,
+    },
     Ended {
         service: String,
         exit: Exit,
@@ -390,7 +394,8 @@ fn gone(name: &str) -> SupervisorError {
 
 /// End services of an earlier configuration.
 async fn end_unnamed(config: &BTreeMap<String, ServiceConfig>, places: &Places) -> Result<(), SupervisorError> {
-    let entries = std::fs::read_dir(&places.state).map_err(|error| SupervisorError::file("read", &places.state, &error))?;
+    let entries =
+        std::fs::read_dir(&places.state).map_err(|error| SupervisorError::file("read", &places.state, &error))?;
     for entry in entries.flatten() {
         let file = entry.file_name().to_string_lossy().into_owned();
         let Some(name) = file.strip_suffix(".pid") else { continue };
@@ -398,9 +403,9 @@ async fn end_unnamed(config: &BTreeMap<String, ServiceConfig>, places: &Places) 
             continue;
         }
         if let Some(identity) = confine::service::recorded(&places.state, name) {
-            confine::end(&identity, END_POLITE)
-                .await
-                .map_err(|error| SupervisorError::Failed(format!("cannot end `{name}`, which `pi.toml` no longer names: {error}")))?;
+            confine::end(&identity, END_POLITE).await.map_err(|error| {
+                SupervisorError::Failed(format!("cannot end `{name}`, which `pi.toml` no longer names: {error}"))
+            })?;
         }
         let file = record::RecordFile::new(&places.state.join(name));
         let group = file.read().ok().and_then(|record| memory::MemoryGroup::open(&record.memory_group?));

@@ -24,7 +24,10 @@ pub(crate) fn levels(config: &BTreeMap<String, ServiceConfig>) -> Result<Vec<Vec
             .collect();
         if ready.is_empty() {
             let names: Vec<&str> = left.iter().map(|(name, _)| name.as_str()).collect();
-            return Err(SupervisorError::Config(format!("services depend on each other in a circle: {}", names.join(", "))));
+            return Err(SupervisorError::Config(format!(
+                "services depend on each other in a circle: {}",
+                names.join(", ")
+            )));
         }
         levels.push(ready);
     }

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::SupervisorError;
 use super::condition::State;
 use super::unit::Unit;
-use super::SupervisorError;
 use crate::clock::{self, Duration};
 use crate::confine::{self, Confine, Exit, Limits, Spec, environment};
 
@@ -133,7 +133,12 @@ impl Prober {
             Exit::Timeout => (None, format!("timed out after {timeout_ms} ms")),
             Exit::OutputLimit => (None, format!("wrote more than {OUTPUT_BYTES_MAX} bytes")),
         };
-        ProbeResult { healthy: exit_code == Some(0), detail: with_answer(&text, said), exit_code, ..ProbeResult::default() }
+        ProbeResult {
+            healthy: exit_code == Some(0),
+            detail: with_answer(&text, said),
+            exit_code,
+            ..ProbeResult::default()
+        }
     }
 }
 
@@ -148,9 +153,11 @@ async fn tcp(address: &str) -> ProbeResult {
 fn process(unit: &Unit) -> ProbeResult {
     let live = unit.live();
     match &live.members {
-        Some(members) if live.state == State::Running && confine::is_alive(&members.main) => {
-            ProbeResult { healthy: true, detail: format!("process {} runs", members.main.pid), ..ProbeResult::default() }
-        }
+        Some(members) if live.state == State::Running && confine::is_alive(&members.main) => ProbeResult {
+            healthy: true,
+            detail: format!("process {} runs", members.main.pid),
+            ..ProbeResult::default()
+        },
         _ => unhealthy("it does not run".into()),
     }
 }

@@ -41,11 +41,7 @@ pub(crate) fn stat(pid: u32) -> Option<Stat> {
 /// All processes that can be seen.
 pub(crate) fn all() -> Vec<Stat> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter_map(stat)
-        .collect()
+    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter_map(stat).collect()
 }
 
 /// The processes that any thread of `pid` has started and that still have it as parent.

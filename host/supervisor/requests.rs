@@ -13,10 +13,10 @@ use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
+use super::SupervisorError;
 use super::keeper::Command;
 use super::record::replace;
 use super::unit::Unit;
-use super::SupervisorError;
 use crate::clock;
 use crate::confine::Identity;
 
@@ -91,21 +91,28 @@ pub(crate) async fn ask_restart(unit: &Unit, state: &Path) -> Result<Identity, S
     }
     let id = format!("{}-{}", std::process::id(), clock::now_ms());
     let path = unit.folder().join("restart.json");
-    let bytes = serde_json::to_vec(&Request { id: id.clone() }).map_err(|error| SupervisorError::State(error.to_string()))?;
+    let bytes =
+        serde_json::to_vec(&Request { id: id.clone() }).map_err(|error| SupervisorError::State(error.to_string()))?;
     replace(&path, &bytes).map_err(|error| SupervisorError::file("write", &path, &error))?;
     let begin = clock::monotonic();
     while begin.elapsed() < ANSWER_WITHIN {
         tokio::time::sleep(Duration::from_millis(50)).await;
         let answer = fs::read(unit.folder().join("restart.answer")).ok();
-        if let Some(answer) = answer.and_then(|bytes| serde_json::from_slice::<Answer>(&bytes).ok()).filter(|answer| answer.id == id) {
+        if let Some(answer) =
+            answer.and_then(|bytes| serde_json::from_slice::<Answer>(&bytes).ok()).filter(|answer| answer.id == id)
+        {
             return answer.result.map_err(SupervisorError::Failed);
         }
         if path.exists() && begin.elapsed() > TAKEN_WITHIN {
             fs::remove_file(&path).ok();
-            return Err(SupervisorError::Failed("the host that supervises did not take the request; nothing was done".into()));
+            return Err(SupervisorError::Failed(
+                "the host that supervises did not take the request; nothing was done".into(),
+            ));
         }
     }
-    Err(SupervisorError::Failed("the host that supervises did not say in time how the restart went; look at the status".into()))
+    Err(SupervisorError::Failed(
+        "the host that supervises did not say in time how the restart went; look at the status".into(),
+    ))
 }
 
 fn open_lock(path: &Path) -> std::io::Result<File> {

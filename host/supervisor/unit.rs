@@ -53,7 +53,8 @@ struct Vitals {
 
 impl Unit {
     pub(crate) fn new(name: &str, config: &ServiceConfig, places: &Places) -> Result<Self, SupervisorError> {
-        let directory = config.directory.as_ref().map_or_else(|| places.project.clone(), |path| places.project.join(path));
+        let directory =
+            config.directory.as_ref().map_or_else(|| places.project.clone(), |path| places.project.join(path));
         let resolve = |paths: &[String]| paths.iter().map(|path| fold(&directory.join(path))).collect::<Vec<_>>();
         let folder = places.state.join(name);
         std::fs::create_dir_all(&folder).map_err(|error| SupervisorError::file("make", &folder, &error))?;

@@ -52,7 +52,8 @@ impl Watch {
     /// Watch these services; `*` stands for all.
     #[must_use]
     pub fn new(supervisor: &Supervisor, services: &[String]) -> Self {
-        let names = supervisor.names().into_iter().filter(|name| services.iter().any(|wanted| wanted == "*" || wanted == name));
+        let names =
+            supervisor.names().into_iter().filter(|name| services.iter().any(|wanted| wanted == "*" || wanted == name));
         let rules = names.map(|name| (name.clone(), Rules::new(supervisor.failures_max(&name)))).collect();
         Self { events: supervisor.events(), incidents: Incidents(Arc::new(Mutex::new(rules))) }
     }

@@ -37,7 +37,15 @@ pub(crate) struct Rules {
 
 impl Rules {
     pub(crate) fn new(failures_max: u32) -> Self {
-        Self { failures_max, phase: Phase::Quiet, failures: 0, failing_since_ms: 0, successes: 0, ends: VecDeque::new(), quiet_until_ms: 0 }
+        Self {
+            failures_max,
+            phase: Phase::Quiet,
+            failures: 0,
+            failing_since_ms: 0,
+            successes: 0,
+            ends: VecDeque::new(),
+            quiet_until_ms: 0,
+        }
     }
 
     pub(crate) fn observe(&mut self, event: &Event) -> Option<Alarm> {
@@ -49,7 +57,9 @@ impl Rules {
             }
             // It may just be slow to start; if it ends instead, that is told as such.
             Event::Probed { result, is_starting: true, .. } if !result.healthy => None,
-            Event::Probed { service, result, time_ms, .. } if result.healthy => self.healthy(service, &result.detail, *time_ms),
+            Event::Probed { service, result, time_ms, .. } if result.healthy => {
+                self.healthy(service, &result.detail, *time_ms)
+            }
             Event::Probed { service, result, time_ms, .. } => self.failed(service, &result.detail, *time_ms),
         }
     }
@@ -237,7 +247,9 @@ mod tests {
         let mut rules = Rules::new(3);
         assert!(raised(&mut rules, (0..9).map(|n| ended(n * (ENDS_WITHIN_MS / 2 + 1)))).is_empty());
         let asked = |time_ms| match ended(time_ms) {
-            Event::Ended { service, exit, is_to_start, .. } => Event::Ended { service, exit, is_asked: true, is_to_start },
+            Event::Ended { service, exit, is_to_start, .. } => {
+                Event::Ended { service, exit, is_asked: true, is_to_start }
+            }
             other => other,
         };
         let mut rules = Rules::new(3);
@@ -256,7 +268,9 @@ mod tests {
     fn a_slow_start_is_no_failure() {
         let mut rules = Rules::new(1);
         let event = match probed(false, 1) {
-            Event::Probed { service, result, time_ms, .. } => Event::Probed { service, result, time_ms, is_starting: true },
+            Event::Probed { service, result, time_ms, .. } => {
+                Event::Probed { service, result, time_ms, is_starting: true }
+            }
             other => other,
         };
         assert_eq!(rules.observe(&event), None);

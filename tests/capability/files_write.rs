@@ -363,10 +363,7 @@ async fn makes_symlinks_to_what_is_granted() {
     call.make_symlink(bench.path("d").to_str().unwrap().into(), "absolute".into()).await.unwrap().unwrap();
     call.make_symlink("not-there-yet".into(), "dangling".into()).await.unwrap().unwrap();
     assert_eq!(bench.text("d/relative"), "x");
-    assert!(matches!(
-        call.make_symlink("x".into(), "absolute".into()).await.unwrap(),
-        Err(Error::AlreadyExists(_))
-    ));
+    assert!(matches!(call.make_symlink("x".into(), "absolute".into()).await.unwrap(), Err(Error::AlreadyExists(_))));
 }
 
 #[tokio::test]

@@ -30,7 +30,8 @@ impl Case {
         let mut web = real::shell("echo started; exec sleep 1000");
         web.logs = vec!["web.log".into()];
         web.ports = vec![4_242];
-        web.probe = Some(ProbeConfig { command: Some(vec!["true".into()]), timeout_ms: 5_000, ..ProbeConfig::default() });
+        web.probe =
+            Some(ProbeConfig { command: Some(vec!["true".into()]), timeout_ms: 5_000, ..ProbeConfig::default() });
         let services = real::Bench::of([("web", web), ("other", external())]);
         fs::write(services.path().join("web.log"), "a line\n").unwrap();
         let supervisor = services.start().await;
@@ -41,7 +42,8 @@ impl Case {
     fn call(&self, actions: &[&str]) -> CallState {
         let mut call = self.bench.call(&[], &[]);
         call.door = self.bench.door_of(Arc::new(Gate::builtin()));
-        call.services = Some(Arc::new(ServicesState::new(&grant(&["web"], actions), Arc::clone(&self.supervisor)).unwrap()));
+        call.services =
+            Some(Arc::new(ServicesState::new(&grant(&["web"], actions), Arc::clone(&self.supervisor)).unwrap()));
         call
     }
 
@@ -103,7 +105,9 @@ fn is_not_granted<T: std::fmt::Debug>(result: wasmtime::Result<Result<T, Error>>
 
 fn is_refused<T: std::fmt::Debug>(result: wasmtime::Result<Result<T, Error>>) {
     match result.unwrap() {
-        Err(Error::Refused(refusal)) => assert_eq!((refusal.rule.as_str(), refusal.advice.as_str()), ("forbidden", "take another")),
+        Err(Error::Refused(refusal)) => {
+            assert_eq!((refusal.rule.as_str(), refusal.advice.as_str()), ("forbidden", "take another"))
+        }
         other => panic!("let through: {other:?}"),
     }
 }

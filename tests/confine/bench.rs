@@ -59,7 +59,8 @@ pub(crate) fn find(program: &str) -> PathBuf {
     if program.starts_with('/') {
         return PathBuf::from(program);
     }
-    environment::find(program, environment::PATH.as_ref()).unwrap_or_else(|| panic!("`{program}` is needed by the tests"))
+    environment::find(program, environment::PATH.as_ref())
+        .unwrap_or_else(|| panic!("`{program}` is needed by the tests"))
 }
 
 pub(crate) fn confine() -> Confine {

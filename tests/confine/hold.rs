@@ -80,7 +80,13 @@ async fn does_not_write_outside_of_the_grant() {
     let bench = Bench::new();
     let kept = bench.other().join("kept");
     std::fs::write(&kept, "kept").unwrap();
-    for script in ["echo x > ../other/kept", "rm ../other/kept", "echo x > ../other/new", "mv ../other/kept .", "ln ../other/kept ."] {
+    for script in [
+        "echo x > ../other/kept",
+        "rm ../other/kept",
+        "echo x > ../other/new",
+        "mv ../other/kept .",
+        "ln ../other/kept .",
+    ] {
         let (text, exit) = said(bench.sh(script)).await;
         assert_ne!(exit, Exit::Code(0), "{script}: {text}");
     }
@@ -153,10 +159,14 @@ async fn the_grants_are_read_and_not_written() {
 #[tokio::test]
 async fn the_null_device_can_be_used() {
     let bench = Bench::new();
-    assert_eq!(said(bench.sh("echo x > /dev/null; cat < /dev/null; head -c 1 /dev/urandom | wc -c")).await, ("1\n".into(), Exit::Code(0)));
+    assert_eq!(
+        said(bench.sh("echo x > /dev/null; cat < /dev/null; head -c 1 /dev/urandom | wc -c")).await,
+        ("1\n".into(), Exit::Code(0))
+    );
 }
 
-const CONNECT: &str = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1])), 5); print('connected')";
+const CONNECT: &str =
+    "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1])), 5); print('connected')";
 
 #[tokio::test]
 async fn does_not_connect_without_a_grant() {

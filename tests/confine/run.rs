@@ -214,7 +214,8 @@ async fn a_file_cannot_grow_beyond_the_limit() {
 #[tokio::test]
 async fn a_signal_reaches_the_program_and_its_descendants() {
     let bench = Bench::new();
-    let script = "trap 'echo outer' USR1; (trap 'echo inner; exit' USR1; echo ready; while :; do sleep 0.05; done) & wait; wait";
+    let script =
+        "trap 'echo outer' USR1; (trap 'echo inner; exit' USR1; echo ready; while :; do sleep 0.05; done) & wait; wait";
     let running = start(&confine(), bench.sh(script)).await.unwrap();
     running.watch().ready().await;
     assert_eq!(running.read(100).stdout, b"ready\n");

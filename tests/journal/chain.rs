@@ -61,7 +61,8 @@ async fn an_untouched_journal_holds() {
     let folder = three_sessions().await;
     let store = SqliteStore::open_existing(&folder.path().join("store.db")).await.unwrap();
     let reports = verify(&store, None).await.unwrap();
-    let counts: Vec<_> = reports.iter().map(|report| (report.session.as_deref(), report.entries, report.holds())).collect();
+    let counts: Vec<_> =
+        reports.iter().map(|report| (report.session.as_deref(), report.entries, report.holds())).collect();
     assert_eq!(counts, [(None, 3, true), (Some("a"), 5, true), (Some("b"), 3, true), (Some("c"), 2, true)]);
 }
 
@@ -85,7 +86,8 @@ async fn a_body_of_another_type_shows() {
 
 #[tokio::test]
 async fn a_changed_hash_shows() {
-    let found = found_after("UPDATE entries SET hash = replace(hash, '0', '1') WHERE session = 'a' AND sequence = 2").await;
+    let found =
+        found_after("UPDATE entries SET hash = replace(hash, '0', '1') WHERE session = 'a' AND sequence = 2").await;
     assert_eq!(found.first(), Some(&in_session("a", 2, Finding::ChangedRow)));
 }
 
@@ -152,7 +154,8 @@ async fn a_missing_head_shows() {
 
 #[tokio::test]
 async fn a_changed_head_shows() {
-    let found = found_after("UPDATE heads SET hash = (SELECT hash FROM heads WHERE session = 'b') WHERE session = 'a'").await;
+    let found =
+        found_after("UPDATE heads SET hash = (SELECT hash FROM heads WHERE session = 'b') WHERE session = 'a'").await;
     assert_eq!(found, [in_session("a", None, Finding::ChangedHead)]);
 }
 

@@ -25,7 +25,10 @@ async fn a_second_host_is_told_who_is_there() {
     let LeaseError::HeldBy(held) = &error else { panic!("{error}") };
     assert_eq!((held.name.as_str(), held.pid), ("test", std::process::id()));
     let text = error.to_string();
-    assert!(text.starts_with(&format!("the store is in use by another host: `test`, pid {}, since 2", held.pid)), "{text}");
+    assert!(
+        text.starts_with(&format!("the store is in use by another host: `test`, pid {}, since 2", held.pid)),
+        "{text}"
+    );
 }
 
 #[tokio::test]
@@ -161,7 +164,9 @@ async fn values_are_kept_by_key() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).await.unwrap();
     let lease = store.acquire(&Holder::this_process("run")).await.unwrap();
-    for (key, value) in [("a/1", json!({"pid": 7})), ("a/2", json!(null)), ("b/1", json!("x")), ("a/1", json!({"pid": 8}))] {
+    for (key, value) in
+        [("a/1", json!({"pid": 7})), ("a/2", json!(null)), ("b/1", json!("x")), ("a/1", json!({"pid": 8}))]
+    {
         store.set_value(&lease, key, &value).await.unwrap();
     }
     assert_eq!(store.values("a/").await.unwrap(), [("a/1".into(), json!({"pid": 8})), ("a/2".into(), json!(null))]);
@@ -175,7 +180,11 @@ async fn values_are_kept_by_key() {
 async fn many_processes_may_open_a_new_store_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let opened = futures::future::join_all((0..8).map(|_| open(folder.path()))).await;
-    assert!(opened.iter().all(Result::is_ok), "{:?}", opened.iter().filter_map(|one| one.as_ref().err()).collect::<Vec<_>>());
+    assert!(
+        opened.iter().all(Result::is_ok),
+        "{:?}",
+        opened.iter().filter_map(|one| one.as_ref().err()).collect::<Vec<_>>()
+    );
 }
 
 #[tokio::test]

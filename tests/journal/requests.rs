@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use pi_host::store::sqlite::SqliteStore;
-use pi_host::store::{
-    Answer, Holder, Lease, NewRequest, Outcome, REQUEST_BYTES_MAX, REQUESTS_MAX, Store, StoreError,
-};
+use pi_host::store::{Answer, Holder, Lease, NewRequest, Outcome, REQUEST_BYTES_MAX, REQUESTS_MAX, Store, StoreError};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -27,7 +25,12 @@ async fn replace(folder: &TempDir, store: &SqliteStore) -> Lease {
 }
 
 fn request(number: u64) -> NewRequest {
-    NewRequest { kind: "tool_call".into(), payload: json!({ "number": number }), is_idempotent: false, valid_ms: 60_000 }
+    NewRequest {
+        kind: "tool_call".into(),
+        payload: json!({ "number": number }),
+        is_idempotent: false,
+        valid_ms: 60_000,
+    }
 }
 
 #[tokio::test]
@@ -40,7 +43,10 @@ async fn an_answer_reaches_who_asked() {
         async move { asker.wait_answer(&id, Duration::from_secs(30)).await.unwrap() }
     });
     let taken = host.take_requests(&lease).await.unwrap();
-    assert_eq!((taken[0].id.as_str(), taken[0].kind.as_str(), &taken[0].payload), (id.as_str(), "tool_call", &json!({"number": 1})));
+    assert_eq!(
+        (taken[0].id.as_str(), taken[0].kind.as_str(), &taken[0].payload),
+        (id.as_str(), "tool_call", &json!({"number": 1}))
+    );
     host.answer(&lease, &id, json!({"ok": true})).await.unwrap();
     assert_eq!(asked.await.unwrap(), Answer::Response(json!({"ok": true})));
 }

@@ -53,7 +53,10 @@ async fn a_limit_on_the_size_of_files_is_a_clear_error_and_nothing_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     // 512 blocks of 512 bytes or 1,024, as the shell has it. Without the trap the signal would end the process.
     let output = Command::new("sh")
-        .args(["-c", "trap '' XFSZ; ulimit -f 1024; exec \"$0\" --exact journal::space::process_that_fills --nocapture"])
+        .args([
+            "-c",
+            "trap '' XFSZ; ulimit -f 1024; exec \"$0\" --exact journal::space::process_that_fills --nocapture",
+        ])
         .arg(std::env::current_exe().unwrap())
         .env(FOLDER, folder.path())
         .stdin(Stdio::null())

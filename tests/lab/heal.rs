@@ -24,15 +24,17 @@ const KILL_MS_MAX: u64 = 6_000;
 
 #[test]
 fn heals_each_fault_alone() {
-    let scenarios = (0..3).flat_map(|seed| Fault::ALL.into_iter().map(move |fault| Scenario::single(100 + seed, fault)));
+    let scenarios =
+        (0..3).flat_map(|seed| Fault::ALL.into_iter().map(move |fault| Scenario::single(100 + seed, fault)));
     all(scenarios.collect(), |scenario| Run::start(scenario)?.faults()?.expect_good());
 }
 
 #[test]
 fn heals_pairs_of_faults() {
-    let pairs = Fault::ALL.into_iter().enumerate().flat_map(|(index, first)| {
-        Fault::ALL.into_iter().skip(index + 1).map(move |second| (first, second))
-    });
+    let pairs = Fault::ALL
+        .into_iter()
+        .enumerate()
+        .flat_map(|(index, first)| Fault::ALL.into_iter().skip(index + 1).map(move |second| (first, second)));
     let scenarios = pairs.zip(200..).map(|((first, second), seed)| Scenario::pair(seed, first, second));
     all(scenarios.collect(), |scenario| Run::start(scenario)?.faults()?.expect_good());
 }
@@ -87,13 +89,25 @@ fn empty_agent() -> Vec<u8> {
     let target = Path::new(env!("PI_PLUGINS_TARGET"));
     let status = std::process::Command::new(env!("CARGO"))
         .current_dir(root)
-        .args(["build", "-q", "-p", "guests", "--example", "guest_empty_agent", "--target", "wasm32-wasip2", "--profile", "plugin"])
+        .args([
+            "build",
+            "-q",
+            "-p",
+            "guests",
+            "--example",
+            "guest_empty_agent",
+            "--target",
+            "wasm32-wasip2",
+            "--profile",
+            "plugin",
+        ])
         .arg("--target-dir")
         .arg(target)
         .status()
         .expect("cargo runs");
     assert!(status.success(), "the guest does not build");
-    let component = std::fs::read(target.join("wasm32-wasip2/plugin/examples/guest_empty_agent.wasm")).expect("the guest");
+    let component =
+        std::fs::read(target.join("wasm32-wasip2/plugin/examples/guest_empty_agent.wasm")).expect("the guest");
     let manifest = std::fs::read_to_string(root.join("tests/guests/manifests/empty_agent.json")).expect("its manifest");
     pi_host::plugin::pack(&component, &manifest)
 }
@@ -138,7 +152,8 @@ impl Run {
     fn start_with(scenario: Scenario, change: impl Fn(&str) -> String) -> Result<Self, String> {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let exe = Path::new(EXE);
-        let mut lab = Lab::generate(scenario, &folder.path().join("project"), exe).map_err(|error| format!("{error:?}"))?;
+        let mut lab =
+            Lab::generate(scenario, &folder.path().join("project"), exe).map_err(|error| format!("{error:?}"))?;
         let file = lab.project.join("pi.toml");
         let text = std::fs::read_to_string(&file).map_err(|error| error.to_string())?;
         std::fs::write(&file, change(&text)).map_err(|error| error.to_string())?;
@@ -226,7 +241,9 @@ impl Run {
             .lab
             .services
             .iter()
-            .map(|service| format!("{}: {:?}, {} starts", service.name, self.lab.effects(service), self.lab.starts(service)))
+            .map(|service| {
+                format!("{}: {:?}, {} starts", service.name, self.lab.effects(service), self.lab.starts(service))
+            })
             .collect();
         let planned: Vec<String> = self.lab.planned.iter().map(|planned| format!("{:?}", planned.method)).collect();
         format!(

@@ -103,7 +103,8 @@ impl HostProcess {
 
     /// No session is under way, as far as it has told.
     pub(super) fn is_calm(&self) -> bool {
-        let text = self.outputs.last().map(|output| std::fs::read_to_string(output).unwrap_or_default()).unwrap_or_default();
+        let text =
+            self.outputs.last().map(|output| std::fs::read_to_string(output).unwrap_or_default()).unwrap_or_default();
         let events = |name: &str| text.lines().filter(|line| line.contains(&format!("\"event\":\"{name}\""))).count();
         events("session") + events("resumed") <= events("closed") + events("broken")
     }
@@ -136,9 +137,9 @@ impl HostProcess {
 
     fn report_of(&self, session: &str) -> Option<PathBuf> {
         let folders = std::fs::read_dir(self.project.join("reports")).into_iter().flatten().flatten();
-        folders.map(|folder| folder.path().join("report.md")).find(|report| {
-            std::fs::read_to_string(report).is_ok_and(|text| text.contains(session))
-        })
+        folders
+            .map(|folder| folder.path().join("report.md"))
+            .find(|report| std::fs::read_to_string(report).is_ok_and(|text| text.contains(session)))
     }
 
     /// What it said, in short: what it concluded and did, and not each look that it took.

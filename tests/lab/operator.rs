@@ -42,7 +42,8 @@ impl Operator {
             memory_kills: AtomicU32::new(0),
             is_over: AtomicBool::new(false),
         });
-        let operator = Self { shared: shared.clone(), thread: Some(std::thread::spawn(move || shared.look_after())), copies };
+        let operator =
+            Self { shared: shared.clone(), thread: Some(std::thread::spawn(move || shared.look_after())), copies };
         for service in lab.services.iter().filter(|service| service.is_supervised) {
             let path = service.config_path(&lab.project);
             std::fs::copy(&path, operator.good_copy(&path)).expect("a copy");

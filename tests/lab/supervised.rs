@@ -28,7 +28,8 @@ impl Ward {
     fn start(scenario: Scenario, memory_by: MemoryBy) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let lab = Lab::generate(scenario, &folder.path().join("project"), Path::new(EXE)).expect("a lab");
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
         let places = Places { confine: Confine::with_helper(EXE), memory_by, ..Places::of(&lab.project) };
         let services = operator::config(&lab).services;
         let supervisor = runtime.block_on(Supervisor::start(&services, places)).expect("a supervisor");
@@ -158,9 +159,10 @@ fn sees_a_full_disk_and_rotates_its_log() {
 #[test]
 fn sees_who_took_the_port_and_ends_it() {
     for is_stubborn in [true, false] {
-        let ward = Ward::fault(Fault::PortTaken, |lab| {
-            matches!(super::method(lab), Method::Stray { is_stubborn: stubborn, .. } if *stubborn == is_stubborn)
-        });
+        let ward = Ward::fault(
+            Fault::PortTaken,
+            |lab| matches!(super::method(lab), Method::Stray { is_stubborn: stubborn, .. } if *stubborn == is_stubborn),
+        );
         ward.eventually("it cannot start", || {
             let exits = ward.supervisor.status(ward.name()).expect("a status").exits;
             exits.iter().any(|exit| exit.last_words.contains("Address already in use"))

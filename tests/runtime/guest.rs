@@ -26,7 +26,9 @@ fn folder() -> &'static Path {
             .args(["build", "-p", "guests", "--lib", "--examples", "--target", TARGET, "--profile", "plugin"])
             .arg("--target-dir")
             .arg(target_dir);
-        for name in ["RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET"] {
+        for name in
+            ["RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET"]
+        {
             cargo.env_remove(name);
         }
         let output = cargo.output().unwrap();

@@ -21,7 +21,10 @@ async fn misbehave(name: &str, arguments: Value, limits: CallLimits) -> Result<V
     let result = call(&bench, &hostile, limits, name, arguments).await;
     assert!(begun.elapsed() < LATE, "`{name}` took {:?}", begun.elapsed());
     // Whatever it did, the next call of the same plugin is not the worse for it.
-    assert_eq!(call(&bench, &hostile, super::guest::limits(), "noop", json!({})).await, Ok(vec![Content::Text(String::new())]));
+    assert_eq!(
+        call(&bench, &hostile, super::guest::limits(), "noop", json!({})).await,
+        Ok(vec![Content::Text(String::new())])
+    );
     result
 }
 
@@ -132,7 +135,10 @@ async fn a_guest_that_loops_does_not_hold_up_another() {
     let bench = Bench::new().await;
     let hostile = linked("hostile", Grants::default()).await;
     let limits = CallLimits { call_ms_max: 1_000, ..limits() };
-    let looping = async { futures::future::join_all((0..8).map(|_| call(&bench, &hostile, limits.clone(), "loop_forever", json!({})))).await };
+    let looping = async {
+        futures::future::join_all((0..8).map(|_| call(&bench, &hostile, limits.clone(), "loop_forever", json!({}))))
+            .await
+    };
     let working = async {
         let begun = Instant::now();
         for _ in 0..10 {

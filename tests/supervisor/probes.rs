@@ -28,7 +28,8 @@ async fn server(is_well: Arc<AtomicBool>) -> String {
         while let Ok((mut stream, _)) = listener.accept().await {
             let status = if is_well.load(Ordering::Relaxed) { "200 OK" } else { "500 Internal Server Error" };
             let body = format!("I say {status}");
-            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+            let answer =
+                format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
             let mut request = [0; 1_024];
             let _ = stream.read(&mut request).await;
             let _ = stream.write_all(answer.as_bytes()).await;

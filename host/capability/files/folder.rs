@@ -92,9 +92,10 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     type Opener = fn(&std::fs::File, &str) -> io::Result<OwnedFd>;
-    const OPENERS: [Opener; 2] = [|start, path| open_folder(start, path), |start, path| {
-        open_by_steps(start, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW)
-    }];
+    const OPENERS: [Opener; 2] = [
+        |start, path| open_folder(start, path),
+        |start, path| open_by_steps(start, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW),
+    ];
 
     #[test]
     fn both_ways_open_a_folder_below() {

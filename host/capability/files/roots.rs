@@ -178,9 +178,10 @@ impl FilesState {
 
 /// `/proc/1`, `/proc/self` and below.
 fn is_of_process(path: &Folded) -> bool {
-    path.as_str().strip_prefix("/proc/").and_then(|rest| rest.split('/').next()).is_some_and(|name| {
-        name.bytes().all(|byte| byte.is_ascii_digit()) || matches!(name, "self" | "thread-self")
-    })
+    path.as_str()
+        .strip_prefix("/proc/")
+        .and_then(|rest| rest.split('/').next())
+        .is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_digit()) || matches!(name, "self" | "thread-self"))
 }
 
 fn hidden_of(project: &Folded) -> Vec<Folded> {

@@ -118,9 +118,10 @@ impl Walk<'_> {
             if is_dots(entry.file_name()) {
                 continue;
             }
-            self.left = self.left.checked_sub(1).ok_or_else(|| {
-                self.limit(&format!("more than {} entries", self.entries_max))
-            })?;
+            self.left = self
+                .left
+                .checked_sub(1)
+                .ok_or_else(|| self.limit(&format!("more than {} entries", self.entries_max)))?;
             let kind = match entry.file_type() {
                 FileType::Unknown => self.kind_of(folder, entry.file_name())?,
                 kind => kind,
@@ -176,7 +177,6 @@ pub(super) fn open_or_missing(place: &Place) -> Result<Option<Spot>, Error> {
         Err(error) => Err(error),
     }
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -46,10 +46,13 @@ impl ProcessState {
     /// grant itself may overwrite, with its line.
     pub fn new(grant: &ProcessGrant, project_dir: &Path, confine: Confine) -> Result<Self, GrantError> {
         let wrong = |key, value: &str, reason: String| GrantError::new(CAPABILITY, key, value, reason);
-        let project = fs::canonicalize(project_dir)
-            .map_err(|error| wrong("read", &project_dir.display().to_string(), format!("the project's folder: {error}")))?;
+        let project = fs::canonicalize(project_dir).map_err(|error| {
+            wrong("read", &project_dir.display().to_string(), format!("the project's folder: {error}"))
+        })?;
         let folders = |key, paths: &[String]| -> Result<Vec<PathBuf>, GrantError> {
-            let real = |path: &String| fs::canonicalize(project.join(path)).map_err(|error| wrong(key, path, error.to_string()));
+            let real = |path: &String| {
+                fs::canonicalize(project.join(path)).map_err(|error| wrong(key, path, error.to_string()))
+            };
             paths.iter().map(real).collect()
         };
         let (read, write) = (folders("read", &grant.read)?, folders("write", &grant.write)?);
@@ -99,9 +102,11 @@ impl ProcessState {
             ))
         })?;
         // Looked up again: it may have been installed meanwhile, and is never taken from elsewhere.
-        program.file.clone().filter(|file| file.exists()).ok_or_else(|| {
-            Error::NotFound(format!("the program `{name}` is granted, and is not on this machine"))
-        })
+        program
+            .file
+            .clone()
+            .filter(|file| file.exists())
+            .ok_or_else(|| Error::NotFound(format!("the program `{name}` is granted, and is not on this machine")))
     }
 
     /// A folder that a program may start in. What is not there and what is outside read the same: a guest

@@ -17,12 +17,43 @@ const SYSTEM_PROGRAMS: &[&str] =
 /// configurations with secrets are there. `/proc` is bounded by Landlock itself: of processes outside,
 /// only what is public can be read, not their environment, memory or descriptors.
 const SYSTEM_DATA: &[&str] = &[
-    "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/ld.so.preload", "/etc/passwd", "/etc/group",
-    "/etc/nsswitch.conf", "/etc/resolv.conf", "/etc/hosts", "/etc/host.conf", "/etc/gai.conf", "/etc/hostname",
-    "/etc/localtime", "/etc/timezone", "/etc/services", "/etc/protocols", "/etc/os-release", "/etc/debian_version",
-    "/etc/alternatives", "/etc/ssl/certs", "/etc/ssl/openssl.cnf", "/etc/pki/tls/certs", "/etc/pki/ca-trust", "/etc/ca-certificates",
-    "/etc/mime.types", "/etc/magic", "/etc/locale.alias", "/etc/terminfo", "/etc/inputrc", "/etc/mke2fs.conf",
-    "/etc/python3", "/etc/python3.11", "/etc/perl", "/proc", "/sys/devices/system", "/sys/kernel/mm/transparent_hugepage", "/dev/random",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/ld.so.preload",
+    "/etc/passwd",
+    "/etc/group",
+    "/etc/nsswitch.conf",
+    "/etc/resolv.conf",
+    "/etc/hosts",
+    "/etc/host.conf",
+    "/etc/gai.conf",
+    "/etc/hostname",
+    "/etc/localtime",
+    "/etc/timezone",
+    "/etc/services",
+    "/etc/protocols",
+    "/etc/os-release",
+    "/etc/debian_version",
+    "/etc/alternatives",
+    "/etc/ssl/certs",
+    "/etc/ssl/openssl.cnf",
+    "/etc/pki/tls/certs",
+    "/etc/pki/ca-trust",
+    "/etc/ca-certificates",
+    "/etc/mime.types",
+    "/etc/magic",
+    "/etc/locale.alias",
+    "/etc/terminfo",
+    "/etc/inputrc",
+    "/etc/mke2fs.conf",
+    "/etc/python3",
+    "/etc/python3.11",
+    "/etc/perl",
+    "/proc",
+    "/sys/devices/system",
+    "/sys/kernel/mm/transparent_hugepage",
+    "/dev/random",
     "/dev/urandom",
 ];
 /// Harmless to write.
@@ -63,7 +94,8 @@ pub(super) fn rules(spec: &Spec, has_mounts: bool) -> Result<RulesetCreated, Rul
     let both: Vec<PathBuf> = spec.kept.iter().chain(&spec.hidden).cloned().collect();
     let created = rule(created, &without(&spec.read, &spec.hidden), execute)?;
     let created = rule(created, &without(&spec.write, &both), write)?;
-    let kept: Vec<PathBuf> = spec.kept.iter().filter(|path| spec.write.iter().any(|of| path.starts_with(of))).cloned().collect();
+    let kept: Vec<PathBuf> =
+        spec.kept.iter().filter(|path| spec.write.iter().any(|of| path.starts_with(of))).cloned().collect();
     rule(created, &without(&kept, &spec.hidden), read)
 }
 

@@ -20,7 +20,10 @@ pub(super) fn abilities() -> Abilities {
         seccomp: actions.split_whitespace().any(|action| action == "errno"),
         pid_namespace,
         user_namespace: pid_namespace && in_child(|| namespaces::enter().user, |_| {}),
-        mount_namespace: in_child(|| namespaces::enter().pid && namespaces::make_read_only(&[], &[], &[]).is_ok(), |_| {}),
+        mount_namespace: in_child(
+            || namespaces::enter().pid && namespaces::make_read_only(&[], &[], &[]).is_ok(),
+            |_| {},
+        ),
         memory_cgroup: cgroups.memory.filter(|_| is_joined),
         process_cgroup: cgroups.processes.filter(|_| is_joined),
     }

@@ -6,12 +6,10 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use rustix::process::{
-    Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit, setsid,
-};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit, setsid};
 use rustix::thread::{
-    CapabilitySet, CapabilitySets, clear_ambient_capability_set, remove_capability_from_bounding_set,
-    set_capabilities, set_no_new_privs,
+    CapabilitySet, CapabilitySets, clear_ambient_capability_set, remove_capability_from_bounding_set, set_capabilities,
+    set_no_new_privs,
 };
 
 use super::namespaces::Namespaces;
@@ -84,7 +82,9 @@ pub(super) fn start_error(program: &str, error: &io::Error) -> StartError {
             StartError::NotFound(format!("`{program}`, or the interpreter or loader that it names"))
         }
         io::ErrorKind::PermissionDenied => StartError::Permission(format!("`{program}`: {error}")),
-        io::ErrorKind::ArgumentListTooLong => StartError::Invalid(format!("arguments and environment are too long: {error}")),
+        io::ErrorKind::ArgumentListTooLong => {
+            StartError::Invalid(format!("arguments and environment are too long: {error}"))
+        }
         _ => StartError::Invalid(format!("`{program}` could not be executed: {error}")),
     }
 }

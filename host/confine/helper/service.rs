@@ -53,7 +53,8 @@ fn prepare(spec: &ServiceSpec) -> Result<(Identity, File), StartError> {
     let pid = std::process::id();
     let stat = procfs::stat(pid).ok_or_else(|| StartError::Helper("`/proc` is not there".into()))?;
     let identity = Identity { pid, start_time: stat.start_time };
-    record(spec, identity).map_err(|error| failed(format!("`{}`", pid_file(&spec.state_dir, &spec.name).display()), &error))?;
+    record(spec, identity)
+        .map_err(|error| failed(format!("`{}`", pid_file(&spec.state_dir, &spec.name).display()), &error))?;
     Ok((identity, lock))
 }
 

@@ -10,8 +10,7 @@ use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
     DumpableBehavior, Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, kill_process_group, pidfd_open,
-    pidfd_send_signal,
-    set_child_subreaper, set_dumpable_behavior, setsid, wait, waitpid,
+    pidfd_send_signal, set_child_subreaper, set_dumpable_behavior, setsid, wait, waitpid,
 };
 
 use super::cgroup::Cgroups;
@@ -256,7 +255,9 @@ impl Watch {
 
     /// The program, or the first process of its namespace, has ended.
     fn end(&mut self, control: &UnixStream) -> i32 {
-        if self.status.is_some() && let Some(exit) = self.read_status(control) {
+        if self.status.is_some()
+            && let Some(exit) = self.read_status(control)
+        {
             return exit;
         }
         self.kill_all();
@@ -265,10 +266,13 @@ impl Watch {
         self.clean_up();
         // None: the first process was killed, and the program with it.
         let ending = ending.unwrap_or(-Signal::KILL.as_raw());
-        control::report(control, &match ending {
-            0.. => Report::Ended { code: Some(ending), signal: None },
-            _ => Report::Ended { code: None, signal: Some(-ending) },
-        });
+        control::report(
+            control,
+            &match ending {
+                0.. => Report::Ended { code: Some(ending), signal: None },
+                _ => Report::Ended { code: None, signal: Some(-ending) },
+            },
+        );
         0
     }
 

@@ -40,7 +40,8 @@ fn expanded_within(raw: &str, depth: usize) -> Option<Vec<String>> {
                 }
             }
         }
-        let combine = |text: &String| -> Vec<String> { choices.iter().map(|choice| format!("{text}{before}{choice}")).collect() };
+        let combine =
+            |text: &String| -> Vec<String> { choices.iter().map(|choice| format!("{text}{before}{choice}")).collect() };
         texts = texts.iter().flat_map(combine).take(WORDS_MAX).collect();
         at = group.close + 1;
     }
@@ -139,7 +140,13 @@ fn sequence_of(text: &str) -> Option<Vec<String>> {
         return None;
     }
     if let (Ok(first), Ok(last)) = (first.parse::<i32>(), last.parse::<i32>()) {
-        return Some((first.min(last)..=first.max(last)).step_by(step).take(WORDS_MAX).map(|number| number.to_string()).collect());
+        return Some(
+            (first.min(last)..=first.max(last))
+                .step_by(step)
+                .take(WORDS_MAX)
+                .map(|number| number.to_string())
+                .collect(),
+        );
     }
     let letter = |text: &str| text.chars().next().filter(|c| text.len() == 1 && c.is_ascii_alphabetic());
     let (first, last) = (letter(first)?, letter(last)?);

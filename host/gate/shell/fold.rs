@@ -4,8 +4,8 @@
 use crate::gate::argv::{Taint, Word};
 use crate::gate::glob::UNKNOWN;
 
-use super::lower::Lower;
 use super::braces;
+use super::lower::Lower;
 use super::scope::{VALUE_BYTES_MAX, Value};
 use super::word::{Operator, Parameter, Piece, Place, pieces, quoted_pieces};
 
@@ -216,11 +216,15 @@ impl Lower<'_, '_> {
             Operator::Alternative(alternative) => vec![self.word(alternative)],
             Operator::RemoveSuffix(pattern) => {
                 let pattern = self.word(pattern);
-                self.mapped(parameter, &[&pattern], |text| text.strip_suffix(pattern.text.as_str()).unwrap_or(text).to_owned())
+                self.mapped(parameter, &[&pattern], |text| {
+                    text.strip_suffix(pattern.text.as_str()).unwrap_or(text).to_owned()
+                })
             }
             Operator::RemovePrefix(pattern) => {
                 let pattern = self.word(pattern);
-                self.mapped(parameter, &[&pattern], |text| text.strip_prefix(pattern.text.as_str()).unwrap_or(text).to_owned())
+                self.mapped(parameter, &[&pattern], |text| {
+                    text.strip_prefix(pattern.text.as_str()).unwrap_or(text).to_owned()
+                })
             }
             Operator::Substring { offset, length } => {
                 self.expansions_in(offset);
@@ -228,7 +232,9 @@ impl Lower<'_, '_> {
                 let number = |text: &str| text.trim().parse::<usize>().ok();
                 match (number(offset), length.as_deref().map(number)) {
                     (Some(skip), None) => self.mapped(parameter, &[], |text| text.chars().skip(skip).collect()),
-                    (Some(skip), Some(Some(take))) => self.mapped(parameter, &[], |text| text.chars().skip(skip).take(take).collect()),
+                    (Some(skip), Some(Some(take))) => {
+                        self.mapped(parameter, &[], |text| text.chars().skip(skip).take(take).collect())
+                    }
                     _ => vec![Word::unknown(Taint::Computed)],
                 }
             }
@@ -236,7 +242,11 @@ impl Lower<'_, '_> {
                 let (pattern, by) = (self.word(pattern), self.word(by));
                 let count = if *is_all { usize::MAX } else { 1 };
                 self.mapped(parameter, &[&pattern, &by], |text| {
-                    if pattern.text.is_empty() { text.to_owned() } else { text.replacen(&pattern.text, &by.text, count) }
+                    if pattern.text.is_empty() {
+                        text.to_owned()
+                    } else {
+                        text.replacen(&pattern.text, &by.text, count)
+                    }
                 })
             }
             Operator::Upper | Operator::Transform('U') => self.mapped(parameter, &[], str::to_uppercase),
@@ -266,7 +276,11 @@ impl Lower<'_, '_> {
     fn mapped(&mut self, parameter: &Parameter, needed: &[&Word], map: impl Fn(&str) -> String) -> Vec<Word> {
         let is_certain = needed.iter().all(|word| word.is_known() && !word.text.contains(['*', '?', '[']));
         let change = |word: Word| {
-            if is_certain && word.is_known() { Word { text: map(&word.text), ..word } } else { Word::unknown(word.taint.max(Taint::Computed)) }
+            if is_certain && word.is_known() {
+                Word { text: map(&word.text), ..word }
+            } else {
+                Word::unknown(word.taint.max(Taint::Computed))
+            }
         };
         self.value(parameter).into_iter().map(change).collect()
     }
@@ -298,7 +312,9 @@ impl Lower<'_, '_> {
                 (Some(words), Ok(at)) if at > 0 => words.get(at - 1).cloned().into_iter().collect(),
                 _ => vec![Word::unknown(Taint::None)],
             },
-            (Some(byte), _) if byte.is_ascii_alphabetic() || *byte == b'_' => self.scope.get(name).into_iter().take(1).collect(),
+            (Some(byte), _) if byte.is_ascii_alphabetic() || *byte == b'_' => {
+                self.scope.get(name).into_iter().take(1).collect()
+            }
             _ => vec![Word::plain(NUMBER)],
         };
         if !parameter.is_indirect {
@@ -357,7 +373,9 @@ pub(crate) fn unescaped(text: &str) -> String {
             'u' => out.extend(char_by_number(&mut rest, None, 16, 4)),
             'U' => out.extend(char_by_number(&mut rest, None, 16, 6)),
             'c' => out.extend(rest.next().and_then(|c| char::from_u32(u32::from(c) & 0x1f))),
-            '0'..='7' => out.extend(char_by_number(&mut rest, escape.to_digit(8), 8, if escape == '0' { 3 } else { 2 })),
+            '0'..='7' => {
+                out.extend(char_by_number(&mut rest, escape.to_digit(8), 8, if escape == '0' { 3 } else { 2 }))
+            }
             '\\' | '\'' | '"' | '?' => out.push(escape),
             other => out.extend(['\\', other]),
         }
@@ -366,7 +384,12 @@ pub(crate) fn unescaped(text: &str) -> String {
 }
 
 /// The character whose number follows, in at most so many digits behind a `first` one.
-fn char_by_number(rest: &mut std::iter::Peekable<std::str::Chars<'_>>, first: Option<u32>, radix: u32, digits: usize) -> Option<char> {
+fn char_by_number(
+    rest: &mut std::iter::Peekable<std::str::Chars<'_>>,
+    first: Option<u32>,
+    radix: u32,
+    digits: usize,
+) -> Option<char> {
     let mut value = first;
     for _ in 0..digits {
         let Some(digit) = rest.peek().and_then(|c| c.to_digit(radix)) else { break };

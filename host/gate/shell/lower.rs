@@ -7,9 +7,10 @@
 use std::rc::Rc;
 
 use brush_parser::ast::{
-    AndOr, AndOrList, Assignment, AssignmentName, AssignmentValue, Command, CommandPrefixOrSuffixItem as Item, CompoundCommand, CompoundList,
-    ExtendedTestExpr, FunctionBody, IoFileRedirectKind, IoFileRedirectTarget, IoRedirect, Pipeline, ProcessSubstitutionKind, Program,
-    RedirectList, SeparatorOperator, SimpleCommand, SubshellCommand,
+    AndOr, AndOrList, Assignment, AssignmentName, AssignmentValue, Command, CommandPrefixOrSuffixItem as Item,
+    CompoundCommand, CompoundList, ExtendedTestExpr, FunctionBody, IoFileRedirectKind, IoFileRedirectTarget,
+    IoRedirect, Pipeline, ProcessSubstitutionKind, Program, RedirectList, SeparatorOperator, SimpleCommand,
+    SubshellCommand,
 };
 
 use crate::gate::argv::{Taint, Word};
@@ -117,9 +118,12 @@ impl<'l, 'g> Lower<'l, 'g> {
             CompoundCommand::BraceGroup(group) => self.list(&group.list, input),
             CompoundCommand::Subshell(subshell) => self.subshell(&subshell.list, input),
             CompoundCommand::ForClause(clause) => {
-                let words: Option<Vec<Word>> =
-                    clause.values.as_ref().map(|values| values.iter().flat_map(|word| self.words(&word.value)).collect());
-                let words = words.or_else(|| self.scope.positional.clone()).unwrap_or_else(|| vec![Word::unknown(Taint::None)]);
+                let words: Option<Vec<Word>> = clause
+                    .values
+                    .as_ref()
+                    .map(|values| values.iter().flat_map(|word| self.words(&word.value)).collect());
+                let words =
+                    words.or_else(|| self.scope.positional.clone()).unwrap_or_else(|| vec![Word::unknown(Taint::None)]);
                 let is_followed = words.len() <= LOOP_VALUES_MAX;
                 let mut flow = Flow::unknown(Taint::Computed);
                 for word in words.iter().take(LOOP_VALUES_MAX) {
@@ -138,7 +142,10 @@ impl<'l, 'g> Lower<'l, 'g> {
                 for expression in [&clause.initializer, &clause.condition, &clause.updater].into_iter().flatten() {
                     self.expansions_in(&expression.value);
                 }
-                self.note_endless(clause.condition.as_ref().is_none_or(|condition| condition.value.trim().is_empty()), &clause.body.list);
+                self.note_endless(
+                    clause.condition.as_ref().is_none_or(|condition| condition.value.trim().is_empty()),
+                    &clause.body.list,
+                );
                 Flow { text: None, ..self.list(&clause.body.list, input) }
             }
             CompoundCommand::Arithmetic(arithmetic) => {
@@ -170,7 +177,11 @@ impl<'l, 'g> Lower<'l, 'g> {
                 Flow::unknown(taint.max(Taint::Computed))
             }
             CompoundCommand::WhileClause(clause) | CompoundCommand::UntilClause(clause) => {
-                let holds = if matches!(compound, CompoundCommand::WhileClause(_)) { &["true", ":"][..] } else { &["false"][..] };
+                let holds = if matches!(compound, CompoundCommand::WhileClause(_)) {
+                    &["true", ":"][..]
+                } else {
+                    &["false"][..]
+                };
                 self.list(&clause.0, input);
                 self.note_endless(is_plain(&clause.0, holds), &clause.1.list);
                 Flow { text: None, ..self.list(&clause.1.list, input) }
@@ -182,9 +193,10 @@ impl<'l, 'g> Lower<'l, 'g> {
     /// A loop without end that starts a job in each round.
     fn note_endless(&mut self, is_endless: bool, body: &CompoundList) {
         let starts_jobs = body.0.iter().any(|item| matches!(item.1, SeparatorOperator::Async));
-        let waits = body.0.iter().any(|item| {
-            ["wait", "sleep", "break", "exit", "return", "read"].iter().any(|name| calls(&item.0, name))
-        });
+        let waits = body
+            .0
+            .iter()
+            .any(|item| ["wait", "sleep", "break", "exit", "return", "read"].iter().any(|name| calls(&item.0, name)));
         if is_endless && starts_jobs && !waits {
             self.look.note("fork_bomb", "a loop without end that starts a job in each round".to_owned());
         }
@@ -292,7 +304,10 @@ impl<'l, 'g> Lower<'l, 'g> {
                         }
                         self.assign(assignment);
                         let name = name_of(assignment).to_owned();
-                        if words.first().is_some_and(|word| word.text == "export" || words.iter().any(|word| word.text == "-x")) {
+                        if words
+                            .first()
+                            .is_some_and(|word| word.text == "export" || words.iter().any(|word| word.text == "-x"))
+                        {
                             self.scope.exported.push(name.clone());
                         }
                         words.push(Word::plain(name));
@@ -362,7 +377,11 @@ impl<'l, 'g> Lower<'l, 'g> {
         let done = Flow { text: Some(String::new()), ..Flow::default() };
         match first.text.as_str() {
             "eval" => Some(self.eval(arguments, input)),
-            "builtin" | "command" if arguments.first().is_some_and(|word| matches!(word.text.as_str(), "cd" | "eval" | "source" | "." | "set" | "export")) => {
+            "builtin" | "command"
+                if arguments.first().is_some_and(|word| {
+                    matches!(word.text.as_str(), "cd" | "eval" | "source" | "." | "set" | "export")
+                }) =>
+            {
                 self.builtin(arguments, input)
             }
             "cd" | "pushd" => {
@@ -371,7 +390,8 @@ impl<'l, 'g> Lower<'l, 'g> {
                     None => Some("~".to_owned()),
                     Some(word) if word.is_known() && word.text != "-" => {
                         let is_rooted = word.text.starts_with(['/', '~']);
-                        (is_rooted || self.scope.directory.is_some()).then(|| folded(&word.text, self.scope.directory.as_deref()))
+                        (is_rooted || self.scope.directory.is_some())
+                            .then(|| folded(&word.text, self.scope.directory.as_deref()))
                     }
                     Some(_) => None,
                 };
@@ -411,7 +431,9 @@ impl<'l, 'g> Lower<'l, 'g> {
                 Some(done)
             }
             "trap" => {
-                if let Some(code) = arguments.iter().find(|word| !word.text.starts_with('-')).filter(|_| arguments.len() > 1) {
+                if let Some(code) =
+                    arguments.iter().find(|word| !word.text.starts_with('-')).filter(|_| arguments.len() > 1)
+                {
                     self.eval(std::slice::from_ref(code), &Flow::default());
                 }
                 Some(done)
@@ -429,7 +451,9 @@ impl<'l, 'g> Lower<'l, 'g> {
                 Some(done)
             }
             "export" => {
-                self.scope.exported.extend(arguments.iter().filter(|word| !word.text.starts_with('-')).map(|word| word.text.clone()));
+                self.scope
+                    .exported
+                    .extend(arguments.iter().filter(|word| !word.text.starts_with('-')).map(|word| word.text.clone()));
                 None
             }
             _ => None,
@@ -448,7 +472,9 @@ impl<'l, 'g> Lower<'l, 'g> {
     }
 
     fn read_variables(&mut self, arguments: &[Word], input: &Flow) {
-        let names = arguments.iter().filter(|word| !word.text.starts_with('-') && word.text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'));
+        let names = arguments.iter().filter(|word| {
+            !word.text.starts_with('-') && word.text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        });
         let mut line = input.clone();
         line.text = line.text.and_then(|text| text.lines().next().map(str::to_owned));
         for word in names {
@@ -508,7 +534,11 @@ impl<'l, 'g> Lower<'l, 'g> {
             Item::ProcessSubstitution(kind, subshell) => {
                 let flow = self.process_substitution(kind, subshell);
                 // The word names a pipe: a shell that runs it runs what comes out of it.
-                words.push(Word { text: format!("/dev/fd/{UNKNOWN}"), is_glob: false, taint: flow.taint.max(Taint::Computed) });
+                words.push(Word {
+                    text: format!("/dev/fd/{UNKNOWN}"),
+                    is_glob: false,
+                    taint: flow.taint.max(Taint::Computed),
+                });
                 false
             }
             Item::IoRedirect(redirect) => self.redirect(redirect, input),
@@ -536,12 +566,24 @@ impl<'l, 'g> Lower<'l, 'g> {
         match redirect {
             IoRedirect::HereString(_, word) => {
                 let word = self.word(&word.value);
-                *input = if word.is_known() { Flow::text(word.text + "\n", word.taint) } else { Flow::unknown(word.taint.max(Taint::Computed)) };
+                *input = if word.is_known() {
+                    Flow::text(word.text + "\n", word.taint)
+                } else {
+                    Flow::unknown(word.taint.max(Taint::Computed))
+                };
                 false
             }
             IoRedirect::HereDocument(_, document) => {
-                let word = if document.requires_expansion { self.heredoc(&document.doc.value) } else { Word::plain(document.doc.value.clone()) };
-                *input = if word.is_known() { Flow::text(word.text, word.taint) } else { Flow::unknown(word.taint.max(Taint::Computed)) };
+                let word = if document.requires_expansion {
+                    self.heredoc(&document.doc.value)
+                } else {
+                    Word::plain(document.doc.value.clone())
+                };
+                *input = if word.is_known() {
+                    Flow::text(word.text, word.taint)
+                } else {
+                    Flow::unknown(word.taint.max(Taint::Computed))
+                };
                 false
             }
             IoRedirect::OutputAndError(word, _) => {
@@ -553,7 +595,13 @@ impl<'l, 'g> Lower<'l, 'g> {
         }
     }
 
-    fn redirect_file(&mut self, descriptor: Option<i32>, kind: &IoFileRedirectKind, target: &IoFileRedirectTarget, input: &mut Flow) -> bool {
+    fn redirect_file(
+        &mut self,
+        descriptor: Option<i32>,
+        kind: &IoFileRedirectKind,
+        target: &IoFileRedirectTarget,
+        input: &mut Flow,
+    ) -> bool {
         let is_output = !matches!(kind, IoFileRedirectKind::Read | IoFileRedirectKind::DuplicateInput);
         let is_stdout = is_output && descriptor.is_none_or(|descriptor| descriptor == 1);
         match target {
@@ -649,7 +697,8 @@ fn pipelines(list: &AndOrList) -> impl Iterator<Item = &Pipeline> {
 
 /// A function that starts itself in a pipe or in the background: each process becomes several.
 fn calls_itself_twice(body: &CompoundCommand, name: &str) -> bool {
-    let (CompoundCommand::BraceGroup(brush_parser::ast::BraceGroupCommand { list, .. }) | CompoundCommand::Subshell(SubshellCommand { list, .. })) = body
+    let (CompoundCommand::BraceGroup(brush_parser::ast::BraceGroupCommand { list, .. })
+    | CompoundCommand::Subshell(SubshellCommand { list, .. })) = body
     else {
         return false;
     };

@@ -29,10 +29,13 @@ impl Flow {
 }
 
 const NETWORK: &[&str] = &[
-    "curl", "wget", "nc", "ncat", "netcat", "socat", "http", "https", "xh", "fetch", "ftp", "tftp", "telnet", "ssh", "lynx", "w3m", "links",
-    "aria2c", "axel", "dig", "host", "nslookup", "websocat", "openssl",
+    "curl", "wget", "nc", "ncat", "netcat", "socat", "http", "https", "xh", "fetch", "ftp", "tftp", "telnet", "ssh",
+    "lynx", "w3m", "links", "aria2c", "axel", "dig", "host", "nslookup", "websocat", "openssl",
 ];
-const DECODERS: &[&str] = &["base64", "base32", "basenc", "uudecode", "xxd", "openssl", "gunzip", "zcat", "bunzip2", "bzcat", "unxz", "xzcat", "gpg", "rev", "tr"];
+const DECODERS: &[&str] = &[
+    "base64", "base32", "basenc", "uudecode", "xxd", "openssl", "gunzip", "zcat", "bunzip2", "bzcat", "unxz", "xzcat",
+    "gpg", "rev", "tr",
+];
 
 /// What `words` prints, given `input`.
 pub(crate) fn output(words: &[Word], input: &Flow) -> Flow {
@@ -43,13 +46,20 @@ pub(crate) fn output(words: &[Word], input: &Flow) -> Flow {
     let has = |flags: &[&str]| arguments.iter().any(|word| flags.contains(&word.text.as_str()));
     match base_name(&program.text) {
         "echo" if is_known => Flow::text(echo(arguments), taint),
-        "printf" if is_known => printf(arguments).map_or_else(|| Flow::unknown(taint.max(Taint::Computed)), |text| Flow::text(text, taint)),
+        "printf" if is_known => {
+            printf(arguments).map_or_else(|| Flow::unknown(taint.max(Taint::Computed)), |text| Flow::text(text, taint))
+        }
         "echo" | "printf" => Flow::unknown(taint.max(Taint::Computed)),
         "cat" | "tee" | "pv" | "sponge" | "stdbuf" | "unbuffer" if is_passing(arguments) => input.clone(),
-        "rev" => Flow { text: input.text.as_ref().map(|text| text.lines().map(reversed).collect()), taint: Taint::Decoded, is_connected: true },
+        "rev" => Flow {
+            text: input.text.as_ref().map(|text| text.lines().map(reversed).collect()),
+            taint: Taint::Decoded,
+            is_connected: true,
+        },
         name @ ("base64" | "gbase64") if has(&["-d", "-D", "--decode", "-di", "-id"]) || clusters(arguments, 'd') => {
             let _ = name;
-            let text = input.text.as_ref().and_then(|text| base64(text)).and_then(|bytes| String::from_utf8(bytes).ok());
+            let text =
+                input.text.as_ref().and_then(|text| base64(text)).and_then(|bytes| String::from_utf8(bytes).ok());
             Flow { text, taint: input.taint.max(Taint::Decoded), is_connected: true }
         }
         "openssl" if has(&["-d"]) => {
@@ -73,7 +83,9 @@ fn is_passing(arguments: &[Word]) -> bool {
 }
 
 fn clusters(arguments: &[Word], letter: char) -> bool {
-    arguments.iter().any(|word| word.text.starts_with('-') && !word.text.starts_with("--") && word.text.contains(letter))
+    arguments
+        .iter()
+        .any(|word| word.text.starts_with('-') && !word.text.starts_with("--") && word.text.contains(letter))
 }
 
 fn reversed(line: &str) -> String {

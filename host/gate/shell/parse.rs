@@ -53,7 +53,8 @@ fn tokens_to_program(text: &str) -> Result<Program, Unparsed> {
     guarded(|| {
         let options = ParserOptions::default();
         let tokens = uncached_tokenize_str(text, &options.tokenizer_options()).map_err(|error| error.to_string())?;
-        if tokens.windows(2).any(|pair| is_endless_number(pair[0].to_str()) && pair[1].to_str().starts_with(['<', '>'])) {
+        if tokens.windows(2).any(|pair| is_endless_number(pair[0].to_str()) && pair[1].to_str().starts_with(['<', '>']))
+        {
             return Err("a number in it has too many digits".to_owned());
         }
         if nesting(&tokens) > NESTING_MAX || tokens.iter().any(is_wild_subscript) {
@@ -73,7 +74,11 @@ fn guarded<T>(parse: impl FnOnce() -> Result<T, String>) -> Result<T, Unparsed> 
 }
 
 fn expansions(text: &str) -> usize {
-    let pairs = text.as_bytes().windows(2).filter(|pair| matches!(pair, [b'$', b'(' | b'{' | b'['] | [b'<' | b'>', b'('])).count();
+    let pairs = text
+        .as_bytes()
+        .windows(2)
+        .filter(|pair| matches!(pair, [b'$', b'(' | b'{' | b'['] | [b'<' | b'>', b'(']))
+        .count();
     pairs + text.bytes().filter(|byte| *byte == b'`').count()
 }
 
@@ -94,7 +99,9 @@ fn nesting(tokens: &[Token]) -> usize {
                     open.pop();
                 }
             }
-            "{" | "if" | "while" | "until" | "for" | "select" | "coproc" | "!" | "[[" if starts_command => open.push('{'),
+            "{" | "if" | "while" | "until" | "for" | "select" | "coproc" | "!" | "[[" if starts_command => {
+                open.push('{')
+            }
             "case" if starts_command => open.push('c'),
             "}" | "fi" | "done" | "esac" | "]]" if starts_command || text == "]]" => {
                 if open.last().is_some_and(|last| *last != '(') {
@@ -105,7 +112,23 @@ fn nesting(tokens: &[Token]) -> usize {
         }
         deepest = deepest.max(open.len());
         starts_command = is_operator
-            || matches!(text, "{" | "}" | "if" | "then" | "else" | "elif" | "fi" | "while" | "until" | "do" | "done" | "esac" | "!" | "time" | "coproc");
+            || matches!(
+                text,
+                "{" | "}"
+                    | "if"
+                    | "then"
+                    | "else"
+                    | "elif"
+                    | "fi"
+                    | "while"
+                    | "until"
+                    | "do"
+                    | "done"
+                    | "esac"
+                    | "!"
+                    | "time"
+                    | "coproc"
+            );
     }
     deepest
 }

@@ -46,8 +46,15 @@ pub(crate) enum Operator {
     Alternative(String),
     RemovePrefix(String),
     RemoveSuffix(String),
-    Substring { offset: String, length: Option<String> },
-    Replace { pattern: String, by: String, is_all: bool },
+    Substring {
+        offset: String,
+        length: Option<String>,
+    },
+    Replace {
+        pattern: String,
+        by: String,
+        is_all: bool,
+    },
     Upper,
     Lower,
     /// `${x@P}` and the like.
@@ -185,7 +192,8 @@ fn expansion(text: &str, at: usize) -> Option<Option<(Piece, usize)>> {
     match c {
         '(' => {
             let end = end_of(text, next + 1, Mode::Paren)?;
-            let is_arithmetic = text[next + 1..].starts_with('(') && end_of(text, next + 2, Mode::Paren) == Some(end - 1);
+            let is_arithmetic =
+                text[next + 1..].starts_with('(') && end_of(text, next + 2, Mode::Paren) == Some(end - 1);
             if is_arithmetic {
                 return Some(Some((Piece::Arithmetic(text[next + 2..end - 2].to_owned()), end)));
             }
@@ -200,7 +208,8 @@ fn expansion(text: &str, at: usize) -> Option<Option<(Piece, usize)>> {
             Some(Some((Piece::Arithmetic(text[next + 1..end].to_owned()), end + 1)))
         }
         c if c.is_ascii_alphabetic() || c == '_' => {
-            let length = text[next..].find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len() - next);
+            let length =
+                text[next..].find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len() - next);
             parameter(&text[next..next + length])
         }
         c if c.is_ascii_digit() || "@*#?$!-".contains(c) => parameter(&text[next..=next]),
@@ -210,7 +219,12 @@ fn expansion(text: &str, at: usize) -> Option<Option<(Piece, usize)>> {
 
 /// The inside of `${...}`.
 fn parameter_of(text: &str) -> Parameter {
-    let other = |text: &str| Parameter { name: String::new(), index: None, is_indirect: false, operator: Operator::Other(text.to_owned()) };
+    let other = |text: &str| Parameter {
+        name: String::new(),
+        index: None,
+        is_indirect: false,
+        operator: Operator::Other(text.to_owned()),
+    };
     if let Some(name) = text.strip_prefix('#')
         && !name.is_empty()
         && !name.starts_with(['#', '%', ':', '-', '=', '?', '+', '/'])
@@ -220,7 +234,9 @@ fn parameter_of(text: &str) -> Parameter {
     let is_indirect = text.len() > 1 && text.starts_with('!');
     let text = if is_indirect { &text[1..] } else { text };
     let length = match text.chars().next() {
-        Some(c) if c.is_ascii_alphabetic() || c == '_' => text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len()),
+        Some(c) if c.is_ascii_alphabetic() || c == '_' => {
+            text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len())
+        }
         Some(c) if c.is_ascii_digit() => text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()),
         Some(c) if "@*#?$!-".contains(c) => 1,
         _ => return other(text),
@@ -311,7 +327,9 @@ fn end_of(text: &str, from: usize, mode: Mode) -> Option<usize> {
             (Mode::Brace, b'\'') if open.contains(&Mode::Double) => {}
             (_, b'\'') => at += bytes.get(at..)?.iter().position(|byte| *byte == b'\'')? + 1,
             (Mode::Paren, b'(') => open.push(Mode::Paren),
-            (Mode::Paren, b'#') if at < 2 || matches!(bytes[at - 2], b' ' | b'\t' | b'\n' | b';' | b'(' | b'&' | b'|') => {
+            (Mode::Paren, b'#')
+                if at < 2 || matches!(bytes[at - 2], b' ' | b'\t' | b'\n' | b';' | b'(' | b'&' | b'|') =>
+            {
                 at += bytes.get(at..)?.iter().position(|byte| *byte == b'\n')?;
             }
             _ => {}
@@ -341,9 +359,15 @@ mod tests {
 
     #[test]
     fn quotes_become_quoted_text() {
-        assert_eq!(pieces(r#"a'b c'\d"#), Some(vec![Piece::Text("a".into()), Piece::Quoted("b c".into()), Piece::Quoted("d".into())]));
+        assert_eq!(
+            pieces(r#"a'b c'\d"#),
+            Some(vec![Piece::Text("a".into()), Piece::Quoted("b c".into()), Piece::Quoted("d".into())])
+        );
         assert_eq!(pieces(r"$'\x72m'"), Some(vec![Piece::Quoted("rm".into())]));
-        assert_eq!(pieces("a\\\nb"), Some(vec![Piece::Text("a".into()), Piece::Quoted(String::new()), Piece::Text("b".into())]));
+        assert_eq!(
+            pieces("a\\\nb"),
+            Some(vec![Piece::Text("a".into()), Piece::Quoted(String::new()), Piece::Text("b".into())])
+        );
         assert_eq!(pieces("'a"), None);
         assert_eq!(pieces("\"a"), None);
     }

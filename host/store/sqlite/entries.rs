@@ -7,9 +7,7 @@ use sqlx::sqlite::{Sqlite, SqliteArguments};
 use sqlx::{AssertSqlSafe, Executor};
 
 use super::{SqliteStore, Writer};
-use crate::store::{
-    Batch, Durability, Extent, Head, Lease, OPEN, Row, SessionMark, SessionRecord, StoreError,
-};
+use crate::store::{Batch, Durability, Extent, Head, Lease, OPEN, Row, SessionMark, SessionRecord, StoreError};
 
 /// Rows of one INSERT. More of them gain nothing, and SQLite takes 32,766 arguments.
 const INSERT_ROWS_MAX: usize = 32;
@@ -103,12 +101,10 @@ impl SqliteStore {
     }
 
     pub(super) async fn read_traces(&self) -> Result<Vec<String>, StoreError> {
-        sqlx::query_scalar(
-            "SELECT session FROM heads WHERE session <> '' UNION SELECT session FROM entries ORDER BY 1",
-        )
-        .fetch_all(&self.readers)
-        .await
-        .map_err(|error| self.failures.of(error))
+        sqlx::query_scalar("SELECT session FROM heads WHERE session <> '' UNION SELECT session FROM entries ORDER BY 1")
+            .fetch_all(&self.readers)
+            .await
+            .map_err(|error| self.failures.of(error))
     }
 }
 

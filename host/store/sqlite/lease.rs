@@ -8,8 +8,7 @@ use crate::clock;
 use crate::store::{Held, Holder, LEASE_MS, Lease, LeaseError, StoreError};
 
 type LeaseRow = (String, String, i64, i64, String, i64, i64, i64);
-const SELECT: &str =
-    "SELECT host, name, pid, start_time, machine, epoch, since_ms, expires_ms FROM lease WHERE id = 1";
+const SELECT: &str = "SELECT host, name, pid, start_time, machine, epoch, since_ms, expires_ms FROM lease WHERE id = 1";
 
 impl SqliteStore {
     pub(super) async fn acquire_lease(&self, holder: &Holder) -> Result<Lease, LeaseError> {

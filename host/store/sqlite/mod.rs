@@ -86,7 +86,11 @@ impl SqliteStore {
         let mut connection = options.connect().await.map_err(|error| failures.of(error))?;
         schema::prepare(&mut connection, &failures).await?;
         let readers = SqlitePoolOptions::new().max_connections(READERS_MAX).connect_lazy_with(options);
-        Ok(Self { failures, writer: Mutex::new(Writer { connection, durability: Durability::Disk, is_unsettled: false }), readers })
+        Ok(Self {
+            failures,
+            writer: Mutex::new(Writer { connection, durability: Durability::Disk, is_unsettled: false }),
+            readers,
+        })
     }
 
     /// Close the connections, and with the last one of all processes the -wal file as well.

@@ -9,9 +9,7 @@ use super::SqliteStore;
 use super::entries::{natural, whole};
 use crate::clock;
 use crate::store::lease::random_id;
-use crate::store::{
-    Answer, Lease, NewRequest, Outcome, REQUEST_BYTES_MAX, REQUESTS_MAX, Request, StoreError,
-};
+use crate::store::{Answer, Lease, NewRequest, Outcome, REQUEST_BYTES_MAX, REQUESTS_MAX, Request, StoreError};
 
 /// How often who waits for an answer looks.
 const POLL: Duration = Duration::from_millis(20);
@@ -72,13 +70,14 @@ impl SqliteStore {
     pub(super) async fn claim_requests(&self, lease: &Lease) -> Result<Vec<Request>, StoreError> {
         let of = |error| self.failures.of(error);
         // Most of the time there is nothing: look without the lock that writing takes.
-        let open: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM requests WHERE state = ? OR (state = ? AND epoch <> ?)")
-            .bind(WAITING)
-            .bind(CLAIMED)
-            .bind(whole(lease.epoch))
-            .fetch_one(&self.readers)
-            .await
-            .map_err(of)?;
+        let open: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM requests WHERE state = ? OR (state = ? AND epoch <> ?)")
+                .bind(WAITING)
+                .bind(CLAIMED)
+                .bind(whole(lease.epoch))
+                .fetch_one(&self.readers)
+                .await
+                .map_err(of)?;
         if open == 0 {
             return Ok(Vec::new());
         }

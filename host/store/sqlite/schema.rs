@@ -53,8 +53,7 @@ pub(super) async fn prepare(connection: &mut SqliteConnection, failures: &Failur
     if found == VERSION {
         return Ok(());
     }
-    let mut transaction =
-        connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| failures.of(error))?;
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| failures.of(error))?;
     // Another process may have done it in between.
     let found = version(&mut transaction, failures).await?;
     for (from, step) in (0..).zip(STEPS) {

@@ -88,12 +88,13 @@ impl Reactor {
         }
         let polled: Vec<&dyn Child> = children.iter().map(|(_, child)| child.as_ref()).collect();
         let ready = system.wait(&polled, longest);
-        let ready: Vec<u64> = ready.into_iter().filter_map(|position| children.get(position)).map(|(id, _)| *id).collect();
+        let ready: Vec<u64> =
+            ready.into_iter().filter_map(|position| children.get(position)).map(|(id, _)| *id).collect();
         let now = Instant::now();
         let mut state = self.state();
-        let (due, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut state.waiting)
-            .into_iter()
-            .partition(|entry| ready.contains(&entry.id) || matches!(entry.event, Event::Time(deadline) if deadline <= now));
+        let (due, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut state.waiting).into_iter().partition(|entry| {
+            ready.contains(&entry.id) || matches!(entry.event, Event::Time(deadline) if deadline <= now)
+        });
         state.waiting = waiting;
         if !due.is_empty() {
             state.idle_since = None;
@@ -139,7 +140,11 @@ impl Drop for Wait<'_> {
 ///
 /// # Errors
 /// If the runtime cannot be made.
-pub(crate) fn block_on<F: Future>(system: &Arc<dyn System>, reactor: &Arc<Reactor>, future: F) -> std::io::Result<F::Output> {
+pub(crate) fn block_on<F: Future>(
+    system: &Arc<dyn System>,
+    reactor: &Arc<Reactor>,
+    future: F,
+) -> std::io::Result<F::Output> {
     let (parker, waiter) = (reactor.clone(), system.clone());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()

@@ -10,7 +10,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use bashkit::{Builtin, BuiltinRegistry, Command, CommandContext, CommandInput, CommandOutput, CommandResolver, CommandStatus, Result};
+use bashkit::{
+    Builtin, BuiltinRegistry, Command, CommandContext, CommandInput, CommandOutput, CommandResolver, CommandStatus,
+    Result,
+};
 
 use crate::executor::Reactor;
 use crate::notes::{self, Notes};
@@ -33,10 +36,42 @@ const PLACE_WAIT: Duration = Duration::from_millis(20);
 /// runs, or they describe the shell and not the program's surroundings.
 fn is_passed(name: &str) -> bool {
     const DROPPED: &[&str] = &[
-        "BASHOPTS", "BASH_ENV", "BASH_XTRACEFD", "CDPATH", "ENV", "GCONV_PATH", "GETCONF_DIR", "GLIBC_TUNABLES", "GLOBIGNORE",
-        "HOSTALIASES", "IFS", "LOCPATH", "MALLOC_TRACE", "NLSPATH", "NODE_OPTIONS", "NODE_PATH", "OLDPWD", "PATH", "PERL5DB",
-        "PERL5LIB", "PERL5OPT", "PERLLIB", "PS4", "PWD", "PYTHONHOME", "PYTHONINSPECT", "PYTHONPATH", "PYTHONSTARTUP",
-        "RESOLV_HOST_CONF", "RES_OPTIONS", "RUBYLIB", "RUBYOPT", "SHELLOPTS", "SHLVL", "TMPDIR", "_",
+        "BASHOPTS",
+        "BASH_ENV",
+        "BASH_XTRACEFD",
+        "CDPATH",
+        "ENV",
+        "GCONV_PATH",
+        "GETCONF_DIR",
+        "GLIBC_TUNABLES",
+        "GLOBIGNORE",
+        "HOSTALIASES",
+        "IFS",
+        "LOCPATH",
+        "MALLOC_TRACE",
+        "NLSPATH",
+        "NODE_OPTIONS",
+        "NODE_PATH",
+        "OLDPWD",
+        "PATH",
+        "PERL5DB",
+        "PERL5LIB",
+        "PERL5OPT",
+        "PERLLIB",
+        "PS4",
+        "PWD",
+        "PYTHONHOME",
+        "PYTHONINSPECT",
+        "PYTHONPATH",
+        "PYTHONSTARTUP",
+        "RESOLV_HOST_CONF",
+        "RES_OPTIONS",
+        "RUBYLIB",
+        "RUBYOPT",
+        "SHELLOPTS",
+        "SHLVL",
+        "TMPDIR",
+        "_",
     ];
     !(DROPPED.contains(&name) || name.starts_with("LD_") || name.starts_with("DYLD_") || name.starts_with("BASH_FUNC_"))
 }
@@ -107,7 +142,13 @@ impl Outside {
     }
 
     /// Run `program` from its start to its end. `typed` is what the script calls it.
-    async fn run(&self, typed: &str, program: String, arguments: Vec<String>, context: CommandContext<'_>) -> Result<CommandStatus> {
+    async fn run(
+        &self,
+        typed: &str,
+        program: String,
+        arguments: Vec<String>,
+        context: CommandContext<'_>,
+    ) -> Result<CommandStatus> {
         if let Some(argument) = arguments.iter().find(|argument| is_substitution(argument)) {
             let text = format!(
                 "bash: {typed}: `{argument}` exists inside of the shell only\nhint: write the data to a file in a granted folder, or give it on the standard input\n"
@@ -246,14 +287,15 @@ async fn say(stderr: &CommandOutput, text: &str, code: i32) -> Result<CommandSta
 
 /// Whether an argument is the shell's own name for the output of `<(...)`.
 fn is_substitution(argument: &str) -> bool {
-    argument
-        .strip_prefix("/dev/fd/")
-        .is_some_and(|number| number.parse::<u32>().is_ok_and(|number| number > 2))
+    argument.strip_prefix("/dev/fd/").is_some_and(|number| number.parse::<u32>().is_ok_and(|number| number > 2))
 }
 
 fn environment(exported: &HashMap<String, String>) -> Vec<(String, String)> {
-    let mut list: Vec<(String, String)> =
-        exported.iter().filter(|(name, _)| is_passed(name)).map(|(name, value)| (name.clone(), value.clone())).collect();
+    let mut list: Vec<(String, String)> = exported
+        .iter()
+        .filter(|(name, _)| is_passed(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
     list.sort();
     list
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use pi_sdk::{Content, Error, ToolPlugin, Value, files, monotonic_clock, poll, process};
 
-use crate::system::{Child, Command, Entry, FileError, Metadata, Output, ProcessError, Program, Root, System, WriteMode};
+use crate::system::{
+    Child, Command, Entry, FileError, Metadata, Output, ProcessError, Program, Root, System, WriteMode,
+};
 
 struct Bash;
 
@@ -91,7 +93,9 @@ impl System for Host {
         let natives: Vec<(usize, &Native)> = children
             .iter()
             .enumerate()
-            .filter_map(|(position, child)| (*child as &dyn std::any::Any).downcast_ref::<Native>().map(|native| (position, native)))
+            .filter_map(|(position, child)| {
+                (*child as &dyn std::any::Any).downcast_ref::<Native>().map(|native| (position, native))
+            })
             .collect();
         let mut pollables: Vec<&poll::Pollable> = natives.iter().map(|(_, native)| &native.pollable).collect();
         pollables.push(&timer);

@@ -183,7 +183,8 @@ impl Shell {
             Ok(Ok(Ok(result))) => result.exit_code & 0xff,
             Ok(Ok(Err(error))) | Err(error) => failed(&error, script, &stderr),
             Ok(Err(_)) => {
-                stderr.take(format!("bash: stopped: the script's time of {} ms was up\n", limit.as_millis()).as_bytes());
+                stderr
+                    .take(format!("bash: stopped: the script's time of {} ms was up\n", limit.as_millis()).as_bytes());
                 STATUS_TIMEOUT
             }
         };

@@ -66,7 +66,12 @@ fn is_run(steps: &[Step], path: &str) -> bool {
         return steps.split_last().is_some_and(|(last, earlier)| *last == look && !earlier.ends_with(&way));
     };
     // The look at a link is followed by the way to it and its text.
-    let is_looked_up = |end: usize| steps.get(..end).and_then(|steps| steps.strip_suffix(way.as_slice())).is_some_and(|steps| steps.last() == Some(&look));
+    let is_looked_up = |end: usize| {
+        steps
+            .get(..end)
+            .and_then(|steps| steps.strip_suffix(way.as_slice()))
+            .is_some_and(|steps| steps.last() == Some(&look))
+    };
     let earlier = steps.get(..linked).unwrap_or_default();
     let is_resolved_before = earlier.iter().enumerate().any(|(end, step)| *step == link && !is_looked_up(end));
     is_looked_up(linked) && !is_resolved_before

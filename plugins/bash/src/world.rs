@@ -106,7 +106,11 @@ impl World {
         let mut names: Vec<String> = Vec::new();
         let roots = self.roots().iter().map(|root| root.path.as_str());
         for target in roots.chain(FOLDERS).chain(["/tmp", "/dev"]) {
-            let rest = if path == "/" { target.strip_prefix('/') } else { target.strip_prefix(path).and_then(|rest| rest.strip_prefix('/')) };
+            let rest = if path == "/" {
+                target.strip_prefix('/')
+            } else {
+                target.strip_prefix(path).and_then(|rest| rest.strip_prefix('/'))
+            };
             if let Some(name) = rest.and_then(|rest| rest.split('/').next())
                 && !name.is_empty()
                 && !names.iter().any(|known| known == name)
@@ -222,7 +226,9 @@ fn text(path: &Path) -> Result<String> {
 
 fn io_error(error: &FileError) -> IoError {
     let (kind, message) = match error {
-        FileError::Refused(_) | FileError::OutsideGrant(_) | FileError::ReadOnly(_) => (ErrorKind::PermissionDenied, "Permission denied"),
+        FileError::Refused(_) | FileError::OutsideGrant(_) | FileError::ReadOnly(_) => {
+            (ErrorKind::PermissionDenied, "Permission denied")
+        }
         FileError::NotFound(_) => (ErrorKind::NotFound, "file not found"),
         FileError::AlreadyExists(_) => (ErrorKind::AlreadyExists, "File exists"),
         // The wording of bashkit's own file systems, by which it knows these errors again.
@@ -331,7 +337,10 @@ impl FileSystem for World {
         let mut entries: Vec<DirEntry> = match self.place_of(&name) {
             Place::Host => {
                 let listed = self.host(self.system.list(&name))?;
-                return Ok(listed.iter().map(|entry| DirEntry { name: entry.name.clone(), metadata: metadata(&entry.metadata) }).collect());
+                return Ok(listed
+                    .iter()
+                    .map(|entry| DirEntry { name: entry.name.clone(), metadata: metadata(&entry.metadata) })
+                    .collect());
             }
             Place::Stub(_) => return Err(IoError::other("not a directory").into()),
             Place::Nothing => return absent(),

@@ -53,11 +53,15 @@ fn equals_native_bash() {
             .stdin(std::process::Stdio::null())
             .output()
             .unwrap();
-        let mut ended = shell(ours.path(), Call { environment: [("LC_ALL".to_owned(), "C.UTF-8".to_owned())].into(), ..call(&script) });
+        let mut ended = shell(
+            ours.path(),
+            Call { environment: [("LC_ALL".to_owned(), "C.UTF-8".to_owned())].into(), ..call(&script) },
+        );
         if std::env::var("SHOW").is_ok() {
             eprintln!("--- {name}\n{}", String::from_utf8_lossy(&native.stdout));
         }
-        ended.stdout = String::from_utf8_lossy(&ended.stdout).replace(ours.path().to_str().unwrap(), "FOLDER").into_bytes();
+        ended.stdout =
+            String::from_utf8_lossy(&ended.stdout).replace(ours.path().to_str().unwrap(), "FOLDER").into_bytes();
         let stdout = String::from_utf8_lossy(&native.stdout).replace(real.path().to_str().unwrap(), "FOLDER");
         if (stdout.as_bytes(), native.status.code()) != (ended.stdout.as_slice(), Some(ended.exit_code)) {
             wrong.push(format!(
@@ -89,7 +93,8 @@ fn keeps_what_was_written_before_a_limit() {
 #[test]
 fn stops_at_its_time() {
     let folder = tempfile::tempdir().unwrap();
-    let ended = shell(folder.path(), Call { timeout_ms: Some(200), ..call("echo before; perl -e 'sleep 20'; echo after") });
+    let ended =
+        shell(folder.path(), Call { timeout_ms: Some(200), ..call("echo before; perl -e 'sleep 20'; echo after") });
     assert_eq!((ended.stdout.as_slice(), ended.exit_code), (b"before\n".as_slice(), 124));
 }
 
@@ -102,16 +107,28 @@ fn a_made_up_tool_is_not_granted() {
 
 #[test]
 fn finds_a_granted_program_by_name_path_and_command() {
-    let (stdout, stderr, code) = says("which perl; type -t perl; command -v perl; type -P id; /usr/bin/id -u; /bin/id -u; command id -u; id -u");
+    let (stdout, stderr, code) =
+        says("which perl; type -t perl; command -v perl; type -P id; /usr/bin/id -u; /bin/id -u; command id -u; id -u");
     let id = rustix::process::getuid().as_raw();
-    assert_eq!(stdout, format!("/usr/bin/perl\nfile\n/usr/bin/perl\n/usr/bin/id\n{id}\n{id}\n{id}\n{id}\n"), "{stderr}");
+    assert_eq!(
+        stdout,
+        format!("/usr/bin/perl\nfile\n/usr/bin/perl\n/usr/bin/id\n{id}\n{id}\n{id}\n{id}\n"),
+        "{stderr}"
+    );
     assert_eq!(code, 0);
 }
 
 #[test]
 fn a_script_of_another_interpreter_is_not_run_as_shell() {
     let write = "printf '#!/usr/bin/env python9\necho I am shell\n' > x.py; chmod +x x.py;";
-    for run in ["./x.py", "command ./x.py", "PATH=$PWD; x.py", "[[ -x ./x.py ]] && ./x.py", "[ -x x.py ] && ./x.py", "xargs ./x.py < /dev/null"] {
+    for run in [
+        "./x.py",
+        "command ./x.py",
+        "PATH=$PWD; x.py",
+        "[[ -x ./x.py ]] && ./x.py",
+        "[ -x x.py ] && ./x.py",
+        "xargs ./x.py < /dev/null",
+    ] {
         let (stdout, stderr, code) = says(&format!("{write} {run}"));
         assert_eq!(stdout, "", "{run}");
         assert!(stderr.contains("python9: not granted"), "{run}: {stderr}");

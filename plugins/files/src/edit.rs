@@ -81,7 +81,11 @@ enum Mismatch {
     /// `old` is not there; what is near it.
     Absent(String),
     /// The lines that it stands on, and how often it should.
-    Count { lines: Vec<usize>, found: usize, wanted: u64 },
+    Count {
+        lines: Vec<usize>,
+        found: usize,
+        wanted: u64,
+    },
 }
 
 fn replace(contents: &str, wanted: &Wanted) -> Result<Edited, Mismatch> {
@@ -237,9 +241,6 @@ mod tests {
     #[test]
     fn the_diff_is_unified() {
         let diff = diff("/p/f", "a\nb\nc", "a\nB\nc");
-        assert_eq!(
-            diff,
-            "--- a/p/f\n+++ b/p/f\n@@ -1,3 +1,3 @@\n a\n-b\n+B\n c\n\\ No newline at end of file\n"
-        );
+        assert_eq!(diff, "--- a/p/f\n+++ b/p/f\n@@ -1,3 +1,3 @@\n a\n-b\n+B\n c\n\\ No newline at end of file\n");
     }
 }

@@ -41,7 +41,9 @@ mod tests {
 
     #[test]
     fn tells_binary_from_text() {
-        assert!(is_binary(b"a\0b") && is_binary(b"%PDF-1.7\n") && !is_binary("größe".as_bytes()) && !is_binary(b"\xe9"));
+        assert!(
+            is_binary(b"a\0b") && is_binary(b"%PDF-1.7\n") && !is_binary("größe".as_bytes()) && !is_binary(b"\xe9")
+        );
     }
 
     #[test]

@@ -19,7 +19,9 @@ pub(crate) fn describe(contents: &str, old: &str) -> String {
     let end = (0..=LOOK_BYTES.min(contents.len())).rev().find(|end| contents.is_char_boundary(*end)).unwrap_or(0);
     let contents = contents.get(..end).unwrap_or_default();
     if let Some(line) = line_without_spaces(contents, old) {
-        return format!("; with other spaces or line ends it stands on line {line}\nhint: take the text as `read` gives it");
+        return format!(
+            "; with other spaces or line ends it stands on line {line}\nhint: take the text as `read` gives it"
+        );
     }
     let wanted = pairs(wanted);
     let mut lines: Vec<(f64, usize, &str)> = contents

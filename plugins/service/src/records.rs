@@ -50,8 +50,7 @@ fn exit(it: &Exit) -> Value {
 }
 
 fn disk(it: &Disk) -> Value {
-    let files: Vec<Value> =
-        it.files.iter().map(|(path, bytes)| json!({ "path": path, "bytes": bytes })).collect();
+    let files: Vec<Value> = it.files.iter().map(|(path, bytes)| json!({ "path": path, "bytes": bytes })).collect();
     json!({
         "path": it.path,
         "available_bytes": it.available_bytes,

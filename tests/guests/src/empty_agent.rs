@@ -6,7 +6,11 @@ struct Empty;
 
 impl AgentPlugin for Empty {
     fn run(_task: Task) -> Result<Outcome, String> {
-        Ok(Outcome { status: Status::NothingToDo, summary: "the empty agent does nothing".into(), details: "{}".into() })
+        Ok(Outcome {
+            status: Status::NothingToDo,
+            summary: "the empty agent does nothing".into(),
+            details: "{}".into(),
+        })
     }
 }
 

@@ -64,7 +64,10 @@ impl Builtin for Mktemp {
                 Err(_) if wanted.is_quiet => Ok(ExecResult::err("", 1)),
                 Err(error) => {
                     let kind = if wanted.is_directory { "directory" } else { "file" };
-                    Ok(ExecResult::err(format!("mktemp: failed to create {kind} via template '{template}': {}\n", reason(&error)), 1))
+                    Ok(ExecResult::err(
+                        format!("mktemp: failed to create {kind} via template '{template}': {}\n", reason(&error)),
+                        1,
+                    ))
                 }
             };
         }
@@ -74,7 +77,9 @@ impl Builtin for Mktemp {
 
 fn reason(error: &bashkit::Error) -> String {
     match error {
-        bashkit::Error::Io(error) if error.kind() == std::io::ErrorKind::NotFound => "No such file or directory".to_owned(),
+        bashkit::Error::Io(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            "No such file or directory".to_owned()
+        }
         bashkit::Error::Io(error) => error.to_string(),
         other => other.to_string(),
     }
@@ -139,7 +144,11 @@ fn split<'a>(template: &'a str, suffix: Option<&'a str>) -> std::result::Result<
 fn random(count: usize) -> Result<String> {
     let mut bytes = vec![0; count];
     getrandom::fill(&mut bytes).map_err(|error| std::io::Error::other(error.to_string()))?;
-    Ok(bytes.into_iter().filter_map(|byte| CHARACTERS.get(usize::from(byte) % CHARACTERS.len())).map(|byte| char::from(*byte)).collect())
+    Ok(bytes
+        .into_iter()
+        .filter_map(|byte| CHARACTERS.get(usize::from(byte) % CHARACTERS.len()))
+        .map(|byte| char::from(*byte))
+        .collect())
 }
 
 #[cfg(test)]

@@ -16,14 +16,18 @@ pub(crate) struct Sleep(pub(crate) Arc<Reactor>);
 #[async_trait]
 impl Command for Sleep {
     async fn execute(&self, context: CommandContext<'_>) -> Result<CommandStatus> {
-        let operands: Vec<&str> = context.args.iter().map(String::as_str).filter(|argument| *argument != "--").collect();
+        let operands: Vec<&str> =
+            context.args.iter().map(String::as_str).filter(|argument| *argument != "--").collect();
         match duration(&operands) {
             Ok(duration) => {
                 self.0.until(Instant::now() + duration).await;
                 Ok(CommandStatus::success())
             }
             Err(text) => {
-                context.stderr.write_all(format!("sleep: {text}\nTry 'sleep --help' for more information.\n").as_bytes()).await?;
+                context
+                    .stderr
+                    .write_all(format!("sleep: {text}\nTry 'sleep --help' for more information.\n").as_bytes())
+                    .await?;
                 Ok(CommandStatus::with_code(1))
             }
         }

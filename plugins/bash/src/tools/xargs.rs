@@ -82,7 +82,11 @@ async fn script(context: &BuiltinContext<'_>) -> std::result::Result<String, Str
     let input = match &options.file {
         Some(file) => {
             let path = normalize_path(&vfs_join(context.cwd, Path::new(file)));
-            context.fs.read_file(&path).await.map_err(|_| format!("Cannot open input file '{file}': No such file or directory"))?
+            context
+                .fs
+                .read_file(&path)
+                .await
+                .map_err(|_| format!("Cannot open input file '{file}': No such file or directory"))?
         }
         None => context.stdin_bytes().unwrap_or_default().to_vec(),
     };
@@ -170,7 +174,10 @@ fn quoted(input: &[u8], is_blank: impl Fn(u8) -> bool) -> std::result::Result<Ve
 fn command_lines(options: &Options, items: &[Item]) -> std::result::Result<Vec<Vec<String>>, String> {
     let base: Vec<String> = if options.command.is_empty() { vec!["echo".to_owned()] } else { options.command.clone() };
     if let Some(pattern) = &options.replace {
-        return Ok(items.iter().map(|item| base.iter().map(|word| word.replace(pattern.as_str(), &item.text)).collect()).collect());
+        return Ok(items
+            .iter()
+            .map(|item| base.iter().map(|word| word.replace(pattern.as_str(), &item.text)).collect())
+            .collect());
     }
     if items.is_empty() {
         return Ok(if options.is_skipped_when_empty { Vec::new() } else { vec![base] });
@@ -202,7 +209,8 @@ fn command_lines(options: &Options, items: &[Item]) -> std::result::Result<Vec<V
 /// The script that runs the command lines. Its own status is that of xargs: 123 after a failure, 124
 /// after a 255, which ends it at once, 126 and 127 if a command could not be run.
 fn render(options: &Options, lines: &[Vec<String>]) -> String {
-    let mut script = String::from("( __s=0; __n() { case $1 in 0) ;; 255) exit 124 ;; 126|127) exit $1 ;; *) __s=123 ;; esac; }\n");
+    let mut script =
+        String::from("( __s=0; __n() { case $1 in 0) ;; 255) exit 124 ;; 126|127) exit $1 ;; *) __s=123 ;; esac; }\n");
     let is_parallel = options.slots > 1 && lines.len() > 1;
     for (number, line) in lines.iter().enumerate() {
         let words: Vec<String> = line.iter().map(|word| quote(word)).collect();
@@ -210,7 +218,11 @@ fn render(options: &Options, lines: &[Vec<String>]) -> String {
         if options.is_traced {
             script.push_str(&format!("printf '%s\\n' {} >&2\n", quote(&line.join(" "))));
         }
-        let slot = options.slot_variable.as_ref().map(|name| format!("{name}={} ", number % options.slots.max(1))).unwrap_or_default();
+        let slot = options
+            .slot_variable
+            .as_ref()
+            .map(|name| format!("{name}={} ", number % options.slots.max(1)))
+            .unwrap_or_default();
         if !is_parallel {
             script.push_str(&format!("{slot}command {words} </dev/null; __n $?\n"));
             continue;
@@ -242,7 +254,8 @@ fn parse(arguments: &[String]) -> std::result::Result<Options, String> {
             break;
         }
         if let Some(long) = argument.strip_prefix("--") {
-            let (name, value) = long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value.to_owned())));
+            let (name, value) =
+                long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value.to_owned())));
             let letter = match name {
                 "null" => '0',
                 "arg-file" => 'a',
@@ -269,7 +282,12 @@ fn parse(arguments: &[String]) -> std::result::Result<Options, String> {
                 (_, Some(value)) => Some(value),
                 (_, None) => {
                     position += 1;
-                    Some(arguments.get(position - 1).cloned().ok_or_else(|| format!("option '{argument}' requires an argument"))?)
+                    Some(
+                        arguments
+                            .get(position - 1)
+                            .cloned()
+                            .ok_or_else(|| format!("option '{argument}' requires an argument"))?,
+                    )
                 }
             };
             set(&mut options, letter, value)?;
@@ -295,7 +313,10 @@ fn parse(arguments: &[String]) -> std::result::Result<Options, String> {
                 ('e', true) => String::new(),
                 (_, true) => {
                     position += 1;
-                    arguments.get(position - 1).cloned().ok_or_else(|| format!("option requires an argument -- '{letter}'"))?
+                    arguments
+                        .get(position - 1)
+                        .cloned()
+                        .ok_or_else(|| format!("option requires an argument -- '{letter}'"))?
                 }
             };
             set(&mut options, letter, Some(value))?;

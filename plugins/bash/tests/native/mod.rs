@@ -38,7 +38,10 @@ impl Machine {
             .iter()
             .filter_map(|name| {
                 let folders = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin"];
-                let path = folders.iter().map(|folder| format!("{folder}/{name}")).find(|path| std::path::Path::new(path).exists())?;
+                let path = folders
+                    .iter()
+                    .map(|folder| format!("{folder}/{name}"))
+                    .find(|path| std::path::Path::new(path).exists())?;
                 Some(Program { name: (*name).to_owned(), path })
             })
             .collect();
@@ -75,7 +78,13 @@ fn metadata(found: &std::fs::Metadata) -> Metadata {
         _ => Kind::Other,
     };
     let modified = found.modified().unwrap().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Metadata { kind, size: found.len(), modified_ms: modified.as_millis() as u64, mode: found.permissions().mode() & 0o7777, links: 1 }
+    Metadata {
+        kind,
+        size: found.len(),
+        modified_ms: modified.as_millis() as u64,
+        mode: found.permissions().mode() & 0o7777,
+        links: 1,
+    }
 }
 
 impl System for Machine {
@@ -161,7 +170,10 @@ impl System for Machine {
     fn start(&self, command: &Command) -> Result<Box<dyn Child>, ProcessError> {
         let known = self.programs.iter().find(|known| known.name == command.program || known.path == command.program);
         let Some(known) = known else {
-            return Err(ProcessError::NotGranted(format!("`{}` is not granted\nhint: add it to `programs`", command.program)));
+            return Err(ProcessError::NotGranted(format!(
+                "`{}` is not granted\nhint: add it to `programs`",
+                command.program
+            )));
         };
         let mut child = std::process::Command::new(&known.path)
             .args(&command.arguments)
@@ -206,7 +218,9 @@ impl System for Machine {
             let ready: Vec<usize> = children
                 .iter()
                 .enumerate()
-                .filter(|(_, child)| (**child as &dyn std::any::Any).downcast_ref::<Running>().is_some_and(Running::has_news))
+                .filter(|(_, child)| {
+                    (**child as &dyn std::any::Any).downcast_ref::<Running>().is_some_and(Running::has_news)
+                })
                 .map(|(position, _)| position)
                 .collect();
             let left = deadline.saturating_duration_since(Instant::now());
@@ -237,11 +251,19 @@ struct Running {
 impl Running {
     fn has_news(&self) -> bool {
         let state = self.state.lock().unwrap();
-        !state.stdout.is_empty() || !state.stderr.is_empty() || (state.exit.is_some() && !state.is_told) || state.has_room
+        !state.stdout.is_empty()
+            || !state.stderr.is_empty()
+            || (state.exit.is_some() && !state.is_told)
+            || state.has_room
     }
 }
 
-fn read(mut from: impl Read + Send + 'static, state: Arc<Mutex<Progress>>, news: Arc<News>, is_error: bool) -> std::thread::JoinHandle<()> {
+fn read(
+    mut from: impl Read + Send + 'static,
+    state: Arc<Mutex<Progress>>,
+    news: Arc<News>,
+    is_error: bool,
+) -> std::thread::JoinHandle<()> {
     std::thread::spawn(move || {
         let mut bytes = [0; 4096];
         while let Ok(count @ 1..) = from.read(&mut bytes) {
