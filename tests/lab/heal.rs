@@ -78,8 +78,7 @@ fn an_empty_agent_heals_nothing() {
         if run.lab.ask(service).is_ok() || effects != Effects::default() {
             return Err(run.report(&format!("the service was healed by nobody: {effects:?}")));
         }
-        run.host.stop();
-        Ok(())
+        if run.host.stop() { Ok(()) } else { Err(run.report("the host did not stop when it was asked to")) }
     });
 }
 
@@ -112,8 +111,12 @@ fn empty_agent() -> Vec<u8> {
     pi_host::plugin::pack(&component, &manifest)
 }
 
-/// Run each scenario, some at once; then tell of all that went wrong.
-fn all(scenarios: Vec<Scenario>, heal: impl Fn(Scenario) -> Result<(), String> + Sync) {
+/// Run each scenario, some at once; then tell of all that went wrong. With `PI_LAB_SEED` set, only
+/// the scenario of that seed: to look into one that failed.
+fn all(mut scenarios: Vec<Scenario>, heal: impl Fn(Scenario) -> Result<(), String> + Sync) {
+    if let Some(seed) = std::env::var("PI_LAB_SEED").ok().and_then(|seed| seed.parse::<u64>().ok()) {
+        scenarios.retain(|scenario| scenario.seed == seed);
+    }
     let next = Mutex::new(scenarios.into_iter());
     let wrong = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -206,7 +209,9 @@ impl Run {
                 return Err(self.report(&format!("no report was written for {}", incident.session)));
             }
         }
-        self.host.stop();
+        if !self.host.stop() {
+            return Err(self.report("the host did not stop when it was asked to"));
+        }
         let (is_content, said) = self.host.command(&["session", "verify"]);
         if is_content { Ok(()) } else { Err(self.report(&format!("the journal does not verify: {said}"))) }
     }
