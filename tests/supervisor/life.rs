@@ -145,7 +145,9 @@ async fn a_survivor_that_the_configuration_no_longer_names_is_ended() {
 #[tokio::test]
 async fn an_end_while_no_host_ran_is_noticed() {
     let bench = Bench::new(shell("echo last words; exec sleep 1000"));
-    drop(bench.start().await);
+    let first = bench.start().await;
+    until("its words", || (first.logs("web", 1).unwrap().len() == 1).then_some(())).await;
+    drop(first);
     let before = bench.recorded().unwrap();
     send(before.pid, Signal::KILL);
     until("its end", || (!confine::is_alive(&before)).then_some(())).await;
