@@ -5,7 +5,7 @@ mod host;
 mod operator;
 mod supervised;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use pi_host::lab::{Fault, Lab, LabService, Method, Scenario};
@@ -299,7 +299,7 @@ fn mount_tmpfs(path: &Path) {
     }
 }
 
-fn is_mounted(path: &PathBuf) -> bool {
+fn is_mounted(path: &Path) -> bool {
     let mounts = std::fs::read_to_string("/proc/self/mounts").expect("the mounts");
     mounts.lines().any(|line| line.split(' ').nth(1) == path.to_str())
 }

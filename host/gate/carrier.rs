@@ -198,7 +198,7 @@ fn with_assignments(words: &[Word], directory: Option<String>) -> Option<Carried
 
 fn assigned_name(text: &str) -> Option<&str> {
     let (name, _) = text.split_once('=')?;
-    let is_name = !name.is_empty() && !name.starts_with(|c: char| c == '-' || c == '/');
+    let is_name = !name.is_empty() && !name.starts_with(['-', '/']);
     is_name.then_some(name)
 }
 

@@ -47,7 +47,7 @@ pub(crate) fn folded(path: &str, directory: Option<&str>) -> String {
     match parts.split_first() {
         None if is_absolute => "/".to_owned(),
         None => ".".to_owned(),
-        Some((&"/home", rest)) if rest.is_empty() => "/home".to_owned(),
+        Some((&"/home", [])) => "/home".to_owned(),
         Some((&"/home", rest)) => format!("/home/{}", rest.join("/")),
         Some(_) if is_absolute => format!("/{}", parts.join("/")),
         Some(_) => parts.join("/"),

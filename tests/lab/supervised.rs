@@ -183,7 +183,7 @@ fn sees_that_the_dependency_is_sick_itself() {
     ward.eventually("a bad answer", || ward.probe().starts_with('5'));
     let external = ward.lab.services.iter().find(|service| !service.is_supervised).expect("an external one");
     let description = ward.supervisor.describe(ward.name()).expect("a description");
-    assert_eq!(description.depends_on, [external.name.clone()]);
+    assert_eq!(description.depends_on, std::slice::from_ref(&external.name));
     let result = ward.runtime.block_on(ward.supervisor.probe(&external.name)).expect("a probe");
     assert!(!result.healthy && result.detail.contains("refused"), "{}", result.detail);
 }

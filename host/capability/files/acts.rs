@@ -3,6 +3,8 @@
 //! Nothing here waits for another process: what is no regular file (a FIFO, a device, a socket) is
 //! never opened for its contents, so that no reader hangs and no device notices.
 
+#![allow(clippy::useless_conversion, reason = "the widths of these fields differ between machines")]
+
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};

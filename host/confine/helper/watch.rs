@@ -183,7 +183,7 @@ impl Watch {
         let own = std::process::id();
         let first = self.child.as_raw_nonzero().get().unsigned_abs();
         let mut members = procfs::below(&procfs::all(), own);
-        members.retain(|stat| !stat.is_dead() && !(self.namespaces.pid && stat.pid == first));
+        members.retain(|stat| !(stat.is_dead() || self.namespaces.pid && stat.pid == first));
         members
     }
 
@@ -221,7 +221,7 @@ impl Watch {
     /// Look, if it is time, or if there are suspiciously many more threads than at the start.
     fn glance(&mut self) {
         self.glances += 1;
-        let is_time = !self.is_unlimited() || self.glances % GLANCES_PER_LOOK == 0;
+        let is_time = !self.is_unlimited() || self.glances.is_multiple_of(GLANCES_PER_LOOK);
         if is_time || procfs::threads().saturating_sub(self.threads_before) > u64::from(self.processes) {
             self.look();
         }

@@ -94,19 +94,17 @@ fn nesting(tokens: &[Token]) -> usize {
         match text {
             "(" if is_operator => open.push('('),
             // A `)` behind a pattern of `case` closes nothing.
-            ")" if is_operator => {
-                if open.last() == Some(&'(') {
-                    open.pop();
-                }
+            ")" if is_operator && open.last() == Some(&'(') => {
+                open.pop();
             }
             "{" | "if" | "while" | "until" | "for" | "select" | "coproc" | "!" | "[[" if starts_command => {
                 open.push('{')
             }
             "case" if starts_command => open.push('c'),
-            "}" | "fi" | "done" | "esac" | "]]" if starts_command || text == "]]" => {
-                if open.last().is_some_and(|last| *last != '(') {
-                    open.pop();
-                }
+            "}" | "fi" | "done" | "esac" | "]]"
+                if (starts_command || text == "]]") && open.last().is_some_and(|last| *last != '(') =>
+            {
+                open.pop();
             }
             _ => {}
         }
