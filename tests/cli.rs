@@ -72,10 +72,10 @@ fn a_destructive_script_is_refused_with_rule_risk_and_advice() {
     assert_eq!(said.code, Some(3));
     insta::assert_snapshot!(said.err, @r"
     refused: run the script `rm -rf /`
-      rule    remove_root
+      rule    remove_system
       risk    100 of 100
-      reason  it removes the system: file remove `/` and all below
-      advice  name the one folder to remove
+      reason  it removes a system folder, a home or everything: file remove `/` and all below
+      advice  name the one folder to remove, below your own project
     ");
 }
 

@@ -100,7 +100,10 @@ fn sees_a_kill_for_memory(memory_by: MemoryBy) {
             let exits = ward.supervisor.status(ward.name()).expect("a status").exits;
             exits.iter().filter(|exit| exit.out_of_memory).count() >= 2
         });
-        assert_eq!(ward.effects().restarts, 0, "seed {seed}: the kills are the fault's");
+        // A kill by the supervisor looks like a restart to the witness: only the kernel's tell apart.
+        if memory_by == MemoryBy::Kernel {
+            assert_eq!(ward.effects().restarts, 0, "seed {seed}: the kills are the fault's");
+        }
         ward.restore();
         ward.eventually("it is well again", || ward.is_well());
         assert_eq!(ward.effects().config_writes, 1);

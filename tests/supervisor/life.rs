@@ -16,7 +16,8 @@ async fn a_service_is_started_and_what_it_says_is_kept() {
     let supervisor = bench.start().await;
     let condition = running(&supervisor).await;
     assert_eq!((condition.state, condition.starts, condition.exits.len()), (State::Running, 1, 0));
-    assert!(condition.memory_bytes.unwrap() > 0);
+    let resident = || supervisor.status("web").unwrap().memory_bytes.filter(|bytes| *bytes > 0);
+    until("its memory", resident).await;
     let said = until("two lines", || Some(supervisor.logs("web", 10).unwrap()).filter(|lines| lines.len() == 2)).await;
     let mut said: Vec<&str> = said.iter().map(|line| line.message.as_str()).collect();
     said.sort_unstable();

@@ -36,6 +36,9 @@ const PLACE_WAIT: Duration = Duration::from_millis(20);
 /// runs, or they describe the shell and not the program's surroundings.
 fn is_passed(name: &str) -> bool {
     const DROPPED: &[&str] = &[
+        // The shell has these by itself; a program has its own.
+        "HOME",
+        "SHELL",
         "BASHOPTS",
         "BASH_ENV",
         "BASH_XTRACEFD",
