@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pi_host::app::Setup;
-use pi_host::approval::Nobody;
+use pi_host::approval::{Answer, Approver};
 use pi_host::capability::bindings::pi::tool::types::{Content, Error};
 use pi_host::config::Project;
 use pi_host::confine::Confine;
-use pi_host::gate::{Gate, Origin, Policy};
+use pi_host::gate::{Act, Decision, Gate, Origin, Policy};
 use pi_host::journal::{Body, Journal, SessionJournal};
 use pi_host::session::{Caller, Kernel};
 use pi_host::store::Holder;
@@ -27,6 +27,16 @@ struct Host {
     kernel: Kernel,
     session: SessionJournal,
     _journal: Journal,
+}
+
+/// What the gate puts to a person is granted: these tests are about the shell.
+struct Yes;
+
+#[async_trait::async_trait]
+impl Approver for Yes {
+    async fn ask(&self, _: &Act, _: &Origin, _: &Decision) -> Answer {
+        Answer { is_granted: true, by: "the test".into(), reason: String::new() }
+    }
 }
 
 struct Said {
@@ -50,7 +60,7 @@ impl Host {
         let confine = Confine::with_helper(env!("CARGO_BIN_EXE_pi-host"));
         let setup = Setup::new(Project::load(&project).unwrap(), confine, 4).unwrap();
         let toolbox = setup.toolbox(&BTreeSet::from(["bash".to_owned()]), &|_| {}).await.unwrap();
-        let kernel = setup.kernel(Gate::new(policy), Arc::new(Nobody), toolbox);
+        let kernel = setup.kernel(Gate::new(policy), Arc::new(Yes), toolbox);
         Self { top, kernel, session, _journal: journal }
     }
 
@@ -182,7 +192,7 @@ async fn a_refusal_is_read_by_the_agent_even_from_a_silenced_script() {
         "version": 1,
         "thresholds": { "ask": 100, "deny": 100 },
         "rules": [{
-            "id": "no-secrets", "acts": ["file_write"], "when": { "paths": ["**/secret"] }, "verdict": "deny", "points": 10,
+            "id": "no_secrets", "acts": ["file_write"], "when": { "paths": ["**/secret"] }, "verdict": "deny", "points": 10,
             "reason": "the test forbids it", "advice": "take another",
             "examples": {
                 "match": [{ "act": "file_write", "path": "/a/secret", "bytes": 1, "mode": "replace" }],
@@ -191,9 +201,9 @@ async fn a_refusal_is_read_by_the_agent_even_from_a_silenced_script() {
         }]
     });
     let host = Host::new(Policy::parse(&policy.to_string(), "test.json").unwrap()).await;
-    let said = host.run("cp pi.toml secret 2>/dev/null; echo $?; echo x > open; cat open").await;
+    let said = host.run("printf secret > name; cp pi.toml \"$(cat name)\" 2>/dev/null; echo $?; echo x > open; cat open").await;
     assert_eq!(said.stdout, "1\nx\n");
-    for word in ["no-secrets", "the test forbids it", "hint: take another"] {
+    for word in ["no_secrets", "the test forbids it", "hint: take another"] {
         assert!(said.stderr.contains(word), "{word}: {}", said.stderr);
     }
 }

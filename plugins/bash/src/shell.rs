@@ -179,8 +179,12 @@ impl Shell {
         };
         let ended: Result<_, Error> = executor::block_on(&self.outside.system, &self.outside.reactor, execution)
             .map_err(|error| CallError::Failed(format!("the shell cannot start: {error}")))?;
+        let mut is_cut = false;
         let exit_code = match ended {
-            Ok(Ok(Ok(result))) => result.exit_code & 0xff,
+            Ok(Ok(Ok(result))) => {
+                is_cut = result.stdout_truncated || result.stderr_truncated;
+                result.exit_code & 0xff
+            }
             Ok(Ok(Err(error))) | Err(error) => failed(&error, script, &stderr),
             Ok(Err(_)) => {
                 stderr
@@ -191,7 +195,7 @@ impl Shell {
         stderr.note(&self.outside.notes.text(exit_code != 0));
         let (stdout, cut_stdout) = stdout.end();
         let (stderr, cut_stderr) = stderr.end();
-        Ok(Ended { stdout, stderr, exit_code, is_truncated: cut_stdout || cut_stderr })
+        Ok(Ended { stdout, stderr, exit_code, is_truncated: is_cut || cut_stdout || cut_stderr })
     }
 }
 
