@@ -201,7 +201,9 @@ async fn a_refusal_is_read_by_the_agent_even_from_a_silenced_script() {
         }]
     });
     let host = Host::new(Policy::parse(&policy.to_string(), "test.json").unwrap()).await;
-    let said = host.run("printf secret > name; cp pi.toml \"$(cat name)\" 2>/dev/null; echo $?; echo x > open; cat open").await;
+    let said = host
+        .run("printf secret > name; cp pi.toml \"$(cat name)\" 2>/dev/null; echo $?; echo x > open; cat open")
+        .await;
     assert_eq!(said.stdout, "1\nx\n");
     for word in ["no_secrets", "the test forbids it", "hint: take another"] {
         assert!(said.stderr.contains(word), "{word}: {}", said.stderr);

@@ -1,6 +1,8 @@
 //! The whole path on real faults: the host notices, finds out why, repairs, proves and reports, and
 //! the lab judges by what it saw itself.
 
+#![allow(dead_code, reason = "the suite runs the short ones, `endurance` all of them")]
+
 use std::path::Path;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,13 +26,18 @@ const KILL_MS_MAX: u64 = 6_000;
 
 #[test]
 fn heals_each_fault_alone() {
+    alone(1);
+}
+
+/// Each fault by itself, on so many seeds.
+pub(super) fn alone(seeds: u64) {
     let scenarios =
-        (0..3).flat_map(|seed| Fault::ALL.into_iter().map(move |fault| Scenario::single(100 + seed, fault)));
+        (0..seeds).flat_map(|seed| Fault::ALL.into_iter().map(move |fault| Scenario::single(100 + seed, fault)));
     all(scenarios.collect(), |scenario| Run::start(scenario)?.faults()?.expect_good());
 }
 
-#[test]
-fn heals_pairs_of_faults() {
+/// Every pair of faults, at once: `cargo test --test endurance`.
+pub(super) fn pairs() {
     let pairs = Fault::ALL
         .into_iter()
         .enumerate()
@@ -39,8 +46,8 @@ fn heals_pairs_of_faults() {
     all(scenarios.collect(), |scenario| Run::start(scenario)?.faults()?.expect_good());
 }
 
-#[test]
-fn a_host_killed_at_any_moment_heals_after_all_and_repeats_nothing() {
+/// Hosts killed at random moments: `cargo test --test endurance`.
+pub(super) fn kills() {
     let healed = Fault::ALL.into_iter().filter(|fault| !matches!(fault, Fault::DependencyDown | Fault::FalseAlarm));
     let faults: Vec<Fault> = healed.collect();
     let runs = KILLS.div_ceil(KILLS_IN_A_RUN);
