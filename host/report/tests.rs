@@ -1,3 +1,5 @@
+//! Reports as people read them, hostile text in them, and the check that "healed" is true.
+
 use serde_json::json;
 
 use super::*;
