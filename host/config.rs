@@ -143,6 +143,10 @@ impl Config {
             }
         }
         for (name, agent) in &self.agents {
+            if name == "person" {
+                let hint = "give it another name: the journal calls people so".to_owned();
+                return wrong("[agents.person]".to_owned(), "the name is taken", hint);
+            }
             for watched in agent.watch.iter().filter(|watched| *watched != "*") {
                 if !self.services.contains_key(watched) {
                     let hint = format!("add [services.{watched}], or correct the name");

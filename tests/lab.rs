@@ -100,6 +100,7 @@ fn a_bad_configuration_gives_5xx_until_it_is_restored() {
             bench.operator.restart(bench.struck());
         }
         bench.expect_healthy();
+        assert_eq!(bench.lab.effects(bench.struck()).config_writes, 1);
     }
 }
 

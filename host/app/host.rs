@@ -15,6 +15,7 @@ use super::setup::{Progress, Setup, SetupError, gate};
 use super::single::session_id;
 use super::state::{StateError, open_store};
 use crate::approval::{Approver, Nobody, Terminal};
+use crate::capability::hold::PERSON;
 use crate::clock;
 use crate::config::Project;
 use crate::confine::Confine;
@@ -250,6 +251,7 @@ impl Host {
     fn on_alarm(self: &Arc<Self>, alarm: Alarm, sessions: &mut JoinSet<()>) {
         let _ = self.events.send(Event::Alarm(alarm.clone()));
         if alarm.state == AlarmState::Recovered {
+            self.kernel.holds.give_back(&alarm.service);
             return;
         }
         let watching = self.agents.keys().filter(|name| self.is_watching(name, &alarm.service)).cloned();
@@ -261,8 +263,7 @@ impl Host {
                     "since": clock::rfc3339(alarm.since_ms), "time": clock::rfc3339(alarm.time_ms), "detail": alarm.detail,
                 }});
                 // What goes wrong is told as an event, and the session stays open in the journal.
-                let closed = host.session(&agent, "", &input).await;
-                host.settle(&alarm.service, &closed);
+                let _ = host.session(&agent, "", &input).await;
             });
         }
     }
@@ -272,12 +273,15 @@ impl Host {
         config.is_some_and(|config| config.watch.iter().any(|watched| watched == "*" || watched == service))
     }
 
-    /// Let the next alarm of a service come: at once fresh failures, or, where a person has it
-    /// now, not before it has been healthy again.
-    fn settle(&self, service: &str, closed: &Result<Closed, HostError>) {
+    /// Free what a session held, and let the next alarm of its service come: after fresh failures
+    /// or, where a person has it now, not before it has been healthy again.
+    fn settle(&self, session: &str, service: Option<String>, closed: &Result<Closed, HostError>) {
+        self.kernel.holds.release(session);
+        let Some(service) = service else { return };
         match closed {
-            Ok(closed) if closed.status == "done" || closed.status == "nothing_to_do" => self.incidents.close(service),
-            _ => self.incidents.hand_over(service),
+            Ok(closed) if closed.status == "done" || closed.status == "nothing_to_do" => self.incidents.close(&service),
+            _ if self.incidents.hand_over(&service) => self.kernel.holds.hand_over(&service, session),
+            _ => {}
         }
     }
 
@@ -285,11 +289,16 @@ impl Host {
         let setup = self.setup_of(agent)?;
         let id = session_id(agent);
         let journal = self.journal.session(&id).await?;
+        let service = incident::service_of(input);
+        if let Some(service) = &service {
+            self.kernel.holds.claim(service, &id);
+        }
         let _ = self.events.send(Event::Session { id: id.clone(), agent: agent.to_owned(), is_resumed: false });
         let (ending, stop) = self.register(&id);
         let ended = session::start(&self.kernel, &setup, journal.clone(), &id, prompt, input, stop).await;
         let closed = self.ended(&id, agent, input, journal, ended).await;
         drop(ending);
+        self.settle(&id, service, &closed);
         closed
     }
 
@@ -307,14 +316,13 @@ impl Host {
         if let Some(service) = &service {
             // Its alarm is being worked on already.
             self.incidents.open(service);
+            self.kernel.holds.claim(service, id);
         }
         let (ending, stop) = self.register(id);
         let ended = session::resume(&self.kernel, &setup, journal.clone(), id, &entries, stop).await;
         let closed = self.ended(id, agent, &input, journal, ended).await;
         drop(ending);
-        if let Some(service) = service {
-            self.settle(&service, &closed);
-        }
+        self.settle(id, service, &closed);
         closed
     }
 
@@ -364,8 +372,12 @@ impl Host {
 
     async fn resume_open(self: &Arc<Self>, only: Option<&str>, sessions: &mut JoinSet<()>) -> Result<usize, HostError> {
         let open = self.store.sessions().await?.into_iter().filter(|session| session.status == OPEN);
+        let open: Vec<_> = open.filter(|session| only.is_none_or(|only| only == session.id)).collect();
+        for record in &open {
+            self.hold_again(&record.id).await?;
+        }
         let mut count = 0;
-        for record in open.filter(|session| only.is_none_or(|only| only == session.id)) {
+        for record in open {
             if !self.agents.contains_key(&record.agent) {
                 self.abandon(&record.id, &record.agent).await?;
                 continue;
@@ -385,10 +397,21 @@ impl Host {
         Ok(count)
     }
 
+    /// What a session has changed before it was cut off is still in its hands.
+    async fn hold_again(&self, session: &str) -> Result<(), HostError> {
+        for entry in self.journal.session(session).await?.entries().await? {
+            if let Body::EffectStarted { act, origin, .. } = &entry.body {
+                // It held this when the intent was written, so nobody else did.
+                let _ = self.kernel.holds.take(act, origin);
+            }
+        }
+        Ok(())
+    }
+
     /// A single call of a person that was cut off, or a session that never began: nobody waits for
     /// it any more, and what it did is in the journal.
     async fn abandon(&self, id: &str, agent: &str) -> Result<(), HostError> {
-        if agent != "person" && !agent.is_empty() {
+        if agent != PERSON && !agent.is_empty() {
             let error = format!("there is no agent `{agent}` here any more; the session stays open");
             let _ = self.events.send(Event::Broken { session: id.to_owned(), error });
             return Ok(());
@@ -451,12 +474,12 @@ impl Host {
             Err(error) => return json!({ "error": { "kind": "failed", "message": error.to_string() } }),
         };
         journal.append(Body::SessionStarted {
-            agent: "person".into(),
+            agent: PERSON.into(),
             component: String::new(),
             task: json!({ "tool": call.tool }),
             policy: self.kernel.gate.policy().revision().to_owned(),
         });
-        let origin = Origin { session: id, agent: "person".into(), plugin: String::new() };
+        let origin = Origin { session: id, agent: PERSON.into(), plugin: String::new() };
         let caller = Caller { journal: journal.clone(), origin, key: "0.0".into() };
         let called = self.kernel.call(caller, &call.tool, &call.arguments).await;
         let status = if called.result.is_ok() { "done" } else { "failed" };

@@ -8,6 +8,7 @@ use super::catalog::{Catalog, CatalogError};
 use crate::approval::Approver;
 use crate::capability::files::FilesState;
 use crate::capability::grant::GrantError;
+use crate::capability::hold::Holds;
 use crate::capability::preopens::Preopens;
 use crate::capability::process::ProcessState;
 use crate::capability::services::ServicesState;
@@ -131,6 +132,7 @@ impl Setup {
             runtime: self.runtime.clone(),
             gate: Arc::new(gate),
             approver,
+            holds: Arc::new(Holds::new(self.supervisor.clone())),
             toolbox,
             directory: self.project.directory.display().to_string(),
         }

@@ -10,6 +10,7 @@ use super::requests::{TOOL_CALL, ToolCall};
 use super::setup::{Progress, Setup, SetupError, gate};
 use super::state::{StateError, open_store};
 use crate::approval::{Approver, Nobody, Terminal};
+use crate::capability::hold::PERSON;
 use crate::clock;
 use crate::config::Project;
 use crate::confine::Confine;
@@ -21,8 +22,6 @@ use crate::store::{Answer, Holder, LeaseError, NewRequest, Store, StoreError};
 
 /// How long a command waits for the running host to do what it asks.
 const HOST_ANSWER_MAX: Duration = Duration::from_secs(120);
-/// The agent's name for what a person calls.
-const PERSON: &str = "person";
 /// One call needs one instance: no pool is reserved for it.
 const INSTANCES: u32 = 2;
 

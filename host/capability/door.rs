@@ -1,5 +1,5 @@
-//! The one door for effects: judge, ask a person if need be, write the intent, let the caller act,
-//! write the outcome.
+//! The one door for effects: judge, ask a person if need be, see that nobody else works on the same
+//! service, write the intent, let the caller act, write the outcome.
 //!
 //! Every host function with an effect starts with [`Door::enter`]; what it gets back is the only
 //! way to write the outcome. The door knows nothing of wasmtime.
@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 
+use super::hold::Holds;
 use crate::approval::Approver;
 use crate::gate::{Act, Decision, Effect, Gate, Origin, Verdict};
 use crate::journal::{Body, Key, SessionJournal, Status};
@@ -29,6 +30,7 @@ pub struct Refusal {
 pub struct Judge {
     pub gate: Arc<Gate>,
     pub approver: Arc<dyn Approver>,
+    pub holds: Arc<Holds>,
     pub journal: SessionJournal,
     pub origin: Origin,
 }
@@ -73,6 +75,10 @@ impl Judge {
             let reasons = [decision.reason.as_str(), answer.reason.as_str()];
             decision.reason = reasons.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
         }
+        Err(self.refuse(key, act, decision))
+    }
+
+    fn refuse(&self, key: &Key, act: &Act, decision: Decision) -> Refusal {
         let refusal = Refusal {
             action: act.summary(),
             rule: decision.rules.first().cloned().unwrap_or_else(|| "policy".into()),
@@ -82,7 +88,7 @@ impl Judge {
         };
         let (act, origin) = (act.clone(), self.origin.clone());
         self.journal.append(Body::Refused { key: key.clone(), act, origin, decision });
-        Err(refusal)
+        refusal
     }
 }
 
@@ -114,6 +120,10 @@ impl Door {
         self.judge.journal.ready().await;
         let key = format!("{}.{}", self.call, self.next.fetch_add(1, Ordering::Relaxed));
         let decision = self.judge.pass(&key, &act).await?;
+        // After a person's answer: it may have taken long.
+        if let Err(decision) = self.judge.holds.take(&act, &self.judge.origin) {
+            return Err(self.judge.refuse(&key, &act, decision));
+        }
         let journal = self.judge.journal.clone();
         let is_read = act.effect() == Effect::Read;
         let action = act.summary();

@@ -7,6 +7,7 @@ pub mod bindings;
 pub mod door;
 pub mod files;
 pub mod grant;
+pub mod hold;
 pub mod limits;
 pub mod log;
 pub mod preopens;

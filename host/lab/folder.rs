@@ -58,7 +58,7 @@ fn project_text(project: &Path, state: &Path, exe: &Path, services: &[LabService
         "\n# Quicker than the defaults: these services are small, and somebody is watching.\n[agents.sre.config]\n",
     );
     text.push_str("verify_interval_ms = 200\nobserve_interval_ms = 100\ncooldown_ms = 300\npersist_ms = 1500\n");
-    text.push_str("dependency_wait_ms = 15000\nwatch_ms_max = 6000\n");
+    text.push_str("watch_ms_max = 6000\n");
     text.push_str("\n# The agent decides, and has no hands but these tools.\n[grants.sre]\n");
     text.push_str(
         "tools = { names = [\"service_*\", \"port_owner\", \"process_end\", \"log_rotate\", \"read\", \"edit\"] }\n",

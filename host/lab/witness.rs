@@ -32,13 +32,13 @@ impl Witness {
         let mut folders: BTreeMap<i32, PathBuf> = BTreeMap::new();
         for config in configs {
             let folder = config.parent().unwrap_or(Path::new("/"));
-            let flags = inotify::WatchFlags::MOVED_TO | inotify::WatchFlags::CLOSE_WRITE;
+            let flags = inotify::WatchFlags::MOVED_TO | inotify::WatchFlags::MODIFY | inotify::WatchFlags::CLOSE_WRITE;
             folders.insert(inotify::add_watch(&descriptor, folder, flags)?, folder.to_owned());
         }
         let watching = Arc::new(Mutex::new(Watching {
             descriptor,
             folders,
-            configs: configs.iter().map(|config| (config.clone(), version(config))).collect(),
+            configs: configs.iter().map(|config| (config.clone(), false)).collect(),
             logs: logs.iter().map(|log| (log.clone(), length(log))).collect(),
             counts: BTreeMap::new(),
         }));
@@ -75,9 +75,9 @@ impl Drop for Witness {
 struct Watching {
     descriptor: OwnedFd,
     folders: BTreeMap<i32, PathBuf>,
-    /// With the inode and the time of what was last moved there: closing a file after it was renamed
-    /// tells of the same write again.
-    configs: BTreeMap<PathBuf, (u64, i64, i64)>,
+    /// Whether it was changed in place since it was last counted: one that is closed without was
+    /// written before it was moved there, and counted then.
+    configs: BTreeMap<PathBuf, bool>,
     logs: BTreeMap<PathBuf, u64>,
     counts: BTreeMap<PathBuf, u32>,
 }
@@ -90,12 +90,15 @@ impl Watching {
             let name = event.file_name().and_then(|name| name.to_str().ok());
             if let (Some(folder), Some(name)) = (self.folders.get(&event.wd()), name) {
                 let path = folder.join(name);
-                let Some(known) = self.configs.get_mut(&path) else { continue };
-                let now = version(&path);
-                if event.events().contains(inotify::ReadFlags::MOVED_TO) || now != *known {
+                let Some(is_changed) = self.configs.get_mut(&path) else { continue };
+                if event.events().contains(inotify::ReadFlags::MODIFY) {
+                    *is_changed = true;
+                    continue;
+                }
+                if event.events().contains(inotify::ReadFlags::MOVED_TO) || *is_changed {
                     *self.counts.entry(path).or_insert(0) += 1;
                 }
-                *known = now;
+                *is_changed = false;
             }
         }
         for (path, known) in &mut self.logs {
@@ -106,11 +109,6 @@ impl Watching {
             *known = now;
         }
     }
-}
-
-fn version(path: &Path) -> (u64, i64, i64) {
-    use std::os::unix::fs::MetadataExt;
-    std::fs::metadata(path).map_or((0, 0, 0), |metadata| (metadata.ino(), metadata.mtime(), metadata.mtime_nsec()))
 }
 
 fn length(path: &Path) -> u64 {
@@ -177,5 +175,34 @@ impl Testimony {
             })
             .count();
         u32::try_from(count).unwrap_or(u32::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn counts_each_way_of_writing_a_file_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("settings.conf");
+        std::fs::write(&config, "a = 1").unwrap();
+        let witness = Witness::watch(std::slice::from_ref(&config), &[]).unwrap();
+        std::fs::write(&config, "a = 2").unwrap();
+        std::fs::write(&config, "a = 3").unwrap();
+        assert_eq!(witness.count(&config), 2);
+        // As an atomic write does: still open when it gets its name.
+        let new = folder.path().join("new");
+        let mut file = std::fs::File::create(&new).unwrap();
+        file.write_all(b"a = 4").unwrap();
+        std::fs::rename(&new, &config).unwrap();
+        drop(file);
+        assert_eq!(witness.count(&config), 3);
+        drop(std::fs::OpenOptions::new().append(true).open(&config).unwrap());
+        assert_eq!(witness.count(&config), 3);
+        std::fs::write(&config, "a = 5").unwrap();
+        assert_eq!(witness.count(&config), 4);
     }
 }

@@ -9,6 +9,7 @@ use super::toolbox::{Entry, Toolbox};
 use crate::approval::Approver;
 use crate::capability::bindings::pi::tool::types::Error;
 use crate::capability::door::{Door, Judge};
+use crate::capability::hold::Holds;
 use crate::gate::{Act, Decision, Gate, Origin};
 use crate::journal::{Body, Key, SessionJournal, Status};
 use crate::runtime::{Context, Runtime};
@@ -18,6 +19,7 @@ pub struct Kernel {
     pub runtime: Arc<Runtime>,
     pub gate: Arc<Gate>,
     pub approver: Arc<dyn Approver>,
+    pub holds: Arc<Holds>,
     pub toolbox: Toolbox,
     /// The project's folder, absolute: where scripts run.
     pub directory: String,
@@ -79,6 +81,7 @@ impl Kernel {
         Judge {
             gate: self.gate.clone(),
             approver: self.approver.clone(),
+            holds: self.holds.clone(),
             journal: caller.journal.clone(),
             origin: caller.origin.clone(),
         }

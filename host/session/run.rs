@@ -137,6 +137,7 @@ async fn drive(
     let judge = Judge {
         gate: kernel.gate.clone(),
         approver: kernel.approver.clone(),
+        holds: kernel.holds.clone(),
         journal: caller.journal,
         origin: caller.origin,
     };

@@ -216,6 +216,13 @@ impl Supervisor {
         self.units.keys().cloned().collect()
     }
 
+    /// The services whose configuration or log `path` is (absolute, without `..`), or lies below it.
+    #[must_use]
+    pub fn services_of(&self, path: &Path) -> Vec<String> {
+        let owning = self.units.iter().filter(|(_, seat)| seat.unit.has_file_in(path));
+        owning.map(|(name, _)| name.clone()).collect()
+    }
+
     /// How many failed probes in a row are an alarm for this service.
     #[must_use]
     pub fn failures_max(&self, name: &str) -> u32 {

@@ -178,6 +178,11 @@ impl Unit {
         }
     }
 
+    /// Whether `path` is one of its configuration files or logs, or a folder above one.
+    pub(crate) fn has_file_in(&self, path: &Path) -> bool {
+        self.config_files.iter().chain(&self.log_files).any(|file| file.starts_with(path))
+    }
+
     /// Whether a process is one of the service's.
     pub(crate) fn owns(&self, pid: u32, ancestry: &[u32]) -> bool {
         let Some(members) = self.live().members.clone() else { return false };

@@ -22,7 +22,8 @@ use rules::Rules;
 #[serde(rename_all = "snake_case")]
 pub enum AlarmState {
     Raised,
-    /// The service of an open alarm has answered as it should, several times in a row.
+    /// The service of an open alarm, or one that a person had, has answered as it should, several
+    /// times in a row.
     Recovered,
 }
 
@@ -85,23 +86,24 @@ impl Watch {
 impl Incidents {
     /// An incident of this service is being worked on (one that an earlier host has begun): no alarm.
     pub fn open(&self, service: &str) {
-        self.with(service, Rules::open);
+        let _ = self.with(service, Rules::open);
     }
 
     /// The incident is over. The next alarm takes fresh failures.
     pub fn close(&self, service: &str) {
-        self.with(service, |rules| rules.close(clock::now_ms()));
+        let _ = self.with(service, |rules| rules.close(clock::now_ms()));
     }
 
-    /// A person has it now: no alarm before the service has been healthy again.
-    pub fn hand_over(&self, service: &str) {
-        self.with(service, Rules::hand_over);
+    /// A person has it now: no alarm before the service has been healthy again, which is told.
+    /// False for a service that is not watched.
+    pub fn hand_over(&self, service: &str) -> bool {
+        self.with(service, Rules::hand_over)
     }
 
-    fn with(&self, service: &str, act: impl FnOnce(&mut Rules)) {
-        if let Some(rules) = self.rules().get_mut(service) {
-            act(rules);
-        }
+    fn with(&self, service: &str, act: impl FnOnce(&mut Rules)) -> bool {
+        let mut all = self.rules();
+        let rules = all.get_mut(service);
+        rules.map(act).is_some()
     }
 
     fn rules(&self) -> MutexGuard<'_, BTreeMap<String, Rules>> {

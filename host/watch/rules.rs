@@ -127,24 +127,19 @@ impl Rules {
         if self.successes < self.failures_max {
             return None;
         }
-        match self.phase {
-            Phase::Open { is_recovered: false } => {
-                self.phase = Phase::Open { is_recovered: true };
-                Some(Alarm {
-                    service: service.into(),
-                    title: format!("`{service}` is healthy again"),
-                    detail: detail.into(),
-                    time_ms,
-                    since_ms: time_ms,
-                    state: AlarmState::Recovered,
-                })
-            }
-            Phase::HandedOver => {
-                self.phase = Phase::Quiet;
-                None
-            }
-            Phase::Quiet | Phase::Open { .. } => None,
-        }
+        self.phase = match self.phase {
+            Phase::Open { is_recovered: false } => Phase::Open { is_recovered: true },
+            Phase::HandedOver => Phase::Quiet,
+            Phase::Quiet | Phase::Open { .. } => return None,
+        };
+        Some(Alarm {
+            service: service.into(),
+            title: format!("`{service}` is healthy again"),
+            detail: detail.into(),
+            time_ms,
+            since_ms: time_ms,
+            state: AlarmState::Recovered,
+        })
     }
 
     fn raise(&mut self, service: &str, title: String, detail: String, time_ms: u64) -> Option<Alarm> {
@@ -230,7 +225,8 @@ mod tests {
         raised(&mut rules, [probed(false, 1)]);
         rules.hand_over();
         assert!(raised(&mut rules, (2..100_000).step_by(1_000).map(|time| probed(false, time))).is_empty());
-        assert_eq!(raised(&mut rules, [probed(true, 200_000), probed(false, 200_001)]), [AlarmState::Raised]);
+        let later = [probed(true, 200_000), probed(true, 200_001), probed(false, 200_002)];
+        assert_eq!(raised(&mut rules, later), [AlarmState::Recovered, AlarmState::Raised]);
     }
 
     #[test]

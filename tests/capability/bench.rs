@@ -1,11 +1,13 @@
 //! A project's folder with a journal, and the state of one call of a plugin in it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pi_host::approval::Nobody;
 use pi_host::capability::door::{Door, Judge};
 use pi_host::capability::files::FilesState;
+use pi_host::capability::hold::Holds;
 use pi_host::capability::limits::Limits;
 use pi_host::capability::state::CallState;
 use pi_host::config::FilesGrant;
@@ -13,6 +15,7 @@ use pi_host::gate::{Gate, Origin, Policy};
 use pi_host::journal::{Body, Journal, SessionJournal, Status};
 use pi_host::store::Holder;
 use pi_host::store::sqlite::SqliteStore;
+use pi_host::supervisor::{Places, Supervisor};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::WasiCtx;
 
@@ -88,7 +91,9 @@ impl Bench {
     pub(crate) fn door_of(&self, gate: Arc<Gate>) -> Door {
         let origin = Origin { session: "s".into(), agent: "person".into(), plugin: PLUGIN.into() };
         let journal = self.session.clone();
-        Door::new(Judge { gate, approver: Arc::new(Nobody), journal, origin }, "1.0".into())
+        let services = Supervisor::observe(&BTreeMap::new(), Places::of(&self.project())).unwrap();
+        let holds = Arc::new(Holds::new(services));
+        Door::new(Judge { gate, approver: Arc::new(Nobody), holds, journal, origin }, "1.0".into())
     }
 
     /// How the acts ended, with what was written of them.

@@ -11,6 +11,8 @@ use crate::patch::Patch;
 use crate::plan::Step;
 use crate::world::{Answer, Call, Trouble, World};
 
+/// The host's rule that one service is in one session's hands at a time.
+const HELD: &str = "held";
 /// How often a step is begun whose outcome is unknown.
 const BEGINS_MAX: usize = 3;
 /// How long a service that is between two processes is waited for.
@@ -32,6 +34,8 @@ pub enum Ended {
     Done,
     /// The gate or the grant is against it: it stays so.
     Barred(String),
+    /// Another session works on this service. It may be done later, if it is still needed.
+    Held(String),
     Failed(String),
 }
 
@@ -74,6 +78,7 @@ fn once(
         let mut deed = Deed { time_ms, call: call.clone(), result: result.clone(), note: None };
         let ended = match result {
             Ok(_) => Some(Ended::Done),
+            Err(Trouble::Refused { rule, reason, .. }) if rule == HELD => Some(Ended::Held(reason)),
             Err(trouble @ (Trouble::Refused { .. } | Trouble::NotGranted(_))) => {
                 Some(Ended::Barred(trouble.to_string()))
             }

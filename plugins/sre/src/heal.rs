@@ -203,6 +203,7 @@ impl Healer<'_> {
         let face = subject.map(|subject| Face::of(subject, self.moment));
         let mut has_effect = false;
         let mut is_restarted = false;
+        let mut held = None;
         for step in steps {
             let ended = self.take(&step, cause, why, condition, face.clone());
             match &ended {
@@ -211,6 +212,7 @@ impl Healer<'_> {
                     is_restarted = step.is_restart();
                 }
                 Ended::Barred(text) => self.say(Level::Warn, &format!("{}: {text}", step.words())),
+                Ended::Held(text) => held = Some(text.clone()),
                 Ended::Failed(text) => {
                     // What was begun may have had an effect all the same.
                     has_effect = true;
@@ -220,6 +222,9 @@ impl Healer<'_> {
             if ended != Ended::Done {
                 break;
             }
+        }
+        if let Some(why) = held {
+            self.wait(service, self.settings.other_hands_ms(), &why);
         }
         if !has_effect {
             return false;
@@ -251,6 +256,10 @@ impl Healer<'_> {
             Ended::Barred(text) => {
                 self.memory.barred.push(key);
                 self.record.tell(now, "refused", format!("{}: {text}", step.words()));
+                return ended;
+            }
+            Ended::Held(text) => {
+                self.record.tell(now, "held", format!("{}: {text}", step.words()));
                 return ended;
             }
             Ended::Failed(text) => self.record.tell(now, "failed", format!("{}: {text}", step.words())),

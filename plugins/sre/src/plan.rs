@@ -132,8 +132,7 @@ fn plan_within(
                 if !memory.waited.contains(&dependency.name) {
                     return Plan::Wait {
                         service: dependency.name.clone(),
-                        // Its own session, if there is one, watches it that long before its first act.
-                        ms: settings.dependency_wait_ms.max(settings.persist_ms + settings.settle_ms_max),
+                        ms: settings.other_hands_ms(),
                         why: format!("the dependency `{}` is sick, and may be in other hands already", dependency.name),
                     };
                 }

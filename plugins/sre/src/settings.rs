@@ -27,8 +27,7 @@ pub struct Settings {
     pub watch_ms_max: u32,
     /// Between one attempt and the next.
     pub cooldown_ms: u32,
-    /// How long a sick dependency gets to recover by other hands before it is touched; never less
-    /// than `persist_ms` and `settle_ms_max` together.
+    /// See [`Settings::other_hands_ms`].
     pub dependency_wait_ms: u32,
     /// Probes of an observation: several, because a fault may come and go.
     pub observe_probes: u32,
@@ -62,6 +61,12 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// How long a service that another session may be at gets to recover by those hands: that session
+    /// watches it for `persist_ms` and `settle_ms_max` before its own first act.
+    pub fn other_hands_ms(&self) -> u32 {
+        self.dependency_wait_ms.max(self.persist_ms.saturating_add(self.settle_ms_max))
+    }
+
     /// Read the agent's section of the configuration. An empty text is an empty section.
     ///
     /// # Errors

@@ -153,6 +153,19 @@ fn a_dependency_in_other_hands_is_left_to_them() {
 }
 
 #[test]
+fn a_service_that_another_session_holds_is_waited_for_longer_than_others() {
+    let mut dependency = Service::new("stock", 9001).ill(Fault::Stopped);
+    dependency.mends_at_ms = Some(START_MS + 60_000);
+    let mut world = Simulation::new(vec![Service::new("orders", 9000).on("stock"), dependency]);
+    world.refused.insert("service_restart", refusal("held"));
+    let (outcome, details) = world.wake("orders");
+    assert_eq!(outcome.status, Status::NothingToDo, "{}", outcome.summary);
+    assert!(world.now >= START_MS + 60_000);
+    let told = details["timeline"].as_array().unwrap().iter().filter(|line| line["kind"] == "held").count();
+    assert!(told > 1, "{}", details["timeline"]);
+}
+
+#[test]
 fn a_fault_that_passes_while_it_is_looked_at_is_left_alone() {
     for fault in [Fault::Stopped, Fault::Deadlocked, Fault::Config { is_live: true }, Fault::Defect] {
         let mut service = Service::new("orders", 9000).ill(fault.clone());

@@ -1,0 +1,230 @@
+//! One service, one pair of hands: which session changes which service now.
+//!
+//! An agent's session that was woken for a service, or has changed one, holds it until it ends. The
+//! others may look at it and are refused to change it, so that two incidents about one fault are not
+//! answered twice. A service that an agent gave up stays with people until it is healthy again. What
+//! a person asks for is never refused here.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::gate::{Act, Decision, Effect, Origin, Verdict};
+use crate::supervisor::Supervisor;
+
+/// The agent's name in the origin of what a person calls.
+pub const PERSON: &str = "person";
+/// The rule of a refusal because another session holds the service: it may be tried again later.
+pub const HELD: &str = "held";
+/// The rule of a refusal because people have the service.
+pub const HANDED_OVER: &str = "handed_over";
+
+/// Who holds which service. Shared by all sessions of a host.
+pub struct Holds {
+    supervisor: Arc<Supervisor>,
+    held: Mutex<BTreeMap<String, Holder>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Holder {
+    Session(String),
+    /// Given up by this session.
+    People(String),
+}
+
+impl Holds {
+    #[must_use]
+    pub fn new(supervisor: Arc<Supervisor>) -> Self {
+        Self { supervisor, held: Mutex::default() }
+    }
+
+    /// A session begins to work on a service. It has it unless somebody else does.
+    pub fn claim(&self, service: &str, session: &str) {
+        self.held().entry(service.to_owned()).or_insert_with(|| Holder::Session(session.to_owned()));
+    }
+
+    /// Take what `act` changes for the session that it comes from, all or nothing.
+    ///
+    /// # Errors
+    /// The refusal, where somebody else holds one of these services.
+    pub fn take(&self, act: &Act, origin: &Origin) -> Result<(), Decision> {
+        if act.effect() == Effect::Read || origin.agent == PERSON {
+            return Ok(());
+        }
+        let services = self.changed_by(act);
+        if services.is_empty() {
+            return Ok(());
+        }
+        let mine = Holder::Session(origin.session.clone());
+        let mut held = self.held();
+        for service in &services {
+            if let Some(other) = held.get(service).filter(|holder| **holder != mine) {
+                return Err(refusal(service, other));
+            }
+        }
+        held.extend(services.into_iter().map(|service| (service, mine.clone())));
+        Ok(())
+    }
+
+    /// A session is over: what it held is free.
+    pub fn release(&self, session: &str) {
+        self.held().retain(|_, holder| !matches!(holder, Holder::Session(id) if id == session));
+    }
+
+    /// A session has given a service up: people have it until [`Holds::give_back`].
+    pub fn hand_over(&self, service: &str, session: &str) {
+        self.held().insert(service.to_owned(), Holder::People(session.to_owned()));
+    }
+
+    /// A service is healthy again: people need it no longer.
+    pub fn give_back(&self, service: &str) {
+        let mut held = self.held();
+        if let Some(Holder::People(_)) = held.get(service) {
+            held.remove(service);
+        }
+    }
+
+    /// The services that an act changes, as far as it can be told from the act alone.
+    fn changed_by(&self, act: &Act) -> Vec<String> {
+        let of = |paths: &[&String]| {
+            let mut services: Vec<String> =
+                paths.iter().flat_map(|path| self.supervisor.services_of(Path::new(path))).collect();
+            services.sort();
+            services.dedup();
+            services
+        };
+        match act {
+            Act::ServiceRestart { service } | Act::LogRotate { service, .. } => vec![service.clone()],
+            Act::FileWrite { path, .. }
+            | Act::FileRemove { path, .. }
+            | Act::FileMode { path, .. }
+            | Act::FileTime { path }
+            | Act::FileSymlink { link: path, .. } => of(&[path]),
+            Act::FileRename { from, to } => of(&[from, to]),
+            // A script's acts come one by one; a program or a stray process belongs to no service.
+            Act::ToolCall { .. }
+            | Act::Script { .. }
+            | Act::ProcessRun { .. }
+            | Act::ProcessEnd { .. }
+            | Act::FileRead { .. }
+            | Act::FileList { .. }
+            | Act::DirectoryMake { .. }
+            | Act::ServiceRead { .. }
+            | Act::ServiceProbe { .. } => Vec::new(),
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, BTreeMap<String, Holder>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn refusal(service: &str, holder: &Holder) -> Decision {
+    let (rule, reason, advice) = match holder {
+        Holder::Session(id) => (
+            HELD,
+            format!("`{service}` is being worked on by the session `{id}`"),
+            "look at it as often as you like; wait until that session has ended before you change it".to_owned(),
+        ),
+        Holder::People(id) => (
+            HANDED_OVER,
+            format!("the session `{id}` has handed `{service}` over to people, and it has not been healthy since"),
+            "leave it to them; say in your report that it keeps yours from working".to_owned(),
+        ),
+    };
+    Decision {
+        verdict: Verdict::Deny,
+        risk: 0,
+        evidence: Vec::new(),
+        rules: vec![rule.to_owned()],
+        reason,
+        advice,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ServiceConfig;
+    use crate::gate::WriteMode;
+    use crate::supervisor::Places;
+
+    struct Bench {
+        holds: Holds,
+        config: String,
+        _folder: tempfile::TempDir,
+    }
+
+    /// Two services; `web` has a configuration file.
+    fn bench() -> Bench {
+        let folder = tempfile::tempdir().unwrap();
+        let web = ServiceConfig { config: vec!["web.toml".into()], ..ServiceConfig::default() };
+        let services = BTreeMap::from([("web".to_owned(), web), ("db".to_owned(), ServiceConfig::default())]);
+        let supervisor = Supervisor::observe(&services, Places::of(folder.path())).unwrap();
+        let config = folder.path().join("web.toml").display().to_string();
+        Bench { holds: Holds::new(supervisor), config, _folder: folder }
+    }
+
+    fn origin(session: &str) -> Origin {
+        Origin { session: session.into(), agent: "sre".into(), plugin: "service".into() }
+    }
+
+    fn restart(service: &str) -> Act {
+        Act::ServiceRestart { service: service.into() }
+    }
+
+    #[test]
+    fn a_service_that_one_session_changed_is_not_changed_by_another() {
+        let bench = bench();
+        bench.holds.take(&restart("web"), &origin("a")).unwrap();
+        bench.holds.take(&restart("web"), &origin("a")).unwrap();
+        let refused = bench.holds.take(&restart("web"), &origin("b")).unwrap_err();
+        assert_eq!((refused.verdict, refused.rules.as_slice()), (Verdict::Deny, [HELD.to_owned()].as_slice()));
+        assert!(refused.reason.contains("`web`") && refused.reason.contains("`a`"), "{}", refused.reason);
+        bench.holds.take(&restart("db"), &origin("b")).unwrap();
+        bench.holds.release("a");
+        bench.holds.take(&restart("web"), &origin("b")).unwrap();
+    }
+
+    #[test]
+    fn its_configuration_is_part_of_it() {
+        let bench = bench();
+        let write = Act::FileWrite { path: bench.config.clone(), bytes: 1, mode: WriteMode::Replace };
+        bench.holds.claim("web", "a");
+        assert_eq!(bench.holds.take(&write, &origin("b")).unwrap_err().rules, [HELD]);
+        let elsewhere = Act::FileWrite { path: "/tmp/other".into(), bytes: 1, mode: WriteMode::Replace };
+        bench.holds.take(&elsewhere, &origin("b")).unwrap();
+    }
+
+    #[test]
+    fn a_rename_over_it_takes_both_ends_or_none() {
+        let bench = bench();
+        let rename = Act::FileRename { from: "/tmp/new".into(), to: bench.config.clone() };
+        bench.holds.claim("web", "a");
+        assert_eq!(bench.holds.take(&rename, &origin("b")).unwrap_err().rules, [HELD]);
+        bench.holds.take(&rename, &origin("a")).unwrap();
+    }
+
+    #[test]
+    fn looking_and_people_are_always_let_in() {
+        let bench = bench();
+        bench.holds.claim("web", "a");
+        bench.holds.take(&Act::ServiceProbe { service: "web".into() }, &origin("b")).unwrap();
+        let person = Origin { agent: PERSON.into(), ..origin("c") };
+        bench.holds.take(&restart("web"), &person).unwrap();
+        assert_eq!(bench.holds.take(&restart("web"), &origin("b")).unwrap_err().rules, [HELD]);
+    }
+
+    #[test]
+    fn what_was_given_up_is_with_people_until_it_is_healthy() {
+        let bench = bench();
+        bench.holds.claim("web", "a");
+        bench.holds.hand_over("web", "a");
+        bench.holds.release("a");
+        assert_eq!(bench.holds.take(&restart("web"), &origin("b")).unwrap_err().rules, [HANDED_OVER]);
+        bench.holds.give_back("web");
+        bench.holds.take(&restart("web"), &origin("b")).unwrap();
+        bench.holds.give_back("web");
+        assert_eq!(bench.holds.take(&restart("web"), &origin("a")).unwrap_err().rules, [HELD]);
+    }
+}
