@@ -4,4 +4,5 @@ pub(crate) mod bench;
 mod files;
 mod files_write;
 mod preopens;
+mod process;
 mod services;

@@ -74,7 +74,7 @@ fn a_destructive_script_is_refused_with_rule_risk_and_advice() {
     refused: run the script `rm -rf /`
       rule    remove_system
       risk    100 of 100
-      reason  it removes a system folder, a home or everything: file remove `/` and all below
+      reason  it removes a system folder, a home or everything: remove `/` and all below it
       advice  name the one folder to remove, below your own project
     ");
 }
@@ -184,7 +184,7 @@ fn policy_check_judges_without_running() {
     let project = Project::new();
     let said = project.run(&["--json", "policy", "check", "--", "touch x && rm -rf /"]);
     assert_eq!(said.code, Some(0));
-    assert_eq!(said.json()["verdict"], "deny");
+    assert_eq!(said.json()["decision"], "deny");
     assert!(!project.path().join("x").exists());
 }
 

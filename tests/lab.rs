@@ -1,5 +1,6 @@
 //! The fault lab: each fault shows as it should, and the right act by hand cures it.
 
+mod grants;
 mod heal;
 mod host;
 mod operator;

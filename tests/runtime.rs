@@ -1,7 +1,7 @@
 //! The runtime against components that are none, that are of another kind, and that misbehave.
 
 mod component;
-mod guest;
+pub(crate) mod guest;
 mod guests_of_capabilities;
 mod hostile;
 mod malformed;

@@ -16,3 +16,4 @@ mod lab;
 mod layering;
 mod runtime;
 mod supervisor;
+mod tools;

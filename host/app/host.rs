@@ -139,6 +139,9 @@ impl Host {
             None => project.config.agents.keys().cloned().collect(),
         };
         let plugins = setup.plugins_for(&names)?;
+        for sentence in setup.withheld(&plugins, &names)? {
+            progress(&sentence);
+        }
         // What needs no service is checked first: a mistake in `pi.toml` starts none.
         let places = Places { confine, ..Places::of(&project.directory) };
         let dry = setup.toolbox(&plugins, progress).await?;

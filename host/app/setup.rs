@@ -184,12 +184,7 @@ impl Setup {
             .filter_map(|agent| self.project.config.grants.get(agent)?.tools.clone())
             .flat_map(|tools| tools.names)
             .collect();
-        let wanted = |tool: &str| {
-            names.iter().any(|name| match name.strip_suffix('*') {
-                Some(stem) => tool.starts_with(stem),
-                None => name == tool,
-            })
-        };
+        let wanted = |tool: &str| names.iter().any(|name| covers(name, tool));
         let mut plugins = BTreeSet::new();
         for plugin in self.catalog.names() {
             let manifest = self.catalog.binary(plugin)?.manifest;
@@ -198,6 +193,45 @@ impl Setup {
             }
         }
         Ok(plugins)
+    }
+
+    /// What these plugins and agents work with by their manifests, and is not granted: a sentence for
+    /// each. It may be meant so, or forgotten.
+    ///
+    /// # Errors
+    /// A plugin that cannot be read.
+    pub fn withheld(&self, plugins: &BTreeSet<String>, agents: &[String]) -> Result<Vec<String>, SetupError> {
+        let mut withheld = Vec::new();
+        for name in plugins.iter().chain(agents) {
+            let agent = self.project.config.agents.get(name);
+            let plugin = agent.and_then(|agent| agent.plugin.as_deref()).unwrap_or(name);
+            let grant = self.project.config.grants.get(name).cloned().unwrap_or_default();
+            for need in self.catalog.binary(plugin)?.manifest.needs {
+                let (what, place, granted) = match need.capability.as_str() {
+                    "tools" => ("tool", "tools", grant.tools.clone().unwrap_or_default().names),
+                    "services" => ("action", "services", grant.services.clone().unwrap_or_default().actions),
+                    _ => continue,
+                };
+                let missing = need.names.iter().filter(|wanted| !granted.iter().any(|granted| covers(granted, wanted)));
+                withheld.extend(missing.map(|wanted| {
+                    format!("`{name}` works with the {what} `{wanted}`, which [grants.{name}.{place}] does not name: what needs it is left undone")
+                }));
+            }
+        }
+        for name in agents {
+            let watched = self.project.config.agents.get(name).map(|agent| agent.watch.clone()).unwrap_or_default();
+            let grants = plugins.iter().filter_map(|plugin| self.project.config.grants.get(plugin)?.services.as_ref());
+            let seen: Vec<&String> = grants.flat_map(|services| &services.names).collect();
+            let all = self.supervisor.names();
+            let blind = all.iter().filter(|service| {
+                let is_watched = watched.iter().any(|wanted| wanted == "*" || wanted == *service);
+                is_watched && !seen.iter().any(|granted| *granted == "*" || granted == service)
+            });
+            withheld.extend(blind.map(|service| {
+                format!("`{name}` watches `{service}`, which no [grants.*.services] names: it cannot look at it")
+            }));
+        }
+        Ok(withheld)
     }
 
     /// The plugin that offers a tool.
@@ -266,6 +300,11 @@ impl Setup {
         }
         Ok(grants)
     }
+}
+
+/// Whether a granted name, which may end with `*`, is this one.
+fn covers(granted: &str, name: &str) -> bool {
+    granted.strip_suffix('*').map_or(granted == name, |stem| name.starts_with(stem))
 }
 
 fn limits(config: &LimitsConfig, session_ms_max: Option<u64>) -> CallLimits {

@@ -132,14 +132,7 @@ fn refusal(service: &str, holder: &Holder) -> Decision {
             "leave it to them; say in your report that it keeps yours from working".to_owned(),
         ),
     };
-    Decision {
-        verdict: Verdict::Deny,
-        risk: 0,
-        evidence: Vec::new(),
-        rules: vec![rule.to_owned()],
-        reason,
-        advice,
-    }
+    Decision { verdict: Verdict::Deny, risk: 0, evidence: Vec::new(), rules: vec![rule.to_owned()], reason, advice }
 }
 
 #[cfg(test)]
@@ -158,8 +151,9 @@ mod tests {
     /// Two services; `web` has a configuration file.
     fn bench() -> Bench {
         let folder = tempfile::tempdir().unwrap();
-        let web = ServiceConfig { config: vec!["web.toml".into()], ..ServiceConfig::default() };
-        let services = BTreeMap::from([("web".to_owned(), web), ("db".to_owned(), ServiceConfig::default())]);
+        let db = ServiceConfig { command: vec!["/bin/true".into()], ..ServiceConfig::default() };
+        let web = ServiceConfig { config: vec!["web.toml".into()], ..db.clone() };
+        let services = BTreeMap::from([("web".to_owned(), web), ("db".to_owned(), db)]);
         let supervisor = Supervisor::observe(&services, Places::of(folder.path())).unwrap();
         let config = folder.path().join("web.toml").display().to_string();
         Bench { holds: Holds::new(supervisor), config, _folder: folder }

@@ -5,6 +5,8 @@
 //! entry in the policy says so. Where it does not, a value reads as an operand, which shows more
 //! to the rules and never less.
 
+use std::cell::OnceCell;
+
 use super::glob::{Glob, UNKNOWN};
 use super::path::base_name;
 
@@ -66,13 +68,14 @@ pub(crate) struct Argv<'a> {
     pub operands: Vec<&'a Word>,
     /// So many operands stand before the first flag that follows an operand: the subcommand.
     pub leading: usize,
+    line: OnceCell<String>,
 }
 
 impl<'a> Argv<'a> {
     /// Read `words`; `valued` are the flags that take a value.
     pub(crate) fn read(words: &'a [Word], valued: &[FlagPattern]) -> Self {
         let program = words.first().map_or("", |word| base_name(&word.text));
-        let mut argv = Self { program, words, flags: vec![], operands: vec![], leading: 0 };
+        let mut argv = Self { program, words, flags: vec![], operands: vec![], leading: 0, line: OnceCell::new() };
         let mut is_leading = true;
         let mut rest = words.iter().skip(1).peekable();
         while let Some(word) = rest.next() {
@@ -114,8 +117,8 @@ impl<'a> Argv<'a> {
     }
 
     /// The command line as text.
-    pub(crate) fn line(&self) -> String {
-        line_of(self.words)
+    pub(crate) fn line(&self) -> &str {
+        self.line.get_or_init(|| line_of(self.words))
     }
 }
 

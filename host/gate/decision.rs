@@ -27,7 +27,8 @@ pub struct Evidence {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
     pub verdict: Verdict,
-    /// 0 to 100: the sum of the evidence's points, 100 at most.
+    /// 0 to 100: the sum of the evidence's points, 100 at most. Of a script: of the riskiest of its
+    /// pipelines, whose evidence comes first.
     pub risk: u8,
     pub evidence: Vec<Evidence>,
     /// The ids of the rules that matched, the one that decided first.

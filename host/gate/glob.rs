@@ -2,7 +2,11 @@
 //!
 //! In a path pattern `*` and `?` stay within one folder, `**` crosses folders, and `**/` also stands
 //! for no folder at all. In a word pattern `*` crosses everything. A word of a script may itself be a
-//! pattern that the shell has yet to expand: [`Glob::overlaps`] says whether the two can meet.
+//! pattern that the shell has yet to expand: [`Globs::overlaps`] says whether the two can meet.
+
+use std::sync::OnceLock;
+
+use regex::Regex;
 
 /// What stands for a part of a word that only the run will tell.
 ///
@@ -81,15 +85,64 @@ impl Glob {
                 text.contains(alternative.literal.as_str()) && matches_from(&alternative.tokens, text)
             })
     }
+}
 
-    /// Whether some text matches both this pattern and `word`, a pattern of the shell's.
+/// Many path patterns at once. A text that holds none of their plain parts is done with in one pass.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Globs {
+    /// Patterns whose plain part is too short to tell anything.
+    always: Vec<Alternative>,
+    filtered: Vec<Alternative>,
+    filter: OnceLock<Option<Regex>>,
+}
+
+impl Globs {
+    /// # Errors
+    /// What is wrong with a pattern, in words.
+    pub(crate) fn paths(patterns: &[String]) -> Result<Self, String> {
+        const LITERAL_BYTES_MIN: usize = 3;
+        let mut globs = Self::default();
+        for pattern in patterns {
+            for alternative in Glob::path(pattern)?.alternatives {
+                let is_telling = alternative.literal.len() >= LITERAL_BYTES_MIN;
+                if is_telling { &mut globs.filtered } else { &mut globs.always }.push(alternative);
+            }
+        }
+        Ok(globs)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.always.is_empty() && self.filtered.is_empty()
+    }
+
+    /// Whether one of them matches the whole of `text`.
+    pub(crate) fn matches(&self, text: &str) -> bool {
+        if text.len() > TEXT_BYTES_MAX {
+            return false;
+        }
+        let matches = |alternative: &Alternative| {
+            text.contains(alternative.literal.as_str()) && matches_from(&alternative.tokens, text)
+        };
+        self.always.iter().any(|alternative| matches_from(&alternative.tokens, text))
+            || (self.may_match(text) && self.filtered.iter().any(matches))
+    }
+
+    /// Whether some text matches both one of them and `word`, a pattern of the shell's.
     pub(crate) fn overlaps(&self, word: &str) -> bool {
         if word.len() > TEXT_BYTES_MAX {
             return true;
         }
-        // A word that is no valid pattern is taken by the shell as it stands.
         let Ok(tokens) = tokens_of(word, &Token::Star) else { return self.matches(word) };
-        self.alternatives.iter().any(|alternative| meet(&alternative.tokens, &tokens))
+        self.always.iter().chain(&self.filtered).any(|alternative| meet(&alternative.tokens, &tokens))
+    }
+
+    fn may_match(&self, text: &str) -> bool {
+        let filter = self.filter.get_or_init(|| {
+            let literals: Vec<String> =
+                self.filtered.iter().map(|alternative| regex::escape(&alternative.literal)).collect();
+            Regex::new(&literals.join("|")).ok()
+        });
+        filter.as_ref().is_none_or(|filter| filter.is_match(text))
     }
 }
 
@@ -291,11 +344,22 @@ mod tests {
 
     #[test]
     fn a_pattern_of_the_shell_meets_a_pattern_of_a_rule() {
-        let glob = Glob::path("/etc{,/**}").unwrap();
+        let glob = Globs::paths(&["/etc{,/**}".to_owned()]).unwrap();
         assert!(glob.overlaps("/e*"));
         assert!(glob.overlaps("/???"));
         assert!(!glob.overlaps("/var/*"));
-        assert!(Glob::path("**/.pi/**").unwrap().overlaps("/home/a/.p?/x"));
+        assert!(Globs::paths(&["**/.pi/**".to_owned()]).unwrap().overlaps("/home/a/.p?/x"));
+    }
+
+    #[test]
+    fn many_patterns_match_as_each_alone() {
+        let patterns: Vec<String> = ["/", "/*", "/etc{,/**}", "**/.ssh/**", "**/.env"].map(str::to_owned).into();
+        let globs = Globs::paths(&patterns).unwrap();
+        for text in ["/", "/x", "/etc", "/etc/a/b", "/a/.ssh/b", ".env", "/a/b", "/a/.envx", "x"] {
+            let alone = patterns.iter().any(|pattern| path(pattern, text));
+            assert_eq!(globs.matches(text), alone, "{text}");
+        }
+        assert!(globs.overlaps("/e*"));
     }
 
     #[test]

@@ -26,9 +26,9 @@ use super::shell::scope::Scope;
 use super::target::targets;
 
 /// Commands that one look follows. Danger: loops and functions that multiply.
-const COMMANDS_MAX: usize = 20_000;
+pub(crate) const COMMANDS_MAX: usize = 20_000;
 /// Carriers in carriers, functions in functions, substitutions in substitutions.
-const DEPTH_MAX: usize = 40;
+pub(crate) const DEPTH_MAX: usize = 40;
 /// Longest piece of a command that a finding quotes.
 const DETAIL_CHARS_MAX: usize = 200;
 /// Folders whose programs are the system's own.
@@ -270,7 +270,7 @@ impl<'g> Look<'g> {
         for rule in policy.rules_for_program(argv.program) {
             if rule.when.holds(&fact, self.origin) {
                 is_judged |= rule.verdict > Verdict::Allow;
-                self.current.add(Found::by_rule(rule, quoted(&argv.line())));
+                self.current.add(Found::by_rule(rule, quoted(argv.line())));
             }
         }
         for target in targets(&argv) {
@@ -313,8 +313,8 @@ impl<'g> Look<'g> {
         let known = if is_system { self.gate.policy().programs.known(argv) } else { Known::Unknown };
         match known {
             Known::Reads => {}
-            Known::Writes => self.note("writes_state", quoted(&argv.line())),
-            Known::Changes if !is_carrier => self.note("changes_state", quoted(&argv.line())),
+            Known::Writes => self.note("writes_state", quoted(argv.line())),
+            Known::Changes if !is_carrier => self.note("changes_state", quoted(argv.line())),
             Known::Unknown if !is_carrier || !is_system => self.note("unknown_program", quoted(path)),
             Known::Changes | Known::Unknown => {}
         }
@@ -418,8 +418,12 @@ fn is_file_like(text: &str) -> bool {
 
 fn file_detail(act: &str, paths: &[PathText<'_>], is_recursive: bool) -> String {
     let names: Vec<Cow<'_, str>> = paths.iter().map(|path| Cow::Owned(quoted(path.text))).collect();
-    let below = if is_recursive { " and all below" } else { "" };
-    format!("{} {}{below}", act.replace('_', " "), names.join(", "))
+    let below = if is_recursive { " and all below it" } else { "" };
+    let verb = match act {
+        "directory_make" => "make the folder",
+        act => act.strip_prefix("file_").unwrap_or(act),
+    };
+    format!("{verb} {}{below}", names.join(", "))
 }
 
 fn quoted(text: &str) -> String {

@@ -22,6 +22,8 @@ mod rule;
 mod schema;
 mod shell;
 mod target;
+#[cfg(test)]
+mod tests;
 
 pub use action::{Act, Effect, Origin, WriteMode};
 pub use decision::{Decision, Evidence, Verdict};

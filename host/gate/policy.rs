@@ -91,6 +91,7 @@ impl Policy {
     pub fn parse(text: &str, file_name: &str) -> Result<Self, PolicyError> {
         schema::check(text, file_name)?;
         let policy = Self::compile(text, file_name)?;
+        policy.check_patterns(text, file_name)?;
         policy.check_examples(text, file_name)?;
         Ok(policy)
     }
@@ -225,6 +226,19 @@ impl Policy {
             }
         }
         self.rules.push(rule);
+        Ok(())
+    }
+
+    fn check_patterns(&self, text: &str, file_name: &str) -> Result<(), PolicyError> {
+        for (at, rule) in self.rules.iter().enumerate() {
+            rule.when.force().map_err(|(key, message)| PolicyError {
+                file: file_name.to_owned(),
+                path: format!("rules[{at}].when.{key}"),
+                line: schema::line_of(text, &format!("\"{}\"", rule.id)),
+                message,
+                hint: format!("mend `{key}` of the rule `{}`", rule.id),
+            })?;
+        }
         Ok(())
     }
 

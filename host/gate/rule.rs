@@ -5,14 +5,15 @@
 //! [`WhenEntry`], its compiled form in [`When`], its test in [`When::holds`], and the schema.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use regex::Regex;
 use serde::Deserialize;
 
 use super::action::Origin;
-use super::argv::{Argv, FlagPattern, Subcommand, line_of};
+use super::argv::{Argv, FlagPattern, Subcommand};
 use super::decision::Verdict;
-use super::glob::Glob;
+use super::glob::{Glob, Globs};
 
 /// A rule as it stands in the file.
 #[derive(Clone, Debug, Deserialize)]
@@ -138,11 +139,11 @@ pub(crate) struct When {
     no_operands: Vec<Glob>,
     operands_min: Option<usize>,
     operands_max: Option<usize>,
-    argument: Option<Regex>,
-    line: Option<Regex>,
+    argument: Option<LazyRegex>,
+    line: Option<LazyRegex>,
     environment: Vec<Glob>,
-    paths: Vec<Glob>,
-    except_paths: Vec<Glob>,
+    paths: Globs,
+    except_paths: Globs,
     recursive: Option<bool>,
     mode_bits: Option<u32>,
     pub finding: Vec<String>,
@@ -199,11 +200,11 @@ impl When {
             no_operands: compiled("no_operands", &entry.no_operands, Glob::word)?,
             operands_min: entry.operands_min,
             operands_max: entry.operands_max,
-            argument: regex("argument", entry.argument.as_deref())?,
-            line: regex("line", entry.line.as_deref())?,
+            argument: entry.argument.clone().map(LazyRegex::new),
+            line: entry.line.clone().map(LazyRegex::new),
             environment: compiled("environment", &entry.environment, Glob::word)?,
-            paths: compiled("paths", &entry.paths, Glob::path)?,
-            except_paths: compiled("except_paths", &entry.except_paths, Glob::path)?,
+            paths: Globs::paths(&entry.paths).map_err(|error| ("paths".to_owned(), error))?,
+            except_paths: Globs::paths(&entry.except_paths).map_err(|error| ("except_paths".to_owned(), error))?,
             recursive: entry.recursive,
             mode_bits: mode_bits
                 .map_err(|_| ("mode_bits".to_owned(), "write octal digits, such as `6000`".to_owned()))?,
@@ -214,6 +215,19 @@ impl When {
             agent: compiled("agent", &entry.agent, Glob::word)?,
             plugin: compiled("plugin", &entry.plugin, Glob::word)?,
         })
+    }
+
+    /// Compile what waits to be.
+    ///
+    /// # Errors
+    /// The key of a regular expression that does not compile, and why.
+    pub(crate) fn force(&self) -> Result<(), (String, String)> {
+        for (key, regex) in [("argument", &self.argument), ("line", &self.line)] {
+            if let Some(Err(error)) = regex.as_ref().map(LazyRegex::compiled) {
+                return Err((key.to_owned(), error.clone()));
+            }
+        }
+        Ok(())
     }
 
     /// Whether all conditions hold.
@@ -251,21 +265,21 @@ impl When {
                 .argument
                 .as_ref()
                 .is_none_or(|regex| argv.words.iter().skip(1).any(|word| regex.is_match(&word.text)))
-            && self.line.as_ref().is_none_or(|regex| regex.is_match(&line_of(argv.words)))
+            && self.line.as_ref().is_none_or(|regex| regex.is_match(argv.line()))
     }
 
     fn holds_for_file(&self, paths: &[PathText<'_>], is_recursive: bool, mode: Option<u32>) -> bool {
-        let matches = |glob: &Glob, path: &PathText<'_>| {
-            if path.is_glob { glob.overlaps(path.text) } else { glob.matches(path.text) }
+        let matches = |path: &PathText<'_>| {
+            if path.is_glob { self.paths.overlaps(path.text) } else { self.paths.matches(path.text) }
         };
         self.finding.is_empty()
             && self.program.is_empty()
             && self.recursive.is_none_or(|recursive| recursive == is_recursive)
             && self.mode_bits.is_none_or(|bits| mode.is_some_and(|mode| mode & bits != 0))
             && paths.iter().any(|path| {
-                any_or_none(&self.paths, |glob| matches(glob, path))
+                (self.paths.is_empty() || matches(path))
                     // A pattern is excepted only where its own text is: `/tmp/x*`, not `/*`.
-                    && !self.except_paths.iter().any(|glob| glob.matches(path.text))
+                    && !self.except_paths.matches(path.text)
             })
     }
 }
@@ -282,8 +296,28 @@ fn compiled<T>(
     texts.iter().map(|text| compile(text).map_err(|error| (key.to_owned(), error))).collect()
 }
 
-fn regex(key: &str, text: Option<&str>) -> Result<Option<Regex>, (String, String)> {
-    // Compiled small: a pattern that explodes is an error at load, not a slow gate.
-    let compile = |text| regex::RegexBuilder::new(text).size_limit(1 << 20).build();
-    text.map(compile).transpose().map_err(|error| (key.to_owned(), error.to_string()))
+/// A regular expression that is compiled when it is first asked: a start of the host asks few.
+#[derive(Clone, Debug)]
+struct LazyRegex {
+    text: String,
+    compiled: OnceLock<Result<Regex, String>>,
+}
+
+impl LazyRegex {
+    fn new(text: String) -> Self {
+        Self { text, compiled: OnceLock::new() }
+    }
+
+    fn compiled(&self) -> &Result<Regex, String> {
+        // Compiled small: a pattern that explodes is an error at load, not a slow gate.
+        self.compiled.get_or_init(|| {
+            let regex = regex::RegexBuilder::new(&self.text).size_limit(1 << 20).build();
+            regex.map_err(|error| error.to_string())
+        })
+    }
+
+    /// One that does not compile matches everything: a rule that cannot be asked must not stay silent.
+    fn is_match(&self, text: &str) -> bool {
+        self.compiled().as_ref().map_or(true, |regex| regex.is_match(text))
+    }
 }

@@ -26,6 +26,10 @@ pub struct Need {
     /// `files`, `process`, `services`, `tools`, `session`, `log` or `preopens`.
     pub capability: String,
     pub why: String,
+    /// What of it: tools by name, or actions on services. Empty where it is not said. A host that
+    /// grants less says so when it starts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
 }
 
 /// The worst that a call of a tool can do, as the manifest writes it.

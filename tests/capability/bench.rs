@@ -120,6 +120,16 @@ impl Bench {
             .map(|line| line.replace(self.project().to_str().unwrap(), "PROJECT"))
             .collect()
     }
+
+    /// What the journal says of the outcomes.
+    pub(crate) async fn details(&self) -> Vec<serde_json::Value> {
+        let entries = self.session.entries().await.unwrap();
+        let detail = |body: &Body| match body {
+            Body::EffectEnded { detail, .. } => Some(detail.clone()),
+            _ => None,
+        };
+        entries.iter().filter_map(|entry| detail(&entry.body)).collect()
+    }
 }
 
 /// The grant, resolved.
@@ -151,6 +161,18 @@ fn gate() -> Arc<Gate> {
             "examples": {
                 "match": [{ "act": "file_read", "path": "/a/forbidden" }],
                 "no_match": [{ "act": "file_read", "path": "/a/allowed" }],
+            },
+        }, {
+            "id": "forbidden_argument",
+            "acts": ["process_run"],
+            "when": { "operands": ["forbidden"] },
+            "verdict": "deny",
+            "points": 10,
+            "reason": "the test forbids it",
+            "advice": "take another",
+            "examples": {
+                "match": [{ "act": "process_run", "argv": ["/usr/bin/printf", "forbidden"], "directory": "/", "environment": [] }],
+                "no_match": [{ "act": "process_run", "argv": ["/usr/bin/printf", "allowed"], "directory": "/", "environment": [] }],
             },
         }],
     });

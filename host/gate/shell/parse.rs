@@ -94,9 +94,7 @@ fn nesting(tokens: &[Token]) -> usize {
         match text {
             "(" if is_operator => open.push('('),
             // A `)` behind a pattern of `case` closes nothing.
-            ")" if is_operator && open.last() == Some(&'(') => {
-                open.pop();
-            }
+            ")" if is_operator && open.last() == Some(&'(') => drop(open.pop()),
             "{" | "if" | "while" | "until" | "for" | "select" | "coproc" | "!" | "[[" if starts_command => {
                 open.push('{')
             }

@@ -509,7 +509,10 @@ impl Healer<'_> {
         let mut steps = next_steps(cause, observation, &subject);
         steps.extend(self.record.refusals.iter().map(|text| format!("decide whether this may be done: {text}")));
         if !self.record.gaps.is_empty() {
-            steps.push(format!("close the gaps in the evidence: {}", self.record.gaps.join("; ")));
+            let step = format!("close the gaps in the evidence: {}", self.record.gaps.join("; "));
+            // Without them the cause might be known.
+            let place = if cause == Cause::Unknown { 0 } else { steps.len() };
+            steps.insert(place, step);
         }
         let treated = self.treated.iter().map(|(cause, _)| *cause).collect();
         let verdict = Verdict { cause, confidence, contributing: others(treated, cause), next_steps: steps };

@@ -1,0 +1,3 @@
+//! The built-in tools, as components in the runtime.
+
+mod files;
