@@ -230,3 +230,127 @@ fn every_subcommand_teaches_in_its_help() {
         assert!(first.chars().next().unwrap().is_uppercase() && !first.ends_with('.'), "{command}: {first}");
     }
 }
+
+/// A host that runs, with a service of its own.
+struct RunningHost(std::process::Child);
+
+impl RunningHost {
+    fn start(project: &Project) -> Self {
+        let log = std::fs::File::create(project.path().join("host.log")).unwrap();
+        let child = project.command(&["run"]).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let host = Self(child);
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while !std::fs::read_to_string(project.path().join("host.log")).unwrap().contains("watching") {
+            assert!(std::time::Instant::now() < deadline, "the host does not start");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        host
+    }
+}
+
+impl Drop for RunningHost {
+    fn drop(&mut self) {
+        let pid = rustix::process::Pid::from_child(&self.0);
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        let _ = self.0.wait();
+    }
+}
+
+const ONE_SERVICE: &str =
+    "[services.idle]\ncommand = [\"/bin/sleep\", \"600\"]\n[grants.files]\nfiles = { write = [\".\"] }\n";
+
+#[test]
+fn a_second_host_is_told_who_has_the_store_and_other_commands_work_beside_it() {
+    let project = Project::with(ONE_SERVICE);
+    let host = RunningHost::start(&project);
+    let second = project.run(&["run"]);
+    assert_eq!(second.code, Some(1));
+    assert!(second.err.contains(&format!("pid {}", host.0.id())) && second.err.contains("hint:"), "{}", second.err);
+
+    let arguments = r#"{"path":"b.txt","content":"beside"}"#;
+    assert_eq!(project.run(&["tool", "call", "write", arguments]).code, Some(0));
+    assert_eq!(std::fs::read_to_string(project.path().join("b.txt")).unwrap(), "beside");
+    let refused = project.run(&["tool", "call", "bash", r#"{"command":"rm -rf /"}"#]);
+    assert_eq!(refused.code, Some(3), "{}", refused.err);
+    assert_eq!(project.run(&["session", "verify"]).code, Some(0));
+
+    assert_eq!(project.run(&["stop"]).code, Some(0));
+    let mut host = host;
+    assert!(host.0.wait().unwrap().success());
+}
+
+#[test]
+fn a_store_that_cannot_be_written_does_nothing_and_loses_nothing() {
+    let project = Project::with("[grants.files]\nfiles = { write = [\".\"] }\n");
+    assert_eq!(project.run(&["tool", "call", "write", r#"{"path":"a.txt","content":"a"}"#]).code, Some(0));
+    // No file may grow beyond a kilobyte, as on a disk that is full.
+    let binary = env!("CARGO_BIN_EXE_pi-host");
+    let script = r#"trap '' XFSZ; ulimit -f 1; exec "$0" tool call write '{"path":"b.txt","content":"b"}'"#;
+    let mut limited = Command::new("sh");
+    limited.args(["-c", script, binary]).current_dir(project.path()).env("NO_COLOR", "1").stdin(Stdio::null());
+    let said = Said::of(limited.output().unwrap());
+    assert_eq!(said.code, Some(1), "{}", said.err);
+    assert!(said.err.contains("store.db"), "{}", said.err);
+    assert!(!project.path().join("b.txt").exists());
+
+    assert_eq!(project.run(&["tool", "call", "write", r#"{"path":"b.txt","content":"b"}"#]).code, Some(0));
+    assert_eq!(project.run(&["session", "verify"]).code, Some(0));
+}
+
+#[test]
+fn a_demo_that_is_interrupted_leaves_nothing_behind() {
+    let project = Project::new();
+    let log = std::fs::File::create(project.path().join("demo.log")).unwrap();
+    let mut demo = project.command(&["run", "--demo"]).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+    let said = || std::fs::read_to_string(project.path().join("demo.log")).unwrap();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(90);
+    while !said().contains("all services are healthy") {
+        assert!(std::time::Instant::now() < deadline && demo.try_wait().unwrap().is_none(), "{}", said());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    rustix::process::kill_process(rustix::process::Pid::from_child(&demo), rustix::process::Signal::INT).unwrap();
+    assert_eq!(demo.wait().unwrap().code(), Some(1));
+    assert!(said().contains("it was stopped"), "{}", said());
+    let folder = project.path().canonicalize().unwrap().display().to_string();
+    assert!(!std::fs::read_to_string("/proc/self/mounts").unwrap().contains(&folder));
+    for process in std::fs::read_dir("/proc").unwrap().flatten() {
+        let command = std::fs::read_to_string(process.path().join("cmdline")).unwrap_or_default();
+        assert!(!command.contains(&folder), "{command}");
+    }
+}
+
+#[test]
+fn a_service_that_outlived_a_killed_host_outlives_a_resume_too() {
+    let seconds = "604317";
+    let project = Project::with(&format!("[services.idle]\ncommand = [\"/bin/sleep\", \"{seconds}\"]\n"));
+    let mut host = RunningHost::start(&project);
+    let process = eventually_one(seconds);
+    host.0.kill().unwrap();
+    host.0.wait().unwrap();
+    assert_eq!(project.run(&["session", "resume"]).code, Some(0));
+    assert_eq!(processes(seconds), [process]);
+    let host = RunningHost::start(&project);
+    assert_eq!(processes(seconds), [process]);
+    drop(host);
+    assert!(processes(seconds).is_empty());
+}
+
+fn eventually_one(argument: &str) -> u32 {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    loop {
+        match processes(argument).as_slice() {
+            [one] => return *one,
+            more => assert!(std::time::Instant::now() < deadline, "{more:?}"),
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
+/// The processes of `/bin/sleep` with this argument.
+fn processes(argument: &str) -> Vec<u32> {
+    let expected = format!("/bin/sleep\0{argument}\0");
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    all.filter(|process| std::fs::read_to_string(process.path().join("cmdline")).is_ok_and(|line| line == expected))
+        .filter_map(|process| process.file_name().to_string_lossy().parse().ok())
+        .collect()
+}

@@ -12,15 +12,15 @@ use tokio::task::JoinSet;
 use super::incident::{self, Closed};
 use super::requests::{STOP, Stop, TOOL_CALL, ToolCall};
 use super::setup::{Progress, Setup, SetupError, gate};
-use super::single::session_id;
+use super::single::{known, session_id};
 use super::state::{StateError, open_store};
 use crate::approval::{Approver, Nobody, Terminal};
-use crate::capability::hold::PERSON;
+use crate::capability::hold::{Leave, PERSON};
 use crate::clock;
 use crate::config::Project;
 use crate::confine::Confine;
 use crate::gate::Origin;
-use crate::journal::{Body, Followed, Journal, JournalError};
+use crate::journal::{Body, Entry, Followed, Journal, JournalError, SessionJournal};
 use crate::session::message;
 use crate::session::{self, AgentSetup, Caller, Kernel, SessionError};
 use crate::store::{Holder, LeaseError, OPEN, Request, Store, StoreError};
@@ -31,6 +31,8 @@ use crate::watch::{Alarm, AlarmState, Incidents, Watch};
 const REQUESTS_EVERY: Duration = Duration::from_millis(200);
 /// Instances that a host may have at once.
 const INSTANCES: u32 = 256;
+/// Keys of the store: the session that has handed a service over to people, by service.
+const HANDED_OVER: &str = "handed_over/";
 /// Closed incidents that wait for a slow reader.
 const CLOSED_MAX: usize = 1_024;
 
@@ -63,7 +65,7 @@ pub enum HostError {
     #[error(transparent)]
     Session(#[from] SessionError),
     #[error(
-        "the journal can write no more: {0}\nhint: nothing else was done; make room or repair the disk, then start again: what was cut off is taken up"
+        "the journal can write no more: {0}\nhint: nothing was done that is not written, and the services go on without a host; make room or repair the disk, then start again: what was cut off is taken up"
     )]
     Unwritable(String),
     #[error("agent `{agent}` cannot be started: {error}")]
@@ -92,6 +94,8 @@ pub enum Event {
 pub struct Host {
     project: Project,
     store: Arc<dyn Store>,
+    /// Links what no agent needs when a person calls it.
+    setup: Setup,
     journal: Journal,
     kernel: Arc<Kernel>,
     agents: BTreeMap<String, AgentSetup>,
@@ -102,6 +106,8 @@ pub struct Host {
     incidents: Incidents,
     events: broadcast::Sender<Event>,
     stop: watch::Sender<bool>,
+    /// Alarms wake agents, and the services are kept until the host is told to stop.
+    is_watching: bool,
     /// The sessions that run now, with the way to stop each.
     running: Mutex<HashMap<String, watch::Sender<bool>>>,
 }
@@ -166,7 +172,8 @@ impl Host {
             .filter(|_| options.is_watching)
             .collect();
         let watch = Watch::new(&supervisor, &watched);
-        Ok(Parts { project, store, kernel, agents, supervisor, watch })
+        let is_watching = options.is_watching;
+        Ok(Parts { project, store, setup, kernel, agents, supervisor, watch, is_watching })
     }
 
     /// Hear of what happens.
@@ -197,7 +204,10 @@ impl Host {
     /// The journal cannot be written any more: the host stops, because it may do nothing unwritten.
     pub async fn serve(self: &Arc<Self>) -> Result<(), HostError> {
         let mut sessions = JoinSet::new();
-        self.resume_open(None, &mut sessions).await?;
+        if let Err(error) = self.begin(&mut sessions).await {
+            let _ = self.close().await;
+            return Err(error);
+        }
         let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut stop = self.stop.subscribe();
         let mut every = tokio::time::interval(REQUESTS_EVERY);
@@ -211,16 +221,36 @@ impl Host {
                     if let Some(reason) = self.journal.health().failure {
                         break Some(HostError::Unwritable(reason));
                     }
-                    if let Err(error) = self.take_requests(&mut sessions).await {
-                        break Some(error);
+                    match self.take_requests(&mut sessions).await {
+                        // Another process has the store for a moment: they are taken at the next tick.
+                        Ok(()) | Err(HostError::Store(StoreError::Busy { .. })) => {}
+                        Err(error) => break Some(error),
                     }
                 }
             }
         };
         self.stop();
         while sessions.join_next().await.is_some() {}
-        self.close().await?;
-        failure.map_or(Ok(()), Err)
+        match failure {
+            None => self.close().await,
+            // As after a kill: what runs goes on, and the next host takes it up.
+            Some(failure) => {
+                let _ = self.journal.close().await;
+                Err(failure)
+            }
+        }
+    }
+
+    /// What an earlier host has left: services that people have, sessions that were cut off.
+    async fn begin(self: &Arc<Self>, sessions: &mut JoinSet<()>) -> Result<(), HostError> {
+        for (key, session) in self.store.values(HANDED_OVER).await? {
+            let (Some(service), Some(session)) = (key.strip_prefix(HANDED_OVER), session.as_str()) else { continue };
+            if self.incidents.hand_over(service) {
+                self.kernel.holds.hand_over(service, session);
+            }
+        }
+        self.resume_open(None, sessions).await?;
+        Ok(())
     }
 
     /// Run one agent once, with a person's words, and tell what it came to.
@@ -242,19 +272,30 @@ impl Host {
         Ok(count)
     }
 
-    /// End the services and give the store back.
+    /// End the services that this host has started and give the store back. A service that was
+    /// there before goes on where the host came for a moment only.
     ///
     /// # Errors
-    /// The journal could not be written to its end.
+    /// A service did not end, or the journal could not be written to its end.
     pub async fn close(&self) -> Result<(), HostError> {
-        self.supervisor.stop_all().await?;
-        Ok(self.journal.close().await?)
+        let stopped =
+            if self.is_watching { self.supervisor.stop_all().await } else { self.supervisor.stop_started().await };
+        let closed = self.journal.close().await;
+        stopped?;
+        Ok(closed?)
     }
 
     fn on_alarm(self: &Arc<Self>, alarm: Alarm, sessions: &mut JoinSet<()>) {
         let _ = self.events.send(Event::Alarm(alarm.clone()));
         if alarm.state == AlarmState::Recovered {
-            self.kernel.holds.give_back(&alarm.service);
+            if self.kernel.holds.give_back(&alarm.service) {
+                let host = self.clone();
+                sessions.spawn(async move {
+                    let key = format!("{HANDED_OVER}{}", alarm.service);
+                    // If this cannot be written, the next health that a later host sees gives it back.
+                    let _ = host.store.remove_value(host.journal.lease(), &key).await;
+                });
+            }
             return;
         }
         let watching = self.agents.keys().filter(|name| self.is_watching(name, &alarm.service)).cloned();
@@ -278,13 +319,27 @@ impl Host {
 
     /// Free what a session held, and let the next alarm of its service come: after fresh failures
     /// or, where a person has it now, not before it has been healthy again.
-    fn settle(&self, session: &str, service: Option<String>, closed: &Result<Closed, HostError>) {
-        self.kernel.holds.release(session);
-        let Some(service) = service else { return };
-        match closed {
-            Ok(closed) if closed.status == "done" || closed.status == "nothing_to_do" => self.incidents.close(&service),
-            _ if self.incidents.hand_over(&service) => self.kernel.holds.hand_over(&service, session),
-            _ => {}
+    async fn settle(&self, session: &str, service: Option<String>, closed: &Result<Closed, HostError>) {
+        let how = match closed {
+            Ok(closed) if closed.status == "done" || closed.status == "nothing_to_do" => Leave::Free,
+            // A person has stopped it, or it gave up.
+            Ok(_) | Err(HostError::Session(SessionError::Stopped)) => Leave::HandedOver,
+            // It says nothing of the service that its session could not be run.
+            Err(_) => Leave::Free,
+        };
+        let is_last = self.kernel.holds.leave(session, service.as_deref(), how);
+        let Some(service) = service.filter(|_| is_last) else { return };
+        match how {
+            Leave::Free => self.incidents.close(&service),
+            // The whole host stops: the session stays open, and is taken up by the next.
+            Leave::HandedOver if *self.stop.borrow() && closed.is_err() => {}
+            Leave::HandedOver if self.incidents.hand_over(&service) => {
+                let key = format!("{HANDED_OVER}{service}");
+                let session = Value::from(session);
+                // If this cannot be written, the next host raises the alarm anew.
+                let _ = self.store.set_value(self.journal.lease(), &key, &session).await;
+            }
+            Leave::HandedOver => _ = self.kernel.holds.give_back(&service),
         }
     }
 
@@ -300,32 +355,37 @@ impl Host {
         let (ending, stop) = self.register(&id);
         let ended = session::start(&self.kernel, &setup, journal.clone(), &id, prompt, input, stop).await;
         let closed = self.ended(&id, agent, input, journal, ended).await;
+        self.settle(&id, service, &closed).await;
         drop(ending);
-        self.settle(&id, service, &closed);
         closed
     }
 
-    async fn take_up(self: &Arc<Self>, id: &str, agent: &str) -> Result<Closed, HostError> {
-        let setup = self.setup_of(agent)?;
-        let journal = self.journal.session(id).await?;
-        let entries = journal.entries().await?;
-        let _ = self.events.send(Event::Session { id: id.to_owned(), agent: agent.to_owned(), is_resumed: true });
-        let input = entries.iter().find_map(|entry| match &entry.body {
-            Body::SessionStarted { task, .. } => task.get("input").cloned(),
-            _ => None,
-        });
-        let input = input.unwrap_or_default();
+    async fn take_up(self: &Arc<Self>, cut_off: CutOff) -> Result<Closed, HostError> {
+        let CutOff { id, agent, journal, entries, input } = cut_off;
+        let setup = self.setup_of(&agent)?;
+        let _ = self.events.send(Event::Session { id: id.clone(), agent: agent.clone(), is_resumed: true });
+        let (ending, stop) = self.register(&id);
+        let resumed = session::resume(&self.kernel, &setup, journal.clone(), &id, &entries, stop).await;
+        let is_outdated = matches!(resumed, Err(SessionError::OtherComponent { .. }));
+        let ended = match resumed {
+            // It can never be taken up again: it is closed, and a fault that is still there raises a new alarm.
+            Err(error @ SessionError::OtherComponent { .. }) => {
+                Ok(session::Ended { status: "failed", summary: error.to_string(), details: json!({}) })
+            }
+            other => other,
+        };
+        let closed = self.ended(&id, &agent, &input, journal, ended).await;
         let service = incident::service_of(&input);
-        if let Some(service) = &service {
-            // Its alarm is being worked on already.
-            self.incidents.open(service);
-            self.kernel.holds.claim(service, id);
+        if is_outdated {
+            if self.kernel.holds.leave(&id, service.as_deref(), Leave::Free)
+                && let Some(service) = service
+            {
+                self.incidents.close(&service);
+            }
+        } else {
+            self.settle(&id, service, &closed).await;
         }
-        let (ending, stop) = self.register(id);
-        let ended = session::resume(&self.kernel, &setup, journal.clone(), id, &entries, stop).await;
-        let closed = self.ended(id, agent, &input, journal, ended).await;
         drop(ending);
-        self.settle(id, service, &closed);
         closed
     }
 
@@ -334,7 +394,7 @@ impl Host {
         id: &str,
         agent: &str,
         input: &Value,
-        journal: crate::journal::SessionJournal,
+        journal: SessionJournal,
         ended: Result<session::Ended, SessionError>,
     ) -> Result<Closed, HostError> {
         let reports = self.project.directory.join("reports");
@@ -375,24 +435,47 @@ impl Host {
 
     async fn resume_open(self: &Arc<Self>, only: Option<&str>, sessions: &mut JoinSet<()>) -> Result<usize, HostError> {
         let open = self.store.sessions().await?.into_iter().filter(|session| session.status == OPEN);
-        let open: Vec<_> = open.filter(|session| only.is_none_or(|only| only == session.id)).collect();
-        for record in &open {
-            self.hold_again(&record.id).await?;
-        }
-        let mut count = 0;
-        for record in open {
+        let mut all = Vec::new();
+        for record in open.filter(|session| only.is_none_or(|only| only == session.id)) {
             if !self.agents.contains_key(&record.agent) {
                 self.abandon(&record.id, &record.agent).await?;
                 continue;
             }
-            count += 1;
+            match self.read_back(&record.id, &record.agent).await {
+                Ok(cut_off) => all.push(cut_off),
+                // One that cannot be read keeps nobody else from working.
+                Err(error) => {
+                    let _ = self.events.send(Event::Broken { session: record.id, error: error.to_string() });
+                }
+            }
+        }
+        // What a session has changed before it was cut off is still in its hands; then come those that
+        // were only woken for a service. Nothing runs before all of them have what is theirs.
+        for CutOff { entries, .. } in &all {
+            for entry in entries {
+                if let Body::EffectStarted { act, origin, .. } = &entry.body {
+                    // It held this when the intent was written, so nobody else did.
+                    let _ = self.kernel.holds.take(act, origin);
+                }
+            }
+        }
+        for cut_off in &all {
+            if let Some(service) = incident::service_of(&cut_off.input) {
+                // Its alarm is being worked on already.
+                self.incidents.open(&service);
+                self.kernel.holds.claim(&service, &cut_off.id);
+            }
+        }
+        let count = all.len();
+        for cut_off in all {
             let host = self.clone();
             sessions.spawn(async move {
+                let id = cut_off.id.clone();
                 // What goes wrong is told as an event, and the session stays open in the journal.
-                if let Err(error) = host.take_up(&record.id, &record.agent).await {
+                if let Err(error) = host.take_up(cut_off).await {
                     let is_told = matches!(error, HostError::Session(_));
                     if !is_told {
-                        let _ = host.events.send(Event::Broken { session: record.id, error: error.to_string() });
+                        let _ = host.events.send(Event::Broken { session: id, error: error.to_string() });
                     }
                 }
             });
@@ -400,15 +483,15 @@ impl Host {
         Ok(count)
     }
 
-    /// What a session has changed before it was cut off is still in its hands.
-    async fn hold_again(&self, session: &str) -> Result<(), HostError> {
-        for entry in self.journal.session(session).await?.entries().await? {
-            if let Body::EffectStarted { act, origin, .. } = &entry.body {
-                // It held this when the intent was written, so nobody else did.
-                let _ = self.kernel.holds.take(act, origin);
-            }
-        }
-        Ok(())
+    async fn read_back(&self, id: &str, agent: &str) -> Result<CutOff, HostError> {
+        let journal = self.journal.session(id).await?;
+        let entries = journal.entries().await?;
+        let input = entries.iter().find_map(|entry| match &entry.body {
+            Body::SessionStarted { task, .. } => task.get("input").cloned(),
+            _ => None,
+        });
+        let (id, agent) = (id.to_owned(), agent.to_owned());
+        Ok(CutOff { id, agent, journal, entries, input: input.unwrap_or_default() })
     }
 
     /// A single call of a person that was cut off, or a session that never began: nobody waits for
@@ -470,7 +553,27 @@ impl Host {
         }
     }
 
+    /// The kernel, with the plugin of this tool in its toolbox: the agents' own may not need it.
+    async fn kernel_with(&self, tool: &str) -> Result<Arc<Kernel>, SetupError> {
+        if self.kernel.toolbox.get(tool).is_some() {
+            return Ok(self.kernel.clone());
+        }
+        let Some(plugin) = self.setup.plugin_of_tool(tool)? else {
+            let name = tool.chars().take(64).collect();
+            return Err(SetupError::NoSuchTool { name, known: known(&self.setup) });
+        };
+        let toolbox = self.setup.toolbox(&[plugin].into(), &|_| {}).await?;
+        Ok(Arc::new(self.kernel.with(toolbox)))
+    }
+
     async fn tool_call(&self, call: &ToolCall) -> Value {
+        let kernel = match self.kernel_with(&call.tool).await {
+            Ok(kernel) => kernel,
+            Err(error) => {
+                let kind = if matches!(error, SetupError::NoSuchTool { .. }) { "not_found" } else { "failed" };
+                return json!({ "error": { "kind": kind, "message": error.to_string() } });
+            }
+        };
         let id = session_id("call");
         let journal = match self.journal.session(&id).await {
             Ok(journal) => journal,
@@ -484,7 +587,7 @@ impl Host {
         });
         let origin = Origin { session: id, agent: PERSON.into(), plugin: String::new() };
         let caller = Caller { journal: journal.clone(), origin, key: "0.0".into() };
-        let called = self.kernel.call(caller, &call.tool, &call.arguments).await;
+        let called = kernel.call(caller, &call.tool, &call.arguments).await;
         let status = if called.result.is_ok() { "done" } else { "failed" };
         let summary = format!("one call of `{}`", call.tool);
         journal.append(Body::SessionEnded { status: status.into(), summary, details: json!({}) });
@@ -506,10 +609,12 @@ async fn next_alarm(watch: &mut Option<Watch>) -> Alarm {
 struct Parts {
     project: Project,
     store: Arc<dyn Store>,
+    setup: Setup,
     kernel: Arc<Kernel>,
     agents: BTreeMap<String, AgentSetup>,
     supervisor: Arc<Supervisor>,
     watch: Watch,
+    is_watching: bool,
 }
 
 impl Parts {
@@ -518,6 +623,7 @@ impl Parts {
         Arc::new(Host {
             project: self.project,
             store: self.store,
+            setup: self.setup,
             journal,
             kernel: self.kernel,
             agents: self.agents,
@@ -526,9 +632,19 @@ impl Parts {
             watch: Mutex::new(Some(self.watch)),
             events,
             stop: watch::channel(false).0,
+            is_watching: self.is_watching,
             running: Mutex::new(HashMap::new()),
         })
     }
+}
+
+/// A session that an earlier host began and did not end.
+struct CutOff {
+    id: String,
+    agent: String,
+    journal: SessionJournal,
+    entries: Vec<Entry>,
+    input: Value,
 }
 
 /// A session that runs now.
@@ -540,5 +656,7 @@ struct Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.host.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        // Nothing is left of what it held, also where it ended by a panic.
+        self.host.kernel.holds.leave(&self.id, None, Leave::Free);
     }
 }

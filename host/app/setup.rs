@@ -47,6 +47,8 @@ pub enum SetupError {
     Kind { plugin: String, found: &'static str, wanted_by: String, wanted: &'static str },
     #[error("[grants.{agent}.tools] names `{name}`, and no tool has that name\nhint: there are {known}")]
     NoTool { agent: String, name: String, known: String },
+    #[error("there is no tool `{name}`\nhint: there are {known}")]
+    NoSuchTool { name: String, known: String },
     #[error("there is no agent `{0}`\nhint: add [agents.{0}] to pi.toml")]
     NoAgent(String),
     #[error("[grants.{0}] is there, and no agent or plugin uses it\nhint: remove it, or correct the name")]

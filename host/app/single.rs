@@ -121,7 +121,8 @@ async fn by_host(store: &dyn Store, tool: &str, arguments: String) -> Result<Cal
     }
 }
 
-fn known(setup: &Setup) -> String {
+/// The names of all tools.
+pub(super) fn known(setup: &Setup) -> String {
     let manifests = setup.catalog.names().filter_map(|name| setup.catalog.binary(name).ok());
     let tools: Vec<String> = manifests.flat_map(|binary| binary.manifest.tools).map(|tool| tool.name).collect();
     tools.join(", ")

@@ -22,7 +22,14 @@ pub const HANDED_OVER: &str = "handed_over";
 /// Who holds which service. Shared by all sessions of a host.
 pub struct Holds {
     supervisor: Arc<Supervisor>,
-    held: Mutex<BTreeMap<String, Holder>>,
+    held: Mutex<BTreeMap<String, Hold>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Hold {
+    holder: Holder,
+    /// Sessions that were woken for this service while another held it, in order.
+    waiting: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,15 +39,70 @@ enum Holder {
     People(String),
 }
 
+/// What a session came to, for the services that it held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leave {
+    /// Others may have them.
+    Free,
+    /// The service that it was woken for is for people now.
+    HandedOver,
+}
+
 impl Holds {
     #[must_use]
     pub fn new(supervisor: Arc<Supervisor>) -> Self {
         Self { supervisor, held: Mutex::default() }
     }
 
-    /// A session begins to work on a service. It has it unless somebody else does.
+    /// A session begins to work on a service. It has it unless somebody else does; then it waits for it.
     pub fn claim(&self, service: &str, session: &str) {
-        self.held().entry(service.to_owned()).or_insert_with(|| Holder::Session(session.to_owned()));
+        let mut held = self.held();
+        let holder = Holder::Session(session.to_owned());
+        let hold = held.entry(service.to_owned()).or_insert_with(|| Hold { holder: holder.clone(), waiting: vec![] });
+        if hold.holder != holder && !hold.waiting.iter().any(|id| id == session) {
+            hold.waiting.push(session.to_owned());
+        }
+    }
+
+    /// A session is over. True if it was the last at work on `service`, the one it was woken for:
+    /// what it says of it counts.
+    pub fn leave(&self, session: &str, service: Option<&str>, how: Leave) -> bool {
+        let mut held = self.held();
+        let mine = Holder::Session(session.to_owned());
+        let is_last = service
+            .and_then(|service| held.get(service))
+            .is_some_and(|hold| hold.holder == mine && hold.waiting.iter().all(|id| id == session));
+        if let Some(hold) = service.filter(|_| is_last && how == Leave::HandedOver).and_then(|it| held.get_mut(it)) {
+            *hold = Hold { holder: Holder::People(session.to_owned()), waiting: Vec::new() };
+        }
+        held.retain(|_, hold| {
+            hold.waiting.retain(|id| id != session);
+            if hold.holder != mine {
+                return true;
+            }
+            if hold.waiting.is_empty() {
+                return false;
+            }
+            hold.holder = Holder::Session(hold.waiting.remove(0));
+            true
+        });
+        is_last
+    }
+
+    /// People have a service since `session` of an earlier host has handed it over.
+    pub fn hand_over(&self, service: &str, session: &str) {
+        let hold = Hold { holder: Holder::People(session.to_owned()), waiting: Vec::new() };
+        self.held().entry(service.to_owned()).or_insert(hold);
+    }
+
+    /// A service is healthy again: people need it no longer. True if they had it.
+    pub fn give_back(&self, service: &str) -> bool {
+        let mut held = self.held();
+        let is_with_people = matches!(held.get(service), Some(Hold { holder: Holder::People(_), .. }));
+        if is_with_people {
+            held.remove(service);
+        }
+        is_with_people
     }
 
     /// Take what `act` changes for the session that it comes from, all or nothing.
@@ -58,30 +120,14 @@ impl Holds {
         let mine = Holder::Session(origin.session.clone());
         let mut held = self.held();
         for service in &services {
-            if let Some(other) = held.get(service).filter(|holder| **holder != mine) {
-                return Err(refusal(service, other));
+            if let Some(other) = held.get(service).filter(|hold| hold.holder != mine) {
+                return Err(refusal(service, &other.holder));
             }
         }
-        held.extend(services.into_iter().map(|service| (service, mine.clone())));
-        Ok(())
-    }
-
-    /// A session is over: what it held is free.
-    pub fn release(&self, session: &str) {
-        self.held().retain(|_, holder| !matches!(holder, Holder::Session(id) if id == session));
-    }
-
-    /// A session has given a service up: people have it until [`Holds::give_back`].
-    pub fn hand_over(&self, service: &str, session: &str) {
-        self.held().insert(service.to_owned(), Holder::People(session.to_owned()));
-    }
-
-    /// A service is healthy again: people need it no longer.
-    pub fn give_back(&self, service: &str) {
-        let mut held = self.held();
-        if let Some(Holder::People(_)) = held.get(service) {
-            held.remove(service);
+        for service in services {
+            held.entry(service).or_insert_with(|| Hold { holder: mine.clone(), waiting: Vec::new() });
         }
+        Ok(())
     }
 
     /// The services that an act changes, as far as it can be told from the act alone.
@@ -114,7 +160,7 @@ impl Holds {
         }
     }
 
-    fn held(&self) -> MutexGuard<'_, BTreeMap<String, Holder>> {
+    fn held(&self) -> MutexGuard<'_, BTreeMap<String, Hold>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -176,8 +222,24 @@ mod tests {
         assert_eq!((refused.verdict, refused.rules.as_slice()), (Verdict::Deny, [HELD.to_owned()].as_slice()));
         assert!(refused.reason.contains("`web`") && refused.reason.contains("`a`"), "{}", refused.reason);
         bench.holds.take(&restart("db"), &origin("b")).unwrap();
-        bench.holds.release("a");
+        assert!(!bench.holds.leave("a", None, Leave::Free));
         bench.holds.take(&restart("web"), &origin("b")).unwrap();
+    }
+
+    #[test]
+    fn who_waits_for_a_service_has_it_next_and_the_last_word_about_it() {
+        let bench = bench();
+        bench.holds.claim("web", "a");
+        bench.holds.claim("web", "b");
+        // A session that never had it hands nothing over.
+        bench.holds.claim("web", "c");
+        assert!(!bench.holds.leave("c", Some("web"), Leave::HandedOver));
+        bench.holds.take(&restart("web"), &origin("a")).unwrap();
+        assert!(!bench.holds.leave("a", Some("web"), Leave::HandedOver));
+        assert_eq!(bench.holds.take(&restart("web"), &origin("d")).unwrap_err().rules, [HELD]);
+        bench.holds.take(&restart("web"), &origin("b")).unwrap();
+        assert!(bench.holds.leave("b", Some("web"), Leave::Free));
+        bench.holds.take(&restart("web"), &origin("d")).unwrap();
     }
 
     #[test]
@@ -213,12 +275,11 @@ mod tests {
     fn what_was_given_up_is_with_people_until_it_is_healthy() {
         let bench = bench();
         bench.holds.claim("web", "a");
-        bench.holds.hand_over("web", "a");
-        bench.holds.release("a");
+        assert!(bench.holds.leave("a", Some("web"), Leave::HandedOver));
         assert_eq!(bench.holds.take(&restart("web"), &origin("b")).unwrap_err().rules, [HANDED_OVER]);
-        bench.holds.give_back("web");
+        assert!(bench.holds.give_back("web"));
         bench.holds.take(&restart("web"), &origin("b")).unwrap();
-        bench.holds.give_back("web");
+        assert!(!bench.holds.give_back("web"));
         assert_eq!(bench.holds.take(&restart("web"), &origin("a")).unwrap_err().rules, [HELD]);
     }
 }

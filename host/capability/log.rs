@@ -14,17 +14,32 @@ const CONTEXT_BYTES_MAX: usize = 128;
 #[derive(Debug, Default)]
 pub struct LogState {
     messages: u32,
+    /// So many are in the journal already: an agent that is started again says them again.
+    known: u32,
+}
+
+impl LogState {
+    /// Of an instance that repeats the first `known` messages.
+    #[must_use]
+    pub fn after(known: u32) -> Self {
+        Self { messages: 0, known }
+    }
 }
 
 impl Host for CallState {
     async fn log(&mut self, level: Level, context: String, message: String) -> wasmtime::Result<()> {
         let Some(log) = &mut self.log else { return Ok(()) };
         log.messages = log.messages.saturating_add(1);
+        if log.messages <= log.known {
+            return Ok(());
+        }
         let message = match log.messages {
             said if said > MESSAGES_MAX => return Ok(()),
             MESSAGES_MAX => format!("no more messages of this call are kept: it reached the limit of {MESSAGES_MAX}"),
             _ => cut(message, MESSAGE_BYTES_MAX),
         };
+        // A guest that says more than the disk takes waits here.
+        self.door.journal().ready().await;
         let origin = self.door.origin();
         let plugin = if origin.plugin.is_empty() { &origin.agent } else { &origin.plugin };
         self.door.journal().append(Body::Logged {

@@ -157,10 +157,11 @@ async fn serve(
             }
         }
     });
-    if started.send(Ok(host.clone())).is_ok()
-        && let Err(error) = host.serve().await
-    {
-        let _ = failures.send(error.to_string());
+    // Ctrl-C ends the demo's services, its stray process and its small disk as well.
+    super::run::stop_on_signal(&host);
+    if started.send(Ok(host.clone())).is_ok() {
+        let ended = host.serve().await;
+        let _ = failures.send(ended.map_or_else(|error| error.to_string(), |()| "it was stopped".to_owned()));
     }
     shown.abort();
     forwarded.abort();

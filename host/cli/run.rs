@@ -10,6 +10,7 @@ use super::progress::{self, Progress};
 use super::{Failure, Output, block_on};
 use crate::app::{Closed, Host, HostError, Options};
 use crate::config::{FILE, Project};
+use crate::gate::explain::escaped;
 
 #[derive(clap::Args)]
 #[command(
@@ -127,12 +128,12 @@ async fn start(output: &Output, project: Project, options: Options) -> Result<Ar
 fn ended(output: &Output, closed: &Closed) -> Result<(), Failure> {
     output.data(closed, || {
         let report = closed.report.as_ref().map(|report| format!("\nreport: {}", report.display())).unwrap_or_default();
-        format!("{}: {}{report}", closed.status, closed.summary)
+        format!("{}: {}{report}", closed.status, escaped(&closed.summary))
     });
     if matches!(closed.status.as_str(), "done" | "nothing_to_do" | "escalated") { Ok(()) } else { Err(Failure::Said) }
 }
 
-fn stop_on_signal(host: &Arc<Host>) {
+pub(super) fn stop_on_signal(host: &Arc<Host>) {
     let host = host.clone();
     tokio::spawn(async move {
         let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());

@@ -82,6 +82,8 @@ pub struct History {
     refusals: HashMap<Key, RefusalRecord>,
     /// Acts that belong to no call.
     effects: HashMap<Key, EffectRecord>,
+    /// Messages, by the name of the component that said them.
+    said: HashMap<String, u32>,
     started: Option<Entry>,
     ended: Option<Entry>,
     last_ms: u64,
@@ -109,6 +111,20 @@ impl History {
     #[must_use]
     pub fn wait(&self, key: &str) -> Option<&WaitRecord> {
         self.waits.get(key)
+    }
+
+    /// How many calls were asked for in one step, side by side.
+    #[must_use]
+    pub fn calls_in(&self, step: u32) -> usize {
+        let stem = format!("{step}.");
+        let is_of_step = |key: &Key| key.strip_prefix(&stem).is_some_and(|rest| !rest.contains('.'));
+        self.calls.keys().filter(|key| is_of_step(key)).count()
+    }
+
+    /// How many messages a component of this name has said.
+    #[must_use]
+    pub fn said_by(&self, plugin: &str) -> u32 {
+        self.said.get(plugin).copied().unwrap_or(0)
     }
 
     /// The refusal of the call or the act of this key.
@@ -224,7 +240,8 @@ impl History {
                 let refusal = RefusalRecord { key: key.clone(), time_ms, act: act.clone(), decision: decision.clone() };
                 self.refusals.insert(key.clone(), refusal);
             }
-            Body::Approved { .. } | Body::Logged { .. } => {}
+            Body::Logged { plugin, .. } => *self.said.entry(plugin.clone()).or_insert(0) += 1,
+            Body::Approved { .. } => {}
         }
     }
 

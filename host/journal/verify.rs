@@ -53,6 +53,8 @@ pub enum Finding {
     ChangedPayload,
     /// A session is gone from the list of sessions.
     MissingSession,
+    /// A session is in the list that no host has opened.
+    ExtraSession,
     /// The list of sessions says other than the session's entries.
     ChangedSession,
 }
@@ -79,6 +81,14 @@ pub async fn verify(store: &dyn Store, session: Option<&str>) -> Result<Vec<Repo
     // Looked up last: a session that was opened meanwhile is no finding.
     let traces = store.traces().await?;
     let sessions = store.sessions().await?;
+    // Without a head, which is a finding by itself, nobody can say.
+    let now = store.head(LEDGER).await?.map_or(u64::MAX, |head| head.entries);
+    for record in sessions.iter().filter(|record| record.number >= now) {
+        let mut report = Report::new(Some(&record.id));
+        let detail = format!("its number is {}, and the chain over the sessions counts {now}", record.number);
+        report.find(Finding::ExtraSession, Some(record.number), &detail);
+        reports.push(report);
+    }
     for id in traces {
         if !sessions.iter().any(|record| record.id == id) {
             reports.push(unlisted(&id));
@@ -105,10 +115,7 @@ fn verify_ledger(head: Option<&Head>, sessions: &[SessionRecord]) -> Report {
     let mut previous = chain::ORIGIN;
     let mut number = 0;
     for record in sessions.iter().filter(|record| record.number < head.entries) {
-        while number < record.number {
-            report.find(Finding::MissingSession, Some(number), "a whole session was removed");
-            number += 1;
-        }
+        report.find_missing(number, record.number, "");
         number = record.number + 1;
         let hash = chain::link_session(&previous, record.number, record.created_ms, &record.id);
         if chain::to_hex(&hash) != record.hash && report.problems.is_empty() {
@@ -119,10 +126,7 @@ fn verify_ledger(head: Option<&Head>, sessions: &[SessionRecord]) -> Report {
         previous = chain::from_hex(&record.hash).unwrap_or(hash);
         report.entries += 1;
     }
-    while number < head.entries {
-        report.find(Finding::MissingSession, Some(number), "a whole session was removed from the end");
-        number += 1;
-    }
+    report.find_missing(number, head.entries, " from the end");
     report.conclude(&previous, head)
 }
 
@@ -175,7 +179,7 @@ struct Walk {
     next: u64,
     end: u64,
     started: Option<String>,
-    ended: Option<(String, String)>,
+    ended: Option<(String, String, u64)>,
 }
 
 impl Walk {
@@ -195,7 +199,7 @@ impl Walk {
         self.previous = chain::from_hex(&row.hash).unwrap_or(hash);
         report.entries += 1;
         match payload::restore(store, &row.body).await {
-            Ok(body) => self.note(&body),
+            Ok(body) => self.note(&body, row.time_ms),
             Err(RestoreError::Store(error)) => return Err(error.into()),
             Err(error @ RestoreError::Missing(_)) => {
                 report.find(Finding::MissingPayload, Some(row.sequence), &error.to_string());
@@ -205,11 +209,11 @@ impl Walk {
         Ok(())
     }
 
-    fn note(&mut self, body: &Value) {
+    fn note(&mut self, body: &Value, time_ms: u64) {
         let text = |field: &str| body.get(field).and_then(Value::as_str).unwrap_or_default().to_string();
         match body.get("entry").and_then(Value::as_str) {
             Some("session_started") => self.started = Some(text("agent")),
-            Some("session_ended") => self.ended = Some((text("status"), text("summary"))),
+            Some("session_ended") => self.ended = Some((text("status"), text("summary"), time_ms)),
             _ => {}
         }
     }
@@ -221,8 +225,17 @@ impl Walk {
             let detail = format!("the list of sessions says agent `{}`, its entries `{agent}`", record.agent);
             report.find(Finding::ChangedSession, None, &detail);
         }
-        let (status, summary) =
-            self.ended.as_ref().map_or((OPEN, ""), |(status, summary)| (status.as_str(), summary.as_str()));
+        let (status, summary, ended_ms) = self
+            .ended
+            .as_ref()
+            .map_or((OPEN, "", None), |(status, summary, time_ms)| (status.as_str(), summary.as_str(), Some(*time_ms)));
+        if ended_ms != record.ended_ms {
+            report.find(
+                Finding::ChangedSession,
+                None,
+                "the list of sessions has another time of its end than its entries",
+            );
+        }
         if status != record.status || !summary.chars().take(SUMMARY_CHARS_MAX).eq(record.summary.chars()) {
             let detail = format!("the list of sessions says it is `{}`, its entries `{status}`", record.status);
             report.find(Finding::ChangedSession, None, &detail);
@@ -239,6 +252,17 @@ impl Report {
     #[must_use]
     pub fn holds(&self) -> bool {
         self.problems.is_empty()
+    }
+
+    /// Sessions from one number up to another are not there; as one finding, however many they are.
+    fn find_missing(&mut self, from: u64, to: u64, place: &str) {
+        if from < to {
+            let detail = match to - from {
+                1 => format!("a whole session was removed{place}"),
+                count => format!("{count} whole sessions were removed{place}, up to number {}", to - 1),
+            };
+            self.find(Finding::MissingSession, Some(from), &detail);
+        }
     }
 
     fn find(&mut self, finding: Finding, sequence: Option<u64>, detail: &str) {

@@ -23,15 +23,13 @@ pub fn check(status: &str, details: &Value, entries: &[Entry]) -> Result<(), Str
         return Ok(());
     }
     let alerted = alerted_service(entries).or_else(|| details["target"].as_str());
-    let Some(alerted) = alerted.filter(|service| !service.is_empty()) else {
-        // Nobody named a service, and the agent found none to be sick.
-        return Ok(());
-    };
+    let alerted = alerted.filter(|service| !service.is_empty());
     let required =
         details.pointer("/verification/required").and_then(Value::as_u64).unwrap_or(0).max(HEALTHY_PROBES_MIN);
     let history = History::of(entries);
-    let mut services = vec![alerted];
-    services.extend(history.touched.iter().copied().filter(|service| *service != alerted));
+    // None at all: nobody named a service, and the agent found none to be sick.
+    let mut services: Vec<&str> = alerted.into_iter().collect();
+    services.extend(history.touched.iter().copied().filter(|service| Some(*service) != alerted));
     for service in services {
         let row = history.row(service);
         let count = row.len() as u64;

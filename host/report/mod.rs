@@ -10,7 +10,8 @@ mod escape;
 mod facts;
 mod page;
 
-use std::io;
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -63,7 +64,9 @@ pub fn write(reports: &Path, incident: &Incident<'_>) -> Result<Paths, ReportErr
         let path = path.to_owned();
         move |source| ReportError { path, source }
     };
-    std::fs::create_dir_all(&folder).map_err(failed(&folder))?;
+    // Configuration and log lines stand in it: for this user alone.
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+    made.map_err(failed(&folder))?;
     let paths = Paths { report: folder.join("report.md"), incident: folder.join("incident.json"), folder };
     let observed = format!("{:#}\n", observed(incident));
     replace(&paths.incident, observed.as_bytes()).map_err(failed(&paths.incident))?;
@@ -121,7 +124,8 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         ));
     }
     let half = path.with_extension("part");
-    std::fs::write(&half, bytes)?;
+    let _ = std::fs::remove_file(&half);
+    std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&half)?.write_all(bytes)?;
     std::fs::rename(&half, path)
 }
 

@@ -48,6 +48,8 @@ pub struct Context {
     pub limits: CallLimits,
     pub tools: Option<Arc<dyn ToolsState>>,
     pub session: Option<Arc<dyn SessionState>>,
+    /// Messages that an agent which is started again has said already.
+    pub said: u32,
     pub determinism: Option<Determinism>,
 }
 
@@ -172,7 +174,7 @@ impl Runtime {
             services: grants.services.clone(),
             tools: context.tools.filter(|_| grants.has_tools),
             session: context.session,
-            log: grants.has_log.then(LogState::default),
+            log: grants.has_log.then(|| LogState::after(context.said)),
         };
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.limits);

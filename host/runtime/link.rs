@@ -39,6 +39,10 @@ pub enum LinkError {
     NotGranted { plugin: String, import: String, capability: &'static str },
     #[error("plugin `{plugin}` is a tool and imports `{import}`, which only an agent can have")]
     AgentOnly { plugin: String, import: String },
+    #[error(
+        "agent `{plugin}` asks for `{capability}`, which only a tool can have\nhint: an agent acts through tools, so that it can be started again without doing anything twice; move this into a tool plugin, and grant the agent that tool"
+    )]
+    ToolOnly { plugin: String, capability: &'static str },
     #[error("plugin `{plugin}` cannot be linked: {error}")]
     Link { plugin: String, error: String },
 }
@@ -92,6 +96,9 @@ impl Runtime {
 
     fn linker(&self, compiled: &Compiled, grants: &Grants, is_agent: bool) -> Result<Linker<CallState>, LinkError> {
         let plugin = &compiled.binary.manifest.name;
+        if is_agent && grants.preopens.is_some() {
+            return Err(LinkError::ToolOnly { plugin: plugin.clone(), capability: "preopens" });
+        }
         let mut linker = Linker::new(&self.engine);
         let failed = |error: wasmtime::Error| LinkError::Link { plugin: plugin.clone(), error: format!("{error:#}") };
         // Always there, and inert: without preopens, sockets and arguments nothing is behind it.
@@ -102,6 +109,9 @@ impl Runtime {
         pi::tool::types::add_to_linker::<_, HasSelf<_>>(l, |s| s).map_err(failed)?;
         for (capability, import) in compiled.binary.capabilities() {
             let is_granted = match capability {
+                Capability::Files | Capability::Process | Capability::Services if is_agent => {
+                    return Err(LinkError::ToolOnly { plugin: plugin.clone(), capability: capability.name() });
+                }
                 Capability::Files => grants.files.is_some(),
                 Capability::Process => grants.process.is_some(),
                 Capability::Services => grants.services.is_some(),

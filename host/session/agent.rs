@@ -16,10 +16,10 @@ use crate::capability::session::{SessionState, Stopped};
 use crate::capability::tools::ToolsState;
 use crate::clock;
 use crate::gate::Origin;
-use crate::journal::{Body, CallRecord, EffectRecord, Fate, History, Key, SessionJournal};
+use crate::journal::{Body, CallRecord, EffectRecord, Fate, History, Key, SessionJournal, Status};
 
 /// How long calls that are under way may go on after a stop.
-const STOP_GRACE: Duration = Duration::from_secs(5);
+pub(super) const STOP_GRACE: Duration = Duration::from_secs(5);
 
 /// What stands behind the imports of one agent's instance.
 pub(super) struct AgentImports {
@@ -118,12 +118,17 @@ fn compare(known: &CallRecord, request: &Request) -> Result<(), Diverged> {
 }
 
 /// What the agent reads of a call that was cut off.
-fn told(call: &CallRecord, done: &[&EffectRecord], open: &[&EffectRecord]) -> String {
+fn told(call: &CallRecord, ended: &[&EffectRecord], open: &[&EffectRecord]) -> String {
     let list =
         |effects: &[&EffectRecord]| effects.iter().map(|effect| effect.act.summary()).collect::<Vec<_>>().join(", ");
+    let is_done = |effect: &&EffectRecord| effect.ended.as_ref().is_some_and(|ended| ended.status == Status::Done);
+    let (done, tried): (Vec<_>, Vec<_>) = ended.iter().copied().partition(is_done);
     let mut text = format!("the host was killed while it called `{}`; look before you do it again", call.tool);
     if !done.is_empty() {
-        text.push_str(&format!("; done: {}", list(done)));
+        text.push_str(&format!("; done: {}", list(&done)));
+    }
+    if !tried.is_empty() {
+        text.push_str(&format!("; tried, and failed or was cut off: {}", list(&tried)));
     }
     if !open.is_empty() {
         text.push_str(&format!("; begun, and may have been done: {}", list(open)));
@@ -143,6 +148,12 @@ impl ToolsState for AgentImports {
             return Err(wasmtime::Error::new(Stopped));
         }
         let step = self.next();
+        let recorded = self.history.calls_in(step);
+        if recorded > requests.len() || self.history.wait(&step.to_string()).is_some() {
+            let recorded = if recorded > 0 { format!("{recorded} calls") } else { "a wait".to_owned() };
+            let asked = format!("{} calls", requests.len());
+            return Err(Diverged { key: step.to_string(), recorded, asked }.into());
+        }
         let calls = requests.iter().enumerate().map(|(index, request)| self.one(format!("{step}.{index}"), request));
         let mut stop = self.stop.clone();
         let stopped = async {
@@ -165,7 +176,11 @@ impl SessionState for AgentImports {
     }
 
     async fn sleep(&self, ms: u32) -> wasmtime::Result<()> {
-        let key = self.next().to_string();
+        let step = self.next();
+        let key = step.to_string();
+        if self.history.calls_in(step) > 0 {
+            return Err(Diverged { key, recorded: "calls".into(), asked: "a wait".into() }.into());
+        }
         let until_ms = match self.history.wait(&key) {
             Some(wait) => match wait.ended_ms {
                 Some(time_ms) => {

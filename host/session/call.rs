@@ -40,9 +40,24 @@ pub struct Called {
 }
 
 impl Kernel {
+    /// The same, with other tools.
+    #[must_use]
+    pub fn with(&self, toolbox: Toolbox) -> Self {
+        Self {
+            runtime: self.runtime.clone(),
+            gate: self.gate.clone(),
+            approver: self.approver.clone(),
+            holds: self.holds.clone(),
+            toolbox,
+            directory: self.directory.clone(),
+        }
+    }
+
     /// Call a tool by name. Whatever happens is a message that the caller can read, and is in the
     /// journal.
     pub async fn call(&self, caller: Caller, name: &str, arguments: &str) -> Called {
+        // A guest that calls faster than the disk takes the entries waits here.
+        caller.journal.ready().await;
         let Some(entry) = self.toolbox.get(name) else {
             return self.unfound(&caller, name);
         };
@@ -72,7 +87,8 @@ impl Kernel {
         origin.plugin.clone_from(&entry.linked.manifest.name);
         let judge = Judge { origin, ..self.judge_for(&caller) };
         let door = Door::new(judge, caller.key.clone());
-        let context = Context { door, limits: entry.limits.clone(), tools: None, session: None, determinism: None };
+        let context =
+            Context { door, limits: entry.limits.clone(), tools: None, session: None, said: 0, determinism: None };
         let result = self.runtime.call_tool(&entry.linked, context, name, arguments).await;
         end(&caller, result)
     }
@@ -115,6 +131,8 @@ impl Kernel {
 
 /// Write the end of a call down.
 pub(super) fn end(caller: &Caller, result: CallResult) -> Called {
+    // The caller gets what a replay would give: JSON as the journal writes it.
+    let result = result.map(|contents| contents.into_iter().map(message::as_written).collect());
     let status = match &result {
         Ok(_) => Status::Done,
         Err(Error::Refused(_)) => Status::Refused,

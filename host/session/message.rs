@@ -33,6 +33,18 @@ pub fn content(content: &Content) -> Value {
     }
 }
 
+/// A part of a result as [`from_value`] gives it back: compact JSON, and as text what is none.
+#[must_use]
+pub fn as_written(content: Content) -> Content {
+    match content {
+        Content::Json(text) => match serde_json::from_str::<Value>(&text) {
+            Ok(value) => Content::Json(value.to_string()),
+            Err(_) => Content::Text(text),
+        },
+        other => other,
+    }
+}
+
 /// An error, with the kind that the contract names.
 #[must_use]
 pub fn error_value(error: &Error) -> Value {

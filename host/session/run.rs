@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
-use super::agent::AgentImports;
+use super::agent::{AgentImports, STOP_GRACE};
 use super::call::{Caller, Kernel};
 use crate::capability::bindings::agent_world::exports::pi::agent::agent::{Outcome, Status, Task};
 use crate::capability::door::{Door, Judge};
@@ -123,6 +123,8 @@ async fn drive(
 ) -> Result<Ended, SessionError> {
     let origin = Origin { session: session.to_owned(), agent: setup.name.clone(), plugin: String::new() };
     let now_ms = Arc::new(AtomicU64::new(time_ms));
+    let mut stopped = stop.clone();
+    let said = history.said_by(&setup.name);
     let imports = Arc::new(AgentImports {
         kernel: kernel.clone(),
         journal: journal.clone(),
@@ -146,6 +148,7 @@ async fn drive(
         limits: setup.limits.clone(),
         tools: Some(imports.clone()),
         session: Some(imports.clone()),
+        said,
         determinism: Some(Determinism { now_ms, seed: seed(session) }),
     };
     let text = |key: &str| {
@@ -155,7 +158,16 @@ async fn drive(
         })
     };
     let task = Task { id: session.to_owned(), prompt: text("prompt"), input: text("input"), config: text("config") };
-    let ended = match kernel.runtime.run_agent(&setup.linked, context, &task).await {
+    // One that asks for nothing any more has to be stopped from outside.
+    let stopped = async {
+        let _ = stopped.wait_for(|is_stopped| *is_stopped).await;
+        tokio::time::sleep(STOP_GRACE * 2).await;
+    };
+    let outcome = tokio::select! {
+        outcome = kernel.runtime.run_agent(&setup.linked, context, &task) => outcome,
+        () = stopped => Err(CallError::Stopped),
+    };
+    let ended = match outcome {
         Ok(outcome) => ended(outcome),
         Err(CallError::Stopped) => return Err(SessionError::Stopped),
         Err(error) => Ended {

@@ -87,19 +87,18 @@ impl Holder {
 }
 
 impl Held {
-    /// Whether another may take over now: the holder's process is dead, or its lease has run out.
+    /// Whether another may take over now: the holder's process is dead or, where that cannot be
+    /// known, its lease has run out. A clock that was set forward ends nobody's lease on this machine.
     #[must_use]
     pub fn is_over(&self, now_ms: u64) -> bool {
-        self.expires_ms <= now_ms || self.is_dead()
+        self.is_alive().map_or(self.expires_ms <= now_ms, |is_alive| !is_alive)
     }
 
-    /// Whether the process is known to be dead. False for a process of another machine.
-    fn is_dead(&self) -> bool {
+    /// None for a process of another machine.
+    fn is_alive(&self) -> Option<bool> {
         let machine = machine();
-        !machine.is_empty()
-            && machine == self.machine
-            && self.start_time != 0
-            && start_time_of(self.pid) != Some(self.start_time)
+        let is_here = !machine.is_empty() && machine == self.machine && self.start_time != 0;
+        is_here.then(|| start_time_of(self.pid) == Some(self.start_time))
     }
 }
 

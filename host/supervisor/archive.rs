@@ -55,12 +55,31 @@ impl Rotation<'_> {
                 metadata.len()
             )));
         }
-        let partial = self.archive.join(format!("{}.partial-{}", file_name(path), std::process::id()));
-        let result = copy_and_empty(&log, &partial).and_then(|()| self.name(path, &partial));
-        result.map_err(|error| {
-            fs::remove_file(&partial).ok();
+        let archived = self.reserve(path)?;
+        copy_and_empty(&log, &archived).map_err(|(error, is_emptied)| {
+            if is_emptied {
+                return SupervisorError::Failed(format!("`{}` has all of it, but: {error}", archived.display()));
+            }
+            fs::remove_file(&archived).ok();
             SupervisorError::Failed(format!("nothing was lost: cannot archive `{}`: {error}", path.display()))
-        })
+        })?;
+        Ok(archived)
+    }
+
+    /// A new file for the copy, under its final name: the log's and the time. Whatever happens later
+    /// cannot take the name away from it.
+    fn reserve(&self, path: &Path) -> Result<PathBuf, SupervisorError> {
+        let stem = format!("{}-{}", file_name(path), clock::rfc3339(clock::now_ms()).replace(':', ""));
+        let names = std::iter::once(stem.clone()).chain((2..1_000).map(|number| format!("{stem}-{number}")));
+        for name in names {
+            let archived = self.archive.join(name);
+            match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&archived) {
+                Ok(_) => return Ok(archived),
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(SupervisorError::file("make", &archived, &error)),
+            }
+        }
+        Err(SupervisorError::Failed("nothing was rotated: a thousand copies of this millisecond are there".into()))
     }
 
     /// A configured log, or a log file beside one. The folder alone decides nothing: a service may
@@ -91,29 +110,19 @@ impl Rotation<'_> {
         });
         if is_log { Ok(()) } else { Err(refused()) }
     }
-
-    /// Give the finished copy its name: the log's and the time.
-    fn name(&self, path: &Path, partial: &Path) -> std::io::Result<PathBuf> {
-        let stem = format!("{}-{}", file_name(path), clock::rfc3339(clock::now_ms()).replace(':', ""));
-        let names = std::iter::once(stem.clone()).chain((2..1_000).map(|number| format!("{stem}-{number}")));
-        for name in names {
-            let archived = self.archive.join(name);
-            // A link is not made over a file that is there, as a renaming would be.
-            match fs::hard_link(partial, &archived) {
-                Ok(()) => {
-                    fs::remove_file(partial)?;
-                    return Ok(archived);
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(std::io::Error::other("a thousand copies of this millisecond are there"))
-    }
 }
 
-fn copy_and_empty(log: &File, partial: &Path) -> std::io::Result<()> {
-    let mut copy = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(partial)?;
+/// Copy, and empty the log once the copy is on the disk. With an error comes whether it was emptied.
+fn copy_and_empty(log: &File, archived: &Path) -> Result<(), (std::io::Error, bool)> {
+    copy(log, archived).map_err(|error| (error, false))?;
+    log.set_len(0).map_err(|error| (error, false))?;
+    let folder = archived.parent().map(File::open);
+    // The name as well: without it the copy could not be found after a power cut.
+    folder.map_or(Ok(()), |folder| folder.and_then(|folder| folder.sync_all())).map_err(|error| (error, true))
+}
+
+fn copy(log: &File, archived: &Path) -> std::io::Result<()> {
+    let mut copy = OpenOptions::new().write(true).open(archived)?;
     let mut from = log;
     from.seek(SeekFrom::Start(0))?;
     let mut copied = 0_u64;
@@ -124,7 +133,7 @@ fn copy_and_empty(log: &File, partial: &Path) -> std::io::Result<()> {
             copy.sync_all()?;
             // What was appended while the copy was synced is another round.
             if log.metadata()?.len() == copied {
-                return log.set_len(0);
+                return Ok(());
             }
             continue;
         }
@@ -178,6 +187,19 @@ mod tests {
         service.write_all(b"x").unwrap();
         let archived = rotate(folder.path(), &log, &log).unwrap();
         assert_eq!(fs::metadata(archived).unwrap().len(), 3 * CHUNK_BYTES as u64 + 1);
+    }
+
+    #[test]
+    fn two_at_once_lose_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("web.log");
+        fs::write(&log, vec![b'.'; 40 * CHUNK_BYTES]).unwrap();
+        let rotated: Vec<_> = std::thread::scope(|scope| {
+            let both: Vec<_> = (0..2).map(|_| scope.spawn(|| rotate(folder.path(), &log, &log))).collect();
+            both.into_iter().filter_map(|one| one.join().unwrap().ok()).collect()
+        });
+        let longest = rotated.iter().map(|copy| fs::metadata(copy).unwrap().len()).max();
+        assert_eq!(longest, Some(40 * CHUNK_BYTES as u64));
     }
 
     #[test]

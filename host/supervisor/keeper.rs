@@ -82,6 +82,7 @@ impl Keeper {
             let members = Members { main, group };
             let is_same = record.command_hash == self.unit.command_hash();
             if is_same && matches!(record.phase, Phase::Starting | Phase::Running) {
+                self.unit.live().is_adopted = true;
                 return Ok(self.adopt(members, record.phase));
             }
             // Another command, or it was just being ended when the host was killed.

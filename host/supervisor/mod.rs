@@ -152,7 +152,8 @@ pub struct Supervisor {
     events: broadcast::Sender<Event>,
     /// None: another host supervises, this one only looks.
     _lock: Option<File>,
-    _tasks: JoinSet<()>,
+    /// Dropped with the supervisor, and ended by that.
+    tasks: JoinSet<()>,
 }
 
 /// A service and the way to its keeper.
@@ -174,24 +175,38 @@ impl Supervisor {
         end_unnamed(config, &places).await?;
         let (events, _) = broadcast::channel(EVENTS_MAX);
         let prober = Prober::new(places.confine.clone())?;
-        let (mut units, mut tasks) = (BTreeMap::new(), JoinSet::new());
+        // What is known of each is read before any is started.
+        let mut in_order = Vec::new();
         for name in levels.iter().flatten() {
             let Some(config) = config.get(name) else { continue };
-            let unit = Arc::new(Unit::new(name, config, &places)?);
-            let mut commands = None;
-            if unit.is_supervised() {
-                requests::forget(&unit);
-                let (sender, receiver) = mpsc::channel(8);
-                let mut keeper = Keeper::new(Arc::clone(&unit), &places, receiver, events.clone());
-                let next = keeper.begin().await?;
-                tasks.spawn(keeper.keep(next));
-                tasks.spawn(requests::serve(Arc::clone(&unit), sender.clone()));
-                commands = Some(sender);
-            }
-            tasks.spawn(prober::keep_probing(Arc::clone(&unit), prober.clone(), events.clone()));
-            units.insert(name.clone(), Seat { unit, commands });
+            in_order.push(Arc::new(Unit::new(name, config, &places)?));
         }
-        Ok(Arc::new(Self { units, levels, places, prober, events, _lock: Some(lock), _tasks: tasks }))
+        let (units, tasks) = (BTreeMap::new(), JoinSet::new());
+        let mut supervisor = Self { units, levels, places, prober, events, _lock: Some(lock), tasks };
+        for unit in in_order {
+            if let Err(error) = supervisor.begin(unit).await {
+                let _ = supervisor.stop_started().await;
+                return Err(error);
+            }
+        }
+        Ok(Arc::new(supervisor))
+    }
+
+    /// Take one service up, and probe it from now on.
+    async fn begin(&mut self, unit: Arc<Unit>) -> Result<(), SupervisorError> {
+        let mut commands = None;
+        if unit.is_supervised() {
+            requests::forget(&unit);
+            let (sender, receiver) = mpsc::channel(8);
+            let mut keeper = Keeper::new(Arc::clone(&unit), &self.places, receiver, self.events.clone());
+            let next = keeper.begin().await?;
+            self.tasks.spawn(keeper.keep(next));
+            self.tasks.spawn(requests::serve(Arc::clone(&unit), sender.clone()));
+            commands = Some(sender);
+        }
+        self.tasks.spawn(prober::keep_probing(Arc::clone(&unit), self.prober.clone(), self.events.clone()));
+        self.units.insert(unit.name().to_owned(), Seat { unit, commands });
+        Ok(())
     }
 
     /// Only look, beside the host that supervises or without any. A restart is handed to that host.
@@ -207,7 +222,7 @@ impl Supervisor {
             let unit = Arc::new(Unit::new(name, config, &places)?);
             units.insert(name.clone(), Seat { unit, commands: None });
         }
-        Ok(Arc::new(Self { units, levels, places, prober, events, _lock: None, _tasks: JoinSet::new() }))
+        Ok(Arc::new(Self { units, levels, places, prober, events, _lock: None, tasks: JoinSet::new() }))
     }
 
     /// The configured services, in alphabetical order.
@@ -355,9 +370,22 @@ impl Supervisor {
     /// # Errors
     /// Those that did not end.
     pub async fn stop_all(&self) -> Result<(), SupervisorError> {
+        self.stop_those(|_| true).await
+    }
+
+    /// As [`Supervisor::stop_all`], but what ran before this supervisor came goes on.
+    ///
+    /// # Errors
+    /// Those that did not end.
+    pub async fn stop_started(&self) -> Result<(), SupervisorError> {
+        self.stop_those(|unit| !unit.live().is_adopted).await
+    }
+
+    async fn stop_those(&self, is_wanted: impl Fn(&Unit) -> bool) -> Result<(), SupervisorError> {
         let mut failed = Vec::new();
         for level in self.levels.iter().rev() {
-            let stops = level.iter().filter_map(|name| self.units.get(name)).map(stop);
+            let seats = level.iter().filter_map(|name| self.units.get(name)).filter(|seat| is_wanted(&seat.unit));
+            let stops = seats.map(stop);
             failed.extend(futures::future::join_all(stops).await.into_iter().filter_map(Result::err));
         }
         if failed.is_empty() { Ok(()) } else { Err(SupervisorError::Failed(failed.join("; "))) }

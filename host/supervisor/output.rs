@@ -50,7 +50,17 @@ impl Output {
         let mut from = &file;
         from.seek(SeekFrom::Start(skip))?;
         let aside = self.path.with_extension("out.new");
-        std::io::copy(&mut from, &mut File::create(&aside)?)?;
+        let mut copy = File::create(&aside)?;
+        // What is written meanwhile comes along, but a flood is not chased for ever.
+        let bytes_max = self.bytes_max.saturating_mul(4);
+        let mut copied = 0;
+        loop {
+            let more = std::io::copy(&mut Read::take(from, bytes_max - copied), &mut copy)?;
+            copied += more;
+            if more == 0 || copied >= bytes_max {
+                break;
+            }
+        }
         fs::rename(&aside, self.rotated_path())?;
         file.set_len(0)?;
         Ok(true)

@@ -40,6 +40,8 @@ pub(crate) struct Live {
     pub(crate) state: State,
     pub(crate) members: Option<Members>,
     pub(crate) record: Record,
+    /// It ran before this host came.
+    pub(crate) is_adopted: bool,
     pub(crate) samples: Samples,
 }
 
@@ -178,9 +180,12 @@ impl Unit {
         }
     }
 
-    /// Whether `path` is one of its configuration files or logs, or a folder above one.
+    /// Whether `path` is one of its configuration files or logs, a folder above one or a file below.
     pub(crate) fn has_file_in(&self, path: &Path) -> bool {
-        self.config_files.iter().chain(&self.log_files).any(|file| file.starts_with(path))
+        let is_near = |file: &Path| file.starts_with(path) || path.starts_with(file);
+        let mut files = self.config_files.iter().chain(&self.log_files);
+        // Through a link to a folder (`current/app.conf`) an act has the path behind it.
+        files.any(|file| is_near(file) || file.canonicalize().is_ok_and(|real| is_near(&real)))
     }
 
     /// Whether a process is one of the service's.

@@ -80,6 +80,11 @@ impl Rules {
         self.forget();
     }
 
+    /// A clock that was set back mutes nothing for longer than the cool-down.
+    fn is_cooling(&self, time_ms: u64) -> bool {
+        (1..=COOL_DOWN_MS).contains(&self.quiet_until_ms.saturating_sub(time_ms))
+    }
+
     fn forget(&mut self) {
         self.failures = 0;
         self.successes = 0;
@@ -87,7 +92,7 @@ impl Rules {
     }
 
     fn ended(&mut self, service: &str, exit: &Exit, is_to_start: bool) -> Option<Alarm> {
-        if exit.time_ms < self.quiet_until_ms {
+        if self.is_cooling(exit.time_ms) {
             return None;
         }
         self.ends.push_back(exit.time_ms);
@@ -107,7 +112,7 @@ impl Rules {
 
     fn failed(&mut self, service: &str, detail: &str, time_ms: u64) -> Option<Alarm> {
         self.successes = 0;
-        if time_ms < self.quiet_until_ms {
+        if self.is_cooling(time_ms) {
             return None;
         }
         if self.failures == 0 {

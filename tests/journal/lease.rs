@@ -97,7 +97,7 @@ async fn a_host_of_another_machine_is_taken_over_when_its_lease_has_run_out() {
     holder.pid = 1;
     store.acquire(&holder).await.unwrap();
     assert!(store.acquire(&Holder::this_process("run")).await.is_err());
-    tamper(folder.path(), "UPDATE lease SET expires_ms = 1").await;
+    tamper(folder.path(), "UPDATE lease SET expires_ms = 1, machine = 'another'").await;
     assert!(store.acquire(&Holder::this_process("run")).await.is_ok());
 }
 
@@ -109,7 +109,7 @@ async fn a_host_that_was_replaced_cannot_write() {
     old_session.append_durable(said("1")).await.unwrap();
 
     // As if the old host had been suspended for longer than its lease.
-    tamper(folder.path(), "UPDATE lease SET expires_ms = 1").await;
+    tamper(folder.path(), "UPDATE lease SET expires_ms = 1, machine = 'another'").await;
     let (store, new) = journal_in(folder.path()).await;
     let new_session = new.session("s").await.unwrap();
     new_session.append_durable(said("2")).await.unwrap();
@@ -133,7 +133,7 @@ async fn a_refused_write_does_not_keep_others_from_writing() {
     let folder = tempfile::tempdir().unwrap();
     let (old_store, new_store) = (open(folder.path()).await.unwrap(), open(folder.path()).await.unwrap());
     let old = old_store.acquire(&Holder::this_process("run")).await.unwrap();
-    tamper(folder.path(), "UPDATE lease SET expires_ms = 1").await;
+    tamper(folder.path(), "UPDATE lease SET expires_ms = 1, machine = 'another'").await;
     let new = new_store.acquire(&Holder::this_process("run")).await.unwrap();
     let batch = Batch::default();
     assert_eq!(old_store.write(&old, &batch, Durability::Disk).await, Err(StoreError::Fenced { epoch: 1 }));
@@ -147,7 +147,7 @@ async fn a_host_that_was_replaced_can_change_nothing_else() {
     let store = open(folder.path()).await.unwrap();
     let old = store.acquire(&Holder::this_process("run")).await.unwrap();
     store.set_value(&old, "supervisor/a", &json!(1)).await.unwrap();
-    tamper(folder.path(), "UPDATE lease SET expires_ms = 1").await;
+    tamper(folder.path(), "UPDATE lease SET expires_ms = 1, machine = 'another'").await;
     store.acquire(&Holder::this_process("run")).await.unwrap();
     let fenced = StoreError::Fenced { epoch: 1 };
     assert_eq!(store.set_value(&old, "supervisor/a", &json!(2)).await, Err(fenced.clone()));

@@ -20,7 +20,7 @@ async fn store() -> (TempDir, SqliteStore, Lease) {
 
 /// The host dies and another takes over.
 async fn replace(folder: &TempDir, store: &SqliteStore) -> Lease {
-    tamper(folder.path(), "UPDATE lease SET expires_ms = 1").await;
+    tamper(folder.path(), "UPDATE lease SET expires_ms = 1, machine = 'another'").await;
     store.acquire(&Holder::this_process("run")).await.unwrap()
 }
 

@@ -16,6 +16,8 @@ const HEALTHY_MAX: Duration = Duration::from_secs(60);
 const HEAL_MAX: Duration = Duration::from_secs(100);
 /// After all is well, so long nothing more may be done.
 const CALM: Duration = Duration::from_millis(1_500);
+/// Longer than an alarm takes.
+const HANDED_OVER: Duration = Duration::from_secs(6);
 /// What is well again within this has not relapsed.
 const RELAPSE: Duration = Duration::from_secs(5);
 /// Kills of the host, over all runs.
@@ -58,6 +60,34 @@ fn a_host_killed_at_any_moment_heals_after_all_and_repeats_nothing() {
             run.host.start_again(&mut run.lab);
         }
         run.expect_good()
+    });
+}
+
+#[test]
+fn what_was_handed_over_stays_with_people_over_a_restart() {
+    all(vec![Scenario::single(410, Fault::DependencyDown)], |scenario| {
+        let mut run = Run::start(scenario)?.faults()?;
+        let deadline = Instant::now() + HEAL_MAX;
+        while !run.verdict().is_good() {
+            run.check(deadline)?;
+        }
+        run.host.kill();
+        run.host.start_again(&mut run.lab);
+        let calm = Instant::now() + HANDED_OVER;
+        while Instant::now() < calm {
+            run.check(deadline)?;
+        }
+        if run.host.events("session") > 0 {
+            return Err(run.report("the next host took up what people have"));
+        }
+        run.lab.restore_dependencies().map_err(|error| error.to_string())?;
+        while run.host.events("alarm") == 0 {
+            run.check(deadline)?;
+        }
+        if run.host.events("session") > 0 || !run.host.said().contains("is healthy again") {
+            return Err(run.report("the recovery was not told as one"));
+        }
+        if run.host.stop() { Ok(()) } else { Err(run.report("the host did not stop when it was asked to")) }
     });
 }
 

@@ -103,10 +103,13 @@ impl HostProcess {
 
     /// No session is under way, as far as it has told.
     pub(super) fn is_calm(&self) -> bool {
-        let text =
-            self.outputs.last().map(|output| std::fs::read_to_string(output).unwrap_or_default()).unwrap_or_default();
-        let events = |name: &str| text.lines().filter(|line| line.contains(&format!("\"event\":\"{name}\""))).count();
-        events("session") + events("resumed") <= events("closed") + events("broken")
+        self.events("session") + self.events("resumed") <= self.events("closed") + self.events("broken")
+    }
+
+    /// How often the host that runs now has told of this event.
+    pub(super) fn events(&self, name: &str) -> usize {
+        let text = self.outputs.last().and_then(|output| std::fs::read_to_string(output).ok()).unwrap_or_default();
+        text.lines().filter(|line| line.contains(&format!("\"event\":\"{name}\""))).count()
     }
 
     /// The sessions that have ended, as the journal tells of them.

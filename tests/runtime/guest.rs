@@ -92,6 +92,6 @@ pub(crate) async fn call(
     name: &str,
     arguments: Value,
 ) -> Result<Vec<Content>, Error> {
-    let context = Context { door: bench.door(), limits, tools: None, session: None, determinism: None };
+    let context = Context { door: bench.door(), limits, tools: None, session: None, said: 0, determinism: None };
     runtime().call_tool(guest, context, name, &arguments.to_string()).await
 }

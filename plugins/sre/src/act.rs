@@ -13,6 +13,8 @@ use crate::world::{Answer, Call, Trouble, World};
 
 /// The host's rule that one service is in one session's hands at a time.
 const HELD: &str = "held";
+/// Parts of a file that are read before it counts as too long to be compared.
+const READS_MAX: usize = 64;
 /// How often a step is begun whose outcome is unknown.
 const BEGINS_MAX: usize = 3;
 /// How long a service that is between two processes is waited for.
@@ -141,10 +143,21 @@ fn patch_file(world: &mut dyn World, patch: &Patch, deeds: &mut Vec<Deed>) -> En
     once(world, call, deeds, |world| contents(world, &patch.path).map(|text| text == patch.to))
 }
 
-/// The text of a file as it is now.
+/// The text of a file as it is now, read to its end. None if it cannot be read, or is too long to be
+/// compared.
 pub fn contents(world: &mut dyn World, path: &str) -> Option<String> {
-    match world.call_one(Call::new("read", json!({ "path": path }))) {
-        Ok(Value::String(text)) => Some(text),
-        _ => None,
+    let mut text = String::new();
+    for _ in 0..READS_MAX {
+        let arguments = json!({ "path": path, "from_byte": text.len() });
+        let Ok(Value::String(part)) = world.call_one(Call::new("read", arguments)) else { return None };
+        // A part that is not the last ends with a remark on how to go on.
+        match part.rsplit_once(&format!("[bytes {} to ", text.len())) {
+            Some((part, remark)) if remark.contains("; go on with `\"from_byte\": ") => text.push_str(part),
+            _ => {
+                text.push_str(&part);
+                return Some(text);
+            }
+        }
     }
+    None
 }

@@ -1,8 +1,8 @@
 //! What to do next: the least invasive typed act that answers the most likely cause, or nothing.
 //!
-//! Pure: from a diagnosis and what was tried so far to a [`Plan`]. Every act rests on structure that
-//! a tool has shown (a changed file, a full disk, a stray on our port, a process that is stuck), never
-//! on the words of a log alone. A new act is a [`Step`], a rung in [`ladder`], and a tool in act.rs.
+//! Pure: from a diagnosis and what was tried so far to a [`Plan`]. Every act but a restart rests on
+//! structure that a tool has shown (a changed file, a full disk, a stray on our port, a process that is
+//! stuck), never on the words of a log alone. A new act is a [`Step`], a rung in [`ladder`], and a tool in act.rs.
 
 use std::collections::BTreeMap;
 
@@ -212,7 +212,12 @@ fn rotations(subject: &Subject) -> Vec<Step> {
     disks.sort_by(|a, b| a.available_share().total_cmp(&b.available_share()));
     let mut steps = Vec::new();
     for disk in disks {
-        let mut files: Vec<_> = disk.files.iter().filter(|file| description.log_files.contains(&file.path)).collect();
+        // What is configured may be a file, or a folder of logs.
+        let is_log = |path: &str| {
+            let mut logs = description.log_files.iter();
+            logs.any(|log| path.strip_prefix(log.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+        };
+        let mut files: Vec<_> = disk.files.iter().filter(|file| is_log(&file.path)).collect();
         files.sort_by_key(|file| std::cmp::Reverse(file.bytes));
         steps.extend(files.into_iter().filter(|file| file.bytes >= LOG_BYTES_MIN).map(|file| Step::Rotate {
             service: subject.name.clone(),
