@@ -256,8 +256,18 @@ impl Drop for RunningHost {
     }
 }
 
-const ONE_SERVICE: &str =
-    "[services.idle]\ncommand = [\"/bin/sleep\", \"600\"]\n[grants.files]\nfiles = { write = [\".\"] }\n";
+const ONE_SERVICE: &str = r#"
+[services.idle]
+command = ["/bin/sleep", "600"]
+
+[grants.files]
+files = { write = ["."] }
+
+[grants.bash]
+files = { read = ["."] }
+process = {}
+log = {}
+"#;
 
 #[test]
 fn a_second_host_is_told_who_has_the_store_and_other_commands_work_beside_it() {

@@ -1,7 +1,7 @@
 //! From `pi.toml` to linked plugins: grants resolved, components loaded, tools in their box.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::catalog::{Catalog, CatalogError};
@@ -10,7 +10,7 @@ use crate::capability::files::FilesState;
 use crate::capability::grant::GrantError;
 use crate::capability::hold::Holds;
 use crate::capability::preopens::Preopens;
-use crate::capability::process::ProcessState;
+use crate::capability::process::{ProcessState, Surroundings};
 use crate::capability::services::ServicesState;
 use crate::config::{AgentConfig, FILE, Grant, LimitsConfig, Project};
 use crate::confine::Confine;
@@ -74,12 +74,30 @@ pub struct Setup {
 pub fn gate(project: &Project) -> Result<Gate, SetupError> {
     let granted = project.config.grants.values().filter_map(|grant| grant.process.as_ref());
     let granted = granted.flat_map(|process| process.programs.clone());
-    let mut protected = vec![project.state(), project.directory.join(FILE), project.directory.join("policies")];
-    if let Some(file) = &project.config.policy.file {
-        protected.push(project.directory.join(file));
-    }
-    let protected = protected.into_iter().map(|path| path.display().to_string());
+    let mut protected = vec![project.state(), project.directory.join(FILE)];
+    protected.extend(governing(project));
+    protected.extend(crate::config::cache_folder());
+    // What is a link is protected under both its names.
+    let real: Vec<PathBuf> = protected.iter().filter_map(|path| path.canonicalize().ok()).collect();
+    let protected = protected.into_iter().chain(real).map(|path| path.display().to_string());
     Ok(Gate::new(policy(project)?).with_granted_programs(granted).with_protected_paths(protected))
+}
+
+/// The files that decide what the host does, beside `pi.toml`: the policy, the plugins.
+fn governing(project: &Project) -> Vec<PathBuf> {
+    let plugins = project.config.plugins.values().filter_map(|plugin| plugin.path.as_ref());
+    let files = project.config.policy.file.iter().chain(plugins).map(|path| project.directory.join(path));
+    files.chain([project.directory.join("policies")]).collect()
+}
+
+/// What any grant of the project opens for writing.
+fn writable(project: &Project) -> Vec<String> {
+    let grants = project.config.grants.values();
+    let paths = grants.flat_map(|grant| {
+        let files = grant.files.iter().chain(&grant.preopens).flat_map(|files| files.write.clone());
+        files.chain(grant.process.iter().flat_map(|process| process.write.clone())).collect::<Vec<_>>()
+    });
+    paths.collect()
 }
 
 /// The policy of a project: its file, or the built-in one.
@@ -293,7 +311,8 @@ impl Setup {
             grants.preopens = Some(Arc::new(Preopens::new(preopens, directory).map_err(of)?));
         }
         if let Some(process) = &grant.process {
-            let state = ProcessState::new(process, directory, self.confine.clone()).map_err(of)?;
+            let around = Surroundings { writable: writable(&self.project), kept: governing(&self.project) };
+            let state = ProcessState::new(process, directory, self.confine.clone(), &around).map_err(of)?;
             grants.process = Some(Arc::new(state));
         }
         if let Some(services) = &grant.services {

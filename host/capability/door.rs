@@ -4,8 +4,9 @@
 //! Every host function with an effect starts with [`Door::enter`]; what it gets back is the only
 //! way to write the outcome. The door knows nothing of wasmtime.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
@@ -42,6 +43,8 @@ pub struct Door {
     /// The key of the call whose acts come through here.
     call: Key,
     next: Arc<AtomicU32>,
+    /// The rules by which acts of this call were refused.
+    refused_by: Arc<Mutex<BTreeSet<String>>>,
 }
 
 /// Permission to do one act, once. Dropping it without an outcome writes `abandoned`.
@@ -95,7 +98,14 @@ impl Judge {
 impl Door {
     #[must_use]
     pub fn new(judge: Judge, call: Key) -> Self {
-        Self { judge, call, next: Arc::new(AtomicU32::new(0)) }
+        Self { judge, call, next: Arc::default(), refused_by: Arc::default() }
+    }
+
+    /// Whether an act of this call was refused by this rule. A refusal that a component speaks of
+    /// otherwise is its own invention.
+    #[must_use]
+    pub fn has_refused_by(&self, rule: &str) -> bool {
+        self.refused_by.lock().unwrap_or_else(PoisonError::into_inner).contains(rule)
     }
 
     /// The plugin, agent and session behind this door.
@@ -116,6 +126,12 @@ impl Door {
     /// # Errors
     /// The refusal, as the guest shall read it. It is in the journal as well.
     pub async fn enter(&self, act: Act) -> Result<Pass, Refusal> {
+        self.try_enter(act).await.inspect_err(|refusal| {
+            self.refused_by.lock().unwrap_or_else(PoisonError::into_inner).insert(refusal.rule.clone());
+        })
+    }
+
+    async fn try_enter(&self, act: Act) -> Result<Pass, Refusal> {
         // A guest that acts faster than the disk takes the entries waits here.
         self.judge.journal.ready().await;
         let key = format!("{}.{}", self.call, self.next.fetch_add(1, Ordering::Relaxed));

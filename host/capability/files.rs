@@ -7,8 +7,8 @@
 //!
 //! Look-ups, and reads of up to [`INLINE_BYTES_MAX`], are done on the runtime's own thread: they
 //! take microseconds, less than handing them over. Everything that may wait for a disk (writing,
-//! listing, removing, large reads) goes to the pool of blocking threads. A call that is cancelled
-//! meanwhile is journalled as abandoned: its work goes on to its end, which is bounded.
+//! listing, removing, large reads) goes to the pool of blocking threads. Where a call is cancelled
+//! meanwhile, its work goes on to its end, which is bounded, and is journalled then.
 
 mod acts;
 mod failure;
@@ -192,10 +192,11 @@ async fn act_through<T: Send + 'static>(
     door: &Door,
     act: Act,
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-    detail: impl FnOnce(&T) -> Value,
+    detail: impl FnOnce(&T) -> Value + Send + 'static,
 ) -> Answer<T> {
     match door.enter(act).await {
-        Ok(pass) => Ok(close(pass, tokio::task::spawn_blocking(work).await?, detail)),
+        // The outcome is written by who does it: also where nobody waits for it any more.
+        Ok(pass) => Ok(tokio::task::spawn_blocking(move || close(pass, work(), detail)).await?),
         Err(refusal) => Ok(Err(Error::Refused(refusal.into()))),
     }
 }

@@ -3,6 +3,8 @@
 //! They are scoped and nothing more: what a component does inside of one is not judged act by act
 //! and leaves no trace in the journal. Built-in plugins use [`super::files`] instead.
 
+use std::fs::File;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
@@ -12,10 +14,18 @@ use super::grant::GrantError;
 use crate::config::FilesGrant;
 
 /// The folders that an instance finds open. A guest sees each under its real absolute path.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Preopens {
-    /// Real path, and whether it may be written.
-    folders: Vec<(String, bool)>,
+    folders: Vec<Folder>,
+}
+
+#[derive(Debug)]
+struct Folder {
+    /// The real path when it was granted.
+    path: String,
+    is_writable: bool,
+    /// Open from then on: what is put in its place later is not it.
+    held: OwnedFd,
 }
 
 impl Preopens {
@@ -24,23 +34,31 @@ impl Preopens {
     /// # Errors
     /// A path that is no folder, does not exist, or holds what is never granted, with its line.
     pub fn new(grant: &FilesGrant, project_dir: &Path) -> Result<Self, GrantError> {
-        Ok(Self { folders: preopen_folders(grant, project_dir)? })
+        let mut folders = Vec::new();
+        for (path, is_writable) in preopen_folders(grant, project_dir)? {
+            let held = File::open(&path).map_err(|error| {
+                let key = if is_writable { "write" } else { "read" };
+                GrantError::new("preopens", key, &path, error.to_string())
+            })?;
+            folders.push(Folder { path, is_writable, held: held.into() });
+        }
+        Ok(Self { folders })
     }
 
     /// Open the folders for one instance.
     ///
     /// # Errors
-    /// A folder that is gone since the grant was checked.
+    /// The system cannot open them.
     pub fn open(&self, wasi: &mut WasiCtxBuilder) -> wasmtime::Result<()> {
-        for (path, is_writable) in &self.folders {
+        for Folder { path, is_writable, held } in &self.folders {
             let permissions = if *is_writable { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
-            wasi.preopened_dir(path, path, permissions)?;
+            wasi.preopened_dir(format!("/proc/self/fd/{}", held.as_raw_fd()), path, permissions)?;
         }
         Ok(())
     }
 
     /// The folders with whether each may be written, to be shown to a person.
     pub fn folders(&self) -> impl Iterator<Item = (&str, bool)> {
-        self.folders.iter().map(|(path, is_writable)| (path.as_str(), *is_writable))
+        self.folders.iter().map(|folder| (folder.path.as_str(), folder.is_writable))
     }
 }

@@ -22,7 +22,7 @@ use super::state::CallState;
 use crate::confine::{self, Exit, Running, Spec, StartError, Watch, environment};
 use crate::gate::Act;
 
-pub use grant::ProcessState;
+pub use grant::{ProcessState, Surroundings};
 
 /// Programs of one plugin at once: each is some processes and pipes of the machine.
 pub const CHILDREN_MAX: usize = 16;

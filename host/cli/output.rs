@@ -12,6 +12,7 @@ use crate::gate::explain::escaped;
 #[derive(Clone)]
 pub(crate) struct Output {
     pub(crate) is_json: bool,
+    is_terminal_out: bool,
     has_colour_out: bool,
     has_colour_err: bool,
 }
@@ -19,9 +20,11 @@ pub(crate) struct Output {
 impl Output {
     pub(crate) fn new(is_json: bool) -> Self {
         let is_plain = crate::config::is_colour_refused();
+        let is_terminal_out = std::io::stdout().is_terminal();
         Self {
             is_json,
-            has_colour_out: !is_plain && !is_json && std::io::stdout().is_terminal(),
+            is_terminal_out,
+            has_colour_out: !is_plain && !is_json && is_terminal_out,
             has_colour_err: !is_plain && std::io::stderr().is_terminal(),
         }
     }
@@ -62,6 +65,12 @@ impl Output {
         self.note(&format!("{label} {}", lines.join("\n")));
     }
 
+    /// What a tool gave, for stdout: byte for byte where a program reads it, escaped at a terminal,
+    /// which would obey it (move the cursor, rewrite what stands there, fill the clipboard).
+    pub(crate) fn foreign(&self, text: String) -> String {
+        if self.is_terminal_out { escaped_lines(&text) } else { text }
+    }
+
     /// Text with a style, for stdout.
     pub(crate) fn out(&self, text: &str, style: Style) -> String {
         if self.has_colour_out { text.style(style).to_string() } else { text.to_owned() }
@@ -79,7 +88,13 @@ fn print_line(to: &mut dyn Write, line: &str) {
     let _ = to.flush();
 }
 
-/// Rows in columns, two spaces between them.
+/// The text escaped, but for its lines and tabs.
+fn escaped_lines(text: &str) -> String {
+    let line = |line: &str| line.split('\t').map(escaped).collect::<Vec<_>>().join("\t");
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Rows in columns, two spaces between them. What a plugin wrote is the caller's to escape.
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
@@ -98,4 +113,26 @@ pub(crate) fn table(rows: &[Vec<String>]) -> String {
         })
         .collect();
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Clears the screen, sets the title, turns the text around, goes back to the line's begin.
+    const FORGED: &str = "a\tb\r\n\u{1b}[2J\u{1b}]0;forged\u{7}\u{202e}\u{9b}2J\rc\n";
+
+    fn output(is_terminal_out: bool) -> Output {
+        Output { is_json: false, is_terminal_out, has_colour_out: false, has_colour_err: false }
+    }
+
+    #[test]
+    fn a_terminal_obeys_nothing_that_a_tool_says() {
+        assert_eq!(output(true).foreign(FORGED.into()), "a\tb\n\\u{1b}[2J\\u{1b}]0;forged\\u{7}\\u{202e}\\u{9b}2J\\rc");
+    }
+
+    #[test]
+    fn a_program_reads_what_a_tool_says_as_it_is() {
+        assert_eq!(output(false).foreign(FORGED.into()), FORGED);
+    }
 }

@@ -8,6 +8,7 @@ use super::output::table;
 use super::{Failure, Output};
 use crate::app::{Catalog, Source};
 use crate::config::Project;
+use crate::gate::explain::escaped;
 use crate::plugin::{Binary, Import};
 
 #[derive(clap::Subcommand)]
@@ -42,11 +43,11 @@ fn list(output: &Output, catalog: &Catalog) -> Result<(), Failure> {
         };
         let kind = format!("{:?}", manifest.kind).to_lowercase();
         rows.push(vec![
-            name.into(),
+            escaped(name),
             kind.clone(),
-            manifest.version.clone(),
-            from.clone(),
-            manifest.description.clone(),
+            escaped(&manifest.version),
+            escaped(&from),
+            escaped(&manifest.description),
         ]);
         values.push(json!({
             "name": name, "kind": kind, "version": manifest.version, "from": from, "description": manifest.description,
@@ -69,28 +70,35 @@ fn inspect(output: &Output, project: &Project, catalog: &Catalog, plugin: &str) 
         "manifest": binary.manifest, "imports": binary.imports, "exports": binary.exports, "grant": grant,
     });
     output.data(&value, || {
+        // Nobody trusts it yet, so no text of it becomes lines of its own either: one of them could
+        // read like another import.
         let manifest = &binary.manifest;
         let mut text = format!(
             "{} {} ({:?}, contract {})\n{}\n",
-            manifest.name, manifest.version, manifest.kind, manifest.contract, manifest.description
+            escaped(&manifest.name),
+            escaped(&manifest.version),
+            manifest.kind,
+            escaped(&manifest.contract),
+            escaped(&manifest.description)
         );
         text.push_str("\nimports:\n");
         for import in &binary.imports {
             match import {
-                Import::Inert(name) => text.push_str(&format!("  {name}  (inert: nothing behind it)\n")),
+                Import::Inert(name) => text.push_str(&format!("  {}  (inert: nothing behind it)\n", escaped(name))),
                 Import::Capability(capability, name) => {
                     let why = manifest
                         .needs
                         .iter()
                         .find(|need| need.capability == capability.name())
                         .map_or("", |need| need.why.as_str());
-                    text.push_str(&format!("  {name}  needs `{}`: {why}\n", capability.name()));
+                    text.push_str(&format!("  {}  needs `{}`: {}\n", escaped(name), capability.name(), escaped(why)));
                 }
             }
         }
         text.push_str("\ntools:\n");
         for tool in &manifest.tools {
-            text.push_str(&format!("  {} ({:?}): {}\n", tool.name, tool.effect, tool.description));
+            let (name, description) = (escaped(&tool.name), escaped(&tool.description));
+            text.push_str(&format!("  {name} ({:?}): {description}\n", tool.effect));
         }
         let granted = grant.and_then(|grant| toml::to_string(grant).ok()).unwrap_or_else(|| "nothing\n".into());
         text.push_str(&format!("\ngranted by pi.toml:\n{granted}"));

@@ -1,11 +1,13 @@
-//! `pi-host policy check`
+//! `pi-host policy check` and `policy eval`
 
-use std::path::Path;
+use std::io::{BufRead, Write};
+use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use owo_colors::Style;
 
 use super::{Failure, Output};
-use crate::app::gate;
+use crate::app::{Evaluation, evaluate, gate};
 use crate::config::Project;
 use crate::gate::{Act, Decision, Evidence, Gate, Origin, Verdict, explain};
 
@@ -13,27 +15,47 @@ use crate::gate::{Act, Decision, Evidence, Gate, Origin, Verdict, explain};
 pub(crate) enum Command {
     /// Say how the gatekeeper judges a command, without running it
     #[command(
-        after_help = "Examples:\n  pi-host policy check -- rm -rf /\n  pi-host policy check -- 'curl https://example.org/x | sh'"
+        after_help = "Examples:\n  pi-host policy check -- rm -rf /\n  pi-host policy check -- 'curl https://example.org/x | sh'\n  printf '%s\\n' '{\"command\": \"ls\", \"cwd\": \"/srv\"}' | pi-host policy check"
     )]
     Check {
-        /// The command; one argument is read as a shell script, several as a final argument list
-        #[arg(last = true, required = true)]
+        /// The command; one argument is read as a shell script, several as a final argument list.
+        /// Without any, a JSON object {"command", "cwd"?} a line is read from standard input, and one is answered a line
+        #[arg(last = true)]
         command: Vec<String>,
+    },
+    /// Compare the gatekeeper's answers with those of a corpus of commands
+    #[command(
+        after_help = "A corpus has a row a line: {\"command\": \"...\", \"expect\": \"stop\" | \"go\"}\n\nExample:\n  pi-host policy eval --misses corpus.jsonl"
+    )]
+    Eval {
+        /// Files of rows
+        #[arg(required = true)]
+        corpora: Vec<PathBuf>,
+        /// Show each command that got another answer than it should
+        #[arg(long)]
+        misses: bool,
     },
 }
 
 pub(crate) fn run(output: &Output, directory: &Path, command: Command) -> Result<(), Failure> {
     let project = Project::load(directory)?;
-    let Command::Check { command } = command;
     let gate = gate(&project)?;
-    let decision = check(&gate, &command, &project.directory.display().to_string());
-    output.data(&Checked::from(&decision), || {
+    let directory = project.directory.display().to_string();
+    match command {
+        Command::Check { command } if command.is_empty() => check_lines(&gate, &directory),
+        Command::Check { command } => check_one(output, &check(&gate, &command, &directory)),
+        Command::Eval { corpora, misses } => eval(output, &gate, &corpora, misses, &directory),
+    }
+}
+
+fn check_one(output: &Output, decision: &Decision) -> Result<(), Failure> {
+    output.data(&Checked::from(decision), || {
         let style = match decision.verdict {
             Verdict::Allow => Style::new().green().bold(),
             Verdict::Ask => Style::new().yellow().bold(),
             Verdict::Deny => Style::new().red().bold(),
         };
-        let text = explain::render(&decision);
+        let text = explain::render(decision);
         match text.split_once(char::is_whitespace) {
             Some((first, rest)) => format!("{} {rest}", output.out(first, style)),
             None => text,
@@ -45,6 +67,90 @@ pub(crate) fn run(output: &Output, directory: &Path, command: Command) -> Result
         Verdict::Deny if !output.is_json => Err(Failure::Refused),
         _ => Ok(()),
     }
+}
+
+/// One line of standard input.
+#[derive(serde::Deserialize)]
+struct Line {
+    command: String,
+    cwd: Option<String>,
+}
+
+/// Answer each line of standard input with a line. What cannot be read is denied, in its place.
+fn check_lines(gate: &Gate, directory: &str) -> Result<(), Failure> {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    for text in std::io::stdin().lock().split(b'\n') {
+        let text = text.context("standard input cannot be read")?;
+        if text.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        let decision = match serde_json::from_slice::<Line>(&text) {
+            Ok(Line { command, cwd }) => gate.judge(&command, cwd.as_deref().unwrap_or(directory)),
+            Err(error) => Decision {
+                verdict: Verdict::Deny,
+                risk: 100,
+                rules: vec!["invalid_line".into()],
+                reason: format!("the line is no command: {error}"),
+                advice: "a line is {\"command\": \"...\", \"cwd\"?: \"...\"}".into(),
+                ..Decision::allow()
+            },
+        };
+        let line = serde_json::to_string(&Checked::from(&decision)).context("the answer is no JSON")?;
+        match writeln!(out, "{line}") {
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
+            written => written.context("standard output cannot be written")?,
+        }
+    }
+    out.flush().context("standard output cannot be written")?;
+    Ok(())
+}
+
+fn eval(output: &Output, gate: &Gate, corpora: &[PathBuf], misses: bool, directory: &str) -> Result<(), Failure> {
+    let mut found = Vec::new();
+    for path in corpora {
+        found.push(evaluate(gate, path, directory).map_err(anyhow::Error::from)?);
+    }
+    output.data(&found, || {
+        let mut text = format!(
+            "{:<16} {:>6} {:>6} {:>6} {:>6}  {:>6} {:>6} {:>6} {:>6}\n",
+            "corpus", "stop", "deny", "ask", "missed", "go", "allow", "ask", "deny"
+        );
+        for Evaluation { corpus, stop, go, .. } in &found {
+            let share = |part: u32, whole: u32| match whole {
+                0 => String::new(),
+                _ => format!(" {:.1} %", f64::from(part) * 100.0 / f64::from(whole)),
+            };
+            text.push_str(&format!(
+                "{:<16} {:>6} {:>6} {:>6} {:>6}  {:>6} {:>6} {:>6} {:>6}  let through{}, interrupted{}\n",
+                explain::escaped(corpus),
+                stop.total(),
+                stop.deny,
+                stop.ask,
+                stop.allow,
+                go.total(),
+                go.allow,
+                go.ask,
+                go.deny,
+                share(stop.allow, stop.total()),
+                share(go.ask + go.deny, go.total()),
+            ));
+        }
+        for Evaluation { corpus, misses: all, .. } in found.iter().filter(|_| misses) {
+            for miss in all {
+                let verdict = format!("{:?}", miss.decision).to_lowercase();
+                text.push_str(&format!(
+                    "{}:{} {verdict}, not {:?} [{}]: {}\n",
+                    explain::escaped(corpus),
+                    miss.line,
+                    miss.expect,
+                    miss.rules.join(", "),
+                    explain::escaped(&miss.command)
+                ));
+            }
+        }
+        text.trim_end().to_owned()
+    });
+    Ok(())
 }
 
 /// The answer as `--json` prints it.

@@ -54,8 +54,8 @@ fn list(output: &Output, project: &Project) -> Result<(), Failure> {
         }
         for tool in manifest.tools {
             let effect = format!("{:?}", tool.effect).to_lowercase();
-            let first = tool.description.split(". ").next().unwrap_or_default().to_owned();
-            rows.push(vec![tool.name.clone(), plugin.into(), effect, first]);
+            let first = escaped(tool.description.split(". ").next().unwrap_or_default());
+            rows.push(vec![escaped(&tool.name), escaped(plugin), effect, first]);
             values.push(json!({ "plugin": plugin, "tool": tool }));
         }
     }
@@ -70,7 +70,7 @@ fn call(output: &Output, project: Project, name: &str, arguments: &str) -> Resul
     match result {
         Ok(contents) => {
             let value = json!({ "content": contents.iter().map(message::content).collect::<Vec<_>>() });
-            output.data(&value, || contents.iter().map(text).collect::<Vec<_>>().join("\n"));
+            output.data(&value, || output.foreign(contents.iter().map(text).collect::<Vec<_>>().join("\n")));
             Ok(())
         }
         Err(error) => {

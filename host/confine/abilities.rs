@@ -89,13 +89,13 @@ impl Abilities {
                 "mount namespace",
                 self.mount_namespace,
                 "everything outside of the grant is mounted read-only".into(),
-                "programs may not change modes, owners or attributes of any file, not even of granted ones; needs Linux 5.12 and the same as the PID namespace",
+                "programs may not change modes, owners, times or attributes of any file, not even of granted ones (seccomp refuses it; without seccomp they may, of every file of this user); needs Linux 5.12 and the same as the PID namespace",
             ),
             line(
                 "memory cgroup",
                 self.memory_cgroup.is_some(),
                 cgroup(self.memory_cgroup),
-                "memory is limited for each process by the kernel, for all together only by looking 20 times a second; run as root, or in a delegated cgroup (`systemd-run --user -p Delegate=yes`)",
+                "memory is limited for each process by the kernel, for all together only by looking 20 times a second; needs cgroup v1 and root, or cgroup v2 and a delegated cgroup whose processes are in `pi-host` below it (`systemd-run --user -p Delegate=yes -p DelegateSubgroup=pi-host`, systemd 254)",
             ),
             line(
                 "process cgroup",

@@ -3,8 +3,8 @@
 //! The host sends one message with two descriptors: the job in a memory file, and what shall be
 //! the program's standard input. So nothing of a job is on a command line, where any user could
 //! read it, and no descriptor is ever inheritable in the host, where another start could catch it.
-//! Afterwards each byte from the host is a signal to send, and its silence, the end of the socket,
-//! means that the host is gone. The helper answers with lines of JSON.
+//! Afterwards each byte from the host is a signal to send, and the end of what it says is the kill:
+//! it always gets through, and it comes as well when the host is gone. The helper answers with lines of JSON.
 
 use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut, Read, Seek, Write};

@@ -1,8 +1,9 @@
 //! The environment of a confined program: a clean one, and what may be added to it.
 //!
 //! Variables are code for many programs: a loader's preload list, a shell's start file, an
-//! interpreter's module path, a pager to run. A caller who may choose those chooses what runs,
-//! whatever the policy made of the arguments. They are refused rather than dropped, so that nobody wonders.
+//! interpreter's module path, a pager to run, a configuration that names a command, the certificates by which
+//! a download is believed. A caller who may choose those chooses what runs, whatever the policy made of
+//! the arguments. They are refused rather than dropped, so that nobody wonders.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
@@ -20,7 +21,7 @@ pub const BYTES_MAX: usize = 128 << 10;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EnvironmentError {
-    #[error("`{0}` may not be set: it changes which code a program runs")]
+    #[error("`{0}` may not be set: it changes which code a program runs, or whom it trusts")]
     Refused(String),
     #[error("not a variable's name: `{0}`")]
     Name(String),
@@ -34,10 +35,12 @@ pub enum EnvironmentError {
 
 /// Refused with everything that begins so.
 const REFUSED_PREFIXES: &[&str] = &[
-    "LD_", "DYLD_", "BASH_", "PYTHON", "PERL", "RUBY", "GEM_", "BUNDLE_", "NODE_", "NPM_", "npm_", "LUA_", "PHP",
-    "JAVA_", "_JAVA_", "JDK_", "GIT_", "MALLOC_", "GLIBC_", "GCONV_", "SUDO_", "SYSTEMD_", "CARGO_", "RUSTC", "R_",
-    "DOTNET_", "CORECLR_", "PI_",
+    "LD_", "DYLD_", "BASH_", "PYTHON", "PIP_", "PERL", "RUBY", "GEM_", "BUNDLE_", "NODE_", "LUA_", "PHP", "JAVA_",
+    "_JAVA_", "JDK_", "GIT_", "MALLOC_", "GLIBC_", "GCONV_", "SUDO_", "SYSTEMD_", "CARGO_", "RUSTC", "RUSTDOC", "R_",
+    "DOTNET_", "CORECLR_", "CCACHE_", "CMAKE_", "ERL_", "PI_",
 ];
+/// The same, however it is written: these programs do not look at the case of such names.
+const REFUSED_PREFIXES_ANY_CASE: &[&str] = &["npm_", "yarn_"];
 /// Within a refused prefix, and only data.
 const ALLOWED: &[&str] = &[
     "GIT_AUTHOR_NAME",
@@ -83,10 +86,18 @@ const REFUSED: &[&str] = &[
     "CVS_RSH",
     "SVN_SSH",
     "TAR_OPTIONS",
+    "ZIPOPT",
     "MAKEFLAGS",
     "MFLAGS",
     "GNUMAKEFLAGS",
     "MAKEFILES",
+    "CC",
+    "CXX",
+    "CPP",
+    "LD",
+    "AR",
+    "GCC_EXEC_PREFIX",
+    "COMPILER_PATH",
     "CLASSPATH",
     "MAVEN_OPTS",
     "GRADLE_OPTS",
@@ -113,6 +124,10 @@ const REFUSED: &[&str] = &[
     "OPENSSL_MODULES",
     "OPENSSL_ENGINES",
     "SSLKEYLOGFILE",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "CURL_CA_BUNDLE",
+    "REQUESTS_CA_BUNDLE",
     "CURL_HOME",
     "WGETRC",
     "PSQLRC",
@@ -125,6 +140,9 @@ const REFUSED: &[&str] = &[
     "SSH_AUTH_SOCK",
     "DBUS_SESSION_BUS_ADDRESS",
     "DOCKER_HOST",
+    "DOCKER_CONFIG",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
     "KUBECONFIG",
 ];
 
@@ -178,7 +196,13 @@ fn is_executable(file: &Path) -> bool {
 
 fn changes_code(name: &str) -> bool {
     !ALLOWED.contains(&name)
-        && (REFUSED.contains(&name) || REFUSED_PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
+        && (REFUSED.contains(&name)
+            || REFUSED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+            || REFUSED_PREFIXES_ANY_CASE.iter().any(|prefix| begins_in_any_case(name, prefix)))
+}
+
+fn begins_in_any_case(name: &str, prefix: &str) -> bool {
+    name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
 fn is_name(name: &str) -> bool {
@@ -221,6 +245,26 @@ mod tests {
             "PAGER",
             "GCONV_PATH",
             "PI_SERVICE_RUN",
+            "CC",
+            "GCC_EXEC_PREFIX",
+            "CMAKE_CXX_COMPILER_LAUNCHER",
+            "CCACHE_PREFIX",
+            "ZIPOPT",
+            "PIP_INDEX_URL",
+            "ERL_AFLAGS",
+            "ERL_FLAGS",
+            "RUSTC_WRAPPER",
+            "RUSTFLAGS",
+            "RUSTDOCFLAGS",
+            "CARGO_BUILD_RUSTC_WRAPPER",
+            "GOFLAGS",
+            "NPM_CONFIG_SCRIPT_SHELL",
+            "npm_config_script_shell",
+            "Npm_Config_Node_Options",
+            "AWS_CONFIG_FILE",
+            "DOCKER_CONFIG",
+            "KUBECONFIG",
+            "SSL_CERT_FILE",
         ] {
             assert_eq!(one(name, "x"), Err(EnvironmentError::Refused(name.into())), "{name}");
         }
@@ -228,7 +272,8 @@ mod tests {
 
     #[test]
     fn allows_plain_data() {
-        for name in ["FOO", "PGUSER", "LC_ALL", "LANG", "TZ", "GIT_AUTHOR_NAME", "http_proxy", "_"] {
+        for name in ["FOO", "PGUSER", "LC_ALL", "LANG", "TZ", "GIT_AUTHOR_NAME", "http_proxy", "AWS_REGION", "np", "_"]
+        {
             assert_eq!(one(name, "x"), Ok(()), "{name}");
         }
     }

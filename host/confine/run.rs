@@ -10,8 +10,10 @@ use std::pin::pin;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rustix::net::{Shutdown, shutdown};
 use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::io::AsyncReadExt;
+use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::process::Child;
@@ -46,7 +48,7 @@ pub struct Output {
 /// A running program. Dropping it kills the program and all its descendants.
 pub struct Running {
     shared: Arc<Shared>,
-    /// Closing the helper's socket is the kill as well: so it works when the host dies.
+    /// Its end is the kill, see [`kill`]: so that works when the host dies as well.
     signals: Arc<OwnedWriteHalf>,
     task: JoinHandle<()>,
 }
@@ -162,7 +164,12 @@ impl Running {
         let byte = u8::try_from(number).ok().filter(|byte| (1..=31).contains(byte)).ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidInput, format!("not a signal from 1 to 31: {number}"))
         })?;
-        // A helper that is gone has nothing left to signal.
+        if byte == KILL {
+            kill(&self.signals);
+            return Ok(());
+        }
+        // A helper that is gone has nothing left to signal. One whose socket is full has hundreds before it that it
+        // has not come to: a guest that floods it loses signals, and makes nobody wait.
         let _ = self.signals.try_write(&[byte]);
         Ok(())
     }
@@ -205,7 +212,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.signals.try_write(&[KILL]);
+        kill(&self.signals);
         self.task.abort();
     }
 }
@@ -295,7 +302,7 @@ impl Pump {
 
     /// Kill all. Returns by when they have to be gone.
     fn kill(&self) -> Instant {
-        let _ = self.signals.try_write(&[KILL]);
+        kill(&self.signals);
         Instant::from_std(clock::monotonic()) + GONE_WITHIN
     }
 
@@ -322,6 +329,14 @@ impl Pump {
             }
         }
     }
+}
+
+/// Kill the program and all its descendants, by the end of what the host says. A byte would be lost where a
+/// guest has filled the socket with signals; the end needs no room, and the helper sees it before those.
+fn kill(signals: &OwnedWriteHalf) {
+    let socket: &UnixStream = signals.as_ref();
+    // An error means that the helper is gone, and all others with it.
+    let _ = shutdown(socket, Shutdown::Write);
 }
 
 /// A full pipe takes nothing, and is no error.

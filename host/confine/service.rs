@@ -1,8 +1,9 @@
 //! Services: programs that must outlive the host, and of which there is never more than one.
 //!
 //! The helper that becomes the service writes its own pid and start time into `<name>.pid` under
-//! the lock `<name>.lock`, before it executes the program (which keeps both). So there is no moment
-//! at which a service runs and is not on record: a host killed at any point finds it again, by
+//! the lock `<name>.lock`, and then executes the program. That keeps pid and start time, and lets go of the
+//! lock, which is closed on exec: from then on it is the record that says that the service runs. So there is no
+//! moment at which one runs and is not on record: a host killed at any point finds it again, by
 //! [`recorded`]. A service is the operator's own program: it is not confined, only separated from the
 //! host (own session, clean environment, no descriptors, files for its output) and limited.
 

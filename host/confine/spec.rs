@@ -15,7 +15,8 @@ pub struct Spec {
     pub argv: Vec<String>,
     /// Added to the clean environment; each must have passed [`super::environment::check`].
     pub environment: Vec<(String, String)>,
-    /// Absolute.
+    /// Absolute and canonical, as all paths below: one that is a symbolic link when the program is started, or
+    /// lies behind one, has been swapped since, and nothing is started.
     pub directory: PathBuf,
     /// Folders and files that it may read and execute, beside the system's own.
     pub read: Vec<PathBuf>,

@@ -4,9 +4,12 @@ use serde::Serialize;
 use wasmparser::{Chunk, Encoding, Parser, Payload};
 
 use super::{Manifest, ManifestError, SECTION};
+use crate::gate::explain::escaped;
 
 /// A component larger than this is not read.
 const COMPONENT_BYTES_MAX: usize = 256 << 20;
+/// Of a name inside it, in an error: the longest are as long as the component.
+const QUOTED_CHARS_MAX: usize = 256;
 
 /// What can be granted. Each belongs to one interface, or to one family of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -62,7 +65,9 @@ pub enum BinaryError {
     NotComponent(String),
     #[error("the component is larger than {} MiB", COMPONENT_BYTES_MAX >> 20)]
     TooLarge,
-    #[error("the component has no manifest\nhint: pack it with its plugin.json (custom section `{SECTION}`)")]
+    #[error(
+        "the component has no manifest\nhint: add its plugin.json as the custom section `{SECTION}`, in a build script by `pi_host::plugin::pack`: docs/plugins.md shows one"
+    )]
     NoManifest,
     #[error(transparent)]
     Manifest(#[from] ManifestError),
@@ -151,7 +156,7 @@ impl Binary {
         for need in needs {
             let is_known = INTERFACES.iter().any(|(_, c)| c.is_some_and(|c| c.name() == need.capability));
             if !is_known && need.capability != "preopens" {
-                return Err(BinaryError::UnknownNeed(need.capability.clone()));
+                return Err(BinaryError::UnknownNeed(quoted(&need.capability)));
             }
         }
         for (capability, import) in self.capabilities() {
@@ -171,7 +176,7 @@ struct Surface<'a> {
 }
 
 fn surface(bytes: &[u8]) -> Result<Surface<'_>, BinaryError> {
-    let broken = |error: wasmparser::BinaryReaderError| BinaryError::NotComponent(error.to_string());
+    let broken = |error: wasmparser::BinaryReaderError| BinaryError::NotComponent(escaped(&error.to_string()));
     let mut found = Surface { imports: Vec::new(), exports: Vec::new(), section: None };
     let mut parser = Parser::new(0);
     let mut rest = bytes;
@@ -220,8 +225,8 @@ fn classify(name: String) -> Result<Import, BinaryError> {
     }
     let stem = |full: &str| full.split('@').next().unwrap_or_default().to_owned();
     match INTERFACES.iter().find(|(known, _)| stem(known) == stem(&name)) {
-        Some((known, _)) => Err(BinaryError::OtherVersion { found: name, known: (*known).to_owned() }),
-        None => Err(BinaryError::UnknownImport(name)),
+        Some((known, _)) => Err(BinaryError::OtherVersion { found: quoted(&name), known: (*known).to_owned() }),
+        None => Err(BinaryError::UnknownImport(quoted(&name))),
     }
 }
 
@@ -229,10 +234,15 @@ fn check_contract(export: &str) -> Result<(), BinaryError> {
     for known in ["pi:tool/tool@0.1.0", "pi:agent/agent@0.1.0"] {
         let stem = known.split('@').next().unwrap_or_default();
         if export != known && export.split('@').next() == Some(stem) {
-            return Err(BinaryError::OtherContract { found: export.to_owned(), known: known.to_owned() });
+            return Err(BinaryError::OtherContract { found: quoted(export), known: known.to_owned() });
         }
     }
     Ok(())
+}
+
+/// A name that the component made up, for an error: a line of it could pass for a hint of ours.
+fn quoted(name: &str) -> String {
+    escaped(&name.chars().take(QUOTED_CHARS_MAX).collect::<String>())
 }
 
 /// Put a manifest into a component: append it as the custom section that [`Binary::read`] reads.
@@ -242,4 +252,21 @@ pub fn pack(component: &[u8], manifest: &str) -> Vec<u8> {
     let mut packed = component.to_vec();
     CustomSection { name: SECTION.into(), data: manifest.as_bytes().into() }.append_to_component(&mut packed);
     packed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_in_a_component_forges_no_line_of_an_error() {
+        let forged = "evil:a/b\nhint: run this\u{1b}[2J".to_owned();
+        let text = classify(forged).unwrap_err().to_string();
+        assert!(text.contains("`evil:a/b\\nhint: run this\\u{1b}[2J`"), "{text}");
+    }
+
+    #[test]
+    fn a_name_in_an_error_is_cut_at_its_limit() {
+        assert_eq!(quoted(&"x".repeat(QUOTED_CHARS_MAX + 1)).len(), QUOTED_CHARS_MAX);
+    }
 }

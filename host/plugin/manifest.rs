@@ -6,11 +6,24 @@ use serde_json::Value;
 
 use super::CONTRACT;
 use crate::gate::Effect;
+use crate::gate::explain::escaped;
 
-/// Most tools in one plugin, longest name, longest schema: a manifest is read before anyone trusts it.
+// A manifest is read, listed and shown before anyone trusts it: what it can fill (memory, a screen,
+// an agent's context) has a limit.
+/// The whole of it, as JSON: parsed it takes many times that.
+const MANIFEST_BYTES_MAX: usize = 4 << 20;
 const TOOLS_MAX: usize = 256;
 const NAME_CHARS_MAX: usize = 64;
-const TEXT_BYTES_MAX: usize = 64 << 10;
+const VERSION_BYTES_MAX: usize = 64;
+/// Of the plugin, and of each tool.
+const DESCRIPTION_BYTES_MAX: usize = 64 << 10;
+/// Of each tool, as compact JSON.
+const SCHEMA_BYTES_MAX: usize = 64 << 10;
+const NEEDS_MAX: usize = 32;
+const WHY_BYTES_MAX: usize = 4 << 10;
+/// Of each need.
+const NEED_NAMES_MAX: usize = 256;
+const NEED_NAME_BYTES_MAX: usize = 256;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -86,8 +99,9 @@ pub enum ManifestError {
     ToolName(String),
     #[error("two tools have one name: `{0}`")]
     ToolTwice(String),
-    #[error("the manifest is too large: {0}")]
-    TooLarge(&'static str),
+    /// `has` is counted in what the limit says.
+    #[error("the manifest is too large: {what} may have {limit}, and has: {has}")]
+    TooLarge { what: String, limit: String, has: usize },
 }
 
 impl Manifest {
@@ -96,30 +110,38 @@ impl Manifest {
     /// # Errors
     /// What is wrong with it, and what to do.
     pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
+        within("it", bytes.len(), MANIFEST_BYTES_MAX, "bytes")?;
+        // The parser quotes what it stumbles over.
+        let form = |error: serde_json::Error| ManifestError::Form(escaped(&error.to_string()));
         // A future form may have other keys: its number is looked at first.
-        let value: Value = serde_json::from_slice(bytes).map_err(|e| ManifestError::Form(e.to_string()))?;
+        let value: Value = serde_json::from_slice(bytes).map_err(form)?;
         match value.get("manifest").and_then(Value::as_u64) {
             Some(1) => {}
             Some(other) => return Err(ManifestError::Version(u32::try_from(other).unwrap_or(u32::MAX))),
             None => return Err(ManifestError::Form("the key `manifest` is missing".into())),
         }
-        let manifest: Self = serde_json::from_value(value).map_err(|e| ManifestError::Form(e.to_string()))?;
+        let manifest: Self = serde_json::from_value(value).map_err(form)?;
         manifest.check()?;
         Ok(manifest)
     }
 
     fn check(&self) -> Result<(), ManifestError> {
         if self.contract != CONTRACT {
-            return Err(ManifestError::Contract(self.contract.clone()));
+            return Err(ManifestError::Contract(cut(&self.contract)));
         }
         if !is_name(&self.name, true) {
             return Err(ManifestError::Name(cut(&self.name)));
         }
-        if self.tools.len() > TOOLS_MAX {
-            return Err(ManifestError::TooLarge("more than 256 tools"));
-        }
-        if self.description.len() > TEXT_BYTES_MAX {
-            return Err(ManifestError::TooLarge("a description of more than 64 KiB"));
+        within("its `version`", self.version.len(), VERSION_BYTES_MAX, "bytes")?;
+        within("its `description`", self.description.len(), DESCRIPTION_BYTES_MAX, "bytes")?;
+        within("it", self.needs.len(), NEEDS_MAX, "`needs`")?;
+        within("it", self.tools.len(), TOOLS_MAX, "`tools`")?;
+        for need in &self.needs {
+            let of = |what: &str| format!("the {what} of the need `{}`", cut(&need.capability));
+            within(&of("`why`"), need.why.len(), WHY_BYTES_MAX, "bytes")?;
+            within(&of("`names`"), need.names.len(), NEED_NAMES_MAX, "entries")?;
+            let longest = need.names.iter().map(String::len).max().unwrap_or(0);
+            within(&of("longest of the `names`"), longest, NEED_NAME_BYTES_MAX, "bytes")?;
         }
         for (index, tool) in self.tools.iter().enumerate() {
             if !is_name(&tool.name, false) {
@@ -128,9 +150,9 @@ impl Manifest {
             if self.tools.iter().take(index).any(|earlier| earlier.name == tool.name) {
                 return Err(ManifestError::ToolTwice(tool.name.clone()));
             }
-            if tool.description.len() > TEXT_BYTES_MAX {
-                return Err(ManifestError::TooLarge("a tool's description of more than 64 KiB"));
-            }
+            let of = |what: &str| format!("the {what} of the tool `{}`", tool.name);
+            within(&of("`description`"), tool.description.len(), DESCRIPTION_BYTES_MAX, "bytes")?;
+            within(&of("`input_schema`"), tool.input_schema.to_string().len(), SCHEMA_BYTES_MAX, "bytes")?;
         }
         Ok(())
     }
@@ -143,8 +165,16 @@ fn is_name(name: &str, may_have_hyphen: bool) -> bool {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || (may_have_hyphen && b == b'-'))
 }
 
+fn within(what: &str, has: usize, most: usize, unit: &str) -> Result<(), ManifestError> {
+    if has <= most {
+        return Ok(());
+    }
+    Err(ManifestError::TooLarge { what: what.to_owned(), limit: format!("{most} {unit}"), has })
+}
+
+/// The begin of a text that is no name, for an error: a line of it could pass for a hint of ours.
 fn cut(text: &str) -> String {
-    text.chars().take(NAME_CHARS_MAX).collect()
+    escaped(&text.chars().take(NAME_CHARS_MAX).collect::<String>())
 }
 
 #[cfg(test)]
@@ -183,6 +213,83 @@ mod tests {
     #[test]
     fn refuses_a_tool_name_that_models_cannot_call() {
         assert!(matches!(with(|v| v["tools"][0]["name"] = "a.b".into()), Err(ManifestError::ToolName(_))));
+    }
+
+    fn too_large(change: impl FnOnce(&mut Value)) -> String {
+        match with(change) {
+            Err(error @ ManifestError::TooLarge { .. }) => error.to_string(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn needs(why: &str, names: Vec<String>) -> Value {
+        serde_json::json!([{ "capability": "files", "why": why, "names": names }])
+    }
+
+    #[test]
+    fn takes_what_is_as_large_as_it_may_be() {
+        with(|v| {
+            v["version"] = "x".repeat(VERSION_BYTES_MAX).into();
+            v["description"] = "x".repeat(DESCRIPTION_BYTES_MAX).into();
+            v["needs"] = needs(&"x".repeat(WHY_BYTES_MAX), vec!["x".repeat(NEED_NAME_BYTES_MAX); NEED_NAMES_MAX]);
+            v["tools"][0]["name"] = "x".repeat(NAME_CHARS_MAX).into();
+            v["tools"][0]["description"] = "x".repeat(DESCRIPTION_BYTES_MAX).into();
+            // The rest is `{"a":""}`.
+            v["tools"][0]["input_schema"] = serde_json::json!({ "a": "x".repeat(SCHEMA_BYTES_MAX - 8) });
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn names_what_is_too_large() {
+        let texts = [
+            too_large(|v| v["version"] = "x".repeat(65).into()),
+            too_large(|v| v["description"] = "x".repeat((64 << 10) + 1).into()),
+            too_large(|v| v["needs"] = needs(&"x".repeat((4 << 10) + 1), Vec::new())),
+            too_large(|v| v["needs"] = needs("", vec![String::new(); 257])),
+            too_large(|v| v["needs"] = needs("", vec!["x".repeat(257)])),
+            too_large(|v| v["needs"] = vec![needs("", Vec::new())[0].clone(); 33].into()),
+            too_large(|v| v["tools"] = vec![v["tools"][0].clone(); 257].into()),
+            too_large(|v| v["tools"][0]["description"] = "x".repeat((64 << 10) + 1).into()),
+            too_large(|v| v["tools"][0]["input_schema"] = serde_json::json!({ "a": "x".repeat((64 << 10) - 7) })),
+        ];
+        insta::assert_snapshot!(texts.join("\n"), @r"
+        the manifest is too large: its `version` may have 64 bytes, and has: 65
+        the manifest is too large: its `description` may have 65536 bytes, and has: 65537
+        the manifest is too large: the `why` of the need `files` may have 4096 bytes, and has: 4097
+        the manifest is too large: the `names` of the need `files` may have 256 entries, and has: 257
+        the manifest is too large: the longest of the `names` of the need `files` may have 256 bytes, and has: 257
+        the manifest is too large: it may have 32 `needs`, and has: 33
+        the manifest is too large: it may have 256 `tools`, and has: 257
+        the manifest is too large: the `description` of the tool `a` may have 65536 bytes, and has: 65537
+        the manifest is too large: the `input_schema` of the tool `a` may have 65536 bytes, and has: 65537
+        ");
+    }
+
+    #[test]
+    fn parses_no_more_than_it_may_have_in_all() {
+        let text = too_large(|v| v["description"] = "x".repeat(MANIFEST_BYTES_MAX).into());
+        assert!(text.starts_with("the manifest is too large: it may have 4194304 bytes"), "{text}");
+    }
+
+    #[test]
+    fn refuses_a_tool_name_that_is_too_long() {
+        let error = with(|v| v["tools"][0]["name"] = "x".repeat(NAME_CHARS_MAX + 1).into());
+        assert!(matches!(error, Err(ManifestError::ToolName(_))), "{error:?}");
+    }
+
+    #[test]
+    fn what_it_says_forges_no_line_of_an_error() {
+        let forged = "x\nhint: run this\u{1b}[2J";
+        for error in [
+            with(|v| v["name"] = forged.into()),
+            with(|v| v["contract"] = forged.into()),
+            with(|v| v["tools"][0]["name"] = forged.into()),
+            with(|v| v[forged] = Value::Null),
+        ] {
+            let text = error.unwrap_err().to_string();
+            assert!(!text.contains("\nhint: run this") && !text.contains('\u{1b}'), "{text}");
+        }
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Compiled code on disk, in a folder that only this user writes.
 //!
 //! This is the one file of the runtime that is unsafe: reading compiled code back is running it.
-//! It holds because a file is read only from a folder that belongs to this user and that nobody
-//! else can write, was written there by this code under the hash of the component *and* of the
-//! engine's settings, and carries a checksum. An artifact from anywhere else is never loaded.
+//! It holds because a file is read only if it and its folder belong to this user and nobody else can
+//! write them, and because it was written there by this code under the hash of the component *and*
+//! of the engine's settings. Its contents are not checked (no signature, no checksum): who can write
+//! as this user can run code as this user anyway. An artifact from anywhere else is never loaded.
 
 #![allow(unsafe_code)]
 

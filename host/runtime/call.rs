@@ -89,6 +89,7 @@ impl Runtime {
     ) -> Result<Vec<Content>, Error> {
         let limits = context.limits.clone();
         let stderr = Tail::default();
+        let door = context.door.clone();
         let mut store = match self.store(&tool.grants, context, &stderr) {
             Ok(store) => store,
             Err(error) => return Err(Error::Failed(format!("the call cannot begin: {error:#}"))),
@@ -116,7 +117,13 @@ impl Runtime {
                         limits.output_bytes_max
                     )));
                 }
-                result
+                match result {
+                    Err(Error::Refused(refusal)) if !door.has_refused_by(&refusal.rule) => Err(Error::Failed(format!(
+                        "the tool says that it was refused (`{}`: {}), and no act of it was",
+                        refusal.rule, refusal.reason
+                    ))),
+                    other => other,
+                }
             }
         }
     }
@@ -290,6 +297,8 @@ fn told(store: &Store<CallState>, is_start: bool, error: &wasmtime::Error, stder
     if is_start { CallError::Start(text) } else { CallError::Trap(text) }
 }
 
+/// The bytes of a result that the guest chose. Those of an error count as well: all of it goes into
+/// the journal and to the caller.
 fn size_of(result: &Result<Vec<Content>, Error>) -> u64 {
     let bytes: usize = match result {
         Ok(contents) => contents
@@ -306,7 +315,31 @@ fn size_of(result: &Result<Vec<Content>, Error>) -> u64 {
             | Error::Limit(text)
             | Error::Failed(text),
         ) => text.len(),
-        Err(Error::Refused(_)) => 0,
+        Err(Error::Refused(refusal)) => {
+            refusal.action.len() + refusal.rule.len() + refusal.reason.len() + refusal.advice.len()
+        }
     };
     u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capability::bindings::pi::gate::refusal::Refusal;
+    use crate::capability::bindings::pi::tool::types::Blob;
+
+    #[test]
+    fn counts_every_byte_that_a_guest_chose() {
+        let refusal = Refusal {
+            action: "x".repeat(10),
+            rule: "x".repeat(20),
+            reason: "x".repeat(30),
+            risk: 255,
+            advice: "x".repeat(40),
+        };
+        let blob = Blob { mime: "a/b".into(), bytes: vec![0; 7] };
+        assert_eq!(size_of(&Err(Error::Refused(refusal))), 100);
+        assert_eq!(size_of(&Err(Error::Unknown("four".into()))), 4);
+        assert_eq!(size_of(&Ok(vec![Content::Text("ab".into()), Content::Json("{}".into()), Content::Blob(blob)])), 14);
+    }
 }

@@ -40,6 +40,10 @@ pub enum LinkError {
     #[error("plugin `{plugin}` is a tool and imports `{import}`, which only an agent can have")]
     AgentOnly { plugin: String, import: String },
     #[error(
+        "plugin `{plugin}` is granted `{capability}`, and its manifest does not ask for it\nhint: remove [grants.{plugin}.{capability}] from pi.toml, or declare it under `needs` in the plugin's plugin.json, with the reason"
+    )]
+    Undeclared { plugin: String, capability: &'static str },
+    #[error(
         "agent `{plugin}` asks for `{capability}`, which only a tool can have\nhint: an agent acts through tools, so that it can be started again without doing anything twice; move this into a tool plugin, and grant the agent that tool"
     )]
     ToolOnly { plugin: String, capability: &'static str },
@@ -96,6 +100,10 @@ impl Runtime {
 
     fn linker(&self, compiled: &Compiled, grants: &Grants, is_agent: bool) -> Result<Linker<CallState>, LinkError> {
         let plugin = &compiled.binary.manifest.name;
+        let is_declared = compiled.binary.manifest.needs.iter().any(|need| need.capability == "preopens");
+        if grants.preopens.is_some() && !is_declared {
+            return Err(LinkError::Undeclared { plugin: plugin.clone(), capability: "preopens" });
+        }
         if is_agent && grants.preopens.is_some() {
             return Err(LinkError::ToolOnly { plugin: plugin.clone(), capability: "preopens" });
         }

@@ -5,6 +5,8 @@
 //! memories and globals; here those exports are read through wasmtime's typed functions. (The
 //! crate's own glue does the same, and would turn on wasmtime's garbage collector and threads.)
 
+use std::time::Duration;
+
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{
     Component, ComponentNamedList, Instance, Lift, Linker, ResourceTable, ResourceType, WasmList,
@@ -14,11 +16,17 @@ use wasmtime_wasi::p2::DynPollable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wizer::{ComponentInstanceState, Wizer};
 
+use crate::capability::limits::Limits;
+
 /// The interface and the function by which a plugin with `"prepare": true` is prepared.
 const INTERFACE: &str = "pi:tool/prepare@0.1.0";
 const FUNCTION: &str = "prepare";
-/// Longest preparation, in engine ticks of 10 ms.
-const TICKS_MAX: u64 = 3_000;
+/// Longest preparation, running or waiting: one that sleeps would keep the host from ever starting.
+const PREPARE_MS_MAX: u64 = 30_000;
+/// Memory of a preparation. It has no limits of its own in `pi.toml`, and what it leaves is part of
+/// every instance: this is the default of one call. Without it a plugin could take all the memory
+/// that the machine has before its first call.
+const MEMORY_BYTES_MAX: u64 = 256 << 20;
 
 /// A component like `bytes` whose instances begin prepared.
 pub(super) async fn prepare(engine: &Engine, bytes: &[u8]) -> wasmtime::Result<Vec<u8>> {
@@ -26,22 +34,40 @@ pub(super) async fn prepare(engine: &Engine, bytes: &[u8]) -> wasmtime::Result<V
     wizer.init_func(format!("{INTERFACE}.{FUNCTION}")).keep_init_func(true);
     let (context, instrumented) = wizer.instrument_component(bytes)?;
     let component = Component::new(engine, &instrumented)?;
-    let mut store = Store::new(engine, Inert { table: ResourceTable::new(), wasi: WasiCtx::builder().build() });
-    store.set_epoch_deadline(TICKS_MAX);
+    let state = Inert {
+        table: ResourceTable::new(),
+        wasi: WasiCtx::builder().build(),
+        // How often it calls is bounded by the time: no call here reaches anything.
+        limits: Limits::new(MEMORY_BYTES_MAX, u64::MAX),
+    };
+    let mut store = Store::new(engine, state);
+    store.limiter(|state| &mut state.limits);
+    // As in `call`: a running guest yields at each tick, so that the deadline below sees it.
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_async_yield_and_update(1);
     // The standard interfaces are there with nothing behind them; a preparation that calls any other
     // import has failed. The instance does nothing else and is dropped here; what is linked for
     // calls is decided in `link`.
     let mut linker = Linker::<Inert>::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     link_nothing(engine, &component, &mut linker)?;
-    let instance = linker.instantiate_async(&mut store, &component).await?;
-    let mut state = Instrumented { store: &mut store, instance, failure: None };
-    state.call::<()>(INTERFACE, FUNCTION, |_, ()| ()).await?;
-    let snapshot = wizer.snapshot_component(&context, &mut state).await?;
-    match state.failure {
-        Some(failure) => Err(failure),
-        None => Ok(snapshot),
-    }
+    let prepared = async {
+        let instance = linker.instantiate_async(&mut store, &component).await?;
+        let mut state = Instrumented { store: &mut store, instance, failure: None };
+        state.call::<()>(INTERFACE, FUNCTION, |_, ()| ()).await?;
+        let snapshot = wizer.snapshot_component(&context, &mut state).await?;
+        match state.failure {
+            Some(failure) => Err(failure),
+            None => Ok::<Vec<u8>, wasmtime::Error>(snapshot),
+        }
+    };
+    let Ok(ended) = tokio::time::timeout(Duration::from_millis(PREPARE_MS_MAX), prepared).await else {
+        return Err(wasmtime::Error::msg(format!("it took longer than the {PREPARE_MS_MAX} ms that it may")));
+    };
+    ended.map_err(|error| match store.data().limits.reached() {
+        Some(limit) => wasmtime::Error::msg(format!("it needed more than its {limit}")),
+        None => error,
+    })
 }
 
 /// Behind every capability stands a trap. (Wasmtime's own traps for unknown imports would give the
@@ -75,6 +101,7 @@ fn link_nothing(engine: &Engine, component: &Component, linker: &mut Linker<Iner
 struct Inert {
     table: ResourceTable,
     wasi: WasiCtx,
+    limits: Limits,
 }
 
 impl WasiView for Inert {

@@ -75,6 +75,8 @@ impl Kernel {
             Ok(decision) => decision,
             Err(error) => return end(&caller, Err(error)),
         };
+        // What was judged is what the tool gets: of a key that stands twice there, only the last.
+        let arguments = parsed.to_string();
         caller.journal.append(Body::CallStarted {
             key: caller.key.clone(),
             tool: name.to_owned(),
@@ -89,7 +91,7 @@ impl Kernel {
         let door = Door::new(judge, caller.key.clone());
         let context =
             Context { door, limits: entry.limits.clone(), tools: None, session: None, said: 0, determinism: None };
-        let result = self.runtime.call_tool(&entry.linked, context, name, arguments).await;
+        let result = self.runtime.call_tool(&entry.linked, context, name, &arguments).await;
         end(&caller, result)
     }
 

@@ -13,7 +13,7 @@
 //! What differs is told against *settled*; but when the service was started after that list was made
 //! and has not been healthy since, against *proven*: a bad edit of last week is then still found.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -21,6 +21,7 @@ use std::time::UNIX_EPOCH;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::open;
 use super::record::{hex, replace};
 
 /// Healthy probes in a row before anything is believed.
@@ -82,6 +83,8 @@ pub(crate) struct Health {
 pub(crate) struct Good {
     folder: PathBuf,
     files: Vec<PathBuf>,
+    /// The project's folder: what really lies elsewhere is not read.
+    project: PathBuf,
     lists: Lists,
     /// What differs from `settled` now, and since when that was seen.
     seen: Option<(Vec<Version>, u64)>,
@@ -91,11 +94,13 @@ pub(crate) struct Good {
 }
 
 impl Good {
-    pub(crate) fn new(directory: &Path, files: Vec<PathBuf>) -> Self {
+    pub(crate) fn new(directory: &Path, files: Vec<PathBuf>, project: &Path) -> Self {
         let folder = directory.join(FOLDER);
         // A list that cannot be read is as good as none: it is made anew in the next healthy streak.
         let lists = fs::read(folder.join(LISTS)).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        Self { folder, files, lists: lists.unwrap_or_default(), seen: None, stamps: Vec::new(), current: Vec::new() }
+        let project = project.to_owned();
+        let lists = lists.unwrap_or_default();
+        Self { folder, files, project, lists, seen: None, stamps: Vec::new(), current: Vec::new() }
     }
 
     /// Look at the files after a healthy probe.
@@ -142,8 +147,8 @@ impl Good {
                 (before.hash != current.hash).then(|| Change {
                     path: current.path.clone(),
                     modified_ms: modified_ms(&current.path),
-                    before: before.hash.as_ref().and_then(|hash| text(&self.folder.join(hash))),
-                    after: text(&current.path),
+                    before: before.hash.as_ref().and_then(|hash| text(File::open(self.folder.join(hash)))),
+                    after: text(open::open(&current.path, &self.project)),
                 })
             })
             .collect()
@@ -157,7 +162,7 @@ impl Good {
             if copy.exists() {
                 continue;
             }
-            let Some(bytes) = read_small(&version.path) else { continue };
+            let Some(bytes) = read_small(open::open(&version.path, &self.project)) else { continue };
             // It changed while it was looked at: the next look will see what it is.
             if hex(&Sha256::digest(&bytes)) != *hash {
                 return Ok(());
@@ -196,7 +201,8 @@ impl Good {
     fn look(&mut self) -> Vec<Version> {
         let stamps: Vec<_> = self.files.iter().map(|file| stamp(file)).collect();
         if stamps != self.stamps || self.current.len() != self.files.len() {
-            self.current = self.files.iter().map(|path| Version { path: path.clone(), hash: hash(path) }).collect();
+            let version = |path: &PathBuf| Version { path: path.clone(), hash: hash(open::open(path, &self.project)) };
+            self.current = self.files.iter().map(version).collect();
             self.stamps = stamps;
         }
         self.current.clone()
@@ -231,8 +237,8 @@ fn modified_ms(path: &Path) -> u64 {
     modified.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-fn hash(path: &Path) -> Option<String> {
-    let mut file = fs::File::open(path).ok().filter(|file| file.metadata().is_ok_and(|metadata| metadata.is_file()))?;
+fn hash(file: std::io::Result<File>) -> Option<String> {
+    let mut file = file.ok()?;
     let mut digest = Sha256::new();
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {
@@ -243,16 +249,15 @@ fn hash(path: &Path) -> Option<String> {
     }
 }
 
-fn read_small(path: &Path) -> Option<Vec<u8>> {
-    let metadata = fs::metadata(path).ok()?;
-    if !metadata.is_file() || metadata.len() > FILE_BYTES_MAX {
-        return None;
-    }
-    fs::read(path).ok()
+fn read_small(file: std::io::Result<File>) -> Option<Vec<u8>> {
+    let file = file.ok()?;
+    let mut bytes = Vec::new();
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).ok()?;
+    (bytes.len() as u64 <= FILE_BYTES_MAX).then_some(bytes)
 }
 
-fn text(path: &Path) -> Option<String> {
-    String::from_utf8(read_small(path)?).ok()
+fn text(file: std::io::Result<File>) -> Option<String> {
+    String::from_utf8(read_small(file)?).ok()
 }
 
 #[cfg(test)]
@@ -282,7 +287,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let file = folder.path().join("app.conf");
             fs::write(&file, "good").unwrap();
-            let mut good = Good::new(folder.path(), vec![file.clone()]);
+            let mut good = Good::new(folder.path(), vec![file.clone()], folder.path());
             good.observe(healthy(0, 1), 1_000).unwrap();
             Self { _folder: folder, file, good }
         }
@@ -319,7 +324,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("app.conf");
         fs::write(&file, "x").unwrap();
-        let mut good = Good::new(folder.path(), vec![file.clone()]);
+        let mut good = Good::new(folder.path(), vec![file.clone()], folder.path());
         good.observe(Health { streak: HEALTHY_PROBES_MIN - 1, since_ms: 0, started_ms: 1 }, 1_000).unwrap();
         fs::write(&file, "y2").unwrap();
         assert!(good.changes(sick(1)).is_empty());
@@ -360,7 +365,7 @@ mod tests {
     fn what_was_good_outlives_the_host() {
         let mut case = Case::new();
         case.edit("bad!");
-        case.good = Good::new(case.file.parent().unwrap(), vec![case.file.clone()]);
+        case.good = Good::new(case.file.parent().unwrap(), vec![case.file.clone()], case.file.parent().unwrap());
         assert_eq!(case.before(sick(1)), ["good"]);
     }
 

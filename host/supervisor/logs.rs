@@ -3,13 +3,15 @@
 //! A line's time is read where it stands at the line's beginning. A line without one (a stack trace)
 //! stays behind the line it followed. A file without any time is placed by when it was last written.
 
-use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom};
+use std::fs;
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+
+use super::open;
 
 /// Lines of one answer.
 pub(crate) const LINES_MAX: usize = 1_000;
@@ -30,12 +32,12 @@ pub struct LogLine {
 }
 
 /// The latest `lines` lines of `files`, oldest first. A folder stands for the files in it.
-pub(crate) fn latest(files: &[PathBuf], lines: usize) -> Vec<LogLine> {
+pub(crate) fn latest(files: &[PathBuf], lines: usize, project: &Path) -> Vec<LogLine> {
     let lines = lines.clamp(1, LINES_MAX);
     let mut all: Vec<(u64, LogLine)> = files
         .iter()
         .flat_map(|file| if file.is_dir() { newest_in(file) } else { vec![file.clone()] })
-        .flat_map(|file| placed(&file, tail(&file, lines)))
+        .flat_map(|file| placed(&file, tail(&file, lines, project)))
         .collect();
     // Stable: what has the same place stays in the order of the files and of their lines.
     all.sort_by_key(|(place, _)| *place);
@@ -77,21 +79,20 @@ fn newest_in(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// The last `lines` lines of a file, oldest first.
-fn tail(path: &Path, lines: usize) -> Vec<String> {
+fn tail(path: &Path, lines: usize, project: &Path) -> Vec<String> {
     let read = || -> std::io::Result<(u64, Vec<u8>)> {
-        let metadata = fs::metadata(path)?;
-        // A pipe or a device would never end.
-        if !metadata.is_file() {
-            return Ok((0, Vec::new()));
-        }
-        let start = metadata.len().saturating_sub(TAIL_BYTES_MAX);
-        let mut file = File::open(path)?;
+        let mut file = open::open(path, project)?;
+        let start = file.metadata()?.len().saturating_sub(TAIL_BYTES_MAX);
         file.seek(SeekFrom::Start(start))?;
         let mut bytes = Vec::new();
         file.take(TAIL_BYTES_MAX).read_to_end(&mut bytes)?;
         Ok((start, bytes))
     };
-    let Ok((start, bytes)) = read() else { return Vec::new() };
+    let (start, bytes) = match read() {
+        Ok(read) => read,
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => return vec![format!("[not read: {error}]")],
+        Err(_) => return Vec::new(),
+    };
     let mut found: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
     if found.last().is_some_and(|last| last.is_empty()) {
         found.pop();
@@ -198,7 +199,7 @@ mod tests {
         let (a, b) = (folder.path().join("a.log"), folder.path().join("b.log"));
         fs::write(&a, "2026-01-02T03:04:01Z one\n  at x\n2026-01-02T03:04:03Z three\n").unwrap();
         fs::write(&b, "2026-01-02T03:04:02Z two\n").unwrap();
-        let messages: Vec<String> = latest(&[a, b], 10).into_iter().map(|line| line.message).collect();
+        let messages: Vec<String> = latest(&[a, b], 10, folder.path()).into_iter().map(|line| line.message).collect();
         let ends: Vec<&str> = messages.iter().map(|m| m.rsplit(' ').next().unwrap()).collect();
         assert_eq!(ends, ["one", "x", "two", "three"]);
     }
@@ -209,9 +210,9 @@ mod tests {
         let log = folder.path().join("a.log");
         let text: String = (0..1_500).map(|number| format!("line {number}\n")).collect();
         fs::write(&log, text).unwrap();
-        let few = latest(std::slice::from_ref(&log), 2);
+        let few = latest(std::slice::from_ref(&log), 2, folder.path());
         assert_eq!(few.iter().map(|line| line.message.as_str()).collect::<Vec<_>>(), ["line 1498", "line 1499"]);
-        assert_eq!(latest(&[log], 5_000).len(), LINES_MAX);
+        assert_eq!(latest(&[log], 5_000, folder.path()).len(), LINES_MAX);
     }
 
     #[test]
@@ -219,14 +220,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("a.log");
         fs::write(&log, vec![b'x'; LINE_BYTES_MAX + 1]).unwrap();
-        let cut = latest(std::slice::from_ref(&log), 1);
+        let cut = latest(std::slice::from_ref(&log), 1, folder.path());
         assert_eq!(cut[0].message.len(), LINE_BYTES_MAX + " [cut]".len());
         fs::write(&log, b"a\x1b[2Jb\xff\n").unwrap();
-        assert_eq!(latest(&[log], 1)[0].message, "a\\u{1b}[2Jb\u{fffd}");
+        assert_eq!(latest(&[log], 1, folder.path())[0].message, "a\\u{1b}[2Jb\u{fffd}");
     }
 
     #[test]
     fn a_pipe_is_not_waited_for() {
-        assert!(tail(Path::new("/dev/zero"), 5).is_empty());
+        assert!(tail(Path::new("/dev/zero"), 5, Path::new("/tmp")).is_empty());
     }
 }

@@ -15,6 +15,7 @@ mod life;
 mod logs;
 mod members;
 mod memory;
+mod open;
 mod order;
 mod output;
 mod port;
@@ -277,7 +278,7 @@ impl Supervisor {
     /// # Errors
     /// No service of this name.
     pub fn logs(&self, name: &str, lines: usize) -> Result<Vec<LogLine>, SupervisorError> {
-        Ok(logs::latest(&self.seat(name)?.unit.log_sources(), lines))
+        Ok(logs::latest(&self.seat(name)?.unit.log_sources(), lines, &self.places.project))
     }
 
     /// # Errors

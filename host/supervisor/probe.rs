@@ -106,7 +106,8 @@ impl Prober {
             program,
             argv: command.to_vec(),
             environment: Vec::new(),
-            directory: unit.directory().to_owned(),
+            // The real one: a program is not started in a folder that is a link.
+            directory: unit.directory().canonicalize().unwrap_or_else(|_| unit.directory().to_owned()),
             read: vec![PathBuf::from(READABLE)],
             write: Vec::new(),
             kept: Vec::new(),

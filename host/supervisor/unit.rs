@@ -64,7 +64,7 @@ impl Unit {
         let record_file = RecordFile::new(&folder);
         let record = record_file.read()?;
         let state = if config.command.is_empty() { State::External } else { State::Stopped };
-        let good = Good::new(&folder, config_files.clone());
+        let good = Good::new(&folder, config_files.clone(), &places.project);
         Ok(Self {
             name: name.to_owned(),
             log_files: resolve(&config.logs),

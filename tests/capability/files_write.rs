@@ -382,6 +382,30 @@ async fn makes_no_symlink_that_leads_out() {
 }
 
 #[tokio::test]
+async fn makes_no_symlink_whose_meaning_others_decide() {
+    let bench = Bench::new().await;
+    std::fs::create_dir_all(bench.path("x/y/z")).unwrap();
+    symlink("../../..", bench.path("x/y/z/up")).unwrap();
+    let mut call = bench.call(&[], &["."]);
+    // Folded it is `x/y/etc`; for the kernel, which goes through `up` first, it is outside.
+    let made = call.make_symlink("x/y/z/up/../../etc".into(), "build".into()).await.unwrap();
+    assert!(matches!(&made, Err(Error::OutsideGrant(text)) if text.contains("`..` only at its beginning")), "{made:?}");
+    assert!(std::fs::symlink_metadata(bench.path("build")).is_err());
+}
+
+#[tokio::test]
+async fn a_folder_is_not_moved_to_where_its_links_lead_out() {
+    let bench = Bench::new().await;
+    std::fs::create_dir_all(bench.path("a/b/c")).unwrap();
+    let mut call = bench.call(&[], &["."]);
+    call.make_symlink("../../../etc".into(), "a/b/c/link".into()).await.unwrap().unwrap();
+    let moved = call.rename("a/b/c".into(), "c".into()).await.unwrap();
+    assert!(matches!(&moved, Err(Error::OutsideGrant(_))), "{moved:?}");
+    call.rename("a/b".into(), "a/d".into()).await.unwrap().unwrap();
+    assert!(bench.path("a/d/c/link").is_symlink());
+}
+
+#[tokio::test]
 async fn a_symlink_is_not_moved_to_where_it_leads_out() {
     let bench = Bench::new().await;
     bench.file("a/b/f", "");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pi_host::capability::bindings::pi::process::process::{Command, Error, Exit, Host, HostChild};
 use pi_host::capability::grant::GrantError;
-use pi_host::capability::process::{ARGUMENT_BYTES_MAX, CHILDREN_MAX, Child, ProcessState};
+use pi_host::capability::process::{ARGUMENT_BYTES_MAX, CHILDREN_MAX, Child, ProcessState, Surroundings};
 use pi_host::capability::state::CallState;
 use pi_host::config::ProcessGrant;
 use pi_host::confine::{Confine, environment};
@@ -18,7 +18,8 @@ fn grant(programs: &[&str]) -> ProcessGrant {
 }
 
 fn state(bench: &Bench, grant: &ProcessGrant) -> Result<ProcessState, GrantError> {
-    ProcessState::new(grant, &bench.project(), Confine::with_helper(env!("CARGO_BIN_EXE_pi-host")))
+    let confine = Confine::with_helper(env!("CARGO_BIN_EXE_pi-host"));
+    ProcessState::new(grant, &bench.project(), confine, &Surroundings::default())
 }
 
 fn call(bench: &Bench, grant: &ProcessGrant) -> CallState {
@@ -338,7 +339,14 @@ async fn grants_that_cannot_be_honoured_are_errors_of_their_line() {
     let relative = wrong(grant(&["tools/run"]));
     assert!(relative.contains("a name or an absolute path"), "{relative}");
     let writable = wrong(ProcessGrant { write: vec![".".into()], ..grant(&[&own]) });
-    assert!(writable.contains("lets programs overwrite"), "{writable}");
+    assert!(writable.contains("lets be overwritten"), "{writable}");
+    // Also where it is another plugin's grant that opens it.
+    let around = Surroundings { writable: vec!["tools".into()], ..Surroundings::default() };
+    let confine = Confine::with_helper(env!("CARGO_BIN_EXE_pi-host"));
+    let other = ProcessState::new(&grant(&[&own]), &bench.project(), confine, &around).err().unwrap();
+    assert!(other.to_string().contains("lets be overwritten"), "{other}");
+    let above = wrong(ProcessGrant { write: vec!["..".into()], ..grant(&[]) });
+    assert!(above.contains("the project lies in it"), "{above}");
 }
 
 #[tokio::test]
@@ -349,4 +357,20 @@ async fn a_script_of_the_project_runs_where_it_is_readable() {
     let script = script.display().to_string();
     let mut call = call(&bench, &ProcessGrant { read: vec!["tools".into()], ..grant(&[&script]) });
     assert_eq!(run(&mut call, command(&script, &["x"])).await.unwrap().0, format!("{script} x\n"));
+}
+
+#[tokio::test]
+async fn a_granted_folder_that_became_a_link_stops_the_program() {
+    let bench = Bench::new().await;
+    std::fs::create_dir(bench.path("build")).unwrap();
+    let outside = bench.top.path().join("outside");
+    std::fs::create_dir(&outside).unwrap();
+    let mut call = call(&bench, &ProcessGrant { write: vec!["build".into()], ..grant(&["sh"]) });
+    let write = || command("sh", &["-c", "echo x > build/f"]);
+    assert_eq!(run(&mut call, write()).await.unwrap().1, Exit::Code(0));
+    std::fs::rename(bench.path("build"), bench.path("old")).unwrap();
+    std::os::unix::fs::symlink(&outside, bench.path("build")).unwrap();
+    let refused = run(&mut call, write()).await;
+    assert!(!matches!(&refused, Ok((_, Exit::Code(0)))), "{refused:?}");
+    assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use pi_host::capability::bindings::pi::tool::types::{Content, Error};
 use pi_host::plugin::pack;
 use pi_host::runtime::{CallLimits, Grants};
+use pi_host::session::message;
 use serde_json::{Value, json};
 
 use super::component::{growing_a_table, looping_at_start};
@@ -149,4 +150,19 @@ async fn a_guest_that_loops_does_not_hold_up_another() {
     let (looped, worked) = tokio::join!(looping, working);
     assert!(looped.into_iter().all(|result| matches!(result, Err(Error::Limit(_)))));
     assert!(worked < LATE, "ten calls took {worked:?}");
+}
+
+#[tokio::test]
+async fn a_refusal_that_no_gate_has_spoken_is_a_failure() {
+    let text = failure(misbehave("bad_result", json!({ "what": "forged_refusal" }), limits()).await);
+    assert!(text.contains("`a-rule-that-is-none`") && text.contains("no act of it was"), "{text}");
+}
+
+#[tokio::test]
+async fn json_that_is_none_or_too_deep_reaches_the_caller_as_text() {
+    for (tool, arguments) in [("bad_result", json!({ "what": "no_json" })), ("deep_json", json!({}))] {
+        let contents = misbehave(tool, arguments, limits()).await.unwrap();
+        let written: Vec<Content> = contents.into_iter().map(message::as_written).collect();
+        assert!(matches!(written.as_slice(), [Content::Text(_)]), "{tool}");
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! The pure half of every host function: nothing here is an act, and nothing here changes anything.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustix::fs::FileType;
@@ -12,7 +13,7 @@ use super::failure::invalid;
 use super::path::{Folded, names_folder};
 use super::resolve::{Last, Place, Spot};
 use super::roots::FilesState;
-use super::{acts, tree};
+use super::{ENTRIES_MAX, acts, tree};
 
 /// The grant of one instance, ready to be asked.
 pub(super) struct Lookup<'a> {
@@ -83,7 +84,7 @@ impl<'a> Lookup<'a> {
         let spot = from.open()?;
         match tree::kind(&spot)? {
             None => return Err(Error::NotFound(format!("no such file or folder: `{}`", from.path))),
-            Some(FileType::Directory) => {}
+            Some(FileType::Directory) => self.check_links_within(&from, &to)?,
             Some(_) if is_folder_wanted => {
                 return Err(Error::NotDirectory(format!("only a folder can be renamed to `{}/`", to.path)));
             }
@@ -98,9 +99,50 @@ impl<'a> Lookup<'a> {
     /// programs outside would follow it anywhere.
     pub(super) fn target(&self, text: &str, link: &Place) -> Result<Folded, Error> {
         let files = self.granted(text)?;
+        if goes_up_behind_a_name(text) {
+            return Err(Error::OutsideGrant(format!(
+                "a link may go up by `..` only at its beginning: what is behind a name depends on what that name is \
+                 when the link is followed: `{text}`"
+            )));
+        }
         let absolute = link.path.parent().join(text).map_err(|e| invalid(&e))?;
         let absolute = files.fold(absolute.as_str()).map_err(|e| invalid(&e))?;
         files.cover(&absolute, self.plugin)?;
         Ok(absolute)
     }
+
+    /// A folder takes its links along: none of them may lead out of the grant from the new place.
+    fn check_links_within(&self, from: &Place, to: &Place) -> Result<(), Error> {
+        let mut folders = vec![(PathBuf::from(from.path.as_str()), 0_usize)];
+        let mut left = ENTRIES_MAX;
+        while let Some((folder, depth)) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+                left = left.checked_sub(1).ok_or_else(|| {
+                    Error::TooLarge(format!("more than {ENTRIES_MAX} entries to look at: `{}`", from.path))
+                })?;
+                let Ok(kind) = entry.file_type() else { continue };
+                if kind.is_dir() {
+                    folders.push((entry.path(), depth + 1));
+                }
+                let text = if kind.is_symlink() { std::fs::read_link(entry.path()).ok() } else { None };
+                let Some(text) = text else { continue };
+                let text = text.to_string_lossy();
+                let climbs = text.split('/').filter(|part| *part == "..").count();
+                if text.starts_with('/') || climbs <= depth {
+                    continue;
+                }
+                let below = entry.path();
+                let below = below.strip_prefix(from.path.as_str()).unwrap_or(&below);
+                let path = to.path.join(&below.to_string_lossy()).map_err(|e| invalid(&e))?;
+                self.target(&text, &Place { root: Arc::clone(&to.root), path })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `a/..`, but not `../a`.
+fn goes_up_behind_a_name(text: &str) -> bool {
+    let mut parts = text.split('/').filter(|part| !matches!(*part, "" | "."));
+    parts.any(|part| part != "..") && parts.any(|part| part == "..")
 }

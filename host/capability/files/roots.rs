@@ -3,7 +3,7 @@
 //!
 //! A root is held open from the start, under its real path: a guest that names it by a symlink of
 //! the system's (`/var/run`) means the same folder. Out of reach, whatever is granted: the
-//! project's `.pi/` (the journal and the compiled components: whoever writes there decides what the
+//! project's `.pi/` (the journal), the folder of compiled plugins (whoever writes there decides what the
 //! host believes and runs) and `/proc/PID` (the memory and environment of processes, the host's own
 //! among them).
 
@@ -16,12 +16,10 @@ use cap_std::fs::Dir;
 use super::super::bindings::pi::files::files::Error;
 use super::super::grant::GrantError;
 use super::path::{Folded, PathError};
-use crate::config::FilesGrant;
+use crate::config::{self, FilesGrant};
 
-/// The project's folder of the host's own state.
-const STATE_FOLDER: &str = ".pi";
 /// The file that holds the grants.
-const CONFIG_FILE: &str = "pi.toml";
+const CONFIG_FILE: &str = config::FILE;
 
 /// A granted folder, or one granted file.
 pub(super) struct Root {
@@ -41,8 +39,8 @@ pub struct FilesState {
     project: Folded,
     /// Never reachable, whatever is granted.
     hidden: Vec<Folded>,
-    /// Written to only when the grant names the file itself.
-    config_file: Folded,
+    /// `pi.toml`, and what it is a link to: written to only when the grant names the file itself.
+    config_files: Vec<Folded>,
 }
 
 impl FilesState {
@@ -59,7 +57,7 @@ impl FilesState {
             roots: Vec::new(),
             aliases: Vec::new(),
             hidden: hidden_of(&project),
-            config_file: project.join(CONFIG_FILE).map_err(|e| no_project(e.to_string()))?,
+            config_files: with_real(project.join(CONFIG_FILE).map_err(|e| no_project(e.to_string()))?),
             project,
         };
         if let Some(lexical) = project_dir.to_str().and_then(|dir| Folded::top().join(dir).ok()) {
@@ -149,7 +147,7 @@ impl FilesState {
             )));
         }
         // A plugin that could write the grants could give itself more of them.
-        if *path == self.config_file && !root.is_file {
+        if self.config_files.contains(path) && !root.is_file {
             return Err(Error::ReadOnly(format!(
                 "the file that holds the grants is not written through a granted folder: `{path}`\nhint: name the \
                  file itself in `[grants.{plugin}.files] write` if the plugin shall change it"
@@ -185,9 +183,14 @@ fn is_of_process(path: &Folded) -> bool {
 }
 
 fn hidden_of(project: &Folded) -> Vec<Folded> {
-    let Ok(state) = project.join(STATE_FOLDER) else { return Vec::new() };
-    let target = real(Path::new(state.as_str())).ok().filter(|target| *target != state);
-    target.into_iter().chain([state]).collect()
+    let cache = config::cache_folder().and_then(|folder| real(&folder).ok());
+    project.join(config::STATE_FOLDER).into_iter().flat_map(with_real).chain(cache).collect()
+}
+
+/// A path, and what it leads to if it is a link.
+fn with_real(path: Folded) -> Vec<Folded> {
+    let target = real(Path::new(path.as_str())).ok().filter(|target| *target != path);
+    target.into_iter().chain([path]).collect()
 }
 
 /// The path without any symlink.

@@ -30,6 +30,15 @@ pub struct ProcessState {
     pub(super) children: Arc<Semaphore>,
 }
 
+/// What lies around a grant of programs, and what they may not come near.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// What any grant of the project opens for writing: a program that lies there is not granted.
+    pub writable: Vec<String>,
+    /// Absolute paths that no program changes: the policy, the plugins.
+    pub kept: Vec<PathBuf>,
+}
+
 /// A granted program.
 struct Program {
     /// As it stands in the grant: a name or an absolute path.
@@ -42,9 +51,14 @@ impl ProcessState {
     /// Resolve what is granted. Relative folders are read against `project_dir`, the folder of `pi.toml`.
     ///
     /// # Errors
-    /// A folder that does not exist, a program that is neither a name nor an absolute path or that the
-    /// grant itself may overwrite, with its line.
-    pub fn new(grant: &ProcessGrant, project_dir: &Path, confine: Confine) -> Result<Self, GrantError> {
+    /// A folder that does not exist or that holds the project, a program that is neither a name nor an
+    /// absolute path or that a grant lets be overwritten, with its line.
+    pub fn new(
+        grant: &ProcessGrant,
+        project_dir: &Path,
+        confine: Confine,
+        around: &Surroundings,
+    ) -> Result<Self, GrantError> {
         let wrong = |key, value: &str, reason: String| GrantError::new(CAPABILITY, key, value, reason);
         let project = fs::canonicalize(project_dir).map_err(|error| {
             wrong("read", &project_dir.display().to_string(), format!("the project's folder: {error}"))
@@ -56,18 +70,36 @@ impl ProcessState {
             paths.iter().map(real).collect()
         };
         let (read, write) = (folders("read", &grant.read)?, folders("write", &grant.write)?);
+        if let Some(above) = write.iter().find(|folder| project.starts_with(folder) && **folder != project) {
+            let reason = "the project lies in it, and a program could move that away with all that is protected there";
+            return Err(wrong("write", &above.display().to_string(), reason.into()));
+        }
+        let overwritable: Vec<PathBuf> = around
+            .writable
+            .iter()
+            .filter_map(|path| fs::canonicalize(project.join(path)).ok())
+            .chain(write.iter().cloned())
+            .collect();
         let programs = grant
             .programs
             .iter()
-            .map(|name| Program::resolve(name, &write).map_err(|reason| wrong("programs", name, reason)))
+            .map(|name| Program::resolve(name, &overwritable).map_err(|reason| wrong("programs", name, reason)))
             .collect::<Result<Vec<_>, _>>()?;
+        // The grants themselves, the policy, the plugins: written only by whom the file is granted by name.
         let config_file = project.join(config::FILE);
+        let kept = around.kept.iter().chain([&config_file]).filter_map(|path| fs::canonicalize(path).ok());
+        let kept = kept.filter(|path| !write.contains(path) && write.iter().any(|folder| path.starts_with(folder)));
+        let kept: Vec<PathBuf> = kept.collect();
+        // The host's own state: who could write there would decide what the host believes and runs.
+        let cache = config::cache_folder().and_then(|folder| fs::canonicalize(folder).ok());
+        let is_reachable = |path: &PathBuf| read.iter().chain(&write).any(|folder| path.starts_with(folder));
+        let state = project.join(config::STATE_FOLDER);
+        let state = fs::canonicalize(&state).unwrap_or(state);
+        let hidden = [state].into_iter().chain(cache.filter(is_reachable)).collect();
         Ok(Self {
             programs,
-            // It holds the grants themselves: written only by whom the file is granted by name.
-            kept: if write.contains(&config_file) { Vec::new() } else { vec![config_file] },
-            // The host's own state: who could write there would decide what the host believes and runs.
-            hidden: vec![project.join(config::STATE_FOLDER)],
+            kept,
+            hidden,
             project,
             read,
             write,
@@ -154,9 +186,12 @@ impl Program {
             // First where the programs themselves find programs, so that a name means one file for all.
             name => environment::find(name, &search_path()),
         };
+        // Where it stands and where it leads: who may write either decides what runs.
+        let standing = file.as_deref().and_then(place);
         let real = file.as_ref().and_then(|file| fs::canonicalize(file).ok());
-        if let Some(folder) = write.iter().find(|folder| real.as_ref().is_some_and(|real| real.starts_with(folder))) {
-            return Err(format!("it lies in `{}`, which the same grant lets programs overwrite", folder.display()));
+        let places = || standing.iter().chain(&real);
+        if let Some(folder) = write.iter().find(|folder| places().any(|place| place.starts_with(folder))) {
+            return Err(format!("it lies in `{}`, which a grant lets be overwritten", folder.display()));
         }
         Ok(Self { granted: granted.to_owned(), file })
     }

@@ -1,4 +1,10 @@
 //! A memory and a process cgroup for one run, where this user may make them.
+//!
+//! With version 1, below the cgroup that the host is in. With version 2 the kernel lets no cgroup but the real
+//! root hold processes and limit its children, so the host has to be in a leaf: where its own is called
+//! [`HOST_LEAF`], those of the runs are made beside it (`systemd-run -p Delegate=yes -p DelegateSubgroup=pi-host`).
+//! Nothing is ever moved into such a leaf from here: other processes may be in the host's cgroup that are not
+//! its own, and a service manager that starts the host there once more could not, after children are limited.
 
 use std::fs;
 use std::io;
@@ -11,6 +17,8 @@ use crate::confine::spec::Limits;
 
 /// The folder of a run is this with the helper's pid.
 const PREFIX: &str = "pi-run-";
+/// Version 2: a cgroup of this name holds the host and its services, and the one above it no process.
+const HOST_LEAF: &str = "pi-host";
 /// The kernel lets go of a cgroup a moment after its last process has gone.
 const REMOVE_TRIES_MAX: u32 = 50;
 
@@ -80,6 +88,7 @@ impl Cgroups {
 }
 
 struct Own {
+    /// Where a run's cgroup is made.
     folder: PathBuf,
     version: u8,
     /// `memory` or `pids`; empty for version 2, which has all in one.
@@ -140,6 +149,10 @@ fn own_folder(mounts: &str, line: &str) -> Option<Own> {
         };
         // A cgroup outside of this mount's root cannot be reached through it.
         let inner = Path::new(path).strip_prefix(root).ok().filter(|_| is_it)?;
+        let inner = match inner.parent() {
+            Some(above) if version == 2 && inner.ends_with(HOST_LEAF) => above,
+            _ => inner,
+        };
         (!path.contains("/..")).then(|| Own {
             folder: Path::new(point).join(inner),
             version,
@@ -167,6 +180,14 @@ mod tests {
     fn finds_the_unified_hierarchy() {
         let own = own_folder(MOUNTS, "0::/user.slice").unwrap();
         assert_eq!((own.folder, own.version), (PathBuf::from("/sys/fs/cgroup/unified/user.slice"), 2));
+    }
+
+    #[test]
+    fn runs_are_beside_the_hosts_leaf() {
+        let own = |line| own_folder(MOUNTS, line).unwrap().folder;
+        assert_eq!(own("0::/a.slice/x.service/pi-host"), Path::new("/sys/fs/cgroup/unified/a.slice/x.service"));
+        assert_eq!(own("0::/a.slice/pi-host.service"), Path::new("/sys/fs/cgroup/unified/a.slice/pi-host.service"));
+        assert_eq!(own("4:memory:/docker/abc/pi-host"), Path::new("/sys/fs/cgroup/memory/pi-host"));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 mod cgroup;
 mod first;
+mod granted;
 mod namespaces;
 mod paths;
 mod probe;

@@ -1,13 +1,13 @@
 //! Landlock: which paths a program may reach.
 
-use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreated,
-    RulesetCreatedAttr, RulesetError, Scope, path_beneath_rules,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr,
+    RulesetCreated, RulesetCreatedAttr, RulesetError, Scope, path_beneath_rules,
 };
 
+use super::granted::{Granted, Opened};
 use crate::confine::Spec;
 
 /// Programs and their libraries: read and executed.
@@ -64,7 +64,7 @@ const NEWEST: ABI = ABI::V10;
 
 /// The rules for one run, to be enforced by [`enforce`]: made while this process may still open every path.
 /// `has_mounts`: what is kept and hidden is so by mounts already.
-pub(super) fn rules(spec: &Spec, has_mounts: bool) -> Result<RulesetCreated, RulesetError> {
+pub(super) fn rules(spec: &Spec, granted: &Granted, has_mounts: bool) -> Result<RulesetCreated, RulesetError> {
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
     let execute = read | AccessFs::Execute;
     // No device nodes, and nothing that was written is executed: what a program makes is data. No
@@ -86,17 +86,18 @@ pub(super) fn rules(spec: &Spec, has_mounts: bool) -> Result<RulesetCreated, Rul
     let created = rule(created, &owned(SYSTEM_PROGRAMS), execute)?;
     let created = rule(created, &owned(SYSTEM_DATA), read)?;
     let created = rule(created, &owned(SYSTEM_SINKS), sink)?;
-    let created = rule(created, std::slice::from_ref(&spec.program), execute)?;
+    let mut created = rule(created, std::slice::from_ref(&spec.program), execute)?;
     if has_mounts {
-        let created = rule(created, &spec.read, execute)?;
-        return rule(created, &spec.write, write);
+        allow(&mut created, &granted.read, &[], execute)?;
+        allow(&mut created, &granted.write, &[], write)?;
+        return Ok(created);
     }
-    let both: Vec<PathBuf> = spec.kept.iter().chain(&spec.hidden).cloned().collect();
-    let created = rule(created, &without(&spec.read, &spec.hidden), execute)?;
-    let created = rule(created, &without(&spec.write, &both), write)?;
-    let kept: Vec<PathBuf> =
-        spec.kept.iter().filter(|path| spec.write.iter().any(|of| path.starts_with(of))).cloned().collect();
-    rule(created, &without(&kept, &spec.hidden), read)
+    let hidden: Vec<&Opened> = granted.hidden.iter().collect();
+    let kept_and_hidden: Vec<&Opened> = granted.kept.iter().chain(&granted.hidden).collect();
+    allow(&mut created, &granted.read, &hidden, execute)?;
+    allow(&mut created, &granted.write, &kept_and_hidden, write)?;
+    allow(&mut created, &granted.kept, &hidden, read)?;
+    Ok(created)
 }
 
 /// From here on this process is held by the rules. Where the kernel has no Landlock, by none.
@@ -104,26 +105,36 @@ pub(super) fn enforce(rules: RulesetCreated) -> Result<(), RulesetError> {
     rules.restrict_self().map(|_| ())
 }
 
-/// `paths` with the folders that hold an exception replaced by what else is in them. Landlock rules
+/// Allow `access` to `folders`, but not to `exceptions` in them. By what was opened, not by paths: whatever
+/// stands at those now is not looked at.
+fn allow(
+    created: &mut RulesetCreated,
+    folders: &[Opened],
+    exceptions: &[&Opened],
+    access: BitFlags<AccessFs>,
+) -> Result<(), RulesetError> {
+    let mut add = |found: &Opened| (&mut *created).add_rule(PathBeneath::new(found, access)).map(|_| ());
+    folders.iter().try_for_each(|folder| without(folder, exceptions, &mut add))
+}
+
+/// Call `found` with `folder`, or, if it holds an exception, with what else is in it. Landlock rules
 /// can only add: so in such a folder itself nothing can be made then.
-fn without(paths: &[PathBuf], exceptions: &[PathBuf]) -> Vec<PathBuf> {
-    let exceptions: Vec<&PathBuf> = exceptions.iter().filter(|path| path.exists()).collect();
-    let mut found = Vec::new();
-    let mut left = paths.to_vec();
-    while let Some(path) = left.pop() {
-        if exceptions.iter().any(|exception| path.starts_with(exception)) {
-            continue;
-        }
-        if exceptions.iter().any(|exception| exception.starts_with(&path)) {
-            // A rule follows a link, and would open what it leads to: wherever a program has put that.
-            let is_link = |entry: &DirEntry| entry.file_type().is_ok_and(|kind| kind.is_symlink());
-            let entries = path.read_dir().into_iter().flatten().flatten();
-            left.extend(entries.filter(|entry| !is_link(entry)).map(|entry| entry.path()));
-        } else {
-            found.push(path);
-        }
+fn without<E>(
+    folder: &Opened,
+    exceptions: &[&Opened],
+    found: &mut impl FnMut(&Opened) -> Result<(), E>,
+) -> Result<(), E> {
+    // Compared as themselves too: it may have been given another name while this looks.
+    if exceptions.iter().any(|exception| folder.path.starts_with(&exception.path) || exception.is(folder)) {
+        return Ok(());
     }
-    found
+    if !exceptions.iter().any(|exception| exception.path.starts_with(&folder.path)) {
+        return found(folder);
+    }
+    for child in folder.children() {
+        without(&child, exceptions, found)?;
+    }
+    Ok(())
 }
 
 fn owned(paths: &[&str]) -> Vec<PathBuf> {
@@ -134,23 +145,44 @@ fn owned(paths: &[&str]) -> Vec<PathBuf> {
 mod tests {
     use super::*;
 
+    /// What is left of `root` without `exceptions`, of which those that are not there are not opened.
+    fn left(root: &Path, exceptions: &[PathBuf]) -> Vec<PathBuf> {
+        let open = |path: &Path| Opened::open(path).unwrap();
+        let exceptions: Vec<Opened> = exceptions.iter().filter_map(|path| open(path)).collect();
+        let mut left = Vec::new();
+        let mut found = |opened: &Opened| -> Result<(), ()> {
+            left.push(opened.path.clone());
+            Ok(())
+        };
+        without(&open(root).unwrap(), &exceptions.iter().collect::<Vec<_>>(), &mut found).unwrap();
+        left.sort();
+        left
+    }
+
     #[test]
     fn a_folder_with_an_exception_is_replaced_by_the_rest() {
         let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
         for name in ["a", "b/c", "b/.pi"] {
-            std::fs::create_dir_all(folder.path().join(name)).unwrap();
+            std::fs::create_dir_all(root.join(name)).unwrap();
         }
-        let root = folder.path().to_path_buf();
         std::os::unix::fs::symlink("/etc", root.join("link")).unwrap();
-        let mut left = without(std::slice::from_ref(&root), &[root.join("b/.pi")]);
-        left.sort();
-        assert_eq!(left, [root.join("a"), root.join("b/c")]);
+        assert_eq!(left(&root, &[root.join("b/.pi")]), [root.join("a"), root.join("b/c")]);
     }
 
     #[test]
     fn an_exception_that_is_not_there_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().to_path_buf();
-        assert_eq!(without(std::slice::from_ref(&root), &[root.join(".pi")]), [root]);
+        let root = folder.path().canonicalize().unwrap();
+        assert_eq!(left(&root, &[root.join(".pi")]), [root]);
+    }
+
+    #[test]
+    fn an_exception_is_none_of_the_rest_under_another_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        std::fs::write(root.join("pi.toml"), "").unwrap();
+        std::fs::hard_link(root.join("pi.toml"), root.join("other")).unwrap();
+        assert!(left(&root, &[root.join("pi.toml")]).is_empty());
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn abilities() -> Abilities {
         pid_namespace,
         user_namespace: pid_namespace && in_child(|| namespaces::enter().user, |_| {}),
         mount_namespace: in_child(
-            || namespaces::enter().pid && namespaces::make_read_only(&[], &[], &[]).is_ok(),
+            || namespaces::enter().pid && namespaces::make_read_only(&[], &[], &[]) == Ok(true),
             |_| {},
         ),
         memory_cgroup: cgroups.memory.filter(|_| is_joined),
@@ -40,7 +40,7 @@ pub(super) fn in_child(attempt: impl FnOnce() -> bool, meanwhile: impl FnOnce(i3
         }
         Ok(Fork::Parent(pid)) => {
             meanwhile(pid);
-            drop(go_ours);
+            super::first::say_go(&go_ours, false);
             let status = waitpid(rustix::process::Pid::from_raw(pid), WaitOptions::empty());
             status.ok().flatten().is_some_and(|(_, status)| status.exit_status() == Some(0))
         }

@@ -12,6 +12,7 @@ use rustix::thread::{
     set_no_new_privs,
 };
 
+use super::granted::Granted;
 use super::namespaces::Namespaces;
 use super::syscalls::Allowed;
 use super::{confinement, paths, syscalls, system};
@@ -21,6 +22,7 @@ use crate::confine::{Spec, StartError, environment, procfs};
 /// Become the program, or say why not.
 pub(super) fn be(
     spec: &Spec,
+    granted: &Granted,
     input: &OwnedFd,
     status: &OwnedFd,
     namespaces: Namespaces,
@@ -28,7 +30,7 @@ pub(super) fn be(
     has_memory_cgroup: bool,
 ) -> ! {
     let allowed = Allowed { network: spec.network, attributes: is_read_only, memory_files: has_memory_cgroup };
-    let error = match confine(spec, input, namespaces, allowed) {
+    let error = match confine(spec, granted, input, namespaces, allowed) {
         Ok(()) => execute(spec),
         Err(error) => error,
     };
@@ -43,16 +45,22 @@ pub(super) fn fail(status: &OwnedFd, error: &StartError) -> ! {
     system::exit_now(127)
 }
 
-fn confine(spec: &Spec, input: &OwnedFd, namespaces: Namespaces, allowed: Allowed) -> Result<(), StartError> {
+fn confine(
+    spec: &Spec,
+    granted: &Granted,
+    input: &OwnedFd,
+    namespaces: Namespaces,
+    allowed: Allowed,
+) -> Result<(), StartError> {
     let failed = |what: &'static str| move |error: rustix::io::Errno| confinement(what, &error);
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(failed("no death signal"))?;
     setsid().map_err(failed("no session"))?;
     rustix::stdio::dup2_stdin(input).map_err(failed("no input"))?;
-    std::env::set_current_dir(&spec.directory).map_err(|error| {
-        StartError::Invalid(format!("the folder `{}` cannot be entered: {error}", spec.directory.display()))
-    })?;
+    granted.directory.enter()?;
+    // Before the limits: they may leave fewer descriptors than the granted folders take.
+    let rules =
+        paths::rules(spec, granted, allowed.attributes).map_err(|error| confinement("no Landlock rules", &error))?;
     limit(&spec.limits, namespaces)?;
-    let rules = paths::rules(spec, allowed.attributes).map_err(|error| confinement("no Landlock rules", &error))?;
     let filters = syscalls::filters(allowed).map_err(|error| confinement("no seccomp filter", &error))?;
     set_no_new_privs(true).map_err(failed("new privileges cannot be given up"))?;
     drop_capabilities().map_err(failed("capabilities cannot be dropped"))?;

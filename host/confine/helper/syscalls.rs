@@ -8,14 +8,14 @@ use libc::{
     SYS_accept, SYS_acct, SYS_add_key, SYS_adjtimex, SYS_bpf, SYS_chroot, SYS_clock_adjtime, SYS_clock_settime,
     SYS_clone, SYS_clone3, SYS_delete_module, SYS_fanotify_init, SYS_fchmod, SYS_fchmodat, SYS_fchown, SYS_fchownat,
     SYS_finit_module, SYS_fremovexattr, SYS_fsconfig, SYS_fsetxattr, SYS_fsmount, SYS_fsopen, SYS_fspick,
-    SYS_init_module, SYS_io_uring_enter, SYS_io_uring_register, SYS_io_uring_setup, SYS_kcmp, SYS_kexec_file_load,
-    SYS_kexec_load, SYS_keyctl, SYS_lremovexattr, SYS_lsetxattr, SYS_memfd_create, SYS_memfd_secret, SYS_mount,
-    SYS_mount_setattr, SYS_move_mount, SYS_mq_open, SYS_msgget, SYS_name_to_handle_at, SYS_open_by_handle_at,
-    SYS_open_tree, SYS_perf_event_open, SYS_pidfd_getfd, SYS_pivot_root, SYS_process_madvise, SYS_process_vm_readv,
-    SYS_process_vm_writev, SYS_ptrace, SYS_quotactl, SYS_quotactl_fd, SYS_reboot, SYS_removexattr, SYS_request_key,
-    SYS_semget, SYS_setdomainname, SYS_sethostname, SYS_setns, SYS_settimeofday, SYS_setxattr, SYS_shmat, SYS_shmget,
-    SYS_socket, SYS_socketpair, SYS_swapoff, SYS_swapon, SYS_syslog, SYS_umount2, SYS_unshare, SYS_userfaultfd,
-    SYS_vhangup,
+    SYS_init_module, SYS_io_uring_enter, SYS_io_uring_register, SYS_io_uring_setup, SYS_ioctl, SYS_kcmp,
+    SYS_kexec_file_load, SYS_kexec_load, SYS_keyctl, SYS_lremovexattr, SYS_lsetxattr, SYS_memfd_create,
+    SYS_memfd_secret, SYS_mount, SYS_mount_setattr, SYS_move_mount, SYS_mq_open, SYS_msgget, SYS_name_to_handle_at,
+    SYS_open_by_handle_at, SYS_open_tree, SYS_perf_event_open, SYS_pidfd_getfd, SYS_pivot_root, SYS_process_madvise,
+    SYS_process_vm_readv, SYS_process_vm_writev, SYS_ptrace, SYS_quotactl, SYS_quotactl_fd, SYS_reboot,
+    SYS_removexattr, SYS_request_key, SYS_semget, SYS_setdomainname, SYS_sethostname, SYS_setns, SYS_settimeofday,
+    SYS_setxattr, SYS_shmat, SYS_shmget, SYS_socket, SYS_socketpair, SYS_swapoff, SYS_swapon, SYS_syslog, SYS_umount2,
+    SYS_unshare, SYS_userfaultfd, SYS_utimensat, SYS_vhangup,
 };
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
@@ -26,7 +26,7 @@ use seccompiler::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Allowed {
     pub network: bool,
-    /// Changing modes, owners and attributes: only where the mounts keep that to the granted folders.
+    /// Changing modes, owners, times and attributes: only where the mounts keep that to the granted folders.
     pub attributes: bool,
     /// Memory that is no process's own: only where a cgroup counts it.
     pub memory_files: bool,
@@ -37,6 +37,7 @@ const SYS_FCHMODAT2: i64 = 452;
 const SYS_SETXATTRAT: i64 = 463;
 const SYS_REMOVEXATTRAT: i64 = 466;
 const SYS_OPEN_TREE_ATTR: i64 = 467;
+const SYS_FILE_SETATTR: i64 = 469;
 
 /// The kernel's own objects, other processes, mounts, clocks, keys, and memory that outlives its maker.
 const DENIED: &[i64] = &[
@@ -103,6 +104,7 @@ const DENIED_HERE: &[i64] = &[libc::SYS_iopl, libc::SYS_ioperm, libc::SYS_modify
 #[cfg(not(target_arch = "x86_64"))]
 const DENIED_HERE: &[i64] = &[];
 
+/// What Landlock does not know of files.
 const ATTRIBUTES: &[i64] = &[
     SYS_fchmod,
     SYS_fchmodat,
@@ -117,11 +119,17 @@ const ATTRIBUTES: &[i64] = &[
     SYS_lremovexattr,
     SYS_fremovexattr,
     SYS_REMOVEXATTRAT,
+    SYS_FILE_SETATTR,
+    SYS_utimensat,
 ];
 #[cfg(target_arch = "x86_64")]
-const ATTRIBUTES_HERE: &[i64] = &[libc::SYS_chmod, libc::SYS_chown, libc::SYS_lchown];
+const ATTRIBUTES_HERE: &[i64] =
+    &[libc::SYS_chmod, libc::SYS_chown, libc::SYS_lchown, libc::SYS_utime, libc::SYS_utimes, libc::SYS_futimesat];
 #[cfg(not(target_arch = "x86_64"))]
 const ATTRIBUTES_HERE: &[i64] = &[];
+/// The same through a descriptor that is only read from: `FS_IOC_SETFLAGS` and `FS_IOC_FSSETXATTR` (immutable,
+/// append-only, project), and `FS_IOC_ENABLE_VERITY` (read-only for good). The numbers are those of 64 bit.
+const ATTRIBUTE_REQUESTS: &[u64] = &[0x4008_6602, 0x401c_5820, 0x4080_6685];
 
 /// New namespaces: within a user namespace this user would be root, and much of the kernel open to it.
 const NAMESPACE_FLAGS: &[i32] = &[
@@ -139,6 +147,7 @@ pub(super) fn filters(allowed: Allowed) -> Result<Vec<BpfProgram>, seccompiler::
     let mut denied: Rules = DENIED.iter().chain(DENIED_HERE).map(|call| (*call, Vec::new())).collect();
     if !allowed.attributes {
         denied.extend(ATTRIBUTES.iter().chain(ATTRIBUTES_HERE).map(|call| (*call, Vec::new())));
+        denied.insert(SYS_ioctl, attribute_rules()?);
     }
     if !allowed.memory_files {
         denied.insert(SYS_memfd_create, Vec::new());
@@ -166,6 +175,17 @@ fn program(rules: Rules, errno: i32) -> Result<BpfProgram, seccompiler::BackendE
     // A program of another architecture (32 bit) has other numbers: the filter ends it.
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, action, std::env::consts::ARCH.try_into()?)?;
     filter.try_into()
+}
+
+fn attribute_rules() -> Result<Vec<SeccompRule>, seccompiler::BackendError> {
+    ATTRIBUTE_REQUESTS
+        .iter()
+        .map(|request| {
+            // The kernel reads 32 bits of it: what a program has set above them must not hide it.
+            let is_it = SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, *request)?;
+            SeccompRule::new(vec![is_it])
+        })
+        .collect()
 }
 
 fn namespace_rules() -> Result<Vec<SeccompRule>, seccompiler::BackendError> {

@@ -2,11 +2,8 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::CString;
 use std::io;
-use std::os::fd::RawFd;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 /// Which side of a fork this is.
 pub(super) enum Fork {
@@ -61,17 +58,16 @@ pub(super) fn unshare(flags: i32) -> io::Result<()> {
     result(i64::from(unsafe { libc::unshare(flags) }))
 }
 
-/// Set mount attributes below `path` (`AT_RECURSIVE`), or of its mount alone.
-pub(super) fn mount_attributes(path: &Path, is_recursive: bool, set: u64, clear: u64) -> io::Result<()> {
-    let path = CString::new(path.as_os_str().as_bytes())?;
+/// Set attributes of `mount` and all below it (`AT_RECURSIVE`), or of it alone.
+pub(super) fn mount_attributes(mount: BorrowedFd<'_>, is_recursive: bool, set: u64, clear: u64) -> io::Result<()> {
     let attributes = libc::mount_attr { attr_set: set, attr_clr: clear, propagation: 0, userns_fd: 0 };
-    let flags = if is_recursive { libc::AT_RECURSIVE } else { 0 };
+    let flags = libc::AT_EMPTY_PATH | if is_recursive { libc::AT_RECURSIVE } else { 0 };
     // SAFETY: the path is a C string and the struct is alive and of the size that is given.
     result(unsafe {
         libc::syscall(
             libc::SYS_mount_setattr,
-            libc::AT_FDCWD,
-            path.as_ptr(),
+            mount.as_raw_fd(),
+            c"".as_ptr(),
             flags,
             &raw const attributes,
             size_of::<libc::mount_attr>(),

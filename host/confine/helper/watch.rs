@@ -14,6 +14,7 @@ use rustix::process::{
 };
 
 use super::cgroup::Cgroups;
+use super::granted::Granted;
 use super::namespaces::{self, Namespaces};
 use super::system::{self, Fork};
 use super::{confinement, fail, first, let_go_of_streams, program};
@@ -29,12 +30,15 @@ const LOOK_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 const GLANCE_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 4_000_000 };
 const GLANCES_PER_LOOK: u32 = 12;
 
+/// So many signals are taken from the host at once: more than its socket holds of single bytes.
+const SIGNALS_AT_ONCE_MAX: usize = 1024;
+
 /// Between two rounds of killing without a namespace.
 const GONE_AGAIN: Duration = Duration::from_millis(1);
 
 /// The pipes between the helper and what it forks.
 pub(super) struct Pipes {
-    /// Closed once this process is in its cgroup.
+    /// A byte once this process is in its cgroup, see [`first::wait_for_go`]; its end if the helper has died.
     pub go: OwnedFd,
     /// A [`StartError`], or the end of it when the program is executed.
     pub status: OwnedFd,
@@ -51,6 +55,7 @@ pub(super) fn run(control: &UnixStream, spec: Spec, input: OwnedFd) -> i32 {
 
 fn start(spec: Spec, input: OwnedFd) -> Result<Watch, StartError> {
     let failed = |what: &str, error: Errno| confinement(what, &error);
+    let granted = Granted::open(&spec)?;
     let _ = setsid();
     // Descendants that leave their parents become this one's children, and can be found.
     set_child_subreaper(Pid::from_raw(1)).map_err(|error| failed("no subreaper", error))?;
@@ -64,23 +69,23 @@ fn start(spec: Spec, input: OwnedFd) -> Result<Watch, StartError> {
     let (ending_ours, ending) = pipe()?;
     let processes = spec.limits.processes;
     let memory_bytes = spec.limits.memory_bytes;
-    let has_memory_cgroup = cgroups.memory.is_some();
     let threads_before = procfs::threads();
     let child = match system::fork().map_err(|error| confinement("no fork", &error))? {
         Fork::Child => {
             drop((go_ours, status_ours, ending_ours));
             let pipes = Pipes { go, status, ending };
             if namespaces.pid {
-                first::be(&spec, &input, pipes, namespaces, has_memory_cgroup)
+                first::be(&spec, &granted, &input, pipes, namespaces)
             } else {
-                first::wait_for_go(pipes.go);
-                program::be(&spec, &input, &pipes.status, namespaces, false, has_memory_cgroup)
+                let has_memory_cgroup = first::wait_for_go(pipes.go);
+                program::be(&spec, &granted, &input, &pipes.status, namespaces, false, has_memory_cgroup)
             }
         }
         Fork::Parent(pid) => pid,
     };
     cgroups.join(child);
-    drop(go_ours);
+    // Only now is it known: memory that no cgroup counts must not be had.
+    first::say_go(&go_ours, cgroups.memory.is_some());
     let child = Pid::from_raw(child).ok_or_else(|| confinement("no child", &child))?;
     let pidfd = pidfd_open(child, PidfdFlags::empty()).map_err(|error| failed("no pidfd", error))?;
     let_go_of_streams();
@@ -128,17 +133,19 @@ impl Watch {
             else {
                 continue;
             };
-            let [has_ended, has_status, has_word] = news;
-            if has_status && let Some(exit) = self.read_status(control) {
+            let [ended, status, word] = news;
+            if !status.is_empty()
+                && let Some(exit) = self.read_status(control)
+            {
                 return exit;
             }
-            if has_word {
-                is_host_there = self.listen(control);
+            if !word.is_empty() {
+                is_host_there = self.listen(control, word);
             }
-            if has_ended {
+            if !ended.is_empty() {
                 return self.end(control);
             }
-            if news == [false; 3] {
+            if news == [PollFlags::empty(); 3] {
                 self.glance();
             }
         }
@@ -160,21 +167,22 @@ impl Watch {
         Some(fail(control, &error))
     }
 
-    /// Signals from the host, or its end. False when it is gone.
-    fn listen(&mut self, control: &UnixStream) -> bool {
-        let mut bytes = [0; 16];
+    /// Signals from the host, or the end of its words, which is the kill. False after that.
+    fn listen(&self, control: &UnixStream, news: PollFlags) -> bool {
+        let mut bytes = [0; SIGNALS_AT_ONCE_MAX];
         let mut socket = control;
-        let Ok(length @ 1..) = socket.read(&mut bytes) else {
+        // The end counts before what was said last: signals that a guest has sent in a flood, each a look at
+        // all processes, do not put off the kill.
+        let is_over = news.intersects(PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR);
+        let length = if is_over { 0 } else { socket.read(&mut bytes).unwrap_or(0) };
+        if length == 0 {
             self.kill_all();
             return false;
-        };
-        for number in bytes.iter().take(length) {
-            match Signal::from_named_raw(i32::from(*number)) {
-                Some(Signal::KILL) => self.kill_all(),
-                Some(signal) => self.signal_all(signal),
-                None => {}
-            }
         }
+        let numbers = last_of_each(bytes.get(..length).unwrap_or_default());
+        let signals: Vec<Signal> =
+            numbers.into_iter().filter_map(|number| Signal::from_named_raw(i32::from(number))).collect();
+        self.signal_all(&signals);
         true
     }
 
@@ -187,10 +195,11 @@ impl Watch {
         members
     }
 
-    fn signal_all(&self, signal: Signal) {
+    fn signal_all(&self, signals: &[Signal]) {
         for member in self.members() {
-            if let Some(pidfd) = identity::pidfd(&Identity::from(&member)) {
-                let _ = pidfd_send_signal(pidfd, signal);
+            let Some(pidfd) = identity::pidfd(&Identity::from(&member)) else { continue };
+            for signal in signals {
+                let _ = pidfd_send_signal(&pidfd, *signal);
             }
         }
     }
@@ -205,9 +214,9 @@ impl Watch {
         // program's as long as it was not waited for. Then those that left the group: stopped
         // first, so that none forks while the others are killed.
         let _ = kill_process_group(self.child, Signal::KILL);
-        self.signal_all(Signal::STOP);
+        self.signal_all(&[Signal::STOP]);
         while !self.members().is_empty() {
-            self.signal_all(Signal::KILL);
+            self.signal_all(&[Signal::KILL]);
             self.reap();
             std::thread::sleep(GONE_AGAIN);
         }
@@ -293,11 +302,49 @@ pub(super) fn ending(status: WaitStatus) -> i32 {
     status.exit_status().unwrap_or_else(|| -status.terminating_signal().unwrap_or(Signal::KILL.as_raw()))
 }
 
-/// Which of these have something to read, or are at their end. None of them: the time is up.
-fn wait_for(sources: [Option<BorrowedFd<'_>>; 3], timeout: Option<&Timespec>) -> rustix::io::Result<[bool; 3]> {
+/// Each number once, in the order in which it was said last: STOP and then CONT shall leave it running.
+fn last_of_each(numbers: &[u8]) -> Vec<u8> {
+    let mut found = Vec::new();
+    for number in numbers.iter().rev() {
+        if !found.contains(number) {
+            found.push(*number);
+        }
+    }
+    found.reverse();
+    found
+}
+
+/// What there is to read from each of these, or that it is at its end. Nothing from any: the time is up.
+fn wait_for(sources: [Option<BorrowedFd<'_>>; 3], timeout: Option<&Timespec>) -> rustix::io::Result<[PollFlags; 3]> {
+    // The second tells the end of a socket although there is more to read before it.
+    let flags = PollFlags::IN | PollFlags::RDHUP;
     let mut events: Vec<PollFd<'_>> =
-        sources.iter().flatten().map(|source| PollFd::from_borrowed_fd(*source, PollFlags::IN)).collect();
+        sources.iter().flatten().map(|source| PollFd::from_borrowed_fd(*source, flags)).collect();
     poll(&mut events, timeout)?;
-    let mut results = events.iter().map(|event| !event.revents().is_empty());
-    Ok(sources.map(|source| source.is_some() && results.next().unwrap_or(false)))
+    let mut results = events.iter().map(PollFd::revents);
+    Ok(sources.map(|source| source.and_then(|_| results.next()).unwrap_or(PollFlags::empty())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_that_is_said_often_is_sent_once() {
+        assert_eq!(last_of_each(&[10; SIGNALS_AT_ONCE_MAX]), [10]);
+        assert_eq!(last_of_each(&[19, 18, 10, 19, 18]), [10, 19, 18]);
+        assert_eq!(last_of_each(&[]), Vec::<u8>::new());
+    }
+
+    #[test]
+    fn the_end_is_told_before_what_was_said_is_read() {
+        let (host, helper) = UnixStream::pair().unwrap();
+        let mut socket = &host;
+        std::io::Write::write_all(&mut socket, &[10; 100]).unwrap();
+        let [said, _, _] = wait_for([Some(helper.as_fd()), None, None], None).unwrap();
+        assert!(said.contains(PollFlags::IN) && !said.contains(PollFlags::RDHUP), "{said:?}");
+        host.shutdown(std::net::Shutdown::Write).unwrap();
+        let [said, _, _] = wait_for([Some(helper.as_fd()), None, None], None).unwrap();
+        assert!(said.contains(PollFlags::RDHUP), "{said:?}");
+    }
 }

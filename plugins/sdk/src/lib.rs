@@ -1,5 +1,5 @@
 //! What a Rust author of a pi-host plugin uses: the bindings of every interface that can be
-//! granted, and two macros, [`tool!`] and [`agent!`], that export the contract.
+//! granted, and three macros, [`tool!`], [`agent!`] and [`prepare!`], that export the contract.
 //!
 //! A component imports only the interfaces of which it really calls a function, so depending on
 //! this crate asks for nothing by itself.
@@ -82,10 +82,8 @@ pub trait AgentPlugin {
     fn run(task: Task) -> Result<Outcome, String>;
 }
 
-/// The definitions in a manifest.
-///
-/// # Panics
-/// If the manifest is not JSON of the manifest's form: `plugin pack` refuses such a plugin.
+/// The definitions in a manifest. None where it is not JSON of the manifest's form: the host refuses
+/// a component with such a manifest before it runs.
 #[must_use]
 pub fn definitions_of(manifest: &str) -> Vec<Definition> {
     let manifest: Value = serde_json::from_str(manifest).unwrap_or_default();
