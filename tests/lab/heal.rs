@@ -12,8 +12,8 @@ use super::host::HostProcess;
 
 /// So many labs at once: they mostly wait, but each has a host and services of its own.
 const TOGETHER_MAX: usize = 4;
-const HEALTHY_MAX: Duration = Duration::from_secs(60);
-const HEAL_MAX: Duration = Duration::from_secs(100);
+const HEALTHY_MAX: Duration = Duration::from_secs(150);
+const HEAL_MAX: Duration = Duration::from_secs(200);
 /// After all is well, so long nothing more may be done.
 const CALM: Duration = Duration::from_millis(1_500);
 /// Longer than an alarm takes.

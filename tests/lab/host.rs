@@ -10,7 +10,7 @@ use pi_host::lab::{Identity, Incident, Lab};
 use rustix::process::Signal;
 use serde_json::Value;
 
-const STOP_MAX: Duration = Duration::from_secs(20);
+const STOP_MAX: Duration = Duration::from_secs(90);
 
 pub(super) struct HostProcess {
     exe: PathBuf,
