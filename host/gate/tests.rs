@@ -490,3 +490,27 @@ proptest! {
         prop_assert!(full.verdict >= decision.verdict);
     }
 }
+
+#[test]
+fn what_only_the_run_decides_is_not_taken_for_the_harmless_branch() {
+    for command in [
+        "if test -f x; then T=rm; else T=echo; fi; $T -rf /",
+        "case $1 in a) T=rm;; *) T=echo;; esac; $T -rf /",
+        "T=rm; false && T=echo; $T -rf /",
+        "true && T=rm || T=echo; $T -rf /",
+        "T=rm; while false; do T=echo; done; $T -rf /",
+        "if x; then D=/; fi; rm -rf \"$D\"",
+        "A=rm; declare A=echo B=$A; $B -rf /",
+        "readonly T=rm; T=echo; $T -rf /",
+        "if x; then f() { rm -rf /; }; else f() { :; }; fi; f",
+        "if x; then alias ls='rm -rf /'; else alias ls='ls -l'; fi; ls",
+    ] {
+        let decision = Gate::builtin().judge(command, "/srv/app");
+        assert!(decision.verdict > Verdict::Allow, "{command}");
+    }
+    for command in ["if test -f a; then F=a; else F=b; fi; cat $F", "test -d x && cd x; ls", "F=a; true && F=b; cat $F"]
+    {
+        let decision = Gate::builtin().judge(command, "/srv/app");
+        assert_eq!(decision.verdict, Verdict::Allow, "{command}: {decision:?}");
+    }
+}

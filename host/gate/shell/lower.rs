@@ -61,10 +61,22 @@ impl<'l, 'g> Lower<'l, 'g> {
 
     fn and_or(&mut self, list: &AndOrList, input: &Flow) -> Flow {
         let mut flow = self.pipeline(&list.first, input);
+        let after_first = (!list.additional.is_empty()).then(|| self.scope.clone());
         for next in &list.additional {
             let (AndOr::And(pipeline) | AndOr::Or(pipeline)) = next;
+            let before = self.scope.clone();
             let output = self.pipeline(pipeline, input);
             flow = followed_by(flow, output);
+            // What follows an `&&` runs only where this was run; behind an `||` it may not have been.
+            if matches!(next, AndOr::Or(_)) {
+                self.scope.meet(&before);
+            }
+        }
+        if let Some(after_first) = after_first {
+            // A `cd` is taken to have worked, as one without `&&` behind it is.
+            let directory = self.scope.directory.clone();
+            self.scope.meet(&after_first);
+            self.scope.directory = directory;
         }
         flow
     }
@@ -155,25 +167,41 @@ impl<'l, 'g> Lower<'l, 'g> {
             CompoundCommand::CaseClause(clause) => {
                 let _ = self.word(&clause.value.value);
                 let mut flow = Flow::default();
+                let before = self.scope.clone();
+                let mut met = before.clone();
                 for case in &clause.cases {
                     for pattern in &case.patterns {
                         let _ = self.word(&pattern.value);
                     }
                     if let Some(list) = &case.cmd {
+                        self.scope = before.clone();
                         flow = self.list(list, input);
+                        met.meet(&self.scope);
                     }
                 }
+                self.scope = met;
                 Flow { text: None, ..flow }
             }
             CompoundCommand::IfClause(clause) => {
                 self.list(&clause.condition, input);
+                let mut before = self.scope.clone();
                 let mut taint = self.list(&clause.then, input).taint;
+                let mut met = std::mem::replace(&mut self.scope, before.clone());
+                let mut has_else = false;
                 for other in clause.elses.iter().flatten() {
+                    self.scope = before;
                     if let Some(condition) = &other.condition {
                         self.list(condition, input);
                     }
+                    has_else |= other.condition.is_none();
+                    before = self.scope.clone();
                     taint = taint.max(self.list(&other.body, input).taint);
+                    met.meet(&self.scope);
                 }
+                if !has_else {
+                    met.meet(&before);
+                }
+                self.scope = met;
                 Flow::unknown(taint.max(Taint::Computed))
             }
             CompoundCommand::WhileClause(clause) | CompoundCommand::UntilClause(clause) => {
@@ -184,7 +212,10 @@ impl<'l, 'g> Lower<'l, 'g> {
                 };
                 self.list(&clause.0, input);
                 self.note_endless(is_plain(&clause.0, holds), &clause.1.list);
-                Flow { text: None, ..self.list(&clause.1.list, input) }
+                let before = self.scope.clone();
+                let flow = self.list(&clause.1.list, input);
+                self.scope.meet(&before);
+                Flow { text: None, ..flow }
             }
             CompoundCommand::Coprocess(coprocess) => self.command(&coprocess.body, &Flow::unknown(Taint::Computed)),
         }
@@ -293,6 +324,8 @@ impl<'l, 'g> Lower<'l, 'g> {
         if let Some(name) = &simple.word_or_name {
             words.extend(self.words(&name.value));
         }
+        // The words of a declaration are all expanded before the first of them is set.
+        let mut declared = vec![];
         for item in simple.suffix.iter().flat_map(|suffix| &suffix.0) {
             match item {
                 // `export A=b`, `declare A=b`: an assignment as an argument.
@@ -302,8 +335,8 @@ impl<'l, 'g> Lower<'l, 'g> {
                             let name = name_of(assignment);
                             self.locals.push((name.to_owned(), self.scope.raw(name)));
                         }
-                        self.assign(assignment);
                         let name = name_of(assignment).to_owned();
+                        declared.push((name.clone(), self.value_of(assignment)));
                         if words
                             .first()
                             .is_some_and(|word| word.text == "export" || words.iter().any(|word| word.text == "-x"))
@@ -317,6 +350,17 @@ impl<'l, 'g> Lower<'l, 'g> {
                 }
                 item => is_redirected |= self.item(item, &mut words, &mut input),
             }
+        }
+        for (name, value) in declared {
+            self.scope.set(&name, value);
+        }
+        if words.first().is_some_and(|word| {
+            word.text == "readonly"
+                || (word.text != "export"
+                    && words.iter().any(|it| it.text == "-r" && DECLARES.contains(&word.text.as_str())))
+        }) {
+            let names = words.iter().skip(1).filter(|word| !word.text.starts_with('-')).map(|word| word.text.clone());
+            self.scope.read_only.extend(names);
         }
         let flow = self.run(&words, &assignments, &input);
         if is_redirected { Flow::default() } else { flow }

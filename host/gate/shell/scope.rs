@@ -25,6 +25,25 @@ pub(crate) enum Value {
     Unset,
 }
 
+impl Value {
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Value::Text(own), Value::Text(other)) => own == other,
+            (Value::List(own), Value::List(other)) => own == other,
+            (Value::Unset, Value::Unset) => true,
+            _ => false,
+        }
+    }
+
+    fn taint(&self) -> Taint {
+        match self {
+            Value::Text(word) => word.taint,
+            Value::List(words) => words.iter().map(|word| word.taint).max().unwrap_or_default(),
+            Value::Unset => Taint::default(),
+        }
+    }
+}
+
 /// The state of the shell at one point of the script.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scope {
@@ -38,6 +57,8 @@ pub(crate) struct Scope {
     pub directory: Option<String>,
     /// The names of the variables that commands of the script will see.
     pub exported: Vec<String>,
+    /// Variables that take no other value any more.
+    pub read_only: Vec<String>,
 }
 
 impl Scope {
@@ -46,6 +67,9 @@ impl Scope {
     }
 
     pub(crate) fn set(&mut self, name: &str, value: Value) {
+        if self.read_only.iter().any(|own| own == name) {
+            return;
+        }
         let value = match value {
             Value::Text(word) if word.text.len() > VALUE_BYTES_MAX => Value::Text(Word::unknown(word.taint)),
             value => value,
@@ -57,6 +81,55 @@ impl Scope {
 
     pub(crate) fn set_text(&mut self, name: &str, text: &str, taint: Taint) {
         self.set(name, Value::Text(Word { text: text.to_owned(), is_glob: false, taint }));
+    }
+
+    /// The state where this one and `other` come together again: after a branch of which only the run
+    /// will tell whether it was taken. What both agree on is kept, and so is what one of them alone
+    /// has set; what they disagree on is unknown.
+    pub(crate) fn meet(&mut self, other: &Self) {
+        if !Rc::ptr_eq(&self.variables, &other.variables) {
+            for (name, value) in other.variables.iter() {
+                match self.variables.get(name) {
+                    Some(own) if own.is_same(value) => {}
+                    Some(own) => {
+                        let taint = own.taint().max(value.taint());
+                        self.set(name, Value::Text(Word::unknown(taint)));
+                    }
+                    None => self.set(name, value.clone()),
+                }
+            }
+        }
+        for (name, body) in other.functions.iter() {
+            match self.functions.get(name) {
+                Some(own) if Rc::ptr_eq(own, body) => {}
+                Some(_) => self.forget_meaning(name),
+                None => drop(Rc::make_mut(&mut self.functions).insert(name.clone(), body.clone())),
+            }
+        }
+        for (name, text) in other.aliases.iter() {
+            match self.aliases.get(name) {
+                Some(own) if own == text => {}
+                Some(_) => self.forget_meaning(name),
+                None => drop(Rc::make_mut(&mut self.aliases).insert(name.clone(), text.clone())),
+            }
+        }
+        if self.positional != other.positional {
+            self.positional = None;
+        }
+        if self.directory != other.directory {
+            self.directory = None;
+        }
+        for name in &other.exported {
+            if !self.exported.contains(name) {
+                self.exported.push(name.clone());
+            }
+        }
+    }
+
+    /// From here on only the run will tell what this name does.
+    fn forget_meaning(&mut self, name: &str) {
+        Rc::make_mut(&mut self.functions).remove(name);
+        Rc::make_mut(&mut self.aliases).insert(name.to_owned(), UNKNOWN.to_string());
     }
 
     /// What is kept of a variable, to be put back by [`Scope::restore`].
