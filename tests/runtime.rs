@@ -3,5 +3,6 @@
 mod component;
 pub(crate) mod guest;
 mod guests_of_capabilities;
+mod guests_of_hosts;
 mod hostile;
 mod malformed;

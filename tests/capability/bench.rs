@@ -106,6 +106,16 @@ impl Bench {
         entries.iter().filter_map(|entry| outcome(&entry.body)).collect()
     }
 
+    /// What components have said.
+    pub(crate) async fn said(&self) -> Vec<String> {
+        let entries = self.session.entries().await.unwrap();
+        let message = |body: &Body| match body {
+            Body::Logged { message, .. } => Some(message.clone()),
+            _ => None,
+        };
+        entries.iter().filter_map(|entry| message(&entry.body)).collect()
+    }
+
     /// The acts in the journal as one line each: `started file_read`, `ended Done`, `refused ...`.
     pub(crate) async fn acts(&self) -> Vec<String> {
         let entries = self.session.entries().await.unwrap();
