@@ -58,7 +58,7 @@ async fn what_a_call_leaves_running_ends_with_it() {
     let is_left = || {
         let all = std::fs::read_dir("/proc").unwrap().flatten();
         let mut lines = all.map(|process| std::fs::read_to_string(process.path().join("cmdline")).unwrap_or_default());
-        lines.any(|line| line.contains("sleep\0604411"))
+        lines.any(|line| line.contains("sleep\x00604411"))
     };
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
     while is_left() {
