@@ -44,6 +44,11 @@ impl Project {
         let file = directory.join(FILE);
         let name = file.display().to_string();
         let directory = directory.canonicalize().map_err(|error| ConfigError::Read { file: name.clone(), error })?;
+        // A pipe or a device in its place would never end.
+        if std::fs::metadata(&file).is_ok_and(|metadata| !metadata.is_file()) {
+            let error = std::io::Error::other("it is no regular file");
+            return Err(ConfigError::Read { file: name, error });
+        }
         match std::fs::read_to_string(&file) {
             Ok(text) => Ok(Self { directory, config: Config::parse(&text, &name)?, has_file: true }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

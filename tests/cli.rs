@@ -106,6 +106,18 @@ fn a_typo_in_pi_toml_is_named_with_its_line() {
 }
 
 #[test]
+fn doctor_finds_services_that_wait_for_each_other() {
+    let service = |name: &str, other: &str| {
+        format!("[services.{name}]\ncommand = [\"/bin/sleep\", \"1\"]\ndepends_on = [\"{other}\"]\n")
+    };
+    let said = Project::with(&format!("{}{}", service("a", "b"), service("b", "a"))).run(&["--json", "doctor"]);
+    let findings = said.json();
+    let services = findings.as_array().unwrap().iter().find(|finding| finding["what"] == "services").unwrap();
+    assert_eq!(services["good"], false, "{services}");
+    assert!(services["detail"].as_str().unwrap().contains("circle"), "{services}");
+}
+
+#[test]
 fn an_unknown_plugin_is_named() {
     let said = Project::with("[agents.oracle]\nwatch = []\n").run(&["run"]);
     assert_eq!(said.code, Some(1));
@@ -363,4 +375,18 @@ fn processes(argument: &str) -> Vec<u32> {
     all.filter(|process| std::fs::read_to_string(process.path().join("cmdline")).is_ok_and(|line| line == expected))
         .filter_map(|process| process.file_name().to_string_lossy().parse().ok())
         .collect()
+}
+
+#[test]
+fn a_store_that_is_removed_stops_the_host_and_leaves_the_services() {
+    let seconds = "604319";
+    let project = Project::with(&format!("[services.idle]\ncommand = [\"/bin/sleep\", \"{seconds}\"]\n"));
+    let mut host = RunningHost::start(&project);
+    let process = eventually_one(seconds);
+    std::fs::remove_file(project.path().join(".pi/store.db")).unwrap();
+    assert_eq!(host.0.wait().unwrap().code(), Some(1));
+    let said = std::fs::read_to_string(project.path().join("host.log")).unwrap();
+    assert!(said.contains("store.db"), "{said}");
+    assert_eq!(processes(seconds), [process]);
+    drop(RunningHost::start(&project));
 }

@@ -10,6 +10,7 @@ use crate::app::{self, Catalog};
 use crate::config::{FILE, Project, cache_folder};
 use crate::confine::{Confine, abilities};
 use crate::runtime::{Cache, Runtime};
+use crate::supervisor::Supervisor;
 
 /// One thing that was looked at.
 struct Finding {
@@ -33,6 +34,10 @@ pub(crate) fn run(output: &Output, directory: &Path) -> Result<(), Failure> {
         match app::policy(project) {
             Ok(policy) => note("policy", true, format!("revision {}", policy.revision())),
             Err(error) => note("policy", false, error.to_string()),
+        }
+        match Supervisor::check(&project.config.services) {
+            Ok(()) => note("services", true, format!("{} in {FILE}", project.config.services.len())),
+            Err(error) => note("services", false, error.to_string()),
         }
         match Catalog::of(project) {
             Ok(catalog) => {

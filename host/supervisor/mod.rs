@@ -165,6 +165,14 @@ struct Seat {
 }
 
 impl Supervisor {
+    /// Whether the configuration makes sense, without looking at anything else.
+    ///
+    /// # Errors
+    /// The service and the key that make none.
+    pub fn check(config: &BTreeMap<String, ServiceConfig>) -> Result<(), SupervisorError> {
+        order::levels(config).map(|_| ())
+    }
+
     /// Take up what survived, start the rest, end what the configuration no longer names.
     ///
     /// # Errors

@@ -374,3 +374,19 @@ async fn a_granted_folder_that_became_a_link_stops_the_program() {
     assert!(!matches!(&refused, Ok((_, Exit::Code(0)))), "{refused:?}");
     assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
 }
+
+#[tokio::test]
+async fn nothing_that_runs_as_its_owner_is_left_behind() {
+    let bench = Bench::new().await;
+    std::fs::create_dir(bench.path("w")).unwrap();
+    let mut call = call(&bench, &ProcessGrant { write: vec!["w".into()], ..grant(&["sh"]) });
+    let script = "cp /usr/bin/id w/a; chmod 4755 w/a; cp -a /usr/bin/su w/b; chmod 2755 w/a; chmod 700 w/a";
+    run(&mut call, command("sh", &["-c", script])).await.unwrap();
+    for name in ["w/a", "w/b"] {
+        let Ok(metadata) = std::fs::metadata(bench.path(name)) else { continue };
+        let mode = std::os::unix::fs::MetadataExt::mode(&metadata);
+        assert_eq!(mode & 0o6000, 0, "{name}: {mode:o}");
+    }
+    let made = std::fs::metadata(bench.path("w/a")).unwrap();
+    assert_eq!(std::os::unix::fs::MetadataExt::mode(&made) & 0o7777, 0o700);
+}

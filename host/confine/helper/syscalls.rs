@@ -10,12 +10,12 @@ use libc::{
     SYS_finit_module, SYS_fremovexattr, SYS_fsconfig, SYS_fsetxattr, SYS_fsmount, SYS_fsopen, SYS_fspick,
     SYS_init_module, SYS_io_uring_enter, SYS_io_uring_register, SYS_io_uring_setup, SYS_ioctl, SYS_kcmp,
     SYS_kexec_file_load, SYS_kexec_load, SYS_keyctl, SYS_lremovexattr, SYS_lsetxattr, SYS_memfd_create,
-    SYS_memfd_secret, SYS_mount, SYS_mount_setattr, SYS_move_mount, SYS_mq_open, SYS_msgget, SYS_name_to_handle_at,
-    SYS_open_by_handle_at, SYS_open_tree, SYS_perf_event_open, SYS_pidfd_getfd, SYS_pivot_root, SYS_process_madvise,
-    SYS_process_vm_readv, SYS_process_vm_writev, SYS_ptrace, SYS_quotactl, SYS_quotactl_fd, SYS_reboot,
-    SYS_removexattr, SYS_request_key, SYS_semget, SYS_setdomainname, SYS_sethostname, SYS_setns, SYS_settimeofday,
-    SYS_setxattr, SYS_shmat, SYS_shmget, SYS_socket, SYS_socketpair, SYS_swapoff, SYS_swapon, SYS_syslog, SYS_umount2,
-    SYS_unshare, SYS_userfaultfd, SYS_utimensat, SYS_vhangup,
+    SYS_memfd_secret, SYS_mknodat, SYS_mount, SYS_mount_setattr, SYS_move_mount, SYS_mq_open, SYS_msgget,
+    SYS_name_to_handle_at, SYS_open_by_handle_at, SYS_open_tree, SYS_openat, SYS_openat2, SYS_perf_event_open,
+    SYS_pidfd_getfd, SYS_pivot_root, SYS_process_madvise, SYS_process_vm_readv, SYS_process_vm_writev, SYS_ptrace,
+    SYS_quotactl, SYS_quotactl_fd, SYS_reboot, SYS_removexattr, SYS_request_key, SYS_semget, SYS_setdomainname,
+    SYS_sethostname, SYS_setns, SYS_settimeofday, SYS_setxattr, SYS_shmat, SYS_shmget, SYS_socket, SYS_socketpair,
+    SYS_swapoff, SYS_swapon, SYS_syslog, SYS_umount2, SYS_unshare, SYS_userfaultfd, SYS_utimensat, SYS_vhangup,
 };
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
@@ -131,6 +131,23 @@ const ATTRIBUTES_HERE: &[i64] = &[];
 /// append-only, project), and `FS_IOC_ENABLE_VERITY` (read-only for good). The numbers are those of 64 bit.
 const ATTRIBUTE_REQUESTS: &[u64] = &[0x4008_6602, 0x401c_5820, 0x4080_6685];
 
+/// Calls that give a file its mode: the argument that holds it, and the one with the flags where the
+/// mode counts only for a file that is made.
+const MODES: &[(i64, u8, Option<u8>)] = &[
+    (SYS_fchmod, 1, None),
+    (SYS_fchmodat, 2, None),
+    (SYS_FCHMODAT2, 2, None),
+    (SYS_mknodat, 2, None),
+    (SYS_openat, 3, Some(2)),
+];
+#[cfg(target_arch = "x86_64")]
+const MODES_HERE: &[(i64, u8, Option<u8>)] =
+    &[(libc::SYS_chmod, 1, None), (libc::SYS_creat, 1, None), (libc::SYS_mknod, 1, None), (libc::SYS_open, 2, Some(1))];
+#[cfg(not(target_arch = "x86_64"))]
+const MODES_HERE: &[(i64, u8, Option<u8>)] = &[];
+/// The bit of `O_TMPFILE` that is its own.
+const TEMPORARY: i32 = libc::O_TMPFILE & !libc::O_DIRECTORY;
+
 /// New namespaces: within a user namespace this user would be root, and much of the kernel open to it.
 const NAMESPACE_FLAGS: &[i32] = &[
     libc::CLONE_NEWNS,
@@ -152,11 +169,16 @@ pub(super) fn filters(allowed: Allowed) -> Result<Vec<BpfProgram>, seccompiler::
     if !allowed.memory_files {
         denied.insert(SYS_memfd_create, Vec::new());
     }
+    for (call, mode, flags) in MODES.iter().chain(MODES_HERE) {
+        // Where all changes of modes are denied already, they stay so.
+        denied.entry(*call).or_insert(special_mode_rules(*mode, *flags)?);
+    }
     denied.insert(SYS_clone, namespace_rules()?);
     let programs = vec![
         // The arguments of `clone3` are in memory, where a filter cannot look. The C library falls
         // back to `clone` when it is not there.
-        program(BTreeMap::from([(SYS_clone3, Vec::new())]), libc::ENOSYS)?,
+        // Those of `openat2` as well: who uses it falls back to `openat`.
+        program(BTreeMap::from([(SYS_clone3, Vec::new()), (SYS_openat2, Vec::new())]), libc::ENOSYS)?,
         program(socket_rules(allowed.network)?, libc::EACCES)?,
         program(denied, libc::EPERM)?,
     ];
@@ -175,6 +197,26 @@ fn program(rules: Rules, errno: i32) -> Result<BpfProgram, seccompiler::BackendE
     // A program of another architecture (32 bit) has other numbers: the filter ends it.
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, action, std::env::consts::ARCH.try_into()?)?;
     filter.try_into()
+}
+
+/// A file that runs as its owner, whoever starts it: where the host is root, a program that made one in
+/// a granted folder would have left the way to root to everybody on the machine.
+fn special_mode_rules(mode: u8, flags: Option<u8>) -> Result<Vec<SeccompRule>, seccompiler::BackendError> {
+    let has = |argument: u8, bits: u32| {
+        let bits = u64::from(bits);
+        SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(bits), bits)
+    };
+    let mut rules = Vec::new();
+    for bit in [libc::S_ISUID, libc::S_ISGID] {
+        let Some(flags) = flags else {
+            rules.push(SeccompRule::new(vec![has(mode, bit)?])?);
+            continue;
+        };
+        for made in [libc::O_CREAT, TEMPORARY] {
+            rules.push(SeccompRule::new(vec![has(mode, bit)?, has(flags, made.unsigned_abs())?])?);
+        }
+    }
+    Ok(rules)
 }
 
 fn attribute_rules() -> Result<Vec<SeccompRule>, seccompiler::BackendError> {

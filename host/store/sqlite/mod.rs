@@ -14,8 +14,8 @@ mod values;
 
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -40,6 +40,9 @@ const READERS_MAX: u32 = 4;
 /// A store in one SQLite file.
 pub struct SqliteStore {
     failures: Failures,
+    path: PathBuf,
+    /// Device and inode of the file that was opened.
+    file: (u64, u64),
     writer: Mutex<Writer>,
     readers: SqlitePool,
 }
@@ -86,11 +89,24 @@ impl SqliteStore {
         let mut connection = options.connect().await.map_err(|error| failures.of(error))?;
         schema::prepare(&mut connection, &failures).await?;
         let readers = SqlitePoolOptions::new().max_connections(READERS_MAX).connect_lazy_with(options);
+        let file = identity(path).map_err(|error| failures.of_file(&error))?;
         Ok(Self {
             failures,
+            path: path.to_owned(),
+            file,
             writer: Mutex::new(Writer { connection, durability: Durability::Disk, is_unsettled: false }),
             readers,
         })
+    }
+
+    /// The file is the one that was opened. One that was removed could still be written, and nobody
+    /// would ever read it.
+    fn check_in_place(&self) -> Result<(), StoreError> {
+        match identity(&self.path) {
+            Ok(file) if file == self.file => Ok(()),
+            Ok(_) => Err(self.failures.of_file(&std::io::Error::other("it was replaced while it was open"))),
+            Err(error) => Err(self.failures.of_file(&error)),
+        }
     }
 
     /// Close the connections, and with the last one of all processes the -wal file as well.
@@ -99,6 +115,10 @@ impl SqliteStore {
         // A failure leaves the -wal file, which the next one to open the store takes up.
         let _ = self.writer.into_inner().connection.close().await;
     }
+}
+
+fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
+    fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 /// The folder is for the owner only: arguments and outputs of tools are in the journal.
@@ -113,6 +133,7 @@ fn make_file(path: &Path) -> std::io::Result<()> {
 #[async_trait]
 impl Store for SqliteStore {
     async fn write(&self, lease: &Lease, batch: &Batch, durability: Durability) -> Result<(), StoreError> {
+        self.check_in_place()?;
         self.write_batch(lease, batch, durability).await
     }
 
@@ -149,6 +170,7 @@ impl Store for SqliteStore {
     }
 
     async fn renew(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.check_in_place()?;
         self.renew_lease(lease).await
     }
 
@@ -165,6 +187,7 @@ impl Store for SqliteStore {
     }
 
     async fn take_requests(&self, lease: &Lease) -> Result<Vec<Request>, StoreError> {
+        self.check_in_place()?;
         self.claim_requests(lease).await
     }
 
