@@ -75,6 +75,26 @@ const WRAPPERS: &[Wrapper] = &[
     wrapper(&["flock"], "-w|--timeout|-E|--conflict-exit-code", 1),
 ];
 
+/// Programs that run what stands behind one of their flags, by a shell.
+const CODE_FLAGS: &[(&[&str], &str)] = &[
+    (&["complete", "compgen"], "-C"),
+    (&["split", "gsplit"], "--filter"),
+    (&["rg"], "--pre|--hostname-bin"),
+    (&["bat", "batcat", "ag"], "--pager"),
+    (&["man"], "-P|--pager|-H|--html"),
+];
+
+/// The same for subcommands of git.
+const GIT_CODE_FLAGS: &[(&str, &str)] = &[
+    ("grep", "-O|--open-files-in-pager"),
+    ("difftool", "-x|--extcmd"),
+    ("clone", "-u|--upload-pack"),
+    ("fetch", "--upload-pack"),
+    ("pull", "--upload-pack"),
+    ("ls-remote", "--upload-pack|--exec"),
+    ("push", "--receive-pack|--exec"),
+];
+
 const SHELLS: &[&str] = &["sh", "bash", "dash", "zsh", "ksh", "ksh93", "mksh", "ash", "rbash", "yash", "hush", "fish"];
 
 struct Interpreter {
@@ -125,13 +145,17 @@ pub(crate) fn carried(words: &[Word], input: &InputWords<'_>) -> Vec<Carried> {
         "xargs" | "gxargs" => by_xargs(words, input).into_iter().collect(),
         "parallel" => by_parallel(words, input),
         "ssh" => by_ssh(words).into_iter().collect(),
-        "su" | "runuser" | "script" | "flock" | "sg" if has_code_flag(words) => by_code_flag(words),
+        "su" | "runuser" | "script" | "flock" | "sg" if has_code_flag(words) => by_code_flag(words, "-c|--command"),
+        "git" => by_git(words),
         "watch" => by_watch(words).into_iter().collect(),
         "source" | "." => words.get(1).map(|path| Carried::File { path: path.clone() }).into_iter().collect(),
         "docker" | "podman" | "nerdctl" => by_container(words).into_iter().collect(),
         "kubectl" | "oc" => by_cluster(words).into_iter().collect(),
         "socat" => by_socat(words),
         _ => {
+            if let Some((_, code)) = CODE_FLAGS.iter().find(|(names, _)| names.contains(&program)) {
+                return by_code_flag(words, code);
+            }
             if let Some(wrapper) = WRAPPERS.iter().find(|wrapper| wrapper.names.contains(&program)) {
                 return by_wrapper(words, wrapper).into_iter().collect();
             }
@@ -417,8 +441,14 @@ fn has_code_flag(words: &[Word]) -> bool {
     words.iter().skip(1).any(|word| word.text == "-c" || word.text.starts_with("--command"))
 }
 
-fn by_code_flag(words: &[Word]) -> Vec<Carried> {
-    let code = flags("-c|--command");
+fn by_git(words: &[Word]) -> Vec<Carried> {
+    let is_there = |name: &str| words.iter().skip(1).any(|word| word.text == name);
+    let found = GIT_CODE_FLAGS.iter().filter(|(subcommand, _)| is_there(subcommand));
+    found.flat_map(|(_, code)| by_code_flag(words, code)).collect()
+}
+
+fn by_code_flag(words: &[Word], code: &str) -> Vec<Carried> {
+    let code = flags(code);
     let argv = Argv::read(words, &code);
     let script = |text: &str| Carried::Script { code: Word::plain(text), positional: vec![] };
     argv.values(&code).map(script).collect()

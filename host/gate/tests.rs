@@ -504,12 +504,25 @@ fn what_only_the_run_decides_is_not_taken_for_the_harmless_branch() {
         "readonly T=rm; T=echo; $T -rf /",
         "if x; then f() { rm -rf /; }; else f() { :; }; fi; f",
         "if x; then alias ls='rm -rf /'; else alias ls='ls -l'; fi; ls",
+        "a='x[$(rm -rf /)]'; echo $((a))",
+        "PS4='$(rm -rf /)'; set -x; ls",
+        "mapfile -C 'rm -rf / #' -c 1 x < f",
+        "compgen -C 'rm -rf /'",
+        "split --filter='rm -rf /' f",
+        "git grep -O'rm -rf /' x",
+        "git difftool -x 'rm -rf /'",
+        "man -P 'rm -rf /' ls",
     ] {
         let decision = Gate::builtin().judge(command, "/srv/app");
         assert!(decision.verdict > Verdict::Allow, "{command}");
     }
-    for command in ["if test -f a; then F=a; else F=b; fi; cat $F", "test -d x && cd x; ls", "F=a; true && F=b; cat $F"]
-    {
+    for command in [
+        "if test -f a; then F=a; else F=b; fi; cat $F",
+        "test -d x && cd x; ls",
+        "F=a; true && F=b; cat $F",
+        "D=\"$(date)\"; echo \"$D\"",
+        "git grep -n TODO src",
+    ] {
         let decision = Gate::builtin().judge(command, "/srv/app");
         assert_eq!(decision.verdict, Verdict::Allow, "{command}: {decision:?}");
     }

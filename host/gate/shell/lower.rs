@@ -483,6 +483,13 @@ impl<'l, 'g> Lower<'l, 'g> {
                 Some(done)
             }
             "read" | "mapfile" | "readarray" => {
+                // `-C CODE` is run for so many lines each.
+                let callback = arguments.iter().position(|word| word.text.starts_with("-C"));
+                if let Some(word) = callback.and_then(|at| arguments.get(at)).filter(|word| word.text.len() > 2) {
+                    self.code(&word.text[2..].to_owned(), &Flow::default());
+                } else if let Some(code) = callback.and_then(|at| arguments.get(at + 1)) {
+                    self.code(&code.text.clone(), &Flow::default());
+                }
                 self.read_variables(arguments, input);
                 Some(done)
             }
@@ -553,6 +560,7 @@ impl<'l, 'g> Lower<'l, 'g> {
                     let old: String = self.scope.get(name).into_iter().map(|word| word.text).collect();
                     value.text.insert_str(0, &old);
                 }
+                self.latent(&value.text);
                 Value::Text(value)
             }
             AssignmentValue::Array(elements) => {
@@ -565,6 +573,16 @@ impl<'l, 'g> Lower<'l, 'g> {
                 }
                 Value::List(words)
             }
+        }
+    }
+
+    /// A value that itself holds a substitution: as a subscript in arithmetic, a prompt or a test it is
+    /// run later, in more ways than can be followed. So it is looked at as if it were run here.
+    fn latent(&mut self, text: &str) {
+        let holds = |begin: &str, end: char| text.find(begin).is_some_and(|at| text[at + begin.len()..].contains(end));
+        if holds("$(", ')') || holds("`", '`') {
+            let quoted = text.replace('"', "");
+            self.code(&format!(": \"{quoted}\""), &Flow::default());
         }
     }
 
