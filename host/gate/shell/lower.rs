@@ -486,7 +486,7 @@ impl<'l, 'g> Lower<'l, 'g> {
                 // `-C CODE` is run for so many lines each.
                 let callback = arguments.iter().position(|word| word.text.starts_with("-C"));
                 if let Some(word) = callback.and_then(|at| arguments.get(at)).filter(|word| word.text.len() > 2) {
-                    self.code(&word.text[2..].to_owned(), &Flow::default());
+                    self.code(&word.text[2..], &Flow::default());
                 } else if let Some(code) = callback.and_then(|at| arguments.get(at + 1)) {
                     self.code(&code.text.clone(), &Flow::default());
                 }
