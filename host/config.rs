@@ -29,7 +29,7 @@ pub struct Project {
 pub enum ConfigError {
     #[error("{file} cannot be read: {error}")]
     Read { file: String, error: std::io::Error },
-    #[error("{file}: {error}")]
+    #[error("{file}: {error}\nhint: `pi-host init` in an empty folder writes a commented one, with every section")]
     Form { file: String, error: String },
     #[error("{file}: {place}: {what}\nhint: {hint}")]
     Value { file: String, place: String, what: String, hint: String },
@@ -356,6 +356,12 @@ pub struct ServicesGrant {
 pub struct ToolsGrant {
     /// Tools by name; a `*` at the end stands for anything.
     pub names: Vec<String>,
+}
+
+/// Whether a granted name, which may end with `*`, is this one.
+#[must_use]
+pub fn covers(granted: &str, name: &str) -> bool {
+    granted.strip_suffix('*').map_or(granted == name, |stem| name.starts_with(stem))
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]

@@ -317,27 +317,28 @@ impl Host {
         config.is_some_and(|config| config.watch.iter().any(|watched| watched == "*" || watched == service))
     }
 
+    /// What the end of a session says of the service that it was woken for.
+    fn leave_of(&self, closed: &Result<Closed, HostError>) -> Leave {
+        match closed {
+            Ok(closed) if closed.status != "done" && closed.status != "nothing_to_do" => Leave::HandedOver,
+            // A person has stopped this one alone. Where the whole host stops, the next one takes it up.
+            Err(HostError::Session(SessionError::Stopped)) if !*self.stop.borrow() => Leave::HandedOver,
+            // All is well, or the session could not be run, which says nothing.
+            _ => Leave::Free,
+        }
+    }
+
     /// Free what a session held, and let the next alarm of its service come: after fresh failures
     /// or, where a person has it now, not before it has been healthy again.
-    async fn settle(&self, session: &str, service: Option<String>, closed: &Result<Closed, HostError>) {
-        let how = match closed {
-            Ok(closed) if closed.status == "done" || closed.status == "nothing_to_do" => Leave::Free,
-            // A person has stopped it, or it gave up.
-            Ok(_) | Err(HostError::Session(SessionError::Stopped)) => Leave::HandedOver,
-            // It says nothing of the service that its session could not be run.
-            Err(_) => Leave::Free,
-        };
+    async fn settle(&self, session: &str, service: Option<String>, how: Leave) {
         let is_last = self.kernel.holds.leave(session, service.as_deref(), how);
         let Some(service) = service.filter(|_| is_last) else { return };
         match how {
             Leave::Free => self.incidents.close(&service),
-            // The whole host stops: the session stays open, and is taken up by the next.
-            Leave::HandedOver if *self.stop.borrow() && closed.is_err() => {}
             Leave::HandedOver if self.incidents.hand_over(&service) => {
                 let key = format!("{HANDED_OVER}{service}");
-                let session = Value::from(session);
                 // If this cannot be written, the next host raises the alarm anew.
-                let _ = self.store.set_value(self.journal.lease(), &key, &session).await;
+                let _ = self.store.set_value(self.journal.lease(), &key, &Value::from(session)).await;
             }
             Leave::HandedOver => _ = self.kernel.holds.give_back(&service),
         }
@@ -355,7 +356,7 @@ impl Host {
         let (ending, stop) = self.register(&id);
         let ended = session::start(&self.kernel, &setup, journal.clone(), &id, prompt, input, stop).await;
         let closed = self.ended(&id, agent, input, journal, ended).await;
-        self.settle(&id, service, &closed).await;
+        self.settle(&id, service, self.leave_of(&closed)).await;
         drop(ending);
         closed
     }
@@ -375,16 +376,8 @@ impl Host {
             other => other,
         };
         let closed = self.ended(&id, &agent, &input, journal, ended).await;
-        let service = incident::service_of(&input);
-        if is_outdated {
-            if self.kernel.holds.leave(&id, service.as_deref(), Leave::Free)
-                && let Some(service) = service
-            {
-                self.incidents.close(&service);
-            }
-        } else {
-            self.settle(&id, service, &closed).await;
-        }
+        let how = if is_outdated { Leave::Free } else { self.leave_of(&closed) };
+        self.settle(&id, incident::service_of(&input), how).await;
         drop(ending);
         closed
     }

@@ -12,7 +12,7 @@ use crate::capability::hold::Holds;
 use crate::capability::preopens::Preopens;
 use crate::capability::process::{ProcessState, Surroundings};
 use crate::capability::services::ServicesState;
-use crate::config::{AgentConfig, FILE, Grant, LimitsConfig, Project};
+use crate::config::{AgentConfig, FILE, Grant, LimitsConfig, Project, covers};
 use crate::confine::Confine;
 use crate::gate::{Gate, Policy, PolicyError};
 use crate::plugin::Kind;
@@ -169,10 +169,7 @@ impl Setup {
         let grant = self.project.config.grants.get(name).cloned().unwrap_or_default();
         let tools = grant.tools.clone().unwrap_or_default().names;
         for wanted in &tools {
-            let is_there = match wanted.strip_suffix('*') {
-                Some(stem) => toolbox.iter().any(|entry| entry.tool.name.starts_with(stem)),
-                None => toolbox.get(wanted).is_some(),
-            };
+            let is_there = toolbox.iter().any(|entry| covers(wanted, &entry.tool.name));
             if !is_there {
                 let known = toolbox.iter().map(|entry| entry.tool.name.as_str()).collect::<Vec<_>>().join(", ");
                 return Err(SetupError::NoTool { agent: name.to_owned(), name: wanted.clone(), known });
@@ -321,11 +318,6 @@ impl Setup {
         }
         Ok(grants)
     }
-}
-
-/// Whether a granted name, which may end with `*`, is this one.
-fn covers(granted: &str, name: &str) -> bool {
-    granted.strip_suffix('*').map_or(granted == name, |stem| name.starts_with(stem))
 }
 
 fn limits(config: &LimitsConfig, session_ms_max: Option<u64>) -> CallLimits {

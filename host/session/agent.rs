@@ -15,6 +15,7 @@ use crate::capability::bindings::pi::tools::tools::Request;
 use crate::capability::session::{SessionState, Stopped};
 use crate::capability::tools::ToolsState;
 use crate::clock;
+use crate::config::covers;
 use crate::gate::Origin;
 use crate::journal::{Body, CallRecord, EffectRecord, Fate, History, Key, SessionJournal, Status};
 
@@ -57,10 +58,7 @@ impl AgentImports {
     }
 
     fn is_granted(&self, name: &str) -> bool {
-        self.granted.iter().any(|granted| match granted.strip_suffix('*') {
-            Some(stem) => name.starts_with(stem),
-            None => granted == name,
-        })
+        self.granted.iter().any(|granted| covers(granted, name))
     }
 
     async fn one(&self, key: Key, request: &Request) -> wasmtime::Result<CallResult> {
