@@ -1,6 +1,8 @@
 //! A host that runs: supervises the services, wakes agents when one is sick, takes up what was cut
 //! off, serves the requests of other commands, until it is told to stop.
 
+mod resume;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -20,10 +22,10 @@ use crate::clock;
 use crate::config::Project;
 use crate::confine::Confine;
 use crate::gate::Origin;
-use crate::journal::{Body, Entry, Followed, Journal, JournalError, SessionJournal};
+use crate::journal::{Body, Followed, Journal, JournalError, SessionJournal};
 use crate::session::message;
 use crate::session::{self, AgentSetup, Caller, Kernel, SessionError};
-use crate::store::{Holder, LeaseError, OPEN, Request, Store, StoreError};
+use crate::store::{Holder, LeaseError, Request, Store, StoreError};
 use crate::supervisor::{Places, Supervisor, SupervisorError};
 use crate::watch::{Alarm, AlarmState, Incidents, Watch};
 
@@ -361,27 +363,6 @@ impl Host {
         closed
     }
 
-    async fn take_up(self: &Arc<Self>, cut_off: CutOff) -> Result<Closed, HostError> {
-        let CutOff { id, agent, journal, entries, input } = cut_off;
-        let setup = self.setup_of(&agent)?;
-        let _ = self.events.send(Event::Session { id: id.clone(), agent: agent.clone(), is_resumed: true });
-        let (ending, stop) = self.register(&id);
-        let resumed = session::resume(&self.kernel, &setup, journal.clone(), &id, &entries, stop).await;
-        let is_outdated = matches!(resumed, Err(SessionError::OtherComponent { .. }));
-        let ended = match resumed {
-            // It can never be taken up again: it is closed, and a fault that is still there raises a new alarm.
-            Err(error @ SessionError::OtherComponent { .. }) => {
-                Ok(session::Ended { status: "failed", summary: error.to_string(), details: json!({}) })
-            }
-            other => other,
-        };
-        let closed = self.ended(&id, &agent, &input, journal, ended).await;
-        let how = if is_outdated { Leave::Free } else { self.leave_of(&closed) };
-        self.settle(&id, incident::service_of(&input), how).await;
-        drop(ending);
-        closed
-    }
-
     async fn ended(
         &self,
         id: &str,
@@ -424,81 +405,6 @@ impl Host {
             }
         });
         (Running { host: self.clone(), id: id.to_owned() }, receiver)
-    }
-
-    async fn resume_open(self: &Arc<Self>, only: Option<&str>, sessions: &mut JoinSet<()>) -> Result<usize, HostError> {
-        let open = self.store.sessions().await?.into_iter().filter(|session| session.status == OPEN);
-        let mut all = Vec::new();
-        for record in open.filter(|session| only.is_none_or(|only| only == session.id)) {
-            if !self.agents.contains_key(&record.agent) {
-                self.abandon(&record.id, &record.agent).await?;
-                continue;
-            }
-            match self.read_back(&record.id, &record.agent).await {
-                Ok(cut_off) => all.push(cut_off),
-                // One that cannot be read keeps nobody else from working.
-                Err(error) => {
-                    let _ = self.events.send(Event::Broken { session: record.id, error: error.to_string() });
-                }
-            }
-        }
-        // What a session has changed before it was cut off is still in its hands; then come those that
-        // were only woken for a service. Nothing runs before all of them have what is theirs.
-        for CutOff { entries, .. } in &all {
-            for entry in entries {
-                if let Body::EffectStarted { act, origin, .. } = &entry.body {
-                    // It held this when the intent was written, so nobody else did.
-                    let _ = self.kernel.holds.take(act, origin);
-                }
-            }
-        }
-        for cut_off in &all {
-            if let Some(service) = incident::service_of(&cut_off.input) {
-                // Its alarm is being worked on already.
-                self.incidents.open(&service);
-                self.kernel.holds.claim(&service, &cut_off.id);
-            }
-        }
-        let count = all.len();
-        for cut_off in all {
-            let host = self.clone();
-            sessions.spawn(async move {
-                let id = cut_off.id.clone();
-                // What goes wrong is told as an event, and the session stays open in the journal.
-                if let Err(error) = host.take_up(cut_off).await {
-                    let is_told = matches!(error, HostError::Session(_));
-                    if !is_told {
-                        let _ = host.events.send(Event::Broken { session: id, error: error.to_string() });
-                    }
-                }
-            });
-        }
-        Ok(count)
-    }
-
-    async fn read_back(&self, id: &str, agent: &str) -> Result<CutOff, HostError> {
-        let journal = self.journal.session(id).await?;
-        let entries = journal.entries().await?;
-        let input = entries.iter().find_map(|entry| match &entry.body {
-            Body::SessionStarted { task, .. } => task.get("input").cloned(),
-            _ => None,
-        });
-        let (id, agent) = (id.to_owned(), agent.to_owned());
-        Ok(CutOff { id, agent, journal, entries, input: input.unwrap_or_default() })
-    }
-
-    /// A single call of a person that was cut off, or a session that never began: nobody waits for
-    /// it any more, and what it did is in the journal.
-    async fn abandon(&self, id: &str, agent: &str) -> Result<(), HostError> {
-        if agent != PERSON && !agent.is_empty() {
-            let error = format!("there is no agent `{agent}` here any more; the session stays open");
-            let _ = self.events.send(Event::Broken { session: id.to_owned(), error });
-            return Ok(());
-        }
-        let summary = "cut off; nobody waits for it any more".to_owned();
-        let journal = self.journal.session(id).await?;
-        journal.append_durable(Body::SessionEnded { status: "failed".into(), summary, details: json!({}) }).await?;
-        Ok(())
     }
 
     async fn take_requests(self: &Arc<Self>, sessions: &mut JoinSet<()>) -> Result<(), HostError> {
@@ -629,15 +535,6 @@ impl Parts {
             running: Mutex::new(HashMap::new()),
         })
     }
-}
-
-/// A session that an earlier host began and did not end.
-struct CutOff {
-    id: String,
-    agent: String,
-    journal: SessionJournal,
-    entries: Vec<Entry>,
-    input: Value,
 }
 
 /// A session that runs now.
