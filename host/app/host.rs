@@ -206,30 +206,10 @@ impl Host {
     /// The journal cannot be written any more: the host stops, because it may do nothing unwritten.
     pub async fn serve(self: &Arc<Self>) -> Result<(), HostError> {
         let mut sessions = JoinSet::new();
-        if let Err(error) = self.begin(&mut sessions).await {
-            let _ = self.close().await;
-            return Err(error);
-        }
-        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let mut stop = self.stop.subscribe();
-        let mut every = tokio::time::interval(REQUESTS_EVERY);
-        every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let failure = loop {
-            tokio::select! {
-                _ = stop.wait_for(|is_stopped| *is_stopped) => break None,
-                alarm = next_alarm(&mut watch) => self.on_alarm(alarm, &mut sessions),
-                _ = sessions.join_next(), if !sessions.is_empty() => {}
-                _ = every.tick() => {
-                    if let Some(reason) = self.journal.health().failure {
-                        break Some(HostError::Unwritable(reason));
-                    }
-                    match self.take_requests(&mut sessions).await {
-                        // Another process has the store for a moment: they are taken at the next tick.
-                        Ok(()) | Err(HostError::Store(StoreError::Busy { .. })) => {}
-                        Err(error) => break Some(error),
-                    }
-                }
-            }
+        let begun = self.begin(&mut sessions).await;
+        let failure = match begun {
+            Ok(()) => self.watch_until_stopped(&mut sessions).await,
+            Err(error) => Some(error),
         };
         self.stop();
         while sessions.join_next().await.is_some() {}
@@ -239,6 +219,31 @@ impl Host {
             Some(failure) => {
                 let _ = self.journal.close().await;
                 Err(failure)
+            }
+        }
+    }
+
+    /// Returns what made it impossible to go on, or None when the host was asked to stop.
+    async fn watch_until_stopped(self: &Arc<Self>, sessions: &mut JoinSet<()>) -> Option<HostError> {
+        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mut stop = self.stop.subscribe();
+        let mut every = tokio::time::interval(REQUESTS_EVERY);
+        every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = stop.wait_for(|is_stopped| *is_stopped) => break None,
+                alarm = next_alarm(&mut watch) => self.on_alarm(alarm, sessions),
+                _ = sessions.join_next(), if !sessions.is_empty() => {}
+                _ = every.tick() => {
+                    if let Some(reason) = self.journal.health().failure {
+                        break Some(HostError::Unwritable(reason));
+                    }
+                    match self.take_requests(sessions).await {
+                        // Another process has the store for a moment: they are taken at the next tick.
+                        Ok(()) | Err(HostError::Store(StoreError::Busy { .. })) => {}
+                        Err(error) => break Some(error),
+                    }
+                }
             }
         }
     }
