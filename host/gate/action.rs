@@ -1,22 +1,12 @@
 //! What the gatekeeper judges: one act with its final arguments, and where it comes from.
 //!
 //! An act is data: nothing in it is expanded later. A new capability adds its acts here, says what
-//! each can do ([`Act::effect`]) and how it reads ([`Act::summary`]), and asks the gate before it acts.
+//! each can do ([`Act::severity`]) and how it reads ([`Act::summary`]), and asks the gate before it acts.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// The worst that an act can do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Effect {
-    /// Changes nothing.
-    Read,
-    /// Changes something that can be changed back.
-    Write,
-    /// May lose something for good.
-    Destructive,
-}
+use super::effect::Severity;
 
 /// Who asks for an act.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +35,7 @@ pub enum Act {
     /// Call a tool. The acts inside the call are judged one by one as well.
     ToolCall {
         tool: String,
-        effect: Effect,
+        effect: Severity,
         idempotent: bool,
         arguments: Value,
     },
@@ -70,6 +60,9 @@ pub enum Act {
         path: String,
         bytes: u64,
         mode: WriteMode,
+        /// Of what is written, lower-case hex: what is agreed to is this content. Empty in old journals.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        sha256: String,
     },
     FileRemove {
         path: String,
@@ -144,15 +137,15 @@ impl Act {
 
     /// The worst that it can do.
     #[must_use]
-    pub fn effect(&self) -> Effect {
+    pub fn severity(&self) -> Severity {
         match self {
             Act::ToolCall { effect, .. } => *effect,
             Act::FileRead { .. } | Act::FileList { .. } | Act::ServiceRead { .. } | Act::ServiceProbe { .. } => {
-                Effect::Read
+                Severity::Read
             }
             // A script does nothing by itself: what it does arrives as acts of its own.
-            Act::Script { .. } => Effect::Read,
-            Act::ProcessRun { .. } | Act::FileRemove { .. } | Act::ProcessEnd { .. } => Effect::Destructive,
+            Act::Script { .. } => Severity::Read,
+            Act::ProcessRun { .. } | Act::FileRemove { .. } | Act::ProcessEnd { .. } => Severity::Destructive,
             Act::FileWrite { .. }
             | Act::FileRename { .. }
             | Act::FileMode { .. }
@@ -160,7 +153,7 @@ impl Act {
             | Act::FileSymlink { .. }
             | Act::DirectoryMake { .. }
             | Act::ServiceRestart { .. }
-            | Act::LogRotate { .. } => Effect::Write,
+            | Act::LogRotate { .. } => Severity::Write,
         }
     }
 
@@ -174,7 +167,7 @@ impl Act {
             Act::ProcessRun { argv, .. } => format!("run `{}`", argv.join(" ")),
             Act::FileRead { path } => format!("read `{path}`"),
             Act::FileList { path } => format!("list `{path}`"),
-            Act::FileWrite { path, bytes, mode } => {
+            Act::FileWrite { path, bytes, mode, .. } => {
                 let verb = match mode {
                     WriteMode::Create => "create",
                     WriteMode::Replace => "replace",

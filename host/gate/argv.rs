@@ -167,6 +167,8 @@ pub(crate) enum FlagPattern {
     Long(String),
     /// `-delete`: a long name behind one dash.
     Single(String),
+    /// `-get*`: all flags that begin so.
+    Beginning(String),
 }
 
 impl FlagPattern {
@@ -179,6 +181,11 @@ impl FlagPattern {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
+        if let Some(beginning) =
+            text.strip_suffix('*').filter(|beginning| beginning.len() > 2 && beginning.starts_with('-'))
+        {
+            return Ok(Self::Beginning(beginning.to_owned()));
+        }
         let mut letters = text.strip_prefix('-').unwrap_or_default().chars();
         match (letters.next(), letters.next()) {
             (Some('-'), Some(_)) => Ok(Self::Long(text.to_owned())),
@@ -196,6 +203,7 @@ impl FlagPattern {
                 own == flag.name || (flag.name.len() > 2 && flag.name.starts_with("--") && own.starts_with(flag.name))
             }
             Self::Single(own) => own == flag.name,
+            Self::Beginning(own) => flag.name.starts_with(own.as_str()),
         }
     }
 }

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::effect::Effect;
+use super::install::Plan;
+
 /// What happens to an act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -37,6 +40,15 @@ pub struct Decision {
     pub reason: String,
     /// A safer way. Empty if there is nothing to say.
     pub advice: String,
+    /// What was hidden in it and runs as code, decoded; some of it, where there is much.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decoded: Vec<String>,
+    /// What the commands in it would do; some of it, where there is much.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub effects: Vec<Effect>,
+    /// The packages that it would install, to be looked up by who can.
+    #[serde(skip)]
+    pub installs: Vec<Plan>,
 }
 
 impl Decision {
@@ -50,6 +62,9 @@ impl Decision {
             rules: Vec::new(),
             reason: String::new(),
             advice: String::new(),
+            decoded: Vec::new(),
+            effects: Vec::new(),
+            installs: Vec::new(),
         }
     }
 }

@@ -23,6 +23,9 @@ pub fn render(decision: &Decision) -> String {
     }
     line("reason", &decision.reason);
     line("advice", &decision.advice);
+    for code in &decision.decoded {
+        line("decoded", code);
+    }
     for evidence in &decision.evidence {
         line("evidence", &format!("{} +{}: {}", evidence.name, evidence.points, evidence.detail));
     }

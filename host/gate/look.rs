@@ -10,11 +10,14 @@ use brush_parser::ast::Program;
 
 use super::Gate;
 use super::action::Origin;
+use super::address::is_metadata_address;
 use super::argv::{Argv, Taint, Word, line_of};
 use super::carrier::{Carried, InputWords, carried, is_harmless_code, reads_code};
 use super::decision::Verdict;
+use super::effect::{Effect, Kind, Severity, effects, flow};
 use super::explain::is_hidden;
 use super::glob::UNKNOWN;
+use super::install::{Operation, Plan, plan};
 use super::path::{base_name, folded, is_within};
 use super::program::Known;
 use super::risk::{FINDINGS, Found, Unit};
@@ -22,18 +25,62 @@ use super::rule::{Fact, PathText};
 use super::shell::lower::Lower;
 use super::shell::output::Flow;
 use super::shell::parse::{self, Unparsed};
-use super::shell::scope::Scope;
+use super::shell::scope::{Scope, Value};
+use super::talk;
 use super::target::targets;
+use super::trace::{STEPS_MAX, Step};
+use super::variable::{Heed, has_dangerous_options, heed, is_foreign_search_path, is_harmless_program};
 
 /// Commands that one look follows. Danger: loops and functions that multiply.
 pub(crate) const COMMANDS_MAX: usize = 20_000;
 /// Carriers in carriers, functions in functions, substitutions in substitutions.
 pub(crate) const DEPTH_MAX: usize = 40;
+/// Kinds of effects whose verbs are known well enough that a reading one needs no table.
+const LOOKS: &[Kind] =
+    &[Kind::Database, Kind::Kubernetes, Kind::Infrastructure, Kind::Cloud, Kind::Queue, Kind::Service];
+/// Commands of one script that policies in Rego hear one by one; of more they cannot judge.
+pub(crate) const COMMANDS_HEARD_MAX: usize = 64;
+/// Effects that one look keeps. Danger: a loop that makes ten thousand of them.
+const EFFECTS_MAX: usize = 64;
 /// Longest piece of a command that a finding quotes.
 const DETAIL_CHARS_MAX: usize = 200;
 /// Folders whose programs are the system's own.
 const SYSTEM_FOLDERS: &[&str] =
     &["/bin/", "/usr/bin/", "/sbin/", "/usr/sbin/", "/usr/local/bin/", "/usr/local/sbin/", "/opt/homebrew/bin/"];
+
+/// Programs whose operands are addresses that the network sees.
+const SENDS: &[&str] = &[
+    "curl",
+    "wget",
+    "http",
+    "https",
+    "xh",
+    "nc",
+    "ncat",
+    "netcat",
+    "dig",
+    "nslookup",
+    "host",
+    "ping",
+    "ping6",
+    "whois",
+    "traceroute",
+    "tracepath",
+    "mtr",
+    "telnet",
+    "drill",
+    "kdig",
+    "aria2c",
+    "lynx",
+    "w3m",
+    "links",
+    "fetch",
+    "axel",
+    "getent",
+    "resolvectl",
+    "grpcurl",
+    "websocat",
+];
 
 /// A command line with what surrounds it.
 pub(crate) struct Line<'a> {
@@ -55,6 +102,25 @@ pub(crate) struct Look<'g> {
     is_in_unit: bool,
     commands_left: usize,
     depth: usize,
+    effects: Vec<Effect>,
+    decoded: Vec<String>,
+    installs: Vec<Plan>,
+    /// Of the pipeline that is looked at: the files that it reads, and what it does in the network.
+    reads: Vec<String>,
+    network: Vec<Effect>,
+    /// The commands with their effects, where policies in Rego want to hear of each.
+    commands: Vec<(Vec<String>, Vec<Effect>)>,
+    /// None: nobody wants to see the way.
+    steps: Option<Vec<Step>>,
+}
+
+/// What a look has found.
+pub(crate) struct Seen<'g> {
+    pub units: Vec<Unit<'g>>,
+    pub effects: Vec<Effect>,
+    pub decoded: Vec<String>,
+    pub installs: Vec<Plan>,
+    pub commands: Vec<(Vec<String>, Vec<Effect>)>,
 }
 
 impl<'g> Look<'g> {
@@ -67,13 +133,75 @@ impl<'g> Look<'g> {
             is_in_unit: false,
             commands_left: COMMANDS_MAX,
             depth: 0,
+            effects: vec![],
+            decoded: vec![],
+            installs: vec![],
+            reads: vec![],
+            network: vec![],
+            commands: vec![],
+            steps: None,
         }
     }
 
     /// What was found.
-    pub(crate) fn finish(mut self) -> Vec<Unit<'g>> {
-        self.done.push(self.current);
-        self.done
+    pub(crate) fn finish(mut self) -> Seen<'g> {
+        self.end_unit();
+        Seen {
+            units: self.done,
+            effects: self.effects,
+            decoded: self.decoded,
+            installs: self.installs,
+            commands: self.commands,
+        }
+    }
+
+    /// Note each step on the way.
+    pub(crate) fn with_trace(mut self) -> Self {
+        self.steps = Some(vec![]);
+        self
+    }
+
+    pub(crate) fn take_steps(mut self) -> Vec<Step> {
+        self.steps.take().unwrap_or_default()
+    }
+
+    pub(crate) fn is_traced(&self) -> bool {
+        self.steps.is_some()
+    }
+
+    /// Note a step, if anybody wants to see it.
+    pub(crate) fn step(
+        &mut self,
+        kind: &'static str,
+        points: u8,
+        span: Option<(usize, usize)>,
+        text: impl FnOnce() -> String,
+    ) {
+        let depth = self.depth;
+        if let Some(steps) = self.steps.as_mut().filter(|steps| steps.len() < STEPS_MAX) {
+            steps.push(Step { depth, kind, text: text(), span, points });
+        }
+    }
+
+    /// Add what was found to the pipeline.
+    fn add(&mut self, found: Found<'g>) {
+        self.step("finding", found.points, None, || format!("{}: {}", found.name, found.detail));
+        self.current.add(found);
+    }
+
+    /// Keep code that an encoding hid, to be shown. Danger: an endless text, or endlessly many.
+    pub(crate) fn note_decoded(&mut self, code: &str) {
+        const DECODED_MAX: usize = 8;
+        const DECODED_CHARS_MAX: usize = 1_000;
+        let code = code.trim();
+        if code.is_empty() || code.contains(UNKNOWN) || self.decoded.len() >= DECODED_MAX {
+            return;
+        }
+        let short: String = code.chars().take(DECODED_CHARS_MAX).collect();
+        if !self.decoded.contains(&short) {
+            self.step("decoded", 0, None, || short.clone());
+            self.decoded.push(short);
+        }
     }
 
     /// Begin a pipeline, unless one is under way.
@@ -83,6 +211,11 @@ impl<'g> Look<'g> {
 
     pub(crate) fn end_unit(&mut self) {
         self.is_in_unit = false;
+        if let Some(flow) = flow(&self.reads, &self.network) {
+            self.effect(flow, false);
+        }
+        self.reads.clear();
+        self.network.clear();
         let unit = std::mem::take(&mut self.current);
         if !unit.found.is_empty() {
             self.done.push(unit);
@@ -115,9 +248,24 @@ impl<'g> Look<'g> {
 
     /// Look at a whole script.
     pub(crate) fn script(&mut self, text: &str, directory: Option<&str>) {
+        self.script_in(text, directory, &[]);
+    }
+
+    /// Look at a whole script that runs with these variables.
+    pub(crate) fn script_in(&mut self, text: &str, directory: Option<&str>, environment: &[(String, String)]) {
+        let mut scope = Scope::new(directory);
+        for (name, value) in environment {
+            let value = Word::plain(value);
+            self.variable(name, &value, directory, None);
+            scope.set(name, Value::Text(value));
+            scope.exported.push(name.clone());
+        }
         self.note_text(text);
+        if talk::talks_to_reader(text) {
+            self.note("talks_to_reader", quoted(text));
+        }
         if let Some(program) = self.parsed(text) {
-            Lower::new(self, Scope::new(directory)).program(&program, &Flow::default());
+            Lower::new(self, scope).with_source(text).program(&program, &Flow::default());
         }
     }
 
@@ -171,7 +319,10 @@ impl<'g> Look<'g> {
     pub(crate) fn note_code(&mut self, code: &str, taint: Taint) {
         let name = match taint {
             Taint::Network => "network_to_shell",
-            Taint::Decoded => "decoded_to_shell",
+            Taint::Decoded => {
+                self.note_decoded(code);
+                "decoded_to_shell"
+            }
             Taint::None | Taint::Computed if code.contains(UNKNOWN) => "dynamic_code",
             Taint::None | Taint::Computed => return,
         };
@@ -191,10 +342,10 @@ impl<'g> Look<'g> {
             let mut found = Found::by_rule(rule, detail.clone());
             found.verdict = found.verdict.max(finding.floor);
             found.is_structural = finding.is_structural;
-            self.current.add(found);
+            self.add(found);
         }
         if !is_ruled && finding.floor > Verdict::Allow {
-            self.current.add(Found {
+            self.add(Found {
                 name: finding.name,
                 points: if finding.floor == Verdict::Deny { 100 } else { 50 },
                 verdict: finding.floor,
@@ -219,7 +370,7 @@ impl<'g> Look<'g> {
             paths.iter().map(|(path, is_glob)| (folded(path, directory), *is_glob)).collect();
         let texts: Vec<PathText<'_>> =
             folded.iter().map(|(text, is_glob)| PathText { text, is_glob: *is_glob }).collect();
-        self.folded_file(act, &texts, is_recursive, mode);
+        self.files(act, &Fact::File { paths: &texts, is_recursive, mode, by_command: true });
     }
 
     /// Look at an act on files whose paths are folded. Allocates nothing when there is nothing to say.
@@ -230,14 +381,38 @@ impl<'g> Look<'g> {
         is_recursive: bool,
         mode: Option<u32>,
     ) {
+        self.files(act, &Fact::File { paths, is_recursive, mode, by_command: false });
+    }
+
+    fn files(&mut self, act: &'static str, fact: &Fact<'_>) {
+        let Fact::File { paths, is_recursive, .. } = *fact else { return };
         let gate = self.gate;
-        let fact = Fact::File { paths, is_recursive, mode };
         for rule in gate.policy().rules_for_act(act) {
-            if rule.when.holds(&fact, self.origin) {
-                self.current.add(Found::by_rule(rule, file_detail(act, paths, is_recursive)));
+            if rule.when.holds(fact, self.origin) {
+                self.add(Found::by_rule(rule, file_detail(act, paths, is_recursive)));
             }
         }
         let is_change = !matches!(act, "file_read" | "file_list");
+        if let Fact::File { by_command: true, .. } = fact {
+            for path in paths {
+                if act == "file_read" && self.reads.len() < EFFECTS_MAX {
+                    self.reads.push(path.text.to_owned());
+                }
+                if is_change && self.effects.len() < EFFECTS_MAX {
+                    let operation = act.strip_prefix("file_").unwrap_or("make_directory");
+                    let severity = if act == "file_remove" { Severity::Destructive } else { Severity::Write };
+                    let effect = Effect::new(Kind::File, operation, path.text, severity);
+                    self.step("effect", 0, None, || format!("{} {}", effect.name(), quoted(path.text)));
+                    if !self.effects.contains(&effect) {
+                        self.effects.push(effect);
+                    }
+                }
+            }
+        }
+        if is_change && paths.iter().any(|path| gate.is_production(path.text)) {
+            self.current.factor = self.current.factor.max(gate.production.factor);
+            self.note("production", file_detail(act, paths, is_recursive));
+        }
         if is_change && paths.iter().any(|path| gate.protects(path.text, is_recursive || act == "file_rename")) {
             self.note("self_protection", file_detail(act, paths, is_recursive));
         }
@@ -248,9 +423,37 @@ impl<'g> Look<'g> {
         let gate = self.gate;
         for rule in gate.policy().rules_for_act(act) {
             if rule.when.holds(fact, self.origin) {
-                self.current.add(Found::by_rule(rule, detail()));
+                self.add(Found::by_rule(rule, detail()));
             }
         }
+    }
+
+    /// Look at a variable that is set for what runs next. Names for which any value matters are the
+    /// policy's; here are those whose value decides.
+    pub(crate) fn variable(&mut self, name: &str, value: &Word, directory: Option<&str>, scope: Option<&Scope>) {
+        match heed(name) {
+            Some(Heed::SearchPath) if is_foreign_search_path(&value.text) || value.taint > Taint::None => {
+                self.note("search_path", format!("{name}={}", quoted(&value.text)));
+            }
+            Some(Heed::Options) if has_dangerous_options(name, value) => {
+                self.note("dynamic_code", format!("{name}={}", quoted(&value.text)));
+            }
+            Some(Heed::Runs) => self.run_by_setting(value, directory, scope),
+            None | Some(Heed::SearchPath | Heed::Options) => {}
+        }
+    }
+
+    /// Look at a setting that some program runs as a command.
+    pub(crate) fn run_by_setting(&mut self, value: &Word, directory: Option<&str>, scope: Option<&Scope>) {
+        if is_harmless_program(&value.text) || !self.enter() {
+            return;
+        }
+        // `LESSOPEN='|x %s'`, `alias.x=!x`: a mark in front says how it is run.
+        let text = value.text.trim_start_matches(['|', '!', '-', '@', ' ']);
+        let code = Word { text: text.to_owned(), ..value.clone() };
+        let line = Line { words: &[], environment: &[], directory, input: &Flow::default(), scope };
+        self.inner_script(&code, vec![], &line);
+        self.leave();
     }
 
     /// Look at a command line, and at what it carries.
@@ -264,23 +467,40 @@ impl<'g> Look<'g> {
         }
         let gate = self.gate;
         let policy = gate.policy();
-        let argv = Argv::read(line.words, policy.programs.valued(base_name(&first.text)));
+        let program = policy.programs.find(base_name(&first.text));
+        let argv = Argv::read(line.words, program.map_or(&[], |program| program.valued.as_slice()));
+        self.step("command", 0, None, || argv.line().to_owned());
         let fact = Fact::Command { argv: &argv, environment: line.environment };
         let mut is_judged = false;
         for rule in policy.rules_for_program(argv.program) {
             if rule.when.holds(&fact, self.origin) {
                 is_judged |= rule.verdict > Verdict::Allow;
-                self.current.add(Found::by_rule(rule, quoted(argv.line())));
+                self.add(Found::by_rule(rule, quoted(argv.line())));
             }
         }
-        for target in targets(&argv) {
+        is_judged |= self.effects(&argv, line.input.text.as_deref());
+        if let Some(plan) = plan(&argv) {
+            is_judged |= self.install(plan);
+        }
+        for target in targets(&argv, program) {
             if is_file_like(target.path) {
                 let path = target.path.strip_prefix("file://").unwrap_or(target.path);
                 self.file(target.act, &[(path, target.is_glob)], target.is_recursive, target.mode, line.directory);
             }
         }
+        if SENDS.contains(&argv.program) {
+            self.addresses(&argv);
+        }
         let input = InputWords { text: line.input.text.as_deref(), taint: line.input.taint };
-        let all = carried(line.words, &input);
+        let mut all = carried(line.words, &input);
+        if let Some(program) = program.filter(|_| !argv.flags.is_empty()) {
+            for value in argv.values(&program.runs) {
+                all.push(Carried::Setting { code: Word::plain(value) });
+            }
+            for value in argv.values(&program.loads) {
+                self.note("runs_file", quoted(value));
+            }
+        }
         let is_carrier = !all.is_empty();
         for inner in all {
             if !self.enter() {
@@ -292,6 +512,101 @@ impl<'g> Look<'g> {
         // A rule that decides over this command knows it better than the table of programs.
         if first.is_known() && !is_judged {
             self.note_known(&argv, is_carrier);
+        }
+    }
+
+    /// What a command line would do beyond files. Whether that says what the table of programs would:
+    /// a rule has decided over it, or it is known that it changes nothing.
+    fn effects(&mut self, argv: &Argv<'_>, input: Option<&str>) -> bool {
+        let all = effects(argv, input);
+        // Of these it is known of each verb whether it only looks. Of others it is not what is looked at
+        // that matters: the network answers, and hears of it; a commit is read into a working tree.
+        let is_read = |effect: &Effect| effect.severity == Severity::Read && LOOKS.contains(&effect.kind);
+        let mut is_judged = !all.is_empty() && all.iter().all(is_read);
+        let gate = self.gate;
+        if gate.hears_commands() && self.commands.len() <= COMMANDS_HEARD_MAX {
+            let words = argv.words.iter().map(|word| word.text.clone()).collect();
+            self.commands.push((words, all.clone()));
+        }
+        // A host, a context or a profile stands anywhere on the line.
+        let is_production = !all.is_empty() && argv.words.iter().skip(1).any(|word| gate.is_production(&word.text));
+        for effect in all {
+            is_judged |= self.effect(effect, is_production);
+        }
+        is_judged
+    }
+
+    /// Look at one effect; whether a rule asks or denies because of it.
+    fn effect(&mut self, effect: Effect, is_production: bool) -> bool {
+        let gate = self.gate;
+        let mut is_judged = false;
+        let is_production = effect.severity > Severity::Read && (is_production || gate.is_production(&effect.target));
+        let name = effect.name();
+        let detail = || format!("{name} {}", quoted(&effect.target));
+        self.step("effect", 0, None, detail);
+        for rule in gate.policy().rules_for_effect(effect.kind) {
+            if rule.when.holds(&Fact::Effect { name: &name, effect: &effect, is_production }, self.origin) {
+                is_judged |= rule.verdict > Verdict::Allow;
+                self.add(Found::by_rule(rule, detail()));
+            }
+        }
+        if is_production {
+            self.current.factor = self.current.factor.max(gate.production.factor);
+            self.note("production", detail());
+        }
+        if effect.kind == Kind::Network && self.network.len() < EFFECTS_MAX {
+            self.network.push(effect.clone());
+        }
+        if self.effects.len() < EFFECTS_MAX && !self.effects.contains(&effect) {
+            self.effects.push(effect);
+        }
+        is_judged
+    }
+
+    /// Look at what a package manager would do; whether a rule asks or denies because of it.
+    fn install(&mut self, plan: Plan) -> bool {
+        let mut is_judged = false;
+        let severity = match plan.operation {
+            Operation::Read => Severity::Read,
+            Operation::Publish => Severity::Destructive,
+            _ => Severity::Write,
+        };
+        let operation = match plan.operation {
+            Operation::Install => "install",
+            Operation::Run => "run",
+            Operation::Upgrade => "upgrade",
+            Operation::Remove => "remove",
+            Operation::Restore => "restore",
+            Operation::Read => "read",
+            Operation::Publish => "publish",
+            Operation::Configure => "configure",
+        };
+        let names = plan.wanted.iter().map(|wanted| format!("{}:{}", wanted.ecosystem, wanted.name));
+        let targets: Vec<String> = names.chain(plan.files.iter().map(|file| file.path.clone())).collect();
+        let targets = if targets.is_empty() { vec![plan.manager.to_owned()] } else { targets };
+        for target in targets.into_iter().take(EFFECTS_MAX) {
+            is_judged |= self.effect(Effect::new(Kind::Package, operation, target, severity), false);
+        }
+        if let Some(why) = plan.unknown.first().filter(|_| plan.operation != Operation::Read) {
+            self.note("unknown_package", why.clone());
+        }
+        if self.installs.len() < EFFECTS_MAX && plan.operation != Operation::Read {
+            self.installs.push(plan);
+        }
+        is_judged
+    }
+
+    /// Look at where a program that sends things sends them.
+    fn addresses(&mut self, argv: &Argv<'_>) {
+        let values = argv.all_values();
+        if let Some(word) = argv.words.iter().skip(1).find(|word| is_metadata_address(&word.text)) {
+            self.note("metadata_address", quoted(&word.text));
+        } else if let Some(value) = values.into_iter().find(|value| is_metadata_address(value)) {
+            self.note("metadata_address", quoted(value));
+        }
+        let holds_data = |word: &&&Word| word.taint > Taint::None && (!word.is_known() || word.taint > Taint::Computed);
+        if let Some(word) = argv.operands.iter().find(holds_data) {
+            self.note("data_in_address", quoted(&word.text));
         }
     }
 
@@ -321,14 +636,20 @@ impl<'g> Look<'g> {
     }
 
     fn carried(&mut self, inner: Carried, line: &Line<'_>) {
+        self.step("carries", 0, None, || inner.summary());
         match inner {
             Carried::Command { words, environment, directory } => {
-                let environment: Vec<String> = line.environment.iter().cloned().chain(environment).collect();
                 let directory = directory.map(|directory| folded(&directory, line.directory));
                 let directory = directory.as_deref().or(line.directory);
+                for (name, value) in &environment {
+                    self.variable(name, value, directory, line.scope);
+                }
+                let names = environment.into_iter().map(|(name, _)| name);
+                let environment: Vec<String> = line.environment.iter().cloned().chain(names).collect();
                 self.command(&Line { words: &words, environment: &environment, directory, ..*line });
             }
             Carried::Script { code, positional } => self.inner_script(&code, positional, line),
+            Carried::Setting { code } => self.run_by_setting(&code, line.directory, line.scope),
             Carried::Code { code, language } => {
                 if !code.is_known() || code.taint > Taint::Computed {
                     self.note_code(&code.text, code.taint);
@@ -350,6 +671,7 @@ impl<'g> Look<'g> {
         let Some(program) = self.parsed(&code.text) else { return };
         let mut scope = line.scope.cloned().unwrap_or_else(|| Scope::new(line.directory));
         // `$0` is the first word.
+        scope.zero = positional.first().cloned();
         scope.positional = Some(positional.into_iter().skip(1).collect());
         if scope.positional.as_ref().is_some_and(Vec::is_empty) {
             scope.positional = None;

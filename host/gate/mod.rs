@@ -5,53 +5,134 @@
 //!
 //! `policy` loads `security.json` (`schema` checks its form, `rule` and `program` are its parts),
 //! `look` finds what there is to say about an act (`argv`, `carrier`, `target` read command lines,
-//! `shell` reads scripts, `path` and `glob` compare names), `risk` sums it up, `explain` puts it in words.
+//! `variable` and `address` know names that matter, `shell` reads scripts, `path` and `glob` compare names),
+//! `effect` and
+//! `install` say what commands would do beyond files, `risk` sums it up, `rego` has the second layer of
+//! policy, `weigh` adds what it and others find, `profile` bounds it all, `explain` puts it in words.
 
 mod action;
+mod address;
 mod argv;
+#[cfg(test)]
+mod bypasses;
 mod carrier;
 mod decision;
+pub mod effect;
 pub mod explain;
 mod glob;
+mod in_force;
+pub mod install;
 mod look;
 mod path;
 mod policy;
+mod profile;
 mod program;
+pub mod rego;
 mod risk;
 mod rule;
 mod schema;
 mod shell;
+mod talk;
 mod target;
 #[cfg(test)]
 mod tests;
+mod trace;
+mod variable;
+mod weigh;
 
-pub use action::{Act, Effect, Origin, WriteMode};
+pub use action::{Act, Origin, WriteMode};
 pub use decision::{Decision, Evidence, Verdict};
+pub use effect::{Effect, Severity};
+pub use in_force::InForce;
 pub use policy::{Policy, PolicyError};
+pub use profile::Profile;
+pub use rego::test::{TestReport as RegoTestReport, test as test_rego};
+pub use rego::{Rego, RegoError, RegoSource};
+pub use trace::{Step, Trace};
+pub use weigh::Finding;
 
 use argv::Word;
 use look::{Line, Look};
 use risk::Moment;
 use rule::{Fact, PathText};
 use shell::output::Flow;
+use weigh::Heard;
 
 /// The policy that is in force, with what the operator granted and what is protected.
 pub struct Gate {
     policy: Policy,
+    rego: Option<Rego>,
+    profile: Profile,
+    production: Production,
     granted: Vec<String>,
     protected: Vec<String>,
+    revision: String,
+}
+
+/// What is production, and how much more a change there weighs.
+#[derive(Default)]
+struct Production {
+    targets: Vec<glob::Glob>,
+    factor: f32,
 }
 
 impl Gate {
     #[must_use]
     pub fn new(policy: Policy) -> Self {
-        Self { policy, granted: vec![], protected: vec![] }
+        let revision = policy.revision().to_owned();
+        Self {
+            policy,
+            rego: None,
+            profile: Profile::Auto,
+            production: Production::default(),
+            granted: vec![],
+            protected: vec![],
+            revision,
+        }
     }
 
     /// The gate with the policy that comes with the program.
     #[must_use]
     pub fn builtin() -> Self {
         Self::new(Policy::builtin())
+    }
+
+    /// Policies in Rego that come after the rules. They may add evidence, ask or deny.
+    ///
+    /// # Errors
+    /// A package that no act or effect ever asks.
+    pub fn with_rego(mut self, rego: Rego) -> Result<Self, RegoError> {
+        rego.check_kinds(&weigh::kinds())?;
+        self.add_revision(rego.revision());
+        self.rego = (!rego.is_empty()).then_some(rego);
+        Ok(self)
+    }
+
+    /// How far agents may go by themselves.
+    #[must_use]
+    pub fn with_profile(mut self, profile: Profile) -> Self {
+        if profile != self.profile {
+            self.add_revision(&format!("{profile:?}"));
+        }
+        self.profile = profile;
+        self
+    }
+
+    /// What is production: the points of what would change there are multiplied.
+    ///
+    /// # Errors
+    /// A pattern that is none.
+    pub fn with_production(mut self, targets: &[String], factor: f32) -> Result<Self, String> {
+        let globs: Result<Vec<_>, String> = targets.iter().map(|target| glob::Glob::word(target)).collect();
+        if !targets.is_empty() {
+            self.add_revision(&format!("{targets:?} {factor}"));
+        }
+        self.production = Production { targets: globs?, factor };
+        Ok(self)
+    }
+
+    fn add_revision(&mut self, of: &str) {
+        self.revision = policy::hash(&format!("{} {of}", self.revision));
     }
 
     /// Programs that the operator grants by name or by path are not unknown, whatever the policy lists.
@@ -74,9 +155,21 @@ impl Gate {
         &self.policy
     }
 
-    /// Judge one act.
+    /// What decides here, as one hash: an answer under another revision is an answer to another question.
+    #[must_use]
+    pub fn revision(&self) -> &str {
+        &self.revision
+    }
+
+    /// Judge one act, as if it were done at the beginning of 1970: for policies that do not look at the time.
     #[must_use]
     pub fn decide(&self, act: &Act, origin: &Origin) -> Decision {
+        self.decide_at(act, origin, 0)
+    }
+
+    /// Judge one act, at a time in milliseconds since 1970.
+    #[must_use]
+    pub fn decide_at(&self, act: &Act, origin: &Origin, time_ms: u64) -> Decision {
         let mut look = Look::new(self, origin);
         let name = act.name();
         let mut moment = Moment::Final;
@@ -106,17 +199,62 @@ impl Gate {
             }
             Act::LogRotate { path, .. } => file(&mut look, name, &[path], false, None),
         }
-        risk::decide(look.finish(), self.policy.thresholds, moment)
+        let (mut decision, commands) = self.sum_up(look, moment);
+        self.weigh(&mut decision, act, &commands, origin, time_ms);
+        decision
     }
 
     /// Judge a shell command by its text alone, as if nothing came after: what `ask` would mean for
     /// one of its commands it means for the whole.
     #[must_use]
     pub fn judge(&self, command: &str, directory: &str) -> Decision {
+        self.judge_at(command, directory, &[], 0)
+    }
+
+    /// As [`Gate::judge`], with variables that are set for the shell, at a time in milliseconds since 1970.
+    #[must_use]
+    pub fn judge_at(&self, command: &str, directory: &str, env: &[(String, String)], time_ms: u64) -> Decision {
         let origin = Origin::default();
         let mut look = Look::new(self, &origin);
-        look.script(command, Some(directory));
-        risk::decide(look.finish(), self.policy.thresholds, Moment::Final)
+        look.script_in(command, Some(directory), env);
+        let (mut decision, commands) = self.sum_up(look, Moment::Final);
+        if self.rego.is_some() || self.profile != Profile::Auto {
+            let act = Act::Script { text: command.to_owned(), directory: directory.to_owned() };
+            self.weigh(&mut decision, &act, &commands, &origin, time_ms);
+        }
+        decision
+    }
+
+    /// How a shell command is read, step by step, with what is found in each.
+    #[must_use]
+    pub fn trace(&self, command: &str, directory: &str, time_ms: u64) -> Trace {
+        let origin = Origin::default();
+        let mut look = Look::new(self, &origin).with_trace();
+        look.script_in(command, Some(directory), &[]);
+        let steps = look.take_steps();
+        Trace { steps, decision: self.judge_at(command, directory, &[], time_ms) }
+    }
+
+    fn sum_up(&self, look: Look<'_>, moment: Moment) -> (Decision, Vec<Heard>) {
+        let seen = look.finish();
+        let mut decision = risk::decide(seen.units, self.policy.thresholds, moment);
+        decision.effects = seen.effects;
+        decision.decoded = seen.decoded;
+        decision.installs = seen.installs;
+        (decision, seen.commands)
+    }
+
+    /// Whether a name, or a part of one (`prod-eu` of `prod-eu/web`, of `--context=prod-eu`), is production.
+    fn is_production(&self, name: &str) -> bool {
+        let is_named = |name: &str| self.production.targets.iter().any(|glob| glob.matches(name));
+        !self.production.targets.is_empty()
+            && (is_named(name)
+                || name.split(['/', ':', '=', '@', ' ', ',']).filter(|part| !part.is_empty()).any(is_named))
+    }
+
+    /// Whether each command of a script is to be heard.
+    fn hears_commands(&self) -> bool {
+        self.rego.is_some()
     }
 }
 
@@ -143,6 +281,9 @@ fn process_run(look: &mut Look<'_>, argv: &[String], directory: &str, environmen
         return;
     }
     let words: Vec<Word> = argv.iter().map(Word::plain).collect();
+    for (name, value) in environment {
+        look.variable(name, &Word::plain(value.clone()), Some(directory), None);
+    }
     let names: Vec<String> = environment.iter().map(|(name, _)| name.clone()).collect();
     look.command(&Line {
         words: &words,

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::effect::Kind;
 use super::program::{ProgramEntry, Programs};
 use super::risk::{FINDINGS, Thresholds};
 use super::rule::{Rule, RuleEntry};
@@ -20,7 +21,7 @@ const BUILTIN: &str = include_str!("../../policies/security.json");
 const BUILTIN_NAME: &str = "policies/security.json";
 
 /// The names of all acts, as rules use them.
-pub(crate) const ACTS: [&str; 17] = [
+pub(crate) const ACTS: [&str; 18] = [
     "tool_call",
     "script",
     "process_run",
@@ -38,6 +39,8 @@ pub(crate) const ACTS: [&str; 17] = [
     "service_restart",
     "process_end",
     "log_rotate",
+    // No act of its own: what a command would do.
+    "effect",
 ];
 
 /// What is wrong with a policy file, where, and what to do.
@@ -81,6 +84,7 @@ pub struct Policy {
     /// Rules for commands that name no program, or one by a pattern.
     for_any_program: Vec<usize>,
     by_finding: HashMap<String, Vec<usize>>,
+    by_effect: HashMap<Kind, Vec<usize>>,
 }
 
 impl Policy {
@@ -119,12 +123,21 @@ impl Policy {
         &self.revision
     }
 
+    /// The ids of all rules, in their order.
+    pub fn rule_ids(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().map(|rule| rule.id.as_str())
+    }
+
     pub(crate) fn rules_for_act(&self, act: &str) -> impl Iterator<Item = &Rule> {
         self.pick(self.by_act.get(act))
     }
 
     pub(crate) fn rules_for_program(&self, program: &str) -> impl Iterator<Item = &Rule> {
         self.pick(self.by_program.get(program)).chain(self.pick(Some(&self.for_any_program)))
+    }
+
+    pub(crate) fn rules_for_effect(&self, kind: Kind) -> impl Iterator<Item = &Rule> {
+        self.pick(self.by_effect.get(&kind))
     }
 
     pub(crate) fn rules_for_finding(&self, finding: &str) -> impl Iterator<Item = &Rule> {
@@ -154,7 +167,7 @@ impl Policy {
             error(path, "\"programs\"", message, "list each program once, with patterns that are valid".to_owned())
         })?;
         let mut policy = Self {
-            revision: hex(&Sha256::digest(text.as_bytes())),
+            revision: hash(text),
             thresholds: file.thresholds,
             programs,
             rules: vec![],
@@ -162,6 +175,7 @@ impl Policy {
             by_program: HashMap::new(),
             for_any_program: vec![],
             by_finding: HashMap::new(),
+            by_effect: HashMap::new(),
         };
         for (at, entry) in file.rules.into_iter().enumerate() {
             let id = entry.id.clone();
@@ -222,6 +236,11 @@ impl Policy {
                     }
                     _ => self.for_any_program.push(at),
                 },
+                "effect" => {
+                    for kind in &rule.when.effect_kinds {
+                        self.by_effect.entry(*kind).or_default().push(at);
+                    }
+                }
                 act => self.by_act.entry(act).or_default().push(at),
             }
         }
@@ -244,7 +263,10 @@ impl Policy {
 
     /// Hold each rule to its examples.
     pub(crate) fn check_examples(&self, text: &str, file_name: &str) -> Result<(), PolicyError> {
+        // So that a rule about production can show what it means, without a project that names any.
+        let production = ["*production*".to_owned()];
         let gate = Gate::new(self.clone());
+        let gate = gate.with_production(&production, 1.0).unwrap_or_else(|_| Gate::new(self.clone()));
         for (at, rule) in self.rules.iter().enumerate() {
             let examples = &rule.examples;
             let all = [("match", true, &examples.matching), ("no_match", false, &examples.no_match)];
@@ -310,6 +332,7 @@ fn distance(a: &str, b: &str) -> usize {
     row.last().copied().unwrap_or_default()
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// Lower-case hex SHA-256.
+pub(crate) fn hash(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

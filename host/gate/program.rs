@@ -27,6 +27,21 @@ pub(crate) struct ProgramEntry {
     /// With one of these flags it only shows what it would do.
     #[serde(default)]
     pub dry: Vec<String>,
+    /// Without arguments it only shows how it is used.
+    #[serde(default)]
+    pub bare: bool,
+    /// The flags whose value is a file that is read.
+    #[serde(default)]
+    pub file_in: Vec<String>,
+    /// The flags whose value is a file or a folder that is written.
+    #[serde(default)]
+    pub file_out: Vec<String>,
+    /// The flags whose value is run, as a shell would run it.
+    #[serde(default)]
+    pub runs: Vec<String>,
+    /// The flags whose value is a file with code: a library, a plugin, a configuration that runs programs.
+    #[serde(default)]
+    pub loads: Vec<String>,
 }
 
 /// What is known of a command line by its program.
@@ -49,12 +64,19 @@ pub(crate) struct Programs {
     entries: Vec<Program>,
 }
 
-#[derive(Clone, Debug)]
-struct Program {
-    valued: Vec<FlagPattern>,
+/// What is known of one program.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Program {
+    /// All flags with a value, those below among them.
+    pub valued: Vec<FlagPattern>,
     read: Option<Vec<Subcommand>>,
     write: Vec<Subcommand>,
     dry: Vec<FlagPattern>,
+    is_bare: bool,
+    pub file_in: Vec<FlagPattern>,
+    pub file_out: Vec<FlagPattern>,
+    pub runs: Vec<FlagPattern>,
+    pub loads: Vec<FlagPattern>,
 }
 
 impl Programs {
@@ -75,9 +97,21 @@ impl Programs {
                     parsed.collect::<Result<Vec<_>, _>>().map_err(|error| (format!("programs[{at}].{key}"), error))?;
                 Ok(parsed.into_iter().flatten().collect())
             };
-            let (valued, dry) = (flags("valued", &entry.valued)?, flags("dry", &entry.dry)?);
-            let read = entry.read.as_ref().map(|texts| parse("read", texts)).transpose()?;
-            table.entries.push(Program { valued, read, write: parse("write", &entry.write)?, dry });
+            let mut program = Program {
+                valued: flags("valued", &entry.valued)?,
+                read: entry.read.as_ref().map(|texts| parse("read", texts)).transpose()?,
+                write: parse("write", &entry.write)?,
+                dry: flags("dry", &entry.dry)?,
+                is_bare: entry.bare,
+                file_in: flags("file_in", &entry.file_in)?,
+                file_out: flags("file_out", &entry.file_out)?,
+                runs: flags("runs", &entry.runs)?,
+                loads: flags("loads", &entry.loads)?,
+            };
+            for more in [&program.file_in, &program.file_out, &program.runs, &program.loads] {
+                program.valued.extend(more.iter().cloned());
+            }
+            table.entries.push(program);
             for name in &entry.names {
                 if name.contains(['*', '?']) {
                     let glob = Glob::word(name).map_err(|error| (format!("programs[{at}].names"), error))?;
@@ -90,16 +124,14 @@ impl Programs {
         Ok(table)
     }
 
-    /// The flags of `program` that take a value.
-    pub(crate) fn valued(&self, program: &str) -> &[FlagPattern] {
-        self.find(program).map_or(&[], |program| program.valued.as_slice())
-    }
-
     /// What is known of this command line.
     pub(crate) fn known(&self, argv: &Argv<'_>) -> Known {
         let Some(program) = self.find(argv.program) else { return Known::Unknown };
         let Some(read) = &program.read else { return Known::Reads };
-        if read.iter().any(|subcommand| subcommand.matches(argv)) || argv.has_flag(&program.dry) || asks_for_help(argv)
+        if (program.is_bare && argv.words.len() == 1)
+            || read.iter().any(|subcommand| subcommand.matches(argv))
+            || argv.has_flag(&program.dry)
+            || asks_for_help(argv)
         {
             Known::Reads
         } else if program.write.iter().any(|subcommand| subcommand.matches(argv)) {
@@ -109,13 +141,14 @@ impl Programs {
         }
     }
 
-    fn find(&self, program: &str) -> Option<&Program> {
+    /// The entry of a program.
+    pub(crate) fn find(&self, program: &str) -> Option<&Program> {
         let by_glob = || self.by_glob.iter().find(|(glob, _)| glob.matches(program)).map(|(_, at)| at);
         self.by_name.get(program).or_else(by_glob).and_then(|at| self.entries.get(*at))
     }
 }
 
-/// `--help` and `--version`, in the forms that nearly every program has.
+/// `--help` and `--version`, in the forms that nearly every program has, and nothing that would run.
 pub(crate) fn asks_for_help(argv: &Argv<'_>) -> bool {
     let is_last = |text: &str| argv.words.len() > 1 && argv.words.last().is_some_and(|word| word.text == text);
     is_last("--help")

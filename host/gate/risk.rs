@@ -83,6 +83,35 @@ pub(crate) const FINDINGS: &[Finding] = &[
         "the shell itself opens a network connection",
         "use a granted program",
     ),
+    finding(
+        "search_path",
+        Verdict::Allow,
+        true,
+        "another search path makes names mean other programs",
+        "name the program with its folder",
+    ),
+    finding(
+        "metadata_address",
+        Verdict::Ask,
+        false,
+        "it asks the service that hands out the machine's credentials",
+        "name the secret in `pi.toml`",
+    ),
+    finding(
+        "data_in_address",
+        Verdict::Allow,
+        false,
+        "what a command prints goes out within an address",
+        "look at what is sent, and to whom, first",
+    ),
+    finding("fills_disk", Verdict::Ask, true, "it writes without an end", "say how much is to be written"),
+    finding(
+        "talks_to_reader",
+        Verdict::Allow,
+        true,
+        "it talks to whoever judges or reads it",
+        "leave instructions out of commands",
+    ),
     finding("opaque_code", Verdict::Allow, false, "the code is in a language that the gate does not read", PLAIN),
     finding("runs_file", Verdict::Allow, false, "it runs code from a file", "name what the file does"),
     finding("dynamic_command", Verdict::Allow, false, "only the run will tell which program this is", PLAIN),
@@ -100,6 +129,14 @@ pub(crate) const FINDINGS: &[Finding] = &[
         false,
         "it changes something that can be changed back",
         "look at the change before and after",
+    ),
+    finding("production", Verdict::Allow, false, "it changes production", "try it outside of production first"),
+    finding(
+        "unknown_package",
+        Verdict::Ask,
+        false,
+        "it is not known what would be installed",
+        "name the packages with their versions",
     ),
     finding(
         "self_protection",
@@ -137,9 +174,17 @@ impl<'g> Found<'g> {
 }
 
 /// What was found in one act, or in one pipeline of a script.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Unit<'g> {
     pub found: Vec<Found<'g>>,
+    /// What its points are multiplied by: more than 1 where it changes production.
+    pub factor: f32,
+}
+
+impl Default for Unit<'_> {
+    fn default() -> Self {
+        Self { found: Vec::new(), factor: 1.0 }
+    }
 }
 
 impl<'g> Unit<'g> {
@@ -151,7 +196,9 @@ impl<'g> Unit<'g> {
     }
 
     fn risk(&self) -> u8 {
-        self.found.iter().fold(0u8, |sum, found| sum.saturating_add(found.points)).min(100)
+        let sum = self.found.iter().fold(0u8, |sum, found| sum.saturating_add(found.points));
+        // A conversion to `u8` stops at its limits.
+        (f32::from(sum) * self.factor).min(100.0) as u8
     }
 
     fn verdict(&self, thresholds: Thresholds) -> Verdict {
@@ -165,12 +212,13 @@ impl<'g> Unit<'g> {
         if self.verdict(thresholds) == Verdict::Deny {
             return Verdict::Deny;
         }
-        let staying = Unit { found: self.found.iter().filter(|found| found.is_structural).cloned().collect() };
+        let found = self.found.iter().filter(|found| found.is_structural).cloned().collect();
+        let staying = Unit { found, factor: self.factor };
         staying.verdict(thresholds)
     }
 }
 
-fn by_threshold(risk: u8, thresholds: Thresholds) -> Verdict {
+pub(super) fn by_threshold(risk: u8, thresholds: Thresholds) -> Verdict {
     if risk >= thresholds.deny {
         Verdict::Deny
     } else if risk >= thresholds.ask {

@@ -13,7 +13,9 @@ use serde::Deserialize;
 use super::action::Origin;
 use super::argv::{Argv, FlagPattern, Subcommand};
 use super::decision::Verdict;
+use super::effect::{Effect, Kind, Severity};
 use super::glob::{Glob, Globs};
+use super::policy::nearest_hint;
 
 /// A rule as it stands in the file.
 #[derive(Clone, Debug, Deserialize)]
@@ -68,8 +70,14 @@ pub(crate) struct WhenEntry {
     pub paths: Vec<String>,
     pub except_paths: Vec<String>,
     pub recursive: Option<bool>,
+    pub by_command: Option<bool>,
     pub mode_bits: Option<String>,
     pub finding: Vec<String>,
+    pub effect: Vec<String>,
+    pub no_effect: Vec<String>,
+    pub targets: Vec<String>,
+    pub severity: Vec<Severity>,
+    pub production: Option<bool>,
     pub tool: Vec<String>,
     pub service: Vec<String>,
     pub pid_max: Option<u32>,
@@ -89,10 +97,19 @@ pub(crate) enum Fact<'a> {
         paths: &'a [PathText<'a>],
         is_recursive: bool,
         mode: Option<u32>,
+        /// It is read off a command's words.
+        by_command: bool,
     },
     /// Something that the gate itself saw in a script or a command line.
     Finding {
         name: &'a str,
+    },
+    /// What a command would do beyond files.
+    Effect {
+        /// Kind and operation.
+        name: &'a str,
+        effect: &'a Effect,
+        is_production: bool,
     },
     Tool {
         tool: &'a str,
@@ -145,8 +162,16 @@ pub(crate) struct When {
     paths: Globs,
     except_paths: Globs,
     recursive: Option<bool>,
+    by_command: Option<bool>,
     mode_bits: Option<u32>,
     pub finding: Vec<String>,
+    effect: Vec<Glob>,
+    no_effect: Vec<Glob>,
+    /// The kinds of effects that a rule for effects can match: it is found by them.
+    pub effect_kinds: Vec<Kind>,
+    targets: Vec<Glob>,
+    severity: Vec<Severity>,
+    production: Option<bool>,
     tool: Vec<Glob>,
     service: Vec<Glob>,
     pid_max: Option<u32>,
@@ -206,9 +231,16 @@ impl When {
             paths: Globs::paths(&entry.paths).map_err(|error| ("paths".to_owned(), error))?,
             except_paths: Globs::paths(&entry.except_paths).map_err(|error| ("except_paths".to_owned(), error))?,
             recursive: entry.recursive,
+            by_command: entry.by_command,
             mode_bits: mode_bits
                 .map_err(|_| ("mode_bits".to_owned(), "write octal digits, such as `6000`".to_owned()))?,
             finding: entry.finding.clone(),
+            effect: compiled("effect", &entry.effect, Glob::word)?,
+            no_effect: compiled("no_effect", &entry.no_effect, Glob::word)?,
+            effect_kinds: effect_kinds(&entry.effect)?,
+            targets: compiled("targets", &entry.targets, Glob::word)?,
+            severity: entry.severity.clone(),
+            production: entry.production,
             tool: compiled("tool", &entry.tool, Glob::word)?,
             service: compiled("service", &entry.service, Glob::word)?,
             pid_max: entry.pid_max,
@@ -236,8 +268,18 @@ impl When {
             && any_or_none(&self.plugin, |glob| glob.matches(&origin.plugin))
             && match fact {
                 Fact::Command { argv, environment } => self.holds_for_command(argv, environment),
-                Fact::File { paths, is_recursive, mode } => self.holds_for_file(paths, *is_recursive, *mode),
+                Fact::File { paths, is_recursive, mode, by_command } => {
+                    self.by_command.is_none_or(|own| own == *by_command)
+                        && self.holds_for_file(paths, *is_recursive, *mode)
+                }
                 Fact::Finding { name } => self.finding.iter().any(|own| own == name),
+                Fact::Effect { name, effect, is_production } => {
+                    (self.severity.is_empty() || self.severity.contains(&effect.severity))
+                        && self.production.is_none_or(|production| production == *is_production)
+                        && any_or_none(&self.effect, |glob| glob.matches(name))
+                        && !self.no_effect.iter().any(|glob| glob.matches(name))
+                        && any_or_none(&self.targets, |glob| glob.matches(&effect.target))
+                }
                 Fact::Tool { tool } => any_or_none(&self.tool, |glob| glob.matches(tool)),
                 Fact::Service { service } => any_or_none(&self.service, |glob| glob.matches(service)),
                 Fact::Process { pid } => self.pid_max.is_none_or(|max| *pid <= max),
@@ -286,6 +328,25 @@ impl When {
 
 fn any_or_none<T>(conditions: &[T], holds: impl FnMut(&T) -> bool) -> bool {
     conditions.is_empty() || conditions.iter().any(holds)
+}
+
+/// The kinds that these patterns of effects may match; all, where there is no pattern.
+fn effect_kinds(patterns: &[String]) -> Result<Vec<Kind>, (String, String)> {
+    let mut kinds = vec![];
+    for pattern in patterns {
+        let kind = pattern.split_once('.').map_or(pattern.as_str(), |(kind, _)| kind);
+        if kind.contains(['*', '?', '[', '{', '\\']) {
+            return Ok(Kind::ALL.to_vec());
+        }
+        let Some(kind) = Kind::ALL.into_iter().find(|own| own.name() == kind) else {
+            let hint = nearest_hint(kind, Kind::ALL.iter().map(|own| own.name()));
+            return Err(("effect".to_owned(), format!("there is no kind of effect `{kind}`; {hint}")));
+        };
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    Ok(if patterns.is_empty() { Kind::ALL.to_vec() } else { kinds })
 }
 
 fn compiled<T>(

@@ -4,8 +4,8 @@
 //! A light table: what it does not know is left to rules on the command itself, and every operand
 //! that could be a file counts as read.
 
-use super::argv::{Argv, FlagPattern};
-use super::carrier::is_find_word;
+use super::argv::{Argv, FlagPattern, Word};
+use super::program::Program;
 
 /// One effect on files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,28 +90,55 @@ const TEXT_ONLY: &[&str] = &[
 /// Programs that list files without reading what is in them.
 const LISTS: &[&str] = &[
     "ls", "stat", "find", "du", "tree", "realpath", "readlink", "file", "df", "fd", "namei", "exa", "eza", "lsattr",
-    "getfacl",
+    "getfacl", "lsblk", "blkid", "findmnt", "fuser", "lsof", "getcap",
 ];
 /// Programs whose first operand is a pattern or a program text.
 const PATTERN_FIRST: &[&str] =
     &["grep", "egrep", "fgrep", "zgrep", "sed", "gsed", "awk", "gawk", "mawk", "jq", "yq", "ag", "ack"];
 const EDITORS: &[&str] = &[
-    "vi", "vim", "nvim", "ex", "ed", "nano", "emacs", "pico", "patch", "truncate", "touch", "tee", "mkfifo", "mknod",
+    "vi",
+    "vim",
+    "nvim",
+    "ex",
+    "ed",
+    "nano",
+    "emacs",
+    "pico",
+    "touch",
+    "tee",
+    "mkfifo",
+    "mknod",
     "sponge",
+    "fallocate",
+    "rename",
+    "dos2unix",
+    "unix2dos",
 ];
 
-/// Everything that `argv` would do to files, as far as its words tell.
-pub(crate) fn targets<'a>(argv: &Argv<'a>) -> Vec<Target<'a>> {
+/// Programs that write what their last operand names, when they have two of them.
+const SECOND_IS_OUTPUT: &[&str] = &["uniq", "xxd", "cpio", "ps2pdf", "uuencode"];
+/// Subcommands of git that print `REVISION:PATH`.
+const GIT_PRINTS: &[&str] = &["show", "cat-file", "diff", "blame", "annotate", "grep", "archive"];
+/// Subcommands of git that make a folder which they are given.
+const GIT_MAKES: &[&str] = &["init", "clone", "worktree"];
+
+/// Everything that `argv` would do to files, as far as its words and its program's entry tell.
+pub(crate) fn targets<'a>(argv: &Argv<'a>, entry: Option<&Program>) -> Vec<Target<'a>> {
+    let mut all = by_words(argv);
+    if let Some(entry) = entry.filter(|_| !argv.flags.is_empty()) {
+        let is_file = |path: &&str| !path.is_empty();
+        all.extend(argv.values(&entry.file_in).filter(is_file).map(|path| plain("file_read", file_part(path))));
+        all.extend(argv.values(&entry.file_out).filter(is_file).map(|path| plain("file_write", path)));
+    }
+    all
+}
+
+fn by_words<'a>(argv: &Argv<'a>) -> Vec<Target<'a>> {
     let mut all = vec![];
     let program = argv.program;
     let operands = |act, is_recursive, skip: usize, mode| {
-        let to_target = move |word: &&'a super::argv::Word| Target {
-            act,
-            path: word.text.as_str(),
-            is_glob: word.is_glob,
-            is_recursive,
-            mode,
-        };
+        let to_target =
+            move |word: &&'a Word| Target { act, path: word.text.as_str(), is_glob: word.is_glob, is_recursive, mode };
         argv.operands.iter().skip(skip).map(to_target).collect::<Vec<_>>()
     };
     let is_recursive =
@@ -121,14 +148,11 @@ pub(crate) fn targets<'a>(argv: &Argv<'a>) -> Vec<Target<'a>> {
             all.extend(operands("file_remove", is_recursive, 0, None))
         }
         "mkdir" => all.extend(operands("directory_make", false, 0, None)),
-        "chmod" => {
-            let mode = argv.operands.first().and_then(|word| mode_of(&word.text));
-            all.extend(operands("file_mode", is_recursive, 1, mode));
-        }
-        "chown" | "chgrp" | "setfacl" | "chattr" | "setcap" => {
-            // With `--reference` there is no owner word; the first operand then is a file.
-            let skip = usize::from(!argv.words.iter().any(|word| word.text.starts_with("--reference")));
-            all.extend(operands("file_mode", is_recursive, skip, None));
+        "chmod" | "chown" | "chgrp" | "setfacl" | "chattr" | "setcap" => {
+            // With `--reference` there is no mode or owner among the words; the first is a file.
+            let skip = usize::from(!argv.words.iter().any(|word| word.text.starts_with("--ref")));
+            let mode = argv.operands.first().filter(|_| skip == 1 && program == "chmod");
+            all.extend(operands("file_mode", is_recursive, skip, mode.and_then(|word| mode_of(&word.text))));
         }
         "cp" | "install" | "mv" | "ln" | "rsync" | "scp" => moves(argv, &mut all),
         "dd" => {
@@ -142,9 +166,9 @@ pub(crate) fn targets<'a>(argv: &Argv<'a>) -> Vec<Target<'a>> {
         }
         "find" | "gfind" => {
             let is_delete = deletes_what_it_finds(argv);
-            let roots = argv.words.iter().skip(1).take_while(|word| !is_find_word(&word.text));
+            let roots = super::carrier::find_roots(argv.words);
             let act = if is_delete { "file_remove" } else { "file_list" };
-            all.extend(roots.map(|word| Target {
+            all.extend(roots.iter().map(|word| Target {
                 act,
                 path: &word.text,
                 is_glob: word.is_glob,
@@ -157,12 +181,62 @@ pub(crate) fn targets<'a>(argv: &Argv<'a>) -> Vec<Target<'a>> {
                 }
             }
         }
+        "git" => by_git(argv, &mut all),
+        "split" | "csplit" | "gsplit" => {
+            all.extend(operands("file_read", false, 0, None).into_iter().take(1));
+            // The second is the beginning of the names that are written, of `csplit` a pattern.
+            all.extend(operands("file_write", false, 1, None).into_iter().filter(|_| program != "csplit"));
+        }
+        "truncate" => {
+            all.extend(operands("file_write", false, 0, None));
+            let empties = [FlagPattern::Short('s'), FlagPattern::Long("--size".into())];
+            if argv.values(&empties).any(|size| size.trim_start_matches(['<', '/', '%']) == "0") {
+                all.extend(operands("file_remove", false, 0, None));
+            }
+        }
+        "busybox" if argv.has_flag(&[FlagPattern::Long("--install".into())]) => {
+            all.extend(operands("file_write", false, 0, None));
+        }
+        "patch" => all.extend(operands("file_write", false, 0, None).into_iter().take(1)),
+        _ if SECOND_IS_OUTPUT.contains(&program) => {
+            all.extend(operands("file_read", false, 0, None).into_iter().take(1));
+            all.extend(operands("file_write", false, 1, None));
+        }
         _ if EDITORS.contains(&program) => all.extend(operands("file_write", false, 0, None)),
         _ if LISTS.contains(&program) => all.extend(operands("file_list", false, 0, None)),
         _ if TEXT_ONLY.contains(&program) => {}
         _ => reads(argv, &mut all),
     }
     all
+}
+
+/// What git reads out of a revision, off the file system, and the folders that it makes.
+fn by_git<'a>(argv: &Argv<'a>, all: &mut Vec<Target<'a>>) {
+    let Some((subcommand, rest)) = argv.operands.split_first() else { return };
+    let subcommand = subcommand.text.as_str();
+    let is_outside = argv.words.iter().any(|word| word.text.starts_with("--no-index"));
+    if GIT_PRINTS.contains(&subcommand) {
+        for word in rest {
+            match word.text.split_once(':') {
+                Some((_, path)) if !path.is_empty() => all.push(plain("file_read", path)),
+                _ if is_outside || subcommand == "blame" => all.push(plain("file_read", &word.text)),
+                _ => {}
+            }
+        }
+    }
+    if matches!(subcommand, "grep" | "config") {
+        // `-f` takes a file here; in most other subcommands it means force.
+        let files = argv.words.windows(2).filter(|pair| pair[0].text == "-f");
+        all.extend(files.map(|pair| plain("file_read", &pair[1].text)));
+        all.extend(
+            argv.words.iter().filter_map(|word| word.text.strip_prefix("--file=")).map(|path| plain("file_read", path)),
+        );
+    }
+    if GIT_MAKES.contains(&subcommand) {
+        let skip = usize::from(subcommand != "init");
+        let folder = rest.iter().skip(skip).filter(|word| !word.text.contains("://"));
+        all.extend(folder.take(1).map(|word| plain("file_write", &word.text)));
+    }
 }
 
 /// Whether `-delete` is an action of `find`: no value of a test, no word of a command that it runs.
@@ -236,6 +310,17 @@ fn moves<'a>(argv: &Argv<'a>, all: &mut Vec<Target<'a>>) {
     }
     let is_symbolic =
         argv.program == "ln" && argv.has_flag(&[FlagPattern::Short('s'), FlagPattern::Long("--symbolic".into())]);
+    // Onto `/dev/null` a file is gone; out of it comes nothing, so what it is copied to is emptied.
+    let destination = target.or(last.filter(|_| argv.operands.len() > 1).map(|word| word.text.as_str()));
+    if argv.program == "mv" && destination == Some("/dev/null") {
+        all.extend(sources.iter().map(|word| Target { is_glob: word.is_glob, ..plain("file_remove", &word.text) }));
+    }
+    if argv.program == "cp" && sources.iter().any(|word| word.text == "/dev/null") {
+        all.extend(destination.map(|path| plain("file_remove", path)));
+    }
+    if argv.words.iter().any(|word| word.text.starts_with("--remove-s")) && argv.program == "rsync" {
+        all.extend(sources.iter().map(|word| Target { is_glob: word.is_glob, ..plain("file_remove", &word.text) }));
+    }
     let (source_act, target_act) = match argv.program {
         "mv" => ("file_rename", "file_rename"),
         "ln" if is_symbolic => ("file_symlink", "file_symlink"),
@@ -264,10 +349,22 @@ fn reads<'a>(argv: &Argv<'a>, all: &mut Vec<Target<'a>>) {
     let has_script_flag =
         argv.has_flag(&[FlagPattern::Short('e'), FlagPattern::Short('f'), FlagPattern::Long("--expression".into())]);
     let skip = usize::from(PATTERN_FIRST.contains(&argv.program) && !has_script_flag);
-    let is_in_place = matches!(argv.program, "sed" | "gsed" | "perl" | "yq")
-        && argv.words.iter().any(|word| {
-            word.text.starts_with("-i") || word.text.starts_with("--in-place") || word.text.starts_with("-pi")
-        });
+    let is_in_place = match argv.program {
+        "sed" | "gsed" | "perl" | "yq" | "ruby" => argv.has_flag(&[
+            FlagPattern::Short('i'),
+            FlagPattern::Long("--in-place".into()),
+            FlagPattern::Long("--inplace".into()),
+        ]),
+        "awk" | "gawk" => {
+            argv.words.windows(2).any(|pair| {
+                (pair[0].text == "-i" && pair[1].text.starts_with("inplace")) || pair[1].text.starts_with("-iinplace")
+            }) || argv.words.iter().any(|word| word.text.starts_with("--inc") && word.text.ends_with("inplace"))
+        }
+        _ => false,
+    };
+    if matches!(argv.program, "sed" | "gsed") {
+        sed_files(argv, &mut |act, path| all.push(plain(act, path)));
+    }
     for word in argv.operands.iter().skip(skip) {
         let (path, is_glob) = (file_part(&word.text), word.is_glob);
         all.push(Target { act: "file_read", path, is_glob, is_recursive: false, mode: None });
@@ -286,9 +383,27 @@ fn reads<'a>(argv: &Argv<'a>, all: &mut Vec<Target<'a>>) {
     all.extend(argv.all_values().map(|value| plain("file_read", file_part(value))));
 }
 
-/// The file in `@file`, `name=@file` and `--flag=file`.
+/// The files that sed's own commands `r`, `R`, `w` and `W` and the flag `w` of `s` name. Each word
+/// of the program is tried: text that only looks like such a command shows more, never less.
+fn sed_files<'a>(argv: &Argv<'a>, found: &mut impl FnMut(&'static str, &'a str)) {
+    let codes = argv.all_values().chain(argv.operands.iter().map(|word| word.text.as_str()));
+    for code in codes {
+        for piece in code.split(['\n', ';', '{', '}']) {
+            let Some(at) = piece.find(['r', 'R', 'w', 'W']) else { continue };
+            let (before, command) = piece.split_at(at);
+            let is_address = before.chars().all(|c| c.is_ascii_digit() || " ,$!~+".contains(c))
+                || before.trim_end_matches([' ', '!']).ends_with(['/', '|', 'I']);
+            let path = command[1..].trim();
+            if is_address && !path.is_empty() {
+                found(if command.starts_with(['r', 'R']) { "file_read" } else { "file_write" }, path);
+            }
+        }
+    }
+}
+
+/// The file in `@file`, `name=@file`, `name=<file` and `--flag=file`.
 fn file_part(text: &str) -> &str {
-    match text.rfind("=@").map(|at| at + 2) {
+    match text.rfind("=@").or_else(|| text.rfind("=<")).map(|at| at + 2) {
         Some(at) => &text[at..],
         None => text.strip_prefix('@').unwrap_or(text),
     }
@@ -325,7 +440,7 @@ mod tests {
         let words: Vec<Word> = line.split(' ').map(Word::plain).collect();
         let valued = FlagPattern::parse_all("-o|-d|-t").unwrap();
         let argv = Argv::read(&words, &valued);
-        targets(&argv).iter().map(|target| format!("{} {}", target.act, target.path)).collect()
+        targets(&argv, None).iter().map(|target| format!("{} {}", target.act, target.path)).collect()
     }
 
     #[test]

@@ -54,6 +54,10 @@ impl Building {
 
     fn finish(mut self) -> Vec<Word> {
         self.done.extend(self.current);
+        // The command `[` is no pattern: nothing closes it.
+        for word in self.done.iter_mut().filter(|word| word.is_glob && word.text == "[") {
+            word.is_glob = false;
+        }
         self.done
     }
 }
@@ -86,6 +90,16 @@ impl Lower<'_, '_> {
         match self.read(raw, pieces(raw)) {
             Some(pieces) => self.joined(&pieces),
             None => Word::unknown(Taint::Computed),
+        }
+    }
+
+    /// The target of a redirection: one word, in which the shell expands patterns.
+    pub(crate) fn path_word(&mut self, raw: &str) -> Word {
+        let mut words = self.words(raw);
+        match (words.pop(), words.is_empty()) {
+            (Some(word), true) => word,
+            // None or several: the shell refuses it. The text as one word shows what was meant.
+            _ => self.word(raw),
         }
     }
 
@@ -182,7 +196,7 @@ impl Lower<'_, '_> {
             }
             Piece::Arithmetic(expression) => {
                 // Its substitutions run, whatever the number comes to.
-                self.expansions_in(expression);
+                self.arithmetic(expression);
                 let is_number = expression.trim().bytes().all(|byte| byte.is_ascii_digit());
                 building.quoted(if is_number { expression.trim() } else { NUMBER }, Taint::None);
             }
@@ -193,6 +207,56 @@ impl Lower<'_, '_> {
     pub(crate) fn expansions_in(&mut self, text: &str) {
         if text.contains(['$', '`']) {
             let _ = self.heredoc(text);
+        }
+    }
+
+    /// A value expanded once more, as a prompt is.
+    fn prompt(&mut self, value: &Word) -> Word {
+        if !value.is_known() {
+            self.look.note("dynamic_code", format!("a prompt: `{}`", shortened(&value.text)));
+            return Word::unknown(value.taint.max(Taint::Computed));
+        }
+        if value.text.contains(['$', '`']) { self.heredoc(&value.text) } else { value.clone() }
+    }
+
+    /// Look at arithmetic: a subscript in a value that it names is expanded, and its commands run.
+    pub(crate) fn arithmetic(&mut self, expression: &str) {
+        if expression.bytes().all(|byte| byte.is_ascii_digit() || b" +-*/%<>=!&|()^~?:,".contains(&byte)) {
+            return;
+        }
+        let text = if expression.contains(['$', '`']) { self.heredoc(expression).text } else { expression.to_owned() };
+        if text.contains(UNKNOWN) {
+            self.look.note("dynamic_code", format!("arithmetic over `{}`", shortened(expression)));
+        }
+        let names = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        for name in names.filter(|name| name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')) {
+            self.number(name);
+        }
+        // `a[$(x)]` that came out of a literal runs as well.
+        if text != expression || !expression.contains(['$', '`']) {
+            self.expansions_in(&text);
+        }
+    }
+
+    /// A variable that arithmetic reads: its value is an expression of its own.
+    fn number(&mut self, name: &str) {
+        // What the script does not set is a number, or nothing at all.
+        let is_set_here = self.scope.is_assigned(name);
+        for value in self.scope.get(name).into_iter().filter(|_| is_set_here) {
+            if !value.is_known() {
+                self.look.note("dynamic_code", format!("arithmetic over `{name}`"));
+            } else if value.text.contains(['$', '`', '[']) {
+                self.expansions_in(&value.text);
+            }
+        }
+    }
+
+    /// The name of a variable that a command gets as a word: its subscript is expanded once more.
+    pub(crate) fn variable_name(&mut self, word: &Word) {
+        if word.text.contains(UNKNOWN) {
+            self.look.note("dynamic_code", format!("a variable named `{}`", shortened(&word.text)));
+        } else {
+            self.expansions_in(&word.text);
         }
     }
 
@@ -227,8 +291,8 @@ impl Lower<'_, '_> {
                 })
             }
             Operator::Substring { offset, length } => {
-                self.expansions_in(offset);
-                self.expansions_in(length.as_deref().unwrap_or_default());
+                self.arithmetic(offset);
+                self.arithmetic(length.as_deref().unwrap_or_default());
                 let number = |text: &str| text.trim().parse::<usize>().ok();
                 match (number(offset), length.as_deref().map(number)) {
                     (Some(skip), None) => self.mapped(parameter, &[], |text| text.chars().skip(skip).collect()),
@@ -252,12 +316,10 @@ impl Lower<'_, '_> {
             Operator::Upper | Operator::Transform('U') => self.mapped(parameter, &[], str::to_uppercase),
             Operator::Lower | Operator::Transform('L') => self.mapped(parameter, &[], str::to_lowercase),
             Operator::Transform('E') => self.mapped(parameter, &[], unescaped),
-            // `${x@P}` runs the substitutions in the value.
+            // `${x@P}` runs the substitutions in the value: what it comes to is what a heredoc would.
             Operator::Transform('P') => {
-                for value in self.value(parameter) {
-                    self.expansions_in(&value.text);
-                }
-                vec![Word::unknown(Taint::Computed)]
+                let values = self.value(parameter);
+                values.iter().map(|value| self.prompt(value)).collect()
             }
             Operator::Transform(_) => self.value(parameter),
             Operator::Other(text) => {
@@ -294,8 +356,16 @@ impl Lower<'_, '_> {
     }
 
     fn value(&mut self, parameter: &Parameter) -> Vec<Word> {
-        if let Some(index) = &parameter.index {
-            self.expansions_in(index);
+        if let Some(index) = parameter.index.as_ref().filter(|index| !matches!(index.as_str(), "@" | "*")) {
+            // The keys of an associative array are text, which only the declaration tells.
+            if self.scope.associative.contains(&parameter.name) {
+                self.expansions_in(index);
+            } else {
+                self.arithmetic(index);
+            }
+        }
+        if parameter.is_indirect && matches!(parameter.index.as_deref(), Some("@" | "*")) {
+            return vec![Word::plain(NUMBER)];
         }
         let name = parameter.name.as_str();
         let values = match (name.as_bytes().first(), parameter.index.as_deref()) {
@@ -308,6 +378,7 @@ impl Lower<'_, '_> {
                 }
             }
             (Some(b'@' | b'*'), _) => self.scope.positional.clone().unwrap_or_else(|| vec![Word::unknown(Taint::None)]),
+            (Some(b'0'), _) => vec![self.scope.zero.clone().unwrap_or_else(|| Word::unknown(Taint::None))],
             (Some(byte), _) if byte.is_ascii_digit() => match (&self.scope.positional, name.parse::<usize>()) {
                 (Some(words), Ok(at)) if at > 0 => words.get(at - 1).cloned().into_iter().collect(),
                 _ => vec![Word::unknown(Taint::None)],

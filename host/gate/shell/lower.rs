@@ -3,40 +3,46 @@
 //! Every branch is followed, since any may run. A loop's body is followed for each value that the
 //! script names, otherwise once. A function's body is followed where it is defined and where it is
 //! called. Data is not code: heredocs, arguments and patterns are only folded.
+//!
+//! Single commands are in `simple`, what changes the shell's state in `builtin`, redirections in `redirect`.
 
 use std::rc::Rc;
 
 use brush_parser::ast::{
-    AndOr, AndOrList, Assignment, AssignmentName, AssignmentValue, Command, CommandPrefixOrSuffixItem as Item,
-    CompoundCommand, CompoundList, ExtendedTestExpr, FunctionBody, IoFileRedirectKind, IoFileRedirectTarget,
-    IoRedirect, Pipeline, ProcessSubstitutionKind, Program, RedirectList, SeparatorOperator, SimpleCommand,
-    SubshellCommand,
+    AndOr, AndOrList, BinaryPredicate, Command, CompoundCommand, CompoundList, ExtendedTestExpr, FunctionBody,
+    Pipeline, Program, SeparatorOperator, SourceLocation, SubshellCommand, UnaryPredicate,
 };
 
 use crate::gate::argv::{Taint, Word};
-use crate::gate::glob::UNKNOWN;
-use crate::gate::look::{Line, Look};
-use crate::gate::path::folded;
+use crate::gate::look::Look;
 
-use super::output::{Flow, output};
+use super::output::Flow;
 use super::scope::{Scope, Value};
 
 /// Values of one loop that are followed one by one. Danger: loops in loops multiply.
-const LOOP_VALUES_MAX: usize = 16;
+pub(super) const LOOP_VALUES_MAX: usize = 16;
 
 /// Lowers one script.
 pub(crate) struct Lower<'l, 'g> {
     pub look: &'l mut Look<'g>,
     pub scope: Scope,
     /// The functions that are being followed, innermost last.
-    calls: Vec<String>,
+    pub(super) calls: Vec<String>,
     /// The variables that the innermost function made local, with what they were before.
-    locals: Vec<(String, Option<Value>)>,
+    pub(super) locals: Vec<(String, Option<Value>)>,
+    /// The text that is followed, where places in it are to be shown: the outermost script alone.
+    source: Option<Rc<str>>,
 }
 
 impl<'l, 'g> Lower<'l, 'g> {
     pub(crate) fn new(look: &'l mut Look<'g>, scope: Scope) -> Self {
-        Self { look, scope, calls: vec![], locals: vec![] }
+        Self { look, scope, calls: vec![], locals: vec![], source: None }
+    }
+
+    /// Say in the trace where each pipeline stands in this text.
+    pub(crate) fn with_source(mut self, text: &str) -> Self {
+        self.source = self.look.is_traced().then(|| Rc::from(text));
+        self
     }
 
     /// Follow a whole program; what it prints is returned.
@@ -83,6 +89,9 @@ impl<'l, 'g> Lower<'l, 'g> {
 
     fn pipeline(&mut self, pipeline: &Pipeline, input: &Flow) -> Flow {
         let is_new = self.look.begin_unit();
+        if self.look.is_traced() {
+            self.trace(pipeline);
+        }
         let mut flow = input.clone();
         let is_piped = pipeline.seq.len() > 1;
         let outer = is_piped.then(|| self.scope.clone());
@@ -98,6 +107,21 @@ impl<'l, 'g> Lower<'l, 'g> {
             self.look.end_unit();
         }
         flow
+    }
+
+    /// Note a pipeline, as it is written where that is known. What a function runs may come from another
+    /// text, so it has no place in this one.
+    fn trace(&mut self, pipeline: &Pipeline) {
+        let source = self.source.as_ref().filter(|_| self.calls.is_empty());
+        let place = source.zip(pipeline.location());
+        let span = place.as_ref().map(|(_, span)| (span.start.index, span.end.index));
+        let text = match place {
+            Some((source, span)) => {
+                source.chars().skip(span.start.index).take(span.end.index.saturating_sub(span.start.index)).collect()
+            }
+            None => pipeline.to_string(),
+        };
+        self.look.step("pipeline", 0, span, || text);
     }
 
     fn command(&mut self, command: &Command, input: &Flow) -> Flow {
@@ -125,7 +149,7 @@ impl<'l, 'g> Lower<'l, 'g> {
         flow
     }
 
-    fn compound(&mut self, compound: &CompoundCommand, input: &Flow) -> Flow {
+    pub(super) fn compound(&mut self, compound: &CompoundCommand, input: &Flow) -> Flow {
         match compound {
             CompoundCommand::BraceGroup(group) => self.list(&group.list, input),
             CompoundCommand::Subshell(subshell) => self.subshell(&subshell.list, input),
@@ -152,7 +176,7 @@ impl<'l, 'g> Lower<'l, 'g> {
             }
             CompoundCommand::ArithmeticForClause(clause) => {
                 for expression in [&clause.initializer, &clause.condition, &clause.updater].into_iter().flatten() {
-                    self.expansions_in(&expression.value);
+                    self.arithmetic(&expression.value);
                 }
                 self.note_endless(
                     clause.condition.as_ref().is_none_or(|condition| condition.value.trim().is_empty()),
@@ -161,7 +185,7 @@ impl<'l, 'g> Lower<'l, 'g> {
                 Flow { text: None, ..self.list(&clause.body.list, input) }
             }
             CompoundCommand::Arithmetic(arithmetic) => {
-                self.expansions_in(&arithmetic.expr.value);
+                self.arithmetic(&arithmetic.expr.value);
                 Flow::default()
             }
             CompoundCommand::CaseClause(clause) => {
@@ -224,16 +248,18 @@ impl<'l, 'g> Lower<'l, 'g> {
     /// A loop without end that starts a job in each round.
     fn note_endless(&mut self, is_endless: bool, body: &CompoundList) {
         let starts_jobs = body.0.iter().any(|item| matches!(item.1, SeparatorOperator::Async));
-        let waits = body
-            .0
-            .iter()
-            .any(|item| ["wait", "sleep", "break", "exit", "return", "read"].iter().any(|name| calls(&item.0, name)));
+        // `wait` does not wait for a job that is disowned, and a `sleep` in the background holds nothing up.
+        let disowns = body.0.iter().any(|item| calls(&item.0, "disown"));
+        let waits = body.0.iter().filter(|item| matches!(item.1, SeparatorOperator::Sequence)).any(|item| {
+            calls(&item.0, "wait") && !disowns
+                || ["sleep", "break", "exit", "return", "read"].iter().any(|name| calls(&item.0, name))
+        });
         if is_endless && starts_jobs && !waits {
             self.look.note("fork_bomb", "a loop without end that starts a job in each round".to_owned());
         }
     }
 
-    fn subshell(&mut self, list: &CompoundList, input: &Flow) -> Flow {
+    pub(super) fn subshell(&mut self, list: &CompoundList, input: &Flow) -> Flow {
         let outer = self.scope.clone();
         let flow = self.list(list, input);
         self.scope = outer;
@@ -257,12 +283,17 @@ impl<'l, 'g> Lower<'l, 'g> {
     }
 
     /// Follow text as code, in the present scope.
-    fn code(&mut self, text: &str, input: &Flow) -> Flow {
+    pub(super) fn code(&mut self, text: &str, input: &Flow) -> Flow {
         if !self.look.enter() {
             return Flow::unknown(Taint::Computed);
         }
         let flow = match self.look.parsed(text) {
-            Some(program) => self.program(&program, input),
+            Some(program) => {
+                let source = self.source.take();
+                let flow = self.program(&program, input);
+                self.source = source;
+                flow
+            }
             None => Flow::unknown(Taint::Computed),
         };
         self.look.leave();
@@ -280,7 +311,7 @@ impl<'l, 'g> Lower<'l, 'g> {
         self.scope = outer;
     }
 
-    fn run_body(&mut self, name: &str, body: &FunctionBody, input: &Flow) -> Flow {
+    pub(super) fn run_body(&mut self, name: &str, body: &FunctionBody, input: &Flow) -> Flow {
         if self.calls.iter().any(|call| call == name) {
             return Flow::unknown(Taint::Computed);
         }
@@ -303,427 +334,32 @@ impl<'l, 'g> Lower<'l, 'g> {
                 self.test(right);
             }
             ExtendedTestExpr::Not(inner) | ExtendedTestExpr::Parenthesized(inner) => self.test(inner),
-            ExtendedTestExpr::UnaryTest(_, word) => drop(self.word(&word.value)),
-            ExtendedTestExpr::BinaryTest(_, left, right) => {
-                let _ = (self.word(&left.value), self.word(&right.value));
-            }
-        }
-    }
-
-    fn simple(&mut self, simple: &SimpleCommand, input: &Flow) -> Flow {
-        let mut words = vec![];
-        let mut assignments = vec![];
-        let mut input = input.clone();
-        let mut is_redirected = false;
-        for item in simple.prefix.iter().flat_map(|prefix| &prefix.0) {
-            match item {
-                Item::AssignmentWord(assignment, _) => assignments.push(assignment),
-                item => is_redirected |= self.item(item, &mut words, &mut input),
-            }
-        }
-        if let Some(name) = &simple.word_or_name {
-            words.extend(self.words(&name.value));
-        }
-        // The words of a declaration are all expanded before the first of them is set.
-        let mut declared = vec![];
-        for item in simple.suffix.iter().flat_map(|suffix| &suffix.0) {
-            match item {
-                // `export A=b`, `declare A=b`: an assignment as an argument.
-                Item::AssignmentWord(assignment, word) => {
-                    if words.first().is_some_and(|word: &Word| DECLARES.contains(&word.text.as_str())) {
-                        if !self.calls.is_empty() && words.first().is_some_and(|word| word.text != "export") {
-                            let name = name_of(assignment);
-                            self.locals.push((name.to_owned(), self.scope.raw(name)));
-                        }
-                        let name = name_of(assignment).to_owned();
-                        declared.push((name.clone(), self.value_of(assignment)));
-                        if words
-                            .first()
-                            .is_some_and(|word| word.text == "export" || words.iter().any(|word| word.text == "-x"))
-                        {
-                            self.scope.exported.push(name.clone());
-                        }
-                        words.push(Word::plain(name));
-                    } else {
-                        words.extend(self.words(&word.value));
-                    }
-                }
-                item => is_redirected |= self.item(item, &mut words, &mut input),
-            }
-        }
-        for (name, value) in declared {
-            self.scope.set(&name, value);
-        }
-        if words.first().is_some_and(|word| {
-            word.text == "readonly"
-                || (word.text != "export"
-                    && words.iter().any(|it| it.text == "-r" && DECLARES.contains(&word.text.as_str())))
-        }) {
-            let names = words.iter().skip(1).filter(|word| !word.text.starts_with('-')).map(|word| word.text.clone());
-            self.scope.read_only.extend(names);
-        }
-        let flow = self.run(&words, &assignments, &input);
-        if is_redirected { Flow::default() } else { flow }
-    }
-
-    fn run(&mut self, words: &[Word], assignments: &[&Assignment], input: &Flow) -> Flow {
-        let Some(first) = words.first() else {
-            for assignment in assignments {
-                self.assign(assignment);
-            }
-            return Flow { text: Some(String::new()), ..Flow::default() };
-        };
-        let mut environment: Vec<String> = self.scope.exported.clone();
-        let mut own = vec![];
-        for assignment in assignments {
-            // The variable is set for this command alone, so only code that it carries sees it.
-            let value = self.value_of(assignment);
-            environment.push(name_of(assignment).to_owned());
-            own.push((name_of(assignment).to_owned(), value));
-        }
-        if let Some(body) = self.scope.aliases.get(&first.text).cloned() {
-            let rest: Vec<&str> = words[1..].iter().map(|word| word.text.as_str()).collect();
-            if self.calls.len() < LOOP_VALUES_MAX {
-                self.calls.push(String::new());
-                let flow = self.code(&format!("{body} {}", rest.join(" ")), input);
-                self.calls.pop();
-                return flow;
-            }
-        }
-        if let Some(body) = self.scope.functions.get(&first.text).cloned() {
-            let outer = self.scope.positional.replace(words[1..].to_vec());
-            let flow = self.run_body(&first.text, &body, input);
-            self.scope.positional = outer;
-            return flow;
-        }
-        if let Some(flow) = self.builtin(words, input) {
-            return flow;
-        }
-        let scope = (!own.is_empty()).then(|| {
-            let mut scope = self.scope.clone();
-            own.into_iter().for_each(|(name, value)| scope.set(&name, value));
-            scope
-        });
-        let line = Line {
-            words,
-            environment: &environment,
-            directory: self.scope.directory.as_deref(),
-            input,
-            scope: Some(scope.as_ref().unwrap_or(&self.scope)),
-        };
-        self.look.command(&line);
-        output(words, input)
-    }
-
-    /// Commands of the shell that change its state or run text. None: it is no such command.
-    fn builtin(&mut self, words: &[Word], input: &Flow) -> Option<Flow> {
-        let (first, arguments) = words.split_first()?;
-        let done = Flow { text: Some(String::new()), ..Flow::default() };
-        match first.text.as_str() {
-            "eval" => Some(self.eval(arguments, input)),
-            "builtin" | "command"
-                if arguments.first().is_some_and(|word| {
-                    matches!(word.text.as_str(), "cd" | "eval" | "source" | "." | "set" | "export")
-                }) =>
-            {
-                self.builtin(arguments, input)
-            }
-            "cd" | "pushd" => {
-                let target = arguments.iter().find(|word| !word.text.starts_with('-') || word.text == "-");
-                self.scope.directory = match target {
-                    None => Some("~".to_owned()),
-                    Some(word) if word.is_known() && word.text != "-" => {
-                        let is_rooted = word.text.starts_with(['/', '~']);
-                        (is_rooted || self.scope.directory.is_some())
-                            .then(|| folded(&word.text, self.scope.directory.as_deref()))
-                    }
-                    Some(_) => None,
-                };
-                Some(done)
-            }
-            "popd" => {
-                self.scope.directory = None;
-                Some(done)
-            }
-            "unset" => {
-                for word in arguments.iter().filter(|word| !word.text.starts_with('-')) {
-                    self.scope.set(&word.text, Value::Unset);
-                }
-                Some(done)
-            }
-            "set" => {
-                if let Some(at) = arguments.iter().position(|word| word.text == "--") {
-                    self.scope.positional = Some(arguments[at + 1..].to_vec());
-                }
-                Some(done)
-            }
-            "shift" => {
-                if let Some(words) = &mut self.scope.positional
-                    && !words.is_empty()
-                {
-                    words.remove(0);
-                }
-                Some(done)
-            }
-            "alias" => {
-                for word in arguments {
-                    if let Some((name, body)) = word.text.split_once('=') {
-                        Rc::make_mut(&mut self.scope.aliases).insert(name.to_owned(), body.to_owned());
-                        self.code(body, &Flow::default());
-                    }
-                }
-                Some(done)
-            }
-            "trap" => {
-                if let Some(code) =
-                    arguments.iter().find(|word| !word.text.starts_with('-')).filter(|_| arguments.len() > 1)
-                {
-                    self.eval(std::slice::from_ref(code), &Flow::default());
-                }
-                Some(done)
-            }
-            "read" | "mapfile" | "readarray" => {
-                // `-C CODE` is run for so many lines each.
-                let callback = arguments.iter().position(|word| word.text.starts_with("-C"));
-                if let Some(word) = callback.and_then(|at| arguments.get(at)).filter(|word| word.text.len() > 2) {
-                    self.code(&word.text[2..], &Flow::default());
-                } else if let Some(code) = callback.and_then(|at| arguments.get(at + 1)) {
-                    self.code(&code.text.clone(), &Flow::default());
-                }
-                self.read_variables(arguments, input);
-                Some(done)
-            }
-            "printf" if arguments.first().is_some_and(|word| word.text == "-v") => {
-                let (name, rest) = (arguments.get(1)?, arguments.get(2..).unwrap_or_default());
-                let mut line = vec![Word::plain("printf")];
-                line.extend_from_slice(rest);
-                let flow = output(&line, input);
-                self.set_flow(&name.text, &flow);
-                Some(done)
-            }
-            "export" => {
-                self.scope
-                    .exported
-                    .extend(arguments.iter().filter(|word| !word.text.starts_with('-')).map(|word| word.text.clone()));
-                None
-            }
-            _ => None,
-        }
-    }
-
-    fn eval(&mut self, arguments: &[Word], input: &Flow) -> Flow {
-        let taint = arguments.iter().map(|word| word.taint).max().unwrap_or_default();
-        let texts: Vec<&str> = arguments.iter().map(|word| word.text.as_str()).collect();
-        let code = texts.join(" ");
-        self.look.note_code(&code, taint);
-        if code.trim() == UNKNOWN.to_string() {
-            return Flow::unknown(taint.max(Taint::Computed));
-        }
-        self.code(&code, input)
-    }
-
-    fn read_variables(&mut self, arguments: &[Word], input: &Flow) {
-        let names = arguments.iter().filter(|word| {
-            !word.text.starts_with('-') && word.text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        });
-        let mut line = input.clone();
-        line.text = line.text.and_then(|text| text.lines().next().map(str::to_owned));
-        for word in names {
-            if word.text.starts_with(|c: char| c.is_ascii_digit()) {
-                continue;
-            }
-            self.set_flow(&word.text, &line);
-        }
-    }
-
-    fn set_flow(&mut self, name: &str, flow: &Flow) {
-        match &flow.text {
-            Some(text) => self.scope.set_text(name, text.trim_end_matches('\n'), flow.taint),
-            None => self.scope.set(name, Value::Text(Word::unknown(flow.taint))),
-        }
-    }
-
-    fn assign(&mut self, assignment: &Assignment) {
-        let value = self.value_of(assignment);
-        self.scope.set(name_of(assignment), value);
-    }
-
-    fn value_of(&mut self, assignment: &Assignment) -> Value {
-        let name = name_of(assignment);
-        if let AssignmentName::ArrayElementName(_, index) = &assignment.name {
-            self.expansions_in(index);
-        }
-        match &assignment.value {
-            AssignmentValue::Scalar(word) => {
-                let mut value = self.word(&word.value);
-                if assignment.append {
-                    let old: String = self.scope.get(name).into_iter().map(|word| word.text).collect();
-                    value.text.insert_str(0, &old);
-                }
-                self.latent(&value.text);
-                Value::Text(value)
-            }
-            AssignmentValue::Array(elements) => {
-                let mut words = if assignment.append { self.scope.get(name) } else { vec![] };
-                for (index, word) in elements {
-                    if let Some(index) = index {
-                        self.expansions_in(&index.value);
-                    }
-                    words.extend(self.words(&word.value));
-                }
-                Value::List(words)
-            }
-        }
-    }
-
-    /// A value that itself holds a substitution: as a subscript in arithmetic, a prompt or a test it is
-    /// run later, in more ways than can be followed. So it is looked at as if it were run here.
-    fn latent(&mut self, text: &str) {
-        let holds = |begin: &str, end: char| text.find(begin).is_some_and(|at| text[at + begin.len()..].contains(end));
-        if holds("$(", ')') || holds("`", '`') {
-            let quoted = text.replace('"', "");
-            self.code(&format!(": \"{quoted}\""), &Flow::default());
-        }
-    }
-
-    /// An item that is no assignment; whether it sends the output elsewhere.
-    fn item(&mut self, item: &Item, words: &mut Vec<Word>, input: &mut Flow) -> bool {
-        match item {
-            Item::Word(word) | Item::AssignmentWord(_, word) => {
-                words.extend(self.words(&word.value));
-                false
-            }
-            Item::ProcessSubstitution(kind, subshell) => {
-                let flow = self.process_substitution(kind, subshell);
-                // The word names a pipe: a shell that runs it runs what comes out of it.
-                words.push(Word {
-                    text: format!("/dev/fd/{UNKNOWN}"),
-                    is_glob: false,
-                    taint: flow.taint.max(Taint::Computed),
-                });
-                false
-            }
-            Item::IoRedirect(redirect) => self.redirect(redirect, input),
-        }
-    }
-
-    fn process_substitution(&mut self, kind: &ProcessSubstitutionKind, subshell: &SubshellCommand) -> Flow {
-        let input = match kind {
-            ProcessSubstitutionKind::Read => Flow::default(),
-            ProcessSubstitutionKind::Write => Flow::unknown(Taint::Computed),
-        };
-        self.subshell(&subshell.list, &input)
-    }
-
-    fn redirects(&mut self, redirects: Option<&RedirectList>, input: &Flow) -> (Flow, bool) {
-        let mut input = input.clone();
-        let mut is_redirected = false;
-        for redirect in redirects.iter().flat_map(|redirects| &redirects.0) {
-            is_redirected |= self.redirect(redirect, &mut input);
-        }
-        (input, is_redirected)
-    }
-
-    fn redirect(&mut self, redirect: &IoRedirect, input: &mut Flow) -> bool {
-        match redirect {
-            IoRedirect::HereString(_, word) => {
+            ExtendedTestExpr::UnaryTest(predicate, word) => {
                 let word = self.word(&word.value);
-                *input = if word.is_known() {
-                    Flow::text(word.text + "\n", word.taint)
-                } else {
-                    Flow::unknown(word.taint.max(Taint::Computed))
-                };
-                false
-            }
-            IoRedirect::HereDocument(_, document) => {
-                let word = if document.requires_expansion {
-                    self.heredoc(&document.doc.value)
-                } else {
-                    Word::plain(document.doc.value.clone())
-                };
-                *input = if word.is_known() {
-                    Flow::text(word.text, word.taint)
-                } else {
-                    Flow::unknown(word.taint.max(Taint::Computed))
-                };
-                false
-            }
-            IoRedirect::OutputAndError(word, _) => {
-                let word = self.word(&word.value);
-                self.file("file_write", &word);
-                true
-            }
-            IoRedirect::File(descriptor, kind, target) => self.redirect_file(*descriptor, kind, target, input),
-        }
-    }
-
-    fn redirect_file(
-        &mut self,
-        descriptor: Option<i32>,
-        kind: &IoFileRedirectKind,
-        target: &IoFileRedirectTarget,
-        input: &mut Flow,
-    ) -> bool {
-        let is_output = !matches!(kind, IoFileRedirectKind::Read | IoFileRedirectKind::DuplicateInput);
-        let is_stdout = is_output && descriptor.is_none_or(|descriptor| descriptor == 1);
-        match target {
-            IoFileRedirectTarget::Filename(word) => {
-                let word = self.word(&word.value);
-                match kind {
-                    IoFileRedirectKind::Read => {
-                        self.file("file_read", &word);
-                        *input = Flow::unknown(word.taint);
-                    }
-                    IoFileRedirectKind::ReadAndWrite => {
-                        self.file("file_read", &word);
-                        self.file("file_write", &word);
-                    }
-                    _ => self.file("file_write", &word),
+                if matches!(
+                    predicate,
+                    UnaryPredicate::ShellVariableIsSetAndAssigned | UnaryPredicate::ShellVariableIsSetAndNameRef
+                ) {
+                    self.variable_name(&word);
                 }
-                is_stdout
             }
-            IoFileRedirectTarget::ProcessSubstitution(process, subshell) => {
-                let flow = self.process_substitution(process, subshell);
-                if !is_output {
-                    *input = Flow { is_connected: true, ..flow };
+            ExtendedTestExpr::BinaryTest(predicate, left, right) => {
+                let sides = [self.word(&left.value), self.word(&right.value)];
+                if matches!(
+                    predicate,
+                    BinaryPredicate::ArithmeticEqualTo
+                        | BinaryPredicate::ArithmeticNotEqualTo
+                        | BinaryPredicate::ArithmeticLessThan
+                        | BinaryPredicate::ArithmeticLessThanOrEqualTo
+                        | BinaryPredicate::ArithmeticGreaterThan
+                        | BinaryPredicate::ArithmeticGreaterThanOrEqualTo
+                ) {
+                    // Inside of `[[` both sides are expressions, subscripts and all.
+                    sides.iter().for_each(|side| self.arithmetic_word(side));
                 }
-                is_stdout
-            }
-            IoFileRedirectTarget::Duplicate(word) => {
-                let word = self.word(&word.value);
-                let is_descriptor = word.text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-                if !is_descriptor && word.is_known() && is_output {
-                    self.file("file_write", &word);
-                }
-                if !is_output {
-                    *input = Flow::unknown(word.taint.max(Taint::Computed));
-                }
-                false
-            }
-            IoFileRedirectTarget::Fd(_) => {
-                if !is_output {
-                    *input = Flow::unknown(Taint::Computed);
-                }
-                false
             }
         }
     }
-
-    fn file(&mut self, act: &'static str, word: &Word) {
-        if word.text.starts_with("/dev/tcp/") || word.text.starts_with("/dev/udp/") {
-            self.look.note("network_device", format!("`{}`", word.text));
-            return;
-        }
-        let directory = self.scope.directory.clone();
-        self.look.file(act, &[(&word.text, word.is_glob)], false, None, directory.as_deref());
-    }
-}
-
-const DECLARES: &[&str] = &["export", "declare", "typeset", "local", "readonly"];
-
-fn name_of(assignment: &Assignment) -> &str {
-    let (AssignmentName::VariableName(name) | AssignmentName::ArrayElementName(name, _)) = &assignment.name;
-    name
 }
 
 fn followed_by(first: Flow, second: Flow) -> Flow {
@@ -731,7 +367,12 @@ fn followed_by(first: Flow, second: Flow) -> Flow {
         (Some(first), Some(second)) => Some(first + &second),
         _ => None,
     };
-    Flow { text, taint: first.taint.max(second.taint), is_connected: first.is_connected || second.is_connected }
+    Flow {
+        text,
+        taint: first.taint.max(second.taint),
+        is_connected: first.is_connected || second.is_connected,
+        is_endless: first.is_endless || second.is_endless,
+    }
 }
 
 fn is_plain(list: &CompoundList, names: &[&str]) -> bool {

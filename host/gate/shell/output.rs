@@ -15,16 +15,18 @@ pub(crate) struct Flow {
     pub taint: Taint,
     /// Something is connected at all.
     pub is_connected: bool,
+    /// It never ends: `/dev/zero`, `yes`.
+    pub is_endless: bool,
 }
 
 impl Flow {
     pub(crate) fn text(text: String, taint: Taint) -> Self {
         let text = (text.len() <= VALUE_BYTES_MAX).then_some(text);
-        Self { text, taint, is_connected: true }
+        Self { text, taint, is_connected: true, is_endless: false }
     }
 
     pub(crate) fn unknown(taint: Taint) -> Self {
-        Self { text: None, taint, is_connected: true }
+        Self { text: None, taint, is_connected: true, is_endless: false }
     }
 }
 
@@ -51,30 +53,74 @@ pub(crate) fn output(words: &[Word], input: &Flow) -> Flow {
         }
         "echo" | "printf" => Flow::unknown(taint.max(Taint::Computed)),
         "cat" | "tee" | "pv" | "sponge" | "stdbuf" | "unbuffer" if is_passing(arguments) => input.clone(),
+        "yes" => Flow { is_endless: true, ..Flow::unknown(Taint::Computed) },
+        // A number, whichever it is.
+        "wc" if arguments.iter().all(|word| word.text.starts_with('-') && word.text != "-") && has_one(arguments) => {
+            Flow::text("0\n".to_owned(), Taint::None)
+        }
+        "nproc" | "tput" | "getconf" | "expr" => Flow::text("0\n".to_owned(), Taint::None),
+        "id" if has(&["-u", "-g"]) => Flow::text("0\n".to_owned(), Taint::None),
+        "date"
+            if arguments
+                .iter()
+                .any(|word| matches!(word.text.as_str(), "+%s" | "+%Y" | "+%s%N" | "+%H" | "+%Y%m%d")) =>
+        {
+            Flow::text("0\n".to_owned(), Taint::None)
+        }
+        "grep" | "egrep" | "pgrep" | "rg" if has(&["-c", "--count"]) => Flow::text("0\n".to_owned(), Taint::None),
+        "seq" if is_known => Flow::text("0\n".to_owned(), Taint::None),
+        "cat" | "pv"
+            if arguments
+                .iter()
+                .any(|word| word.text.starts_with("/dev/zero") || word.text.starts_with("/dev/urandom")) =>
+        {
+            Flow { is_endless: true, ..Flow::unknown(Taint::Computed) }
+        }
         "rev" => Flow {
             text: input.text.as_ref().map(|text| text.lines().map(reversed).collect()),
             taint: Taint::Decoded,
             is_connected: true,
+            is_endless: false,
         },
         name @ ("base64" | "gbase64") if has(&["-d", "-D", "--decode", "-di", "-id"]) || clusters(arguments, 'd') => {
             let _ = name;
             let text =
                 input.text.as_ref().and_then(|text| base64(text)).and_then(|bytes| String::from_utf8(bytes).ok());
-            Flow { text, taint: input.taint.max(Taint::Decoded), is_connected: true }
+            Flow { text, taint: input.taint.max(Taint::Decoded), ..Flow::unknown(Taint::None) }
         }
         "openssl" if has(&["-d"]) => {
             let text = input.text.as_ref().filter(|_| has(&["base64", "-base64", "-a"]));
             let text = text.and_then(|text| base64(text)).and_then(|bytes| String::from_utf8(bytes).ok());
-            Flow { text, taint: input.taint.max(Taint::Decoded), is_connected: true }
+            Flow { text, taint: input.taint.max(Taint::Decoded), ..Flow::unknown(Taint::None) }
         }
         "xxd" if clusters(arguments, 'r') => {
             let text = input.text.as_ref().filter(|_| clusters(arguments, 'p')).and_then(|text| hex(text));
-            Flow { text, taint: input.taint.max(Taint::Decoded), is_connected: true }
+            Flow { text, taint: input.taint.max(Taint::Decoded), ..Flow::unknown(Taint::None) }
+        }
+        "tr" => Flow {
+            text: input.text.as_ref().filter(|_| is_known).and_then(|text| translated(arguments, text)),
+            taint: input.taint.max(Taint::Decoded),
+            ..Flow::unknown(Taint::None)
+        },
+        "base32" | "gbase32" if has(&["-d", "-D", "--decode"]) => {
+            let text =
+                input.text.as_ref().and_then(|text| base32(text)).and_then(|bytes| String::from_utf8(bytes).ok());
+            Flow { text, taint: input.taint.max(Taint::Decoded), ..Flow::unknown(Taint::None) }
+        }
+        "head" | "tail" | "sort" | "uniq" | "tac" | "nl" | "sed" | "awk" | "cut" | "gunzip" | "zcat"
+            if input.is_endless =>
+        {
+            Flow::unknown(input.taint.max(Taint::Computed))
         }
         name if NETWORK.contains(&name) => Flow::unknown(Taint::Network),
         name if DECODERS.contains(&name) => Flow::unknown(input.taint.max(Taint::Decoded)),
         _ => Flow::unknown(input.taint.max(taint).max(Taint::Computed)),
     }
+}
+
+/// `wc -l` prints one number, `wc` several.
+fn has_one(arguments: &[Word]) -> bool {
+    arguments.len() == 1 && arguments.iter().all(|word| word.text.len() == 2 || word.text.starts_with("--"))
 }
 
 /// `cat` without operands (or with `-`) passes its input on; `tee` always does.
@@ -141,6 +187,71 @@ fn printf(arguments: &[Word]) -> Option<String> {
             return Some(out);
         }
     }
+}
+
+/// `tr SET1 SET2` and `tr -d SET1` over letters, digits and ranges; anything else is not certain.
+fn translated(arguments: &[Word], text: &str) -> Option<String> {
+    let (sets, deletes) = match arguments {
+        [flag, rest @ ..] if matches!(flag.text.as_str(), "-d" | "--delete") => (rest, true),
+        rest => (rest, false),
+    };
+    let from = character_set(&sets.first()?.text)?;
+    if deletes {
+        return Some(text.chars().filter(|c| !from.contains(c)).collect());
+    }
+    let to = character_set(&sets.get(1)?.text)?;
+    let last = *to.last()?;
+    let one = |c: char| match from.iter().rposition(|own| *own == c) {
+        Some(at) => to.get(at).copied().unwrap_or(last),
+        None => c,
+    };
+    Some(text.chars().map(one).collect())
+}
+
+fn character_set(text: &str) -> Option<Vec<char>> {
+    const CHARACTERS_MAX: u32 = 512;
+    if text.starts_with('-') || text.contains("[:") || text.contains("[=") || text.contains("*]") {
+        return None;
+    }
+    let text: Vec<char> = unescaped(text).chars().collect();
+    let mut set = vec![];
+    let mut at = 0;
+    while let Some(first) = text.get(at).copied() {
+        match (text.get(at + 1), text.get(at + 2)) {
+            (Some('-'), Some(last)) if *last >= first => {
+                if u32::from(*last) - u32::from(first) > CHARACTERS_MAX {
+                    return None;
+                }
+                set.extend(first..=*last);
+                at += 3;
+            }
+            _ => {
+                set.push(first);
+                at += 1;
+            }
+        }
+    }
+    Some(set)
+}
+
+fn base32(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = vec![];
+    let (mut bits, mut count) = (0u32, 0);
+    for byte in text.bytes().filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=') {
+        let value = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'2'..=b'7' => byte - b'2' + 26,
+            _ => return None,
+        };
+        bits = (bits << 5) | u32::from(value);
+        count += 5;
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count) as u8);
+            bits &= (1 << count) - 1;
+        }
+    }
+    Some(bytes)
 }
 
 /// Decode base64, both alphabets, white space ignored.

@@ -32,6 +32,9 @@ pub(crate) fn program(text: &str) -> Result<Program, Unparsed> {
     if text.len() > SCRIPT_BYTES_MAX {
         return Err(Unparsed::TooLarge);
     }
+    if has_computed_end(text) {
+        return Err(Unparsed::Syntax("the end of a here-document is an expansion".to_owned()));
+    }
     let expansions = expansions(text);
     if expansions > EXPANSIONS_LARGE_MAX {
         return Err(Unparsed::TooDeep);
@@ -52,7 +55,12 @@ pub(crate) fn program(text: &str) -> Result<Program, Unparsed> {
 fn tokens_to_program(text: &str) -> Result<Program, Unparsed> {
     guarded(|| {
         let options = ParserOptions::default();
-        let tokens = uncached_tokenize_str(text, &options.tokenizer_options()).map_err(|error| error.to_string())?;
+        let mut tokens =
+            uncached_tokenize_str(text, &options.tokenizer_options()).map_err(|error| error.to_string())?;
+        if tokens.windows(3).any(lacks_target) {
+            return Err("a redirection has no target".to_owned());
+        }
+        split_empty_clauses(&mut tokens);
         if tokens.windows(2).any(|pair| is_endless_number(pair[0].to_str()) && pair[1].to_str().starts_with(['<', '>']))
         {
             return Err("a number in it has too many digits".to_owned());
@@ -65,12 +73,68 @@ fn tokens_to_program(text: &str) -> Result<Program, Unparsed> {
     .and_then(|result| result)
 }
 
+/// `> 2>&1`: the `2` belongs to the second redirection, so the first has no target. The shell refuses
+/// that, the parser would take the `2` for a file.
+fn lacks_target(three: &[Token]) -> bool {
+    let [Token::Operator(first, _), Token::Word(number, word), Token::Operator(second, operator)] = three else {
+        return false;
+    };
+    let redirects = |text: &str| text.starts_with(['<', '>']) || text.starts_with("&>");
+    redirects(first)
+        && second.starts_with(['<', '>'])
+        && word.end.index == operator.start.index
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// `for ((;;))`: the tokenizer takes the two semicolons for the end of a case, the shell does not.
+fn split_empty_clauses(tokens: &mut Vec<Token>) {
+    if !tokens.iter().any(|token| matches!(token, Token::Operator(text, _) if text == ";;")) {
+        return;
+    }
+    let mut split = Vec::with_capacity(tokens.len() + 2);
+    let mut last = [String::new(), String::new(), String::new()];
+    let mut is_inside = false;
+    for token in tokens.drain(..) {
+        let text = token.to_str().to_owned();
+        is_inside |= last[1] == "for" && last[2] == "(" && text == "(";
+        is_inside &= !(last[2] == ")" && text == ")");
+        match token {
+            Token::Operator(semicolons, span) if is_inside && semicolons == ";;" => {
+                split.extend([Token::Operator(";".to_owned(), span.clone()), Token::Operator(";".to_owned(), span)]);
+            }
+            token => split.push(token),
+        }
+        last.rotate_left(1);
+        last[2] = text;
+    }
+    *tokens = split;
+}
+
 /// The parser unwraps numbers that do not fit (`~99999999999999999999`): a panic is a syntax error.
 fn guarded<T>(parse: impl FnOnce() -> Result<T, String>) -> Result<T, Unparsed> {
     match catch_unwind(AssertUnwindSafe(parse)) {
         Ok(result) => result.map_err(Unparsed::Syntax),
         Err(_) => Err(Unparsed::Syntax("the parser gave up on it".to_owned())),
     }
+}
+
+/// `<<$( ..`: whether the word behind a here-document's operator holds a substitution. The shell takes it
+/// as it stands, and nobody writes it; the tokenizer never comes to an end with some of them.
+fn has_computed_end(text: &str) -> bool {
+    let mut rest = text;
+    while let Some(at) = rest.find("<<") {
+        rest = rest.get(at + 2..).unwrap_or_default();
+        if let Some(string) = rest.strip_prefix('<') {
+            rest = string.trim_start_matches('<');
+            continue;
+        }
+        let word = rest.strip_prefix('-').unwrap_or(rest).trim_start_matches([' ', '\t', '\\', '\n']);
+        let word = word.split(|c: char| c.is_whitespace()).next().unwrap_or_default();
+        if word.contains("$(") || word.contains('`') || word.contains("${") {
+            return true;
+        }
+    }
+    false
 }
 
 fn expansions(text: &str) -> usize {
@@ -149,6 +213,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_here_document_whose_end_is_computed_is_not_read() {
+        for text in ["<<$(  ${", "cat << $(  $(", "a <<x$(  ${", "<<\"$(  ${", "cat <<-$(a)\nx\n$(a)\n"] {
+            assert!(matches!(program(text), Err(Unparsed::Syntax(_))), "{text}");
+        }
+        for text in ["cat <<EOF\n$(a) ${b}\nEOF\n", "cat <<< $(a)", "cat <<'E'\nx\nE\n"] {
+            assert!(program(text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
     fn deep_nesting_is_refused_before_the_parser_sees_it() {
         for text in ["(", "$(", "if ", "{ ", "${", "\"$(", "case a in a) ", "! ", "while "] {
             let refused = program(&text.repeat(100_000)).err();
@@ -182,6 +256,23 @@ mod tests {
         }
         let closed = format!("{}{}", "$(echo ')' ".repeat(EXPANSIONS_MAX), ")".repeat(EXPANSIONS_MAX));
         assert!(program(&closed).is_ok());
+    }
+
+    #[test]
+    fn what_the_shell_refuses_is_refused() {
+        for text in ["ls > 2>&1", "ls >2>x", "ls >> 1>x", "for ((;;;)); do ls; done", "case x in a) ls ;; esac ;;"] {
+            assert!(program(text).is_err(), "{text}");
+        }
+        assert!(program("ls > 2").is_ok() && program("ls > 2 > x").is_ok() && program("ls 2>&1 >x").is_ok());
+    }
+
+    #[test]
+    fn a_loop_without_an_end_is_read() {
+        for text in
+            ["for ((;;)); do ls; done", "for ((i=0;;)); do ls; done", "case x in a) for ((;;)); do ls; done ;; esac"]
+        {
+            assert!(program(text).is_ok(), "{text}");
+        }
     }
 
     #[test]

@@ -17,6 +17,32 @@ pub(crate) const VALUE_BYTES_MAX: usize = 64 << 10;
 /// copies them all.
 const VARIABLES_MAX: usize = 512;
 
+/// Variables that the shell itself sets to a number.
+const NUMBERS: &[&str] = &[
+    "UID",
+    "EUID",
+    "PPID",
+    "BASHPID",
+    "RANDOM",
+    "SRANDOM",
+    "SECONDS",
+    "EPOCHSECONDS",
+    "LINENO",
+    "COLUMNS",
+    "LINES",
+    "OPTIND",
+    "SHLVL",
+    "BASH_SUBSHELL",
+    "HISTCMD",
+];
+
+/// Whether a variable by this name most likely holds a secret.
+fn is_secret_name(name: &str) -> bool {
+    ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "API_KEY", "APIKEY", "PRIVATE_KEY", "ACCESS_KEY", "CREDENTIAL"]
+        .iter()
+        .any(|part| name.contains(part))
+}
+
 /// What is known of a variable.
 #[derive(Clone, Debug)]
 pub(crate) enum Value {
@@ -33,6 +59,10 @@ impl Value {
             (Value::Unset, Value::Unset) => true,
             _ => false,
         }
+    }
+
+    fn is_number(&self) -> bool {
+        matches!(self, Value::Text(word) if !word.text.is_empty() && word.text.bytes().all(|byte| byte.is_ascii_digit()))
     }
 
     fn taint(&self) -> Taint {
@@ -53,10 +83,14 @@ pub(crate) struct Scope {
     pub aliases: Rc<HashMap<String, String>>,
     /// `$1` and on, where the script or a call sets them.
     pub positional: Option<Vec<Word>>,
+    /// `$0`, where a carrier sets it.
+    pub zero: Option<Word>,
     /// Unknown after a `cd` to where only the run will tell.
     pub directory: Option<String>,
     /// The names of the variables that commands of the script will see.
     pub exported: Vec<String>,
+    /// Arrays whose keys are text.
+    pub associative: Vec<String>,
     /// Variables that take no other value any more.
     pub read_only: Vec<String>,
 }
@@ -91,6 +125,10 @@ impl Scope {
             for (name, value) in other.variables.iter() {
                 match self.variables.get(name) {
                     Some(own) if own.is_same(value) => {}
+                    // A counter: which number it is does not matter.
+                    Some(own) if own.is_number() && value.is_number() => {
+                        self.set(name, Value::Text(Word::plain("0")));
+                    }
                     Some(own) => {
                         let taint = own.taint().max(value.taint());
                         self.set(name, Value::Text(Word::unknown(taint)));
@@ -160,6 +198,9 @@ impl Scope {
                 ("TMPDIR", _) => vec![Word::plain("/tmp")],
                 ("IFS", _) => vec![Word::plain(" \t\n")],
                 ("PWD", Some(directory)) => vec![Word::plain(directory.clone())],
+                (name, _) if NUMBERS.contains(&name) => vec![Word::plain("0")],
+                // What goes out within an address is told from what stays here.
+                (name, _) if is_secret_name(name) => vec![Word::unknown(Taint::Computed)],
                 _ => vec![Word::plain(UNKNOWN.to_string())],
             },
         }
