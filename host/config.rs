@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::gate::Profile;
+
 /// The file's name, and the folder for state beside it.
 pub const FILE: &str = "pi.toml";
 pub const STATE_FOLDER: &str = ".pi";
@@ -147,6 +149,12 @@ impl Config {
                 }
             }
         }
+        if let Some(approvals) = &self.approvals {
+            approvals.check().or_else(|(place, what, hint)| wrong(place, what, hint))?;
+        }
+        if !(1.0..=100.0).contains(&self.production.factor) {
+            return wrong("[production] factor".into(), "it is not between 1 and 100", "write 2.0, say".into());
+        }
         for (name, agent) in &self.agents {
             if name == "person" {
                 let hint = "give it another name: the journal calls people so".to_owned();
@@ -168,6 +176,10 @@ impl Config {
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     pub policy: PolicyConfig,
+    /// None: who is at the terminal is asked, else nobody.
+    pub approvals: Option<ApprovalsConfig>,
+    pub production: ProductionConfig,
+    pub packages: PackagesConfig,
     pub services: BTreeMap<String, ServiceConfig>,
     pub plugins: BTreeMap<String, PluginConfig>,
     pub agents: BTreeMap<String, AgentConfig>,
@@ -180,6 +192,203 @@ pub struct Config {
 pub struct PolicyConfig {
     /// Relative to `pi.toml`. None: the built-in policy.
     pub file: Option<String>,
+    /// Files and folders of Rego policies, relative to `pi.toml`; they come after the rules.
+    pub rego: Vec<String>,
+    /// A policy that is judged along and never obeyed: what it decides otherwise is in the journal.
+    pub shadow: Option<String>,
+    /// How far agents may go by themselves.
+    pub profile: Profile,
+}
+
+impl ApprovalsConfig {
+    /// # Errors
+    /// The place, what is wrong there, and what to do.
+    fn check(&self) -> Result<(), (String, &'static str, String)> {
+        let place = |key: &str| format!("[approvals] {key}");
+        let is_name = |name: &String| {
+            name == "*" || name.split_once(':').is_some_and(|(channel, who)| !channel.is_empty() && !who.is_empty())
+        };
+        let rungs = std::iter::once((&self.approvers, self.wait_minutes))
+            .chain(self.next.iter().map(|next| (&next.approvers, next.wait_minutes)));
+        for (approvers, wait_minutes) in rungs {
+            if approvers.is_empty() {
+                return Err((
+                    place("approvers"),
+                    "nobody may decide",
+                    "name somebody: \"cli:*\", \"slack:U0123\"".into(),
+                ));
+            }
+            if let Some(wrong) = approvers.iter().find(|name| !is_name(name)) {
+                let hint = format!(
+                    "write `{wrong}` as channel and name: \"slack:U0123\", \"cli:alice\", \"terminal:*\", \"webhook:*\""
+                );
+                return Err((place("approvers"), "a name has no channel", hint));
+            }
+            if wait_minutes == 0 || wait_minutes > 43_200 {
+                return Err((place("wait_minutes"), "it is not between 1 minute and 30 days", "write 30, say".into()));
+            }
+        }
+        if self.quorum.iter().any(|quorum| quorum.votes == 0 || quorum.votes > 20) {
+            return Err((
+                place("quorum"),
+                "`votes` is not between 1 and 20",
+                "write { risk = 80, votes = 2 }, say".into(),
+            ));
+        }
+        if self.slack.as_ref().is_some_and(|slack| slack.channel.is_empty()) {
+            return Err((
+                "[approvals.slack] channel".into(),
+                "there is none",
+                "write the channel's id, as in its address: C0123ABCD".into(),
+            ));
+        }
+        if let Some(slack) = &self.slack
+            && slack.app_token_env.is_none()
+            && (slack.signing_secret_env.is_none() || slack.listen.is_none())
+        {
+            let hint = "write `app_token_env` for Socket Mode, or `signing_secret_env` and `listen` for HTTP".into();
+            return Err(("[approvals.slack]".into(), "no answer could come back", hint));
+        }
+        if self.webhook.as_ref().is_some_and(|webhook| webhook.url.is_empty()) {
+            return Err(("[approvals.webhook] url".into(), "there is none", "write the address that is called".into()));
+        }
+        Ok(())
+    }
+}
+
+/// Who decides when the gate asks, and how long they are waited for.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ApprovalsConfig {
+    /// `slack:U0123`, `cli:alice`, `terminal:*`, `webhook:*`; a `*` at the end stands for anything.
+    pub approvers: Vec<String>,
+    pub wait_minutes: u64,
+    /// Who may decide as well when the first have not.
+    pub next: Vec<NextApprovers>,
+    /// How many have to agree.
+    pub quorum: Vec<QuorumConfig>,
+    /// A call waits so long for people before its session is laid aside until they have decided.
+    pub hold_seconds: u64,
+    /// Longest approval of a rule.
+    pub rule_minutes_max: u32,
+    pub slack: Option<SlackConfig>,
+    pub webhook: Option<WebhookConfig>,
+}
+
+impl Default for ApprovalsConfig {
+    fn default() -> Self {
+        Self {
+            approvers: vec!["cli:*".into(), "terminal:*".into()],
+            wait_minutes: 30,
+            next: Vec::new(),
+            quorum: Vec::new(),
+            hold_seconds: 20,
+            rule_minutes_max: 1_440,
+            slack: None,
+            webhook: None,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct NextApprovers {
+    pub approvers: Vec<String>,
+    pub wait_minutes: u64,
+}
+
+/// From this risk on, so many people have to agree.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuorumConfig {
+    pub risk: u8,
+    pub votes: u32,
+}
+
+/// Approvals in Slack. Tokens are never here: these are the names of environment variables.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SlackConfig {
+    /// The channel's id, `C0123ABCD`.
+    pub channel: String,
+    pub bot_token_env: String,
+    /// For Socket Mode, which needs no address that Slack can reach. None: no Socket Mode.
+    pub app_token_env: Option<String>,
+    /// For interactions over HTTP. None: no HTTP.
+    pub signing_secret_env: Option<String>,
+    /// Where interactions over HTTP arrive, `127.0.0.1:8086`, at `/slack/interactions`.
+    pub listen: Option<String>,
+    pub api_url: String,
+}
+
+impl Default for SlackConfig {
+    fn default() -> Self {
+        Self {
+            channel: String::new(),
+            bot_token_env: "SLACK_BOT_TOKEN".into(),
+            app_token_env: None,
+            signing_secret_env: None,
+            listen: None,
+            api_url: "https://slack.com/api".into(),
+        }
+    }
+}
+
+/// Approvals by a webhook of one's own, signed in both directions.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WebhookConfig {
+    pub url: String,
+    /// The environment variable that holds the shared secret.
+    pub secret_env: String,
+    /// Where answers arrive, `127.0.0.1:8087`, at `/approvals/ID`. None: answers come elsewhere.
+    pub listen: Option<String>,
+}
+
+impl Default for WebhookConfig {
+    fn default() -> Self {
+        Self { url: String::new(), secret_env: "PI_WEBHOOK_SECRET".into(), listen: None }
+    }
+}
+
+/// What is production: changes there weigh more.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProductionConfig {
+    /// Names of hosts, contexts, databases, accounts, folders; `*` stands for anything.
+    pub targets: Vec<String>,
+    /// The points of what would change there are multiplied by this.
+    pub factor: f32,
+}
+
+impl Default for ProductionConfig {
+    fn default() -> Self {
+        Self { targets: Vec::new(), factor: 2.0 }
+    }
+}
+
+/// Where is looked up what is known about packages.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PackagesConfig {
+    /// Ask the API for what the offline store does not have.
+    pub online: bool,
+    pub api_url: String,
+    /// Where `packages sync` fetches from.
+    pub sync_url: String,
+    /// Relative to `pi.toml`. None: the user's cache folder.
+    pub store: Option<String>,
+}
+
+impl Default for PackagesConfig {
+    fn default() -> Self {
+        Self {
+            online: true,
+            api_url: "https://api.osv.dev".into(),
+            sync_url: "https://osv-vulnerabilities.storage.googleapis.com".into(),
+            store: None,
+        }
+    }
 }
 
 /// A service of this machine (or one that is only probed, when it has no `command`).
@@ -367,6 +576,25 @@ pub fn covers(granted: &str, name: &str) -> bool {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogGrant {}
+
+/// What an environment variable holds, where it is set and not empty: a token, a secret.
+#[must_use]
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The name of the user who runs this program, by the system's list of users; else the number.
+#[must_use]
+pub fn user() -> String {
+    let id = rustix::process::getuid().as_raw();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let of_line = |line: &str| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(id)).then(|| name.to_owned())
+    };
+    users.lines().find_map(of_line).unwrap_or_else(|| id.to_string())
+}
 
 /// Whether colour is refused by `NO_COLOR`.
 #[must_use]

@@ -1,29 +1,67 @@
-//! Who answers when the gate says *ask*: the trait, the terminal, and nobody.
+//! Who answers when the gate says *ask*: people, through durable approvals and the channels that
+//! carry them; the terminal; or nobody.
 //!
-//! Where there is no terminal the answer is no. Other channels implement [`Approver`].
+//! `pending` has the rules of one approval, `binding` what it is bound to, `desk` keeps them (in the
+//! store and in the journal) and lets acts through, `channel` brings them to people, `terminal` asks
+//! the person who is there. Where nobody can be asked the answer is no.
 
+mod aside;
+mod binding;
+pub mod channel;
+mod desk;
+mod pending;
 mod terminal;
 
 use async_trait::async_trait;
 
 use crate::gate::{Act, Decision, Origin};
 
+pub use aside::Aside;
+pub use binding::action_hash;
+pub use desk::{AnswerError, Approvals, Note, Quorum, Rung, Settings, all, load};
+pub use pending::{ANYBODY, NotCounted, Pending, Said, Stage, State};
 pub use terminal::Terminal;
 
+/// An act that a person has to decide about.
+#[derive(Clone, Copy)]
+pub struct Question<'a> {
+    pub act: &'a Act,
+    pub origin: &'a Origin,
+    /// Where it stands in its session's journal.
+    pub key: &'a str,
+    pub decision: &'a Decision,
+    /// The revision of the policy that asks.
+    pub policy: &'a str,
+    /// The way to lay the call aside until people have decided; none, where it has to wait.
+    pub aside: Option<&'a Aside>,
+}
+
 /// What a person said.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answer {
     pub is_granted: bool,
     /// Who decided: a person's name, or the mechanism that answered in nobody's place.
     pub by: String,
     pub reason: String,
+    /// The approval, where there is one that outlives the question.
+    pub id: Option<String>,
+    /// What the person made of the act: this is what was agreed to.
+    pub edited: Option<Act>,
+}
+
+impl Answer {
+    /// A no, and who says it.
+    #[must_use]
+    pub fn no(by: &str, reason: impl Into<String>) -> Self {
+        Self { by: by.into(), reason: reason.into(), ..Self::default() }
+    }
 }
 
 /// Puts an act to a person.
 #[async_trait]
 pub trait Approver: Send + Sync {
     /// Ask, and wait for the answer. Whatever goes wrong is a no.
-    async fn ask(&self, act: &Act, origin: &Origin, decision: &Decision) -> Answer;
+    async fn ask(&self, question: Question<'_>) -> Answer;
 }
 
 /// Answers no: there is nobody to ask.
@@ -31,11 +69,7 @@ pub struct Nobody;
 
 #[async_trait]
 impl Approver for Nobody {
-    async fn ask(&self, _act: &Act, _origin: &Origin, _decision: &Decision) -> Answer {
-        Answer {
-            is_granted: false,
-            by: "nobody".into(),
-            reason: "a person would have to approve this, and there is no terminal to ask at".into(),
-        }
+    async fn ask(&self, _question: Question<'_>) -> Answer {
+        Answer::no("nobody", "a person would have to approve this, and there is no terminal to ask at")
     }
 }

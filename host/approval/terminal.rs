@@ -16,7 +16,7 @@ use rustix::io::retry_on_intr;
 use rustix::termios::{QueueSelector, tcflush};
 use tokio::sync::Mutex;
 
-use super::{Answer, Approver};
+use super::{Answer, Approver, Question};
 use crate::gate::explain::escaped;
 use crate::gate::{Act, Decision, Origin};
 
@@ -42,15 +42,13 @@ impl Terminal {
     }
 }
 
-#[async_trait]
-impl Approver for Terminal {
-    async fn ask(&self, act: &Act, origin: &Origin, decision: &Decision) -> Answer {
+impl Terminal {
+    /// Put a question. None: the terminal could not be read.
+    async fn answer(&self, asked: &Question<'_>) -> Option<bool> {
         let turn = self.turn.clone().lock_owned().await;
-        let question = question(act, origin, decision);
+        let question = question(asked.act, asked.origin, asked.decision);
         // Nobody can abort a thread that reads. It sees this pipe close when the future is dropped.
-        let Ok((withdrawn, asking)) = io::pipe() else {
-            return no("the terminal could not be read");
-        };
+        let (withdrawn, asking) = io::pipe().ok()?;
         let answered = tokio::task::spawn_blocking(move || {
             let answer = put(&question, &withdrawn);
             // Earlier the next question could lose its answer to this thread.
@@ -59,16 +57,24 @@ impl Approver for Terminal {
         })
         .await;
         drop(asking);
-        match answered {
-            Ok(Ok(Some(true))) => Answer { is_granted: true, by: "terminal".into(), reason: String::new() },
-            Ok(Ok(Some(false))) => no("the person at the terminal said no"),
-            _ => no("the terminal could not be read"),
-        }
+        answered.ok()?.ok()?
+    }
+
+    /// Put a question: whether the person said yes.
+    pub(super) async fn put(&self, asked: &Question<'_>) -> bool {
+        self.answer(asked).await == Some(true)
     }
 }
 
-fn no(reason: &str) -> Answer {
-    Answer { is_granted: false, by: "terminal".into(), reason: reason.into() }
+#[async_trait]
+impl Approver for Terminal {
+    async fn ask(&self, question: Question<'_>) -> Answer {
+        match self.answer(&question).await {
+            Some(true) => Answer { is_granted: true, by: "terminal".into(), ..Answer::default() },
+            Some(false) => Answer::no("terminal", "the person at the terminal said no"),
+            None => Answer::no("terminal", "the terminal could not be read"),
+        }
+    }
 }
 
 fn question(act: &Act, origin: &Origin, decision: &Decision) -> String {
@@ -83,7 +89,7 @@ fn question(act: &Act, origin: &Origin, decision: &Decision) -> String {
 
 /// The act with everything that decides what it does, escaped. The summary alone would hide where
 /// one argument ends and the next begins, the folder, and variables that change what a program is.
-fn shown(act: &Act) -> String {
+pub(super) fn shown(act: &Act) -> String {
     match act {
         Act::ProcessRun { argv, directory, environment } => {
             let words: Vec<String> = argv.iter().map(|word| quoted(word)).collect();
@@ -242,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_write_says_that_its_content_is_not_shown() {
-        let act = Act::FileWrite { path: "/srv/f".into(), bytes: 3, mode: WriteMode::Replace };
+        let act = Act::FileWrite { path: "/srv/f".into(), bytes: 3, mode: WriteMode::Replace, sha256: String::new() };
         assert_eq!(
             shown(&act),
             "replace `/srv/f` (3 bytes)\n  what it writes is not shown: only the length is known here"

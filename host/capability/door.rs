@@ -5,15 +5,23 @@
 //! way to write the outcome. The door knows nothing of wasmtime.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
 use super::hold::Holds;
-use crate::approval::Approver;
-use crate::gate::{Act, Decision, Effect, Gate, Origin, Verdict};
+use super::patience::Patience;
+use crate::approval::{Answer, Approver, Aside, Question};
+use crate::clock;
+use crate::gate::{Act, Decision, Finding, Gate, InForce, Origin, Severity, Verdict};
 use crate::journal::{Body, Key, SessionJournal, Status};
+use crate::packages::audit::Audit;
+
+/// Policies that may come into force while people think about one act. Danger: an approval that is
+/// asked for again and again.
+const POLICIES_MAX: usize = 3;
 
 /// Why an act was not let through.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,11 +37,17 @@ pub struct Refusal {
 /// not a plain yes is in the journal.
 #[derive(Clone)]
 pub struct Judge {
-    pub gate: Arc<Gate>,
+    pub gate: Arc<InForce>,
     pub approver: Arc<dyn Approver>,
+    /// Looks up the packages that a command would install; none, where nothing is looked up.
+    pub audit: Option<Arc<Audit>>,
     pub holds: Arc<Holds>,
     pub journal: SessionJournal,
     pub origin: Origin,
+    /// The way to lay the call aside while people decide; none, where it has to wait.
+    pub aside: Option<Aside>,
+    /// Counts the time that the call waits for people.
+    pub patience: Patience,
 }
 
 /// The door of one call of one plugin.
@@ -51,34 +65,103 @@ pub struct Door {
 pub struct Pass {
     journal: SessionJournal,
     key: Key,
+    edited: Option<Act>,
     is_open: bool,
 }
 
 impl Judge {
-    /// Ask whether `act` may be done.
+    /// Ask whether `act` may be done; what is answered is the act to be done, as people may have
+    /// edited it.
     ///
     /// # Errors
     /// The refusal, as the guest shall read it. It is in the journal as well.
-    pub async fn pass(&self, key: &Key, act: &Act) -> Result<Decision, Refusal> {
-        let mut decision = self.gate.decide(act, &self.origin);
-        if decision.verdict == Verdict::Allow {
-            return Ok(decision);
+    pub async fn pass(&self, key: &Key, act: Act) -> Result<(Act, Decision), Refusal> {
+        let mut gate = self.gate.now();
+        let mut decision = self.judged(&gate, &act).await;
+        if let Some(shadow) = self.gate.shadow() {
+            self.shadow(key, &act, &decision, &shadow).await;
         }
-        if decision.verdict == Verdict::Ask {
-            let answer = self.approver.ask(act, &self.origin, &decision).await;
-            self.journal.append(Body::Approved {
-                key: key.clone(),
-                is_granted: answer.is_granted,
-                by: answer.by.clone(),
-                reason: answer.reason.clone(),
-            });
-            if answer.is_granted {
-                return Ok(decision);
+        for _ in 0..POLICIES_MAX {
+            if decision.verdict != Verdict::Ask {
+                break;
             }
-            let reasons = [decision.reason.as_str(), answer.reason.as_str()];
-            decision.reason = reasons.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
+            let policy = gate.revision().to_owned();
+            let answer = self.ask(key, &act, &decision, &policy).await;
+            if !answer.is_granted {
+                let reasons = [decision.reason.as_str(), answer.reason.as_str()];
+                decision.reason = reasons.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
+                return Err(self.refuse(key, &act, decision));
+            }
+            // The answer may have taken days: what counts is the policy of now.
+            gate = self.gate.now();
+            let is_same_policy = gate.revision() == policy;
+            let Some(edited) = answer.edited else {
+                if is_same_policy {
+                    return Ok((act, decision));
+                }
+                decision = self.judged(&gate, &act).await;
+                continue;
+            };
+            // What people made of it is judged as well: an approver can overrule an ask, never a deny.
+            let judged = self.judged(&gate, &edited).await;
+            if judged.verdict != Verdict::Deny && is_same_policy {
+                return Ok((edited, judged));
+            }
+            return Err(self.refuse(key, &edited, judged));
         }
-        Err(self.refuse(key, act, decision))
+        match decision.verdict {
+            Verdict::Allow => Ok((act, decision)),
+            Verdict::Ask | Verdict::Deny => Err(self.refuse(key, &act, decision)),
+        }
+    }
+
+    /// What the gate says, with what is known about the packages that the act would install.
+    async fn judged(&self, gate: &Gate, act: &Act) -> Decision {
+        let mut decision = gate.decide_at(act, &self.origin, clock::now_ms());
+        let findings = self.findings(&decision, act).await;
+        gate.add(&mut decision, findings);
+        decision
+    }
+
+    async fn findings(&self, decision: &Decision, act: &Act) -> Vec<Finding> {
+        let (Some(audit), Act::ProcessRun { directory, .. } | Act::Script { directory, .. }) = (&self.audit, act)
+        else {
+            return Vec::new();
+        };
+        if decision.installs.is_empty() {
+            return Vec::new();
+        }
+        let mut findings = audit.findings(&decision.installs, Path::new(directory)).await;
+        if matches!(act, Act::Script { .. }) {
+            // Its commands come one by one, and are asked about then.
+            findings.retain(|finding| finding.verdict == Verdict::Deny);
+        }
+        findings
+    }
+
+    /// Note what another policy would have said.
+    async fn shadow(&self, key: &Key, act: &Act, decision: &Decision, gate: &Gate) {
+        let shadow = self.judged(gate, act).await;
+        if shadow.verdict != decision.verdict {
+            let (key, act, origin, decision) = (key.clone(), act.clone(), self.origin.clone(), decision.clone());
+            self.journal.append(Body::Shadowed { key, act, origin, decision, shadow });
+        }
+    }
+
+    async fn ask(&self, key: &Key, act: &Act, decision: &Decision, policy: &str) -> Answer {
+        let waiting = self.patience.begin();
+        let question = Question { act, origin: &self.origin, key, decision, policy, aside: self.aside.as_ref() };
+        let answer = self.approver.ask(question).await;
+        drop(waiting);
+        self.journal.append(Body::Approved {
+            key: key.clone(),
+            is_granted: answer.is_granted,
+            by: answer.by.clone(),
+            reason: answer.reason.clone(),
+            id: answer.id.clone(),
+            edited: answer.edited.clone(),
+        });
+        answer
     }
 
     fn refuse(&self, key: &Key, act: &Act, decision: Decision) -> Refusal {
@@ -108,6 +191,12 @@ impl Door {
         self.refused_by.lock().unwrap_or_else(PoisonError::into_inner).contains(rule)
     }
 
+    /// The time that the call behind this door waits for people.
+    #[must_use]
+    pub fn patience(&self) -> &Patience {
+        &self.judge.patience
+    }
+
     /// The plugin, agent and session behind this door.
     #[must_use]
     pub fn origin(&self) -> &Origin {
@@ -135,13 +224,15 @@ impl Door {
         // A guest that acts faster than the disk takes the entries waits here.
         self.judge.journal.ready().await;
         let key = format!("{}.{}", self.call, self.next.fetch_add(1, Ordering::Relaxed));
-        let decision = self.judge.pass(&key, &act).await?;
+        let asked = act.clone();
+        let (act, decision) = self.judge.pass(&key, act).await?;
+        let edited = (act != asked).then(|| act.clone());
         // After a person's answer: it may have taken long.
         if let Err(decision) = self.judge.holds.take(&act, &self.judge.origin) {
-            return Err(self.judge.refuse(&key, &act, decision));
+            return Err(self.judge.refuse(&key, &act, *decision));
         }
         let journal = self.judge.journal.clone();
-        let is_read = act.effect() == Effect::Read;
+        let is_read = act.severity() == Severity::Read;
         let action = act.summary();
         let body = Body::EffectStarted { key: key.clone(), act, origin: self.judge.origin.clone(), decision };
         if is_read {
@@ -156,11 +247,17 @@ impl Door {
                 advice: "nothing was done; see `pi-host doctor` for the state of the store".into(),
             });
         }
-        Ok(Pass { journal, key, is_open: true })
+        Ok(Pass { journal, key, edited, is_open: true })
     }
 }
 
 impl Pass {
+    /// What people made of the act, where they did: this is to be done, not what was asked for.
+    #[must_use]
+    pub fn edited(&self) -> Option<&Act> {
+        self.edited.as_ref()
+    }
+
     /// The act was done. `detail` is what a later reader wants to know of it.
     pub fn done(mut self, detail: Value) {
         self.close(Status::Done, detail);

@@ -21,6 +21,7 @@ mod tree;
 mod write;
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::bindings::pi::files::files::{Entry, Error, Host, Metadata, Root, WriteMode};
 use super::door::{Door, Pass};
@@ -114,6 +115,7 @@ impl Host for CallState {
                 WriteMode::Replace => gate::WriteMode::Replace,
                 WriteMode::Append => gate::WriteMode::Append,
             },
+            sha256: Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect(),
         };
         let detail = json!({ "bytes": bytes.len() });
         act_through(&self.door, act, move || write::write(&place.open()?, &bytes, mode), |()| detail).await

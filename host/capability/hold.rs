@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::gate::{Act, Decision, Effect, Origin, Verdict};
+use crate::gate::{Act, Decision, Origin, Severity, Verdict};
 use crate::supervisor::Supervisor;
 
 /// The agent's name in the origin of what a person calls.
@@ -109,8 +109,8 @@ impl Holds {
     ///
     /// # Errors
     /// The refusal, where somebody else holds one of these services.
-    pub fn take(&self, act: &Act, origin: &Origin) -> Result<(), Decision> {
-        if act.effect() == Effect::Read || origin.agent == PERSON {
+    pub fn take(&self, act: &Act, origin: &Origin) -> Result<(), Box<Decision>> {
+        if act.severity() == Severity::Read || origin.agent == PERSON {
             return Ok(());
         }
         let services = self.changed_by(act);
@@ -121,7 +121,7 @@ impl Holds {
         let mut held = self.held();
         for service in &services {
             if let Some(other) = held.get(service).filter(|hold| hold.holder != mine) {
-                return Err(refusal(service, &other.holder));
+                return Err(Box::new(refusal(service, &other.holder)));
             }
         }
         for service in services {
@@ -178,7 +178,7 @@ fn refusal(service: &str, holder: &Holder) -> Decision {
             "leave it to them; say in your report that it keeps yours from working".to_owned(),
         ),
     };
-    Decision { verdict: Verdict::Deny, risk: 0, evidence: Vec::new(), rules: vec![rule.to_owned()], reason, advice }
+    Decision { verdict: Verdict::Deny, rules: vec![rule.to_owned()], reason, advice, ..Decision::allow() }
 }
 
 #[cfg(test)]
@@ -245,10 +245,12 @@ mod tests {
     #[test]
     fn its_configuration_is_part_of_it() {
         let bench = bench();
-        let write = Act::FileWrite { path: bench.config.clone(), bytes: 1, mode: WriteMode::Replace };
+        let write =
+            Act::FileWrite { path: bench.config.clone(), bytes: 1, mode: WriteMode::Replace, sha256: String::new() };
         bench.holds.claim("web", "a");
         assert_eq!(bench.holds.take(&write, &origin("b")).unwrap_err().rules, [HELD]);
-        let elsewhere = Act::FileWrite { path: "/tmp/other".into(), bytes: 1, mode: WriteMode::Replace };
+        let elsewhere =
+            Act::FileWrite { path: "/tmp/other".into(), bytes: 1, mode: WriteMode::Replace, sha256: String::new() };
         bench.holds.take(&elsewhere, &origin("b")).unwrap();
     }
 

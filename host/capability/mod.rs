@@ -10,6 +10,7 @@ pub mod grant;
 pub mod hold;
 pub mod limits;
 pub mod log;
+pub mod patience;
 pub mod preopens;
 pub mod process;
 pub mod services;

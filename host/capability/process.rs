@@ -116,6 +116,16 @@ impl ProcessState {
             environment: spec.environment.clone(),
         };
         let pass = door.enter(act).await.map_err(|refusal| Error::Refused(refusal.into()))?;
+        let spec = match pass.edited() {
+            Some(edited) => match self.edited(edited, &door.origin().plugin, command.timeout_ms) {
+                Ok(spec) => spec,
+                Err(error) => {
+                    pass.failed(&"what the approver made of it is not granted");
+                    return Err(error);
+                }
+            },
+            None => spec,
+        };
         match confine::start(&self.confine, spec).await {
             Ok(running) => Ok(Child { running, pass: Some(pass), _permit: permit }),
             Err(error) => {
@@ -127,6 +137,24 @@ impl ProcessState {
                 })
             }
         }
+    }
+
+    /// What an approver made of a command: within the grant like any other.
+    fn edited(&self, act: &Act, plugin: &str, timeout_ms: Option<u32>) -> Result<Spec, Error> {
+        let Act::ProcessRun { argv, directory, environment } = act else {
+            return Err(Error::Invalid("the approver made another kind of act of it".into()));
+        };
+        let Some((program, arguments)) = argv.split_first() else {
+            return Err(Error::Invalid("the approver left no program".into()));
+        };
+        let command = Command {
+            program: program.clone(),
+            arguments: arguments.to_vec(),
+            environment: environment.clone(),
+            directory: directory.clone(),
+            timeout_ms,
+        };
+        self.spec(&command, plugin)
     }
 
     /// What would run, from the grant alone.

@@ -10,6 +10,13 @@ use super::state::CallState;
 #[error("the session was stopped")]
 pub struct Stopped;
 
+/// The session waits for people: the instance ends here, and is taken up again from the journal.
+#[derive(Debug, thiserror::Error)]
+#[error("the session waits for the approval {approval}")]
+pub struct LaidAside {
+    pub approval: String,
+}
+
 /// What the session lends to an agent's instance.
 #[async_trait]
 pub trait SessionState: Send + Sync {

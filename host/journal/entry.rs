@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::gate::{Act, Decision, Effect, Origin};
+use crate::gate::{Act, Decision, Origin, Severity};
 
 /// Where an answer belongs: the agent's step, the call within the step, the effect within the call.
 /// `3`, `3.0`, `3.0.2`. The same in every replay of a session.
@@ -52,7 +52,7 @@ pub enum Body {
         key: Key,
         tool: String,
         arguments: Value,
-        effect: Effect,
+        effect: Severity,
         idempotent: bool,
         decision: Decision,
     },
@@ -86,6 +86,48 @@ pub enum Body {
         key: Key,
         is_granted: bool,
         by: String,
+        reason: String,
+        /// The approval, where there is one that outlives the question.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
+        /// What the person made of the act: this is what is done.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        edited: Option<Act>,
+    },
+    /// The shadow policy would have decided otherwise.
+    Shadowed {
+        key: Key,
+        act: Act,
+        origin: Origin,
+        decision: Decision,
+        shadow: Decision,
+    },
+    /// An approval was opened: people are asked.
+    ApprovalAsked {
+        key: Key,
+        id: String,
+        act: Act,
+        /// What an answer is bound to.
+        action_hash: String,
+        policy: String,
+        expires_ms: u64,
+        votes_needed: u32,
+    },
+    /// Somebody answered.
+    ApprovalAnswered {
+        id: String,
+        by: String,
+        is_granted: bool,
+        comment: String,
+        /// Why the answer does not count; none, where it does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        uncounted: Option<String>,
+    },
+    /// It is decided, expired or withdrawn.
+    ApprovalSettled {
+        id: String,
+        is_granted: bool,
+        by: Vec<String>,
         reason: String,
     },
     /// What a component said.

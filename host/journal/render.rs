@@ -179,11 +179,30 @@ impl From<Entry> for Line {
                 line.verdict = verdict(decision);
                 line.outcome.clone_from(&decision.reason);
             }
-            Body::Approved { key, is_granted, by, reason } => {
+            Body::Approved { key, is_granted, by, reason, .. } => {
                 line.key.clone_from(key);
                 line.what = format!("{} by {by}", if *is_granted { "granted" } else { "not granted" });
                 line.outcome.clone_from(reason);
             }
+            Body::Shadowed { key, act, shadow, .. } => {
+                line.key.clone_from(key);
+                line.what = format!("the shadow policy differs: {}", act.summary());
+                line.verdict = verdict(shadow);
+            }
+            Body::ApprovalAsked { key, id, act, votes_needed, .. } => {
+                line.key.clone_from(key);
+                let people =
+                    if *votes_needed > 1 { format!("{votes_needed} people are") } else { "somebody is".into() };
+                line.what = format!("{people} asked ({id}): {}", act.summary());
+            }
+            Body::ApprovalAnswered { id, by, is_granted, comment, uncounted } => {
+                line.what = format!("{by} says {} ({id})", if *is_granted { "yes" } else { "no" });
+                line.outcome = match uncounted {
+                    Some(why) => format!("not counted: {why}"),
+                    None => comment.clone(),
+                };
+            }
+            Body::ApprovalSettled { id, reason, .. } => line.what = format!("{reason} ({id})"),
             Body::Logged { plugin, level, context, message } => {
                 line.what = format!("{plugin} {level} {context}").trim_end().to_string();
                 line.outcome.clone_from(message);
@@ -248,7 +267,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::gate::{Act, Effect, Evidence, Origin};
+    use crate::gate::{Act, Evidence, Origin, Severity};
 
     fn view(bodies: Vec<Body>) -> SessionView {
         let entries = bodies.into_iter().zip(0_u64..).map(|(body, sequence)| {
@@ -283,6 +302,7 @@ mod tests {
             rules: vec!["no_root_removal".into()],
             reason: "it removes the root".into(),
             advice: String::new(),
+            ..Decision::allow()
         }
     }
 
@@ -299,7 +319,7 @@ mod tests {
                 key: "1.0".into(),
                 tool: "bash".into(),
                 arguments: json!({"command": "rm -rf /"}),
-                effect: Effect::Destructive,
+                effect: Severity::Destructive,
                 idempotent: false,
                 decision: Decision::allow(),
             },

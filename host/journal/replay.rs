@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Body, Entry, Key, Status};
-use crate::gate::{Act, Decision, Effect};
+use crate::gate::{Act, Decision, Severity};
 
 /// How a call or an effect ended.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -35,7 +35,7 @@ pub struct CallRecord {
     pub key: Key,
     pub tool: String,
     pub arguments: Value,
-    pub effect: Effect,
+    pub effect: Severity,
     pub idempotent: bool,
     pub started_ms: u64,
     /// 1, or more after crashes.
@@ -241,7 +241,11 @@ impl History {
                 self.refusals.insert(key.clone(), refusal);
             }
             Body::Logged { plugin, .. } => *self.said.entry(plugin.clone()).or_insert(0) += 1,
-            Body::Approved { .. } => {}
+            Body::Approved { .. }
+            | Body::Shadowed { .. }
+            | Body::ApprovalAsked { .. }
+            | Body::ApprovalAnswered { .. }
+            | Body::ApprovalSettled { .. } => {}
         }
     }
 
@@ -259,7 +263,7 @@ impl CallRecord {
             key: key.clone(),
             tool: String::new(),
             arguments: Value::Null,
-            effect: Effect::Read,
+            effect: Severity::Read,
             idempotent: true,
             started_ms: time_ms,
             attempts: 0,
@@ -280,7 +284,7 @@ impl CallRecord {
 
     /// The acts that may have changed something. One that failed may have done a part of it.
     pub fn changes(&self) -> impl Iterator<Item = &EffectRecord> {
-        self.effects.iter().filter(|effect| effect.act.effect() != Effect::Read)
+        self.effects.iter().filter(|effect| effect.act.severity() != Severity::Read)
     }
 }
 
@@ -316,7 +320,7 @@ mod tests {
             key: key.into(),
             tool: "t".into(),
             arguments: json!({}),
-            effect: Effect::Write,
+            effect: Severity::Write,
             idempotent: false,
             decision: Decision::allow(),
         }
@@ -327,7 +331,7 @@ mod tests {
     }
 
     fn write(key: &str) -> Body {
-        let act = Act::FileWrite { path: "/x".into(), bytes: 1, mode: WriteMode::Create };
+        let act = Act::FileWrite { path: "/x".into(), bytes: 1, mode: WriteMode::Create, sha256: String::new() };
         Body::EffectStarted { key: key.into(), act, origin: Origin::default(), decision: Decision::allow() }
     }
 

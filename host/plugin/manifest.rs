@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::CONTRACT;
-use crate::gate::Effect;
+use crate::gate::Severity;
 use crate::gate::explain::escaped;
 
 // A manifest is read, listed and shown before anyone trusts it: what it can fill (memory, a screen,
@@ -46,7 +46,7 @@ pub struct Need {
 }
 
 /// The worst that a call of a tool can do, as the manifest writes it.
-pub type ToolEffect = Effect;
+pub type ToolEffect = Severity;
 
 /// One tool, as the manifest describes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn reads_what_it_needs() {
-        assert_eq!(with(|_| ()).unwrap().tools[0].effect, Effect::Read);
+        assert_eq!(with(|_| ()).unwrap().tools[0].effect, Severity::Read);
     }
 
     #[test]

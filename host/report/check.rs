@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::gate::{Act, Effect};
+use crate::gate::{Act, Severity};
 use crate::journal::{Body, Entry, Status};
 
 /// Healthy probes in a row that are proof, whatever fewer an agent asks of itself.
@@ -94,7 +94,7 @@ impl<'a> History<'a> {
     }
 
     fn change(&mut self, index: usize, act: &'a Act) {
-        if act.effect() == Effect::Read {
+        if act.severity() == Severity::Read {
             return;
         }
         self.last_change = Some(index);

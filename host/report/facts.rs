@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::Incident;
 use super::check::alerted_service;
-use crate::gate::{Decision, Effect, Verdict};
+use crate::gate::{Decision, Severity, Verdict};
 use crate::journal::{Body, Entry};
 
 /// A call that changes something, as it was judged.
@@ -78,7 +78,7 @@ pub fn time_of(value: &Value) -> Option<u64> {
 
 fn call(entry: &Entry) -> Option<Call<'_>> {
     match &entry.body {
-        Body::CallStarted { tool, arguments, effect, decision, .. } if *effect != Effect::Read => {
+        Body::CallStarted { tool, arguments, effect, decision, .. } if *effect != Severity::Read => {
             Some(Call { tool, arguments, decision })
         }
         _ => None,

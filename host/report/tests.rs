@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::gate::{Act, Decision, Effect, Evidence, Origin, Verdict, WriteMode};
+use crate::gate::{Act, Decision, Evidence, Origin, Severity, Verdict, WriteMode};
 use crate::journal::{Body, Status};
 
 const BEGIN: u64 = 1_700_000_000_000;
@@ -67,7 +67,11 @@ fn three_healthy_probes_after_the_last_change_are_proof() {
 fn probes_from_before_the_last_change_are_none() {
     let mut journal = Journal::begin();
     (0..5).for_each(|_| journal.probe("orders", true));
-    journal.act(Act::FileWrite { path: "/a".into(), bytes: 1, mode: WriteMode::Replace }, Status::Unknown, json!({}));
+    journal.act(
+        Act::FileWrite { path: "/a".into(), bytes: 1, mode: WriteMode::Replace, sha256: String::new() },
+        Status::Unknown,
+        json!({}),
+    );
     (0..2).for_each(|_| journal.probe("orders", true));
     let error = done(&journal).unwrap_err();
     assert_eq!(
@@ -189,12 +193,13 @@ fn journal() -> Journal {
         rules: vec!["config-write".into()],
         reason: String::new(),
         advice: String::new(),
+        ..Decision::allow()
     };
     journal.add(Body::CallStarted {
         key: "3.0".into(),
         tool: "edit".into(),
         arguments: json!({ "path": "/etc/orders.conf", "old": "a = 2\n", "new": "a = 1\n" }),
-        effect: Effect::Write,
+        effect: Severity::Write,
         idempotent: false,
         decision,
     });
@@ -209,6 +214,7 @@ fn journal() -> Journal {
             rules: vec!["keep-billing".into()],
             reason: "billing is frozen".into(),
             advice: "ask its owner".into(),
+            ..Decision::allow()
         },
     });
     journal

@@ -22,9 +22,11 @@ use crate::capability::bindings::pi::tool::types::{Content, Definition, Error};
 use crate::capability::door::Door;
 use crate::capability::limits::{Limits, TooManyHostCalls};
 use crate::capability::log::LogState;
-use crate::capability::session::{SessionState, Stopped};
+use crate::capability::patience::Patience;
+use crate::capability::session::{LaidAside, SessionState, Stopped};
 use crate::capability::state::CallState;
 use crate::capability::tools::ToolsState;
+use crate::clock;
 
 /// Bytes that a guest may hand to the host in one call of it: a 16 MiB write with room around.
 const HOSTCALL_BYTES_MAX: usize = 64 << 20;
@@ -73,6 +75,9 @@ pub enum CallError {
     /// The session was asked to stop; it can be taken up again.
     #[error("stopped")]
     Stopped,
+    /// The session waits for this approval; it is taken up again.
+    #[error("waits for the approval {0}")]
+    LaidAside(String),
 }
 
 impl Runtime {
@@ -98,13 +103,12 @@ impl Runtime {
             let instance = tool.pre.instantiate_async(&mut store).await.map_err(|e| (true, e))?;
             instance.pi_tool_tool().call_call(&mut store, name, arguments).await.map_err(|e| (false, e))
         };
-        let ended = tokio::time::timeout(Duration::from_millis(limits.call_ms_max), called).await;
-        let result = match ended {
-            Err(_) => {
+        let result = match within(limits.call_ms_max, door.patience(), called).await {
+            None => {
                 Err(CallError::Limit(format!("the call took longer than the {} ms that it may", limits.call_ms_max)))
             }
-            Ok(Err((is_start, error))) => Err(told(&store, is_start, &error, &stderr)),
-            Ok(Ok(result)) => Ok(result),
+            Some(Err((is_start, error))) => Err(told(&store, is_start, &error, &stderr)),
+            Some(Ok(result)) => Ok(result),
         };
         match result {
             Err(CallError::Limit(text)) => Err(Error::Limit(text)),
@@ -280,10 +284,29 @@ impl AsyncWrite for Tail {
     }
 }
 
+/// What comes of `called` within its time, which stands still while people are asked.
+async fn within<T>(limit_ms: u64, patience: &Patience, called: impl Future<Output = T>) -> Option<T> {
+    tokio::pin!(called);
+    let begun = clock::monotonic();
+    loop {
+        let left = (Duration::from_millis(limit_ms) + patience.waited()).saturating_sub(begun.elapsed());
+        if left.is_zero() {
+            return None;
+        }
+        // A time that is up may not be: it waits, or has waited, for people, and there is more left now.
+        if let Ok(result) = tokio::time::timeout(left, &mut called).await {
+            return Some(result);
+        }
+    }
+}
+
 /// What ended a call, in the caller's words: a limit by its name, a trap by its cause.
 fn told(store: &Store<CallState>, is_start: bool, error: &wasmtime::Error, stderr: &Tail) -> CallError {
     if error.is::<Stopped>() {
         return CallError::Stopped;
+    }
+    if let Some(LaidAside { approval }) = error.downcast_ref::<LaidAside>() {
+        return CallError::LaidAside(approval.clone());
     }
     if let Some(too_many) = error.downcast_ref::<TooManyHostCalls>() {
         return CallError::Limit(too_many.to_string());

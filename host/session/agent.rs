@@ -10,9 +10,10 @@ use tokio::sync::watch;
 
 use super::call::{Called, Caller, Kernel, end};
 use super::message::{self, CallResult};
+use crate::approval::Aside;
 use crate::capability::bindings::pi::tool::types::{Content, Definition, Error};
 use crate::capability::bindings::pi::tools::tools::Request;
-use crate::capability::session::{SessionState, Stopped};
+use crate::capability::session::{LaidAside, SessionState, Stopped};
 use crate::capability::tools::ToolsState;
 use crate::clock;
 use crate::config::covers;
@@ -61,8 +62,18 @@ impl AgentImports {
         self.granted.iter().any(|granted| covers(granted, name))
     }
 
-    async fn one(&self, key: Key, request: &Request) -> wasmtime::Result<CallResult> {
-        let caller = Caller { journal: self.journal.clone(), origin: self.origin.clone(), key };
+    /// The inner error: the call waits for this approval, and is dropped with its instance.
+    async fn one(&self, key: Key, request: &Request) -> wasmtime::Result<Result<CallResult, String>> {
+        let aside = Aside::default();
+        tokio::select! {
+            result = self.answered(key, request, &aside) => result.map(Ok),
+            approval = aside.laid() => Ok(Err(approval)),
+        }
+    }
+
+    async fn answered(&self, key: Key, request: &Request, aside: &Aside) -> wasmtime::Result<CallResult> {
+        let aside = Some(aside.clone());
+        let caller = Caller { journal: self.journal.clone(), origin: self.origin.clone(), key, aside };
         let Some(known) = self.history.call(&caller.key) else {
             let called = if self.is_granted(&request.name) {
                 self.kernel.call(caller, &request.name, &request.arguments).await
@@ -121,7 +132,10 @@ fn told(call: &CallRecord, ended: &[&EffectRecord], open: &[&EffectRecord]) -> S
         |effects: &[&EffectRecord]| effects.iter().map(|effect| effect.act.summary()).collect::<Vec<_>>().join(", ");
     let is_done = |effect: &&EffectRecord| effect.ended.as_ref().is_some_and(|ended| ended.status == Status::Done);
     let (done, tried): (Vec<_>, Vec<_>) = ended.iter().copied().partition(is_done);
-    let mut text = format!("the host was killed while it called `{}`; look before you do it again", call.tool);
+    let mut text = format!(
+        "the host was killed, or laid the session aside, while it called `{}`; look before you do it again",
+        call.tool
+    );
     if !done.is_empty() {
         text.push_str(&format!("; done: {}", list(&done)));
     }
@@ -160,7 +174,11 @@ impl ToolsState for AgentImports {
             tokio::time::sleep(STOP_GRACE).await;
         };
         tokio::select! {
-            results = futures::future::try_join_all(calls) => results,
+            // The others of the step are waited for, so that what they did is known.
+            results = futures::future::try_join_all(calls) => {
+                let results: Result<Vec<_>, String> = results?.into_iter().collect();
+                results.map_err(|approval| wasmtime::Error::new(LaidAside { approval }))
+            }
             // What was under way is dropped with its instance: the journal says `abandoned`.
             () = stopped => Err(wasmtime::Error::new(Stopped)),
         }

@@ -6,19 +6,23 @@ use serde_json::Value;
 
 use super::message::{self, CallResult};
 use super::toolbox::{Entry, Toolbox};
-use crate::approval::Approver;
+use crate::approval::{Approver, Aside};
 use crate::capability::bindings::pi::tool::types::Error;
 use crate::capability::door::{Door, Judge};
 use crate::capability::hold::Holds;
-use crate::gate::{Act, Decision, Gate, Origin};
+use crate::capability::patience::Patience;
+use crate::gate::{Act, Decision, InForce, Origin};
 use crate::journal::{Body, Key, SessionJournal, Status};
+use crate::packages::audit::Audit;
 use crate::runtime::{Context, Runtime};
 
 /// What every session of a host shares.
 pub struct Kernel {
     pub runtime: Arc<Runtime>,
-    pub gate: Arc<Gate>,
+    pub gate: Arc<InForce>,
     pub approver: Arc<dyn Approver>,
+    /// Looks up packages that are to be installed.
+    pub audit: Option<Arc<Audit>>,
     pub holds: Arc<Holds>,
     pub toolbox: Toolbox,
     /// The project's folder, absolute: where scripts run.
@@ -31,6 +35,8 @@ pub struct Caller {
     pub journal: SessionJournal,
     pub origin: Origin,
     pub key: Key,
+    /// The way to lay the call aside while people decide; none, where it has to wait.
+    pub aside: Option<Aside>,
 }
 
 /// What a call gave, and the time of the journal's entry about it.
@@ -47,6 +53,7 @@ impl Kernel {
             runtime: self.runtime.clone(),
             gate: self.gate.clone(),
             approver: self.approver.clone(),
+            audit: self.audit.clone(),
             holds: self.holds.clone(),
             toolbox,
             directory: self.directory.clone(),
@@ -99,9 +106,12 @@ impl Kernel {
         Judge {
             gate: self.gate.clone(),
             approver: self.approver.clone(),
+            audit: self.audit.clone(),
             holds: self.holds.clone(),
             journal: caller.journal.clone(),
             origin: caller.origin.clone(),
+            aside: caller.aside.clone(),
+            patience: Patience::default(),
         }
     }
 
@@ -121,11 +131,11 @@ impl Kernel {
             arguments: arguments.clone(),
         };
         let judge = self.judge_for(caller);
-        let decision = judge.pass(&caller.key, &call).await.map_err(|r| Error::Refused(r.into()))?;
+        let (_, decision) = judge.pass(&caller.key, call).await.map_err(|r| Error::Refused(r.into()))?;
         for script in entry.scripts(arguments) {
             let directory = arguments.get("directory").and_then(Value::as_str).unwrap_or(&self.directory);
             let act = Act::Script { text: script.to_owned(), directory: directory.to_owned() };
-            judge.pass(&caller.key, &act).await.map_err(|r| Error::Refused(r.into()))?;
+            judge.pass(&caller.key, act).await.map_err(|r| Error::Refused(r.into()))?;
         }
         Ok(decision)
     }

@@ -11,6 +11,7 @@ use super::agent::{AgentImports, STOP_GRACE};
 use super::call::{Caller, Kernel};
 use crate::capability::bindings::agent_world::exports::pi::agent::agent::{Outcome, Status, Task};
 use crate::capability::door::{Door, Judge};
+use crate::capability::patience::Patience;
 use crate::gate::Origin;
 use crate::journal::{Body, Entry, History, JournalError, SessionJournal};
 use crate::runtime::{CallError, CallLimits, Context, Determinism, LinkedAgent};
@@ -52,6 +53,9 @@ pub enum SessionError {
     /// It can be taken up again.
     #[error("the session was stopped")]
     Stopped,
+    /// It goes on when people have decided.
+    #[error("the session waits for the approval {0}")]
+    Waiting(String),
 }
 
 /// Begin a session.
@@ -72,7 +76,7 @@ pub async fn start(
         agent: setup.name.clone(),
         component: setup.linked.digest.clone(),
         task: task.clone(),
-        policy: kernel.gate.policy().revision().to_owned(),
+        policy: kernel.gate.now().revision().to_owned(),
     };
     let time_ms = journal.append_durable(started).await?;
     drive(kernel, setup, journal, session, &task, time_ms, History::default(), stop).await
@@ -135,13 +139,16 @@ async fn drive(
         step: AtomicU32::new(0),
         stop,
     });
-    let caller = Caller { journal: journal.clone(), origin, key: "agent".into() };
+    let caller = Caller { journal: journal.clone(), origin, key: "agent".into(), aside: None };
     let judge = Judge {
         gate: kernel.gate.clone(),
         approver: kernel.approver.clone(),
+        audit: kernel.audit.clone(),
         holds: kernel.holds.clone(),
         journal: caller.journal,
         origin: caller.origin,
+        aside: None,
+        patience: Patience::default(),
     };
     let context = Context {
         door: Door::new(judge, caller.key),
@@ -170,6 +177,7 @@ async fn drive(
     let ended = match outcome {
         Ok(outcome) => ended(outcome),
         Err(CallError::Stopped) => return Err(SessionError::Stopped),
+        Err(CallError::LaidAside(approval)) => return Err(SessionError::Waiting(approval)),
         Err(error) => Ended {
             status: "failed",
             summary: format!("agent `{}` did not come to an end: {error}", setup.name),

@@ -7,7 +7,7 @@ use jsonschema::Validator;
 use serde_json::Value;
 
 use crate::capability::bindings::pi::tool::types::{Definition, Effect as WitEffect};
-use crate::gate::Effect;
+use crate::gate::Severity;
 use crate::plugin::Tool;
 use crate::runtime::{CallLimits, LinkedTool};
 
@@ -121,9 +121,9 @@ fn definition(tool: &Tool) -> Definition {
         description: tool.description.clone(),
         input_schema: tool.input_schema.to_string(),
         effect: match tool.effect {
-            Effect::Read => WitEffect::Read,
-            Effect::Write => WitEffect::Write,
-            Effect::Destructive => WitEffect::Destructive,
+            Severity::Read => WitEffect::Read,
+            Severity::Write => WitEffect::Write,
+            Severity::Destructive => WitEffect::Destructive,
         },
         idempotent: tool.idempotent,
     }

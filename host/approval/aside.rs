@@ -1,0 +1,36 @@
+//! Laying a call aside: it waits for people longer than an instance should be kept for it.
+//!
+//! Who asks says so here and goes no further; who runs the call hears it, drops the instance, and
+//! takes the session up again when people have decided.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+/// One call's way to be laid aside.
+#[derive(Clone, Debug)]
+pub struct Aside(Arc<watch::Sender<Option<String>>>);
+
+impl Default for Aside {
+    fn default() -> Self {
+        Self(Arc::new(watch::channel(None).0))
+    }
+}
+
+impl Aside {
+    /// The call waits for this approval.
+    pub(crate) fn lay(&self, approval: &str) {
+        self.0.send_replace(Some(approval.to_owned()));
+    }
+
+    /// Waits until the call is laid aside; the answer is the approval that it waits for.
+    pub async fn laid(&self) -> String {
+        let mut seen = self.0.subscribe();
+        let id = seen.wait_for(Option::is_some).await.ok().and_then(|id| id.clone());
+        match id {
+            Some(id) => id,
+            // The sender is in `self`: it does not go away before this.
+            None => std::future::pending().await,
+        }
+    }
+}
