@@ -11,6 +11,7 @@ pub mod confine;
 pub mod gate;
 pub mod journal;
 pub mod lab;
+pub mod packages;
 pub mod plugin;
 pub mod report;
 pub mod runtime;

@@ -1,6 +1,7 @@
 //! A host that runs: supervises the services, wakes agents when one is sick, takes up what was cut
 //! off, serves the requests of other commands, until it is told to stop.
 
+mod reload;
 mod resume;
 
 use std::collections::{BTreeMap, HashMap};
@@ -11,12 +12,13 @@ use serde_json::{Value, json};
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 
+use super::approvals::{ApprovalAnswer, ApprovalsError, desk};
 use super::incident::{self, Closed};
-use super::requests::{STOP, Stop, TOOL_CALL, ToolCall};
-use super::setup::{Progress, Setup, SetupError, gate};
+use super::requests::{APPROVAL_ANSWER, STOP, Stop, TOOL_CALL, ToolCall};
+use super::setup::{Progress, Setup, SetupError, gate, shadow_gate};
 use super::single::{known, session_id};
 use super::state::{StateError, open_store};
-use crate::approval::{Approver, Nobody, Terminal};
+use crate::approval::{Approvals, Note};
 use crate::capability::hold::{Leave, PERSON};
 use crate::clock;
 use crate::config::Project;
@@ -31,6 +33,8 @@ use crate::watch::{Alarm, AlarmState, Incidents, Watch};
 
 /// How often the host looks for requests of other commands: they wait a second at most.
 const REQUESTS_EVERY: Duration = Duration::from_millis(200);
+/// Looks at the policy files come once in so many of these.
+const RELOAD_TICKS: u32 = 5;
 /// Instances that a host may have at once.
 const INSTANCES: u32 = 256;
 /// Keys of the store: the session that has handed a service over to people, by service.
@@ -59,6 +63,8 @@ pub enum HostError {
     #[error(transparent)]
     Setup(#[from] SetupError),
     #[error(transparent)]
+    Approvals(#[from] ApprovalsError),
+    #[error(transparent)]
     Supervisor(#[from] SupervisorError),
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -84,6 +90,18 @@ pub enum Event {
         agent: String,
         is_resumed: bool,
     },
+    /// The policy was read anew; with an error: it could not be, and the old one goes on.
+    Policy {
+        revision: String,
+        error: Option<String>,
+    },
+    /// A person is asked, or has decided.
+    Approval(Note),
+    /// A session waits for people, and holds no instance meanwhile.
+    Waiting {
+        session: String,
+        approval: String,
+    },
     Closed(Closed),
     /// A session that could not be run to its end.
     Broken {
@@ -98,7 +116,10 @@ pub struct Host {
     store: Arc<dyn Store>,
     /// Links what no agent needs when a person calls it.
     setup: Setup,
-    journal: Journal,
+    journal: Arc<Journal>,
+    approvals: Option<Arc<Approvals>>,
+    /// They bring people's answers back.
+    _listening: JoinSet<()>,
     kernel: Arc<Kernel>,
     agents: BTreeMap<String, AgentSetup>,
     supervisor: Arc<Supervisor>,
@@ -123,6 +144,7 @@ impl Host {
         let store = open_store(&project).await?;
         let holder = Holder::this_process(options.name);
         let journal = Journal::begin(store.clone(), &holder).await.map_err(|error| HostError::Lease { error })?;
+        let journal = Arc::new(journal);
         match Self::start_leased(project, options, store, &journal, progress).await {
             Ok(parts) => Ok(parts.into_host(journal)),
             Err(error) => {
@@ -136,10 +158,10 @@ impl Host {
         project: Project,
         options: Options,
         store: Arc<dyn Store>,
-        _journal: &Journal,
+        journal: &Arc<Journal>,
         progress: Progress<'_>,
     ) -> Result<Parts, HostError> {
-        let gate = gate(&project)?;
+        let (gate, shadow) = (gate(&project)?, shadow_gate(&project)?);
         let confine = Confine::new();
         let mut setup = Setup::new(project.clone(), confine.clone(), INSTANCES)?;
         let names: Vec<String> = match options.agents {
@@ -156,6 +178,8 @@ impl Host {
         for name in &names {
             setup.agent(name, &dry, progress).await?;
         }
+        let desk = desk(&project, journal, options.may_ask).await?;
+        desk.notes.iter().for_each(|note| progress(note));
         let supervisor = Supervisor::start(&project.config.services, places).await?;
         setup.supervisor = supervisor.clone();
         let toolbox = setup.toolbox(&plugins, progress).await?;
@@ -164,9 +188,7 @@ impl Host {
             let agent = setup.agent(&name, &toolbox, progress).await?;
             agents.insert(name, agent);
         }
-        let approver: Arc<dyn Approver> =
-            if options.may_ask && Terminal::is_there() { Arc::new(Terminal::default()) } else { Arc::new(Nobody) };
-        let kernel = Arc::new(setup.kernel(gate, approver, toolbox));
+        let kernel = Arc::new(setup.kernel(gate, shadow, desk.approver, toolbox));
         let watched: Vec<String> = agents
             .keys()
             .filter_map(|name| project.config.agents.get(name))
@@ -175,7 +197,8 @@ impl Host {
             .collect();
         let watch = Watch::new(&supervisor, &watched);
         let is_watching = options.is_watching;
-        Ok(Parts { project, store, setup, kernel, agents, supervisor, watch, is_watching })
+        let (approvals, listening) = (desk.approvals, desk.tasks);
+        Ok(Parts { project, store, setup, approvals, listening, kernel, agents, supervisor, watch, is_watching })
     }
 
     /// Hear of what happens.
@@ -198,6 +221,9 @@ impl Host {
     /// Ask the host to stop: sessions stay open in the journal, to be taken up by the next host.
     pub fn stop(&self) {
         self.stop.send_replace(true);
+        if let Some(approvals) = &self.approvals {
+            approvals.stop();
+        }
     }
 
     /// Work until [`Host::stop`]; then end the services and give the store back.
@@ -227,6 +253,9 @@ impl Host {
     async fn watch_until_stopped(self: &Arc<Self>, sessions: &mut JoinSet<()>) -> Option<HostError> {
         let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut stop = self.stop.subscribe();
+        let mut notes = self.approvals.as_ref().map(|approvals| approvals.notes());
+        let mut policy = reload::look(&self.project);
+        let (mut ticks, mut was_broken) = (0_u32, false);
         let mut every = tokio::time::interval(REQUESTS_EVERY);
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -234,7 +263,20 @@ impl Host {
                 _ = stop.wait_for(|is_stopped| *is_stopped) => break None,
                 alarm = next_alarm(&mut watch) => self.on_alarm(alarm, sessions),
                 _ = sessions.join_next(), if !sessions.is_empty() => {}
+                note = next_note(&mut notes) => {
+                    let _ = self.events.send(Event::Approval(note));
+                }
                 _ = every.tick() => {
+                    ticks = ticks.wrapping_add(1);
+                    if ticks.is_multiple_of(RELOAD_TICKS) {
+                        self.reload(&mut policy, &mut was_broken).await;
+                    }
+                    if let Some(approvals) = &self.approvals
+                        && let Err(error) = approvals.tick().await
+                        && !matches!(error, StoreError::Busy { .. })
+                    {
+                        break Some(error.into());
+                    }
                     if let Some(reason) = self.journal.health().failure {
                         break Some(HostError::Unwritable(reason));
                     }
@@ -361,11 +403,35 @@ impl Host {
         }
         let _ = self.events.send(Event::Session { id: id.clone(), agent: agent.to_owned(), is_resumed: false });
         let (ending, stop) = self.register(&id);
-        let ended = session::start(&self.kernel, &setup, journal.clone(), &id, prompt, input, stop).await;
+        let ended = session::start(&self.kernel, &setup, journal.clone(), &id, prompt, input, stop.clone()).await;
+        let ended = self.when_decided(&id, &setup, &journal, ended, stop).await;
         let closed = self.ended(&id, agent, input, journal, ended).await;
         self.settle(&id, service, self.leave_of(&closed)).await;
         drop(ending);
         closed
+    }
+
+    /// A session that was laid aside for people goes on when they have decided, as often as it takes.
+    /// It holds no instance meanwhile, and what it holds of services it keeps.
+    async fn when_decided(
+        &self,
+        id: &str,
+        setup: &AgentSetup,
+        journal: &SessionJournal,
+        mut ended: Result<session::Ended, SessionError>,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<session::Ended, SessionError> {
+        while let Err(SessionError::Waiting(approval)) = &ended {
+            let Some(approvals) = &self.approvals else { break };
+            let _ = self.events.send(Event::Waiting { session: id.to_owned(), approval: approval.clone() });
+            tokio::select! {
+                () = approvals.settled(approval) => {}
+                _ = stop.wait_for(|is_stopped| *is_stopped) => return Err(SessionError::Stopped),
+            }
+            let entries = journal.entries().await?;
+            ended = session::resume(&self.kernel, setup, journal.clone(), id, &entries, stop.clone()).await;
+        }
+        ended
     }
 
     async fn ended(
@@ -383,6 +449,10 @@ impl Host {
         };
         match &closed {
             Ok(closed) => {
+                if let Some(approvals) = &self.approvals {
+                    // What cannot be written now is withdrawn when its time is over.
+                    let _ = approvals.forget(id).await;
+                }
                 let _ = self.events.send(Event::Closed(closed.clone()));
             }
             Err(HostError::Session(SessionError::Stopped)) => {}
@@ -429,6 +499,16 @@ impl Host {
         match request.kind.as_str() {
             TOOL_CALL => match serde_json::from_value::<ToolCall>(request.payload.clone()) {
                 Ok(call) => self.tool_call(&call).await,
+                Err(error) => failed(format!("the request cannot be read: {error}")),
+            },
+            APPROVAL_ANSWER => match serde_json::from_value::<ApprovalAnswer>(request.payload.clone()) {
+                Ok(ApprovalAnswer { id, said }) => match &self.approvals {
+                    Some(approvals) => match approvals.answer(&id, said).await {
+                        Ok(pending) => serde_json::to_value(pending).unwrap_or_default(),
+                        Err(error) => failed(error.to_string()),
+                    },
+                    None => failed("the running host has no [approvals] in its pi.toml".to_owned()),
+                },
                 Err(error) => failed(format!("the request cannot be read: {error}")),
             },
             STOP => match serde_json::from_value::<Stop>(request.payload.clone()) {
@@ -487,16 +567,28 @@ impl Host {
             agent: PERSON.into(),
             component: String::new(),
             task: json!({ "tool": call.tool }),
-            policy: self.kernel.gate.policy().revision().to_owned(),
+            policy: self.kernel.gate.now().revision().to_owned(),
         });
         let origin = Origin { session: id, agent: PERSON.into(), plugin: String::new() };
-        let caller = Caller { journal: journal.clone(), origin, key: "0.0".into() };
+        let caller = Caller { journal: journal.clone(), origin, key: "0.0".into(), aside: None };
         let called = kernel.call(caller, &call.tool, &call.arguments).await;
         let status = if called.result.is_ok() { "done" } else { "failed" };
         let summary = format!("one call of `{}`", call.tool);
         journal.append(Body::SessionEnded { status: status.into(), summary, details: json!({}) });
         message::to_value(&called.result)
     }
+}
+
+/// The next note of the approvals; never, where there are none.
+async fn next_note(notes: &mut Option<broadcast::Receiver<Note>>) -> Note {
+    while let Some(receiver) = notes {
+        match receiver.recv().await {
+            Ok(note) => return note,
+            Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Err(broadcast::error::RecvError::Closed) => *notes = None,
+        }
+    }
+    std::future::pending().await
 }
 
 /// The next alarm; never, where nothing is watched any more.
@@ -514,6 +606,8 @@ struct Parts {
     project: Project,
     store: Arc<dyn Store>,
     setup: Setup,
+    approvals: Option<Arc<Approvals>>,
+    listening: JoinSet<()>,
     kernel: Arc<Kernel>,
     agents: BTreeMap<String, AgentSetup>,
     supervisor: Arc<Supervisor>,
@@ -522,13 +616,15 @@ struct Parts {
 }
 
 impl Parts {
-    fn into_host(self, journal: Journal) -> Arc<Host> {
+    fn into_host(self, journal: Arc<Journal>) -> Arc<Host> {
         let (events, _) = broadcast::channel(CLOSED_MAX);
         Arc::new(Host {
             project: self.project,
             store: self.store,
             setup: self.setup,
             journal,
+            approvals: self.approvals,
+            _listening: self.listening,
             kernel: self.kernel,
             agents: self.agents,
             supervisor: self.supervisor,

@@ -1,23 +1,28 @@
 //! The only place that wires concrete parts together: a project becomes a host.
 //!
-//! `corpus` measures the gate; `catalog` knows the plugins, `setup` links them, `state` opens the store, `single` serves one
+//! `corpus` measures the gate; `approvals` and `channels` say who answers; `policy` tests, replays and compares policies; `catalog` knows the plugins, `setup` links them, `state` opens the store, `single` serves one
 //! tool call, `host` supervises, watches and runs agents until it is told to stop.
 
+mod approvals;
 mod catalog;
+mod channels;
 mod corpus;
 mod host;
 mod incident;
+pub mod packages;
+pub mod policy;
 mod requests;
 mod setup;
 mod single;
 mod state;
 
+pub use approvals::{ApprovalsError, answer_approval};
 pub use catalog::{Catalog, CatalogError, Source};
 pub use corpus::{CorpusError, Counts, Evaluation, Expect, Miss, evaluate};
 pub use host::{Event, Host, HostError, Options};
 pub use incident::Closed;
 pub use requests::{STOP, TOOL_CALL};
-pub use setup::{Setup, SetupError, gate, policy};
+pub use setup::{Setup, SetupError, gate, gate_of_builtin, gate_of_file};
 pub use single::{SingleError, call_tool};
 pub use state::open_existing_store;
 pub use state::{StateError, open_store};

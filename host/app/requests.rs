@@ -7,6 +7,9 @@ pub const TOOL_CALL: &str = "tool_call";
 /// Stop the host, or one session: [`Stop`].
 pub const STOP: &str = "stop";
 
+/// Take a person's answer to an approval: [`super::approvals::ApprovalAnswer`].
+pub(super) const APPROVAL_ANSWER: &str = "approval_answer";
+
 /// The payload of [`TOOL_CALL`]; the answer is a result as [`crate::session::message`] writes it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct ToolCall {

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::requests::{TOOL_CALL, ToolCall};
-use super::setup::{Progress, Setup, SetupError, gate};
+use super::approvals::{ApprovalAnswer, ApprovalsError, Desk, desk};
+use super::requests::{APPROVAL_ANSWER, TOOL_CALL, ToolCall};
+use super::setup::{Progress, Setup, SetupError, gate, shadow_gate};
 use super::state::{StateError, open_store};
-use crate::approval::{Approver, Nobody, Terminal};
 use crate::capability::hold::PERSON;
 use crate::clock;
 use crate::config::Project;
@@ -22,6 +22,8 @@ use crate::store::{Answer, Holder, LeaseError, NewRequest, Store, StoreError};
 
 /// How long a command waits for the running host to do what it asks.
 const HOST_ANSWER_MAX: Duration = Duration::from_secs(120);
+/// How often answers of people are looked for.
+const REQUESTS_EVERY: Duration = Duration::from_millis(200);
 /// One call needs one instance: no pool is reserved for it.
 const INSTANCES: u32 = 2;
 
@@ -31,6 +33,8 @@ pub enum SingleError {
     State(#[from] StateError),
     #[error(transparent)]
     Setup(#[from] SetupError),
+    #[error(transparent)]
+    Approvals(#[from] ApprovalsError),
     #[error(transparent)]
     Journal(#[from] JournalError),
     #[error(transparent)]
@@ -62,6 +66,7 @@ pub async fn call_tool(
     let store = open_store(&project).await?;
     match Journal::begin(store.clone(), &Holder::this_process("tool call")).await {
         Ok(journal) => {
+            let journal = Arc::new(journal);
             let result = here(project, &journal, tool, &arguments, progress).await;
             journal.close().await?;
             result
@@ -73,33 +78,42 @@ pub async fn call_tool(
 
 async fn here(
     project: Project,
-    journal: &Journal,
+    journal: &Arc<Journal>,
     tool: &str,
     arguments: &str,
     progress: Progress<'_>,
 ) -> Result<CallResult, SingleError> {
-    let gate = gate(&project)?;
-    let revision = gate.policy().revision().to_owned();
+    let (gate, shadow) = (gate(&project)?, shadow_gate(&project)?);
+    let revision = gate.revision().to_owned();
     let setup = Setup::new(project, Confine::new(), INSTANCES)?;
     let Some(plugin) = setup.plugin_of_tool(tool)? else {
         return Err(SingleError::NoTool { name: tool.to_owned(), known: known(&setup) });
     };
     let toolbox = setup.toolbox(&BTreeSet::from([plugin]), progress).await?;
-    let approver: Arc<dyn Approver> =
-        if Terminal::is_there() { Arc::new(Terminal::default()) } else { Arc::new(Nobody) };
-    let kernel = setup.kernel(gate, approver, toolbox);
+    let desk = desk(&setup.project, journal, true).await?;
+    desk.notes.iter().for_each(|note| progress(note));
+    let kernel = setup.kernel(gate, shadow, desk.approver.clone(), toolbox);
     let id = session_id("call");
-    let journal = journal.session(&id).await?;
-    journal.append(Body::SessionStarted {
+    let session = journal.session(&id).await?;
+    session.append(Body::SessionStarted {
         agent: PERSON.into(),
         component: String::new(),
         task: json!({ "tool": tool }),
         policy: revision,
     });
     let origin = Origin { session: id, agent: PERSON.into(), plugin: String::new() };
-    let called = kernel.call(Caller { journal: journal.clone(), origin, key: "0.0".into() }, tool, arguments).await;
+    let caller = Caller { journal: session.clone(), origin, key: "0.0".into(), aside: None };
+    let call = kernel.call(caller, tool, arguments);
+    tokio::pin!(call);
+    let mut every = tokio::time::interval(REQUESTS_EVERY);
+    let called = loop {
+        tokio::select! {
+            called = &mut call => break called,
+            _ = every.tick(), if desk.approvals.is_some() => answer_requests(journal, &desk).await,
+        }
+    };
     let status = if called.result.is_ok() { "done" } else { "failed" };
-    journal
+    session
         .append_durable(Body::SessionEnded {
             status: status.into(),
             summary: format!("one call of `{tool}`"),
@@ -107,6 +121,26 @@ async fn here(
         })
         .await?;
     Ok(called.result)
+}
+
+/// Other commands see this process as the host: while it waits for people, it takes their answers.
+async fn answer_requests(journal: &Journal, desk: &Desk) {
+    let store = journal.store();
+    for request in store.take_requests(journal.lease()).await.unwrap_or_default() {
+        let answer = match (&desk.approvals, serde_json::from_value::<ApprovalAnswer>(request.payload)) {
+            (Some(approvals), Ok(ApprovalAnswer { id, said })) if request.kind == APPROVAL_ANSWER => {
+                match approvals.answer(&id, said).await {
+                    Ok(pending) => serde_json::to_value(pending).unwrap_or_default(),
+                    Err(error) => json!({ "error": error.to_string() }),
+                }
+            }
+            _ => {
+                json!({ "error": { "kind": "failed", "message": "another call works here: try again when it has ended" } })
+            }
+        };
+        // Who asked sees `unknown` if this cannot be written.
+        let _ = store.answer(journal.lease(), &request.id, answer).await;
+    }
 }
 
 async fn by_host(store: &dyn Store, tool: &str, arguments: String) -> Result<CallResult, SingleError> {

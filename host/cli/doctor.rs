@@ -31,7 +31,7 @@ pub(crate) fn run(output: &Output, directory: &Path) -> Result<(), Failure> {
         Err(error) => note(FILE, false, error.to_string()),
     }
     if let Ok(project) = &project {
-        match app::policy(project) {
+        match app::gate(project) {
             Ok(policy) => note("policy", true, format!("revision {}", policy.revision())),
             Err(error) => note("policy", false, error.to_string()),
         }

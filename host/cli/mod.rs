@@ -3,10 +3,12 @@
 //! stdout is data, stderr is talk. Exit codes: 1 the user's error or a failed run, 2 usage,
 //! 3 refused by policy, 70 a bug.
 
+mod approvals;
 mod demo;
 mod doctor;
 mod init;
 mod output;
+mod packages;
 mod plugin;
 mod policy;
 mod progress;
@@ -59,6 +61,12 @@ enum Command {
     /// Ask the gatekeeper how it judges a command
     #[command(subcommand)]
     Policy(policy::Command),
+    /// Look up what is known about packages
+    #[command(subcommand)]
+    Packages(packages::Command),
+    /// List what waits for a person, and decide about it
+    #[command(subcommand)]
+    Approvals(approvals::Command),
     /// List, show, take up and verify sessions
     #[command(subcommand)]
     Session(session::Command),
@@ -97,6 +105,8 @@ pub fn main() -> ExitCode {
         Command::Tool(command) => tool::run(&output, &project, command),
         Command::Plugin(command) => plugin::run(&output, &project, command),
         Command::Policy(command) => policy::run(&output, &project, command),
+        Command::Packages(command) => packages::run(&output, &project, command),
+        Command::Approvals(command) => approvals::run(&output, &project, command),
         Command::Session(command) => session::run(&output, &project, command),
         Command::Stop(arguments) => stop::run(&output, &project, &arguments),
         Command::Doctor => doctor::run(&output, &project),

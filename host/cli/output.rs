@@ -89,7 +89,7 @@ fn print_line(to: &mut dyn Write, line: &str) {
 }
 
 /// The text escaped, but for its lines and tabs.
-fn escaped_lines(text: &str) -> String {
+pub(crate) fn escaped_lines(text: &str) -> String {
     let line = |line: &str| line.split('\t').map(escaped).collect::<Vec<_>>().join("\t");
     text.lines().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 
 use super::Output;
 use crate::app::{Event, Host};
+use crate::approval::Note;
 use crate::clock;
 use crate::gate::explain::escaped;
 use crate::journal::{Body, Followed};
@@ -40,6 +41,45 @@ impl Progress {
                 Style::new().cyan().bold(),
                 json!({ "session": id, "agent": agent }),
             ),
+            Event::Policy { revision, error: None } => (
+                "policy",
+                format!("read anew, revision {}", &revision.get(..12).unwrap_or(revision)),
+                Style::new().green(),
+                json!({ "revision": revision }),
+            ),
+            Event::Policy { revision, error: Some(error) } => (
+                "policy",
+                format!("the changed policy is broken, the old one goes on: {error}"),
+                Style::new().red().bold(),
+                json!({ "revision": revision, "error": error }),
+            ),
+            Event::Approval(Note::Asked { id, session, summary }) => (
+                "asks",
+                format!("{id}: {summary}; `pi-host approvals show {id}`"),
+                Style::new().yellow().bold(),
+                json!({ "approval": id, "session": session, "summary": summary }),
+            ),
+            Event::Approval(Note::Settled { id, session, outcome }) => (
+                "decided",
+                format!("{id}: {outcome}"),
+                Style::new().yellow(),
+                json!({ "approval": id, "session": session, "outcome": outcome }),
+            ),
+            Event::Approval(Note::Failed { channel, error }) => (
+                "channel",
+                format!("{channel}: {error}"),
+                Style::new().red().bold(),
+                json!({ "channel": channel, "error": error }),
+            ),
+            Event::Approval(Note::Restored { channel }) => {
+                ("channel", format!("{channel}: connected again"), Style::new().green(), json!({ "channel": channel }))
+            }
+            Event::Waiting { session, approval } => (
+                "waits",
+                format!("{session} for {approval}"),
+                Style::new().dimmed(),
+                json!({ "session": session, "approval": approval }),
+            ),
             Event::Closed(closed) => (
                 "closed",
                 format!("{} {}: {}", closed.service, closed.status, closed.summary),
@@ -67,7 +107,7 @@ impl Progress {
         let (name, text, style) = match &followed.body {
             Body::Logged { plugin, message, .. } => ("says", format!("{plugin}: {message}"), plain.italic()),
             Body::CallStarted { tool, arguments, .. } => ("calls", format!("{tool} {arguments}"), plain.dimmed()),
-            Body::EffectStarted { act, .. } if act.effect() != crate::gate::Effect::Read => {
+            Body::EffectStarted { act, .. } if act.severity() != crate::gate::Severity::Read => {
                 ("does", act.summary(), plain.bold())
             }
             Body::Refused { act, decision, .. } => {

@@ -107,7 +107,8 @@ impl Host {
         let setup = self.setup_of(&agent)?;
         let _ = self.events.send(Event::Session { id: id.clone(), agent: agent.clone(), is_resumed: true });
         let (ending, stop) = self.register(&id);
-        let resumed = session::resume(&self.kernel, &setup, journal.clone(), &id, &entries, stop).await;
+        let resumed = session::resume(&self.kernel, &setup, journal.clone(), &id, &entries, stop.clone()).await;
+        let resumed = self.when_decided(&id, &setup, &journal, resumed, stop).await;
         let is_outdated = matches!(resumed, Err(SessionError::OtherComponent { .. }));
         let ended = match resumed {
             // It can never be taken up again: it is closed, and a fault that is still there raises a new alarm.

@@ -1,0 +1,135 @@
+//! From `[approvals]` to people: who is asked, over which channels, and how answers come back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use super::channels::channels;
+use super::requests::APPROVAL_ANSWER;
+use super::state::{StateError, open_store};
+use crate::approval::channel::ChannelError;
+use crate::approval::{AnswerError, Approvals, Approver, Nobody, Pending, Quorum, Rung, Said, Settings, Terminal};
+use crate::clock;
+use crate::config::{ApprovalsConfig, Project, user};
+use crate::journal::{Journal, JournalError};
+use crate::store::{Answer, Holder, LeaseError, NewRequest, StoreError};
+
+/// How long a command waits for the running host to take an answer.
+const HOST_ANSWER_MAX: Duration = Duration::from_secs(30);
+
+#[derive(Debug, thiserror::Error)]
+pub enum ApprovalsError {
+    #[error("[approvals]: {0}")]
+    Channel(#[from] ChannelError),
+    #[error(
+        "[approvals.{channel}] {key}: the environment variable `{variable}` is not set\nhint: set it for the host, or correct its name in pi.toml"
+    )]
+    Variable { channel: &'static str, key: &'static str, variable: String },
+    #[error(
+        "[approvals.{channel}] listen: {address}: {error}\nhint: write an address of this machine with a free port: \"127.0.0.1:8086\""
+    )]
+    Listen { channel: &'static str, address: String, error: std::io::Error },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Answer(#[from] AnswerError),
+    #[error("{0}")]
+    Host(String),
+    #[error("the running host did not take the answer\nhint: see whether it still works: `pi-host doctor`")]
+    NotTaken,
+}
+
+/// Who answers, with the tasks that bring answers back.
+pub(super) struct Desk {
+    pub approver: Arc<dyn Approver>,
+    /// None: there are no durable approvals.
+    pub approvals: Option<Arc<Approvals>>,
+    /// Ended when dropped.
+    pub tasks: JoinSet<()>,
+    /// For people, at the start: what answers come over.
+    pub notes: Vec<String>,
+}
+
+/// Who answers in this process.
+///
+/// # Errors
+/// Something in `[approvals]` cannot work: said before anything is asked.
+pub(super) async fn desk(project: &Project, journal: &Arc<Journal>, may_ask: bool) -> Result<Desk, ApprovalsError> {
+    let terminal = (may_ask && Terminal::is_there()).then(Terminal::default);
+    let Some(config) = &project.config.approvals else {
+        let approver: Arc<dyn Approver> = match terminal {
+            Some(terminal) => Arc::new(terminal),
+            None => Arc::new(Nobody),
+        };
+        return Ok(Desk { approver, approvals: None, tasks: JoinSet::new(), notes: Vec::new() });
+    };
+    let mut notes = Vec::new();
+    let channels = channels(config, &mut notes).await?;
+    let all = channels.all.clone();
+    let approvals = Approvals::open(journal.clone(), settings(project, config), all, terminal).await?;
+    let mut tasks = approvals.listen();
+    channels.serve(&approvals, &mut tasks);
+    Ok(Desk { approver: approvals.clone(), approvals: Some(approvals), tasks, notes })
+}
+
+fn settings(project: &Project, config: &ApprovalsConfig) -> Settings {
+    let rung = |approvers: &[String], minutes: u64| Rung { approvers: approvers.to_vec(), wait_ms: minutes * 60_000 };
+    let first = rung(&config.approvers, config.wait_minutes);
+    let next = config.next.iter().map(|next| rung(&next.approvers, next.wait_minutes));
+    Settings {
+        host: project.directory.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        line: std::iter::once(first).chain(next).collect(),
+        quorum: config.quorum.iter().map(|quorum| Quorum { risk: quorum.risk, votes: quorum.votes }).collect(),
+        hold_ms: config.hold_seconds.saturating_mul(1_000),
+        rule_minutes_max: config.rule_minutes_max,
+        user: user(),
+    }
+}
+
+/// The payload of [`APPROVAL_ANSWER`]; the answer is the approval, or `{"error": "..."}`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct ApprovalAnswer {
+    pub id: String,
+    pub said: Said,
+}
+
+/// Take a person's answer: by the host that runs, or by this process where none does.
+///
+/// # Errors
+/// Why it does not count, or could not be written.
+pub async fn answer_approval(project: Project, id: &str, said: Said) -> Result<Pending, ApprovalsError> {
+    let store = open_store(&project).await?;
+    match Journal::begin(store.clone(), &Holder::this_process("approvals")).await {
+        Ok(journal) => {
+            let journal = Arc::new(journal);
+            let config = project.config.approvals.clone().unwrap_or_default();
+            // What the channels show is brought up to date by the next host.
+            let approvals = Approvals::open(journal.clone(), settings(&project, &config), Vec::new(), None).await?;
+            let answered = approvals.answer(id, said).await;
+            journal.close().await?;
+            Ok(answered?)
+        }
+        Err(LeaseError::HeldBy(_)) => {
+            let payload = json!(ApprovalAnswer { id: id.to_owned(), said });
+            let valid_ms = clock::now_ms() + u64::try_from(HOST_ANSWER_MAX.as_millis()).unwrap_or(u64::MAX);
+            let request = NewRequest { kind: APPROVAL_ANSWER.into(), payload, is_idempotent: false, valid_ms };
+            let request = store.push_request(request).await?;
+            match store.wait_answer(&request, HOST_ANSWER_MAX).await? {
+                Answer::Response(value) => match value.get("error").and_then(serde_json::Value::as_str) {
+                    Some(error) => Err(ApprovalsError::Host(error.to_owned())),
+                    None => serde_json::from_value(value)
+                        .map_err(|error| ApprovalsError::Host(format!("the host's answer cannot be read: {error}"))),
+                },
+                _ => Err(ApprovalsError::NotTaken),
+            }
+        }
+        Err(LeaseError::Store(error)) => Err(error.into()),
+    }
+}
