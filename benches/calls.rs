@@ -110,7 +110,7 @@ impl Bench {
         let setup = Setup::new(project, Confine::new(), 1_000).unwrap();
         let plugins: BTreeSet<String> = ["hostile", "files", "bash"].map(String::from).into();
         let toolbox = setup.toolbox(&plugins, &|text| eprintln!("{text}")).await.unwrap();
-        let kernel = Arc::new(setup.kernel(Gate::builtin(), Arc::new(Nobody), toolbox));
+        let kernel = Arc::new(setup.kernel(Gate::builtin(), None, Arc::new(Nobody), toolbox));
         Self { kernel, journal, host }
     }
 
@@ -195,7 +195,7 @@ impl Bench {
 
 async fn call(kernel: &Kernel, journal: &SessionJournal, index: usize, tool: &str, arguments: &str) -> Duration {
     let origin = Origin { session: "bench".into(), agent: "bench".into(), plugin: String::new() };
-    let caller = Caller { journal: journal.clone(), origin, key: format!("{index}.0") };
+    let caller = Caller { journal: journal.clone(), origin, key: format!("{index}.0"), aside: None };
     let began = Instant::now();
     let called = kernel.call(caller, tool, arguments).await;
     let took = began.elapsed();

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pi_host::app::Setup;
-use pi_host::approval::{Answer, Approver};
+use pi_host::approval::{Answer, Approver, Question};
 use pi_host::capability::bindings::pi::tool::types::{Content, Error};
 use pi_host::config::Project;
 use pi_host::confine::Confine;
-use pi_host::gate::{Act, Decision, Gate, Origin, Policy};
+use pi_host::gate::{Gate, Origin, Policy};
 use pi_host::journal::{Body, Journal, SessionJournal};
 use pi_host::session::{Caller, Kernel};
 use pi_host::store::Holder;
@@ -34,8 +34,8 @@ struct Yes;
 
 #[async_trait::async_trait]
 impl Approver for Yes {
-    async fn ask(&self, _: &Act, _: &Origin, _: &Decision) -> Answer {
-        Answer { is_granted: true, by: "the test".into(), reason: String::new() }
+    async fn ask(&self, _: Question<'_>) -> Answer {
+        Answer { is_granted: true, by: "the test".into(), ..Answer::default() }
     }
 }
 
@@ -60,7 +60,7 @@ impl Host {
         let confine = Confine::with_helper(env!("CARGO_BIN_EXE_pi-host"));
         let setup = Setup::new(Project::load(&project).unwrap(), confine, 4).unwrap();
         let toolbox = setup.toolbox(&BTreeSet::from(["bash".to_owned()]), &|_| {}).await.unwrap();
-        let kernel = setup.kernel(Gate::new(policy), Arc::new(Yes), toolbox);
+        let kernel = setup.kernel(Gate::new(policy), None, Arc::new(Yes), toolbox);
         Self { top, kernel, session, _journal: journal }
     }
 
@@ -77,7 +77,7 @@ impl Host {
 
     async fn call(&self, arguments: Value) -> Result<Said, Error> {
         let origin = Origin { session: "s".into(), agent: "person".into(), plugin: String::new() };
-        let caller = Caller { journal: self.session.clone(), origin, key: "0.0".into() };
+        let caller = Caller { journal: self.session.clone(), origin, key: "0.0".into(), aside: None };
         let contents = self.kernel.call(caller, "bash", &arguments.to_string()).await.result?;
         let [Content::Json(text)] = contents.as_slice() else { panic!("{contents:?}") };
         let value: Value = serde_json::from_str(text).unwrap();
@@ -295,7 +295,7 @@ async fn output_before_an_early_end_is_kept() {
 async fn a_flood_is_cut_and_says_so() {
     let host = Host::lenient().await;
     let origin = Origin { session: "s".into(), agent: "person".into(), plugin: String::new() };
-    let caller = Caller { journal: host.session.clone(), origin, key: "0.0".into() };
+    let caller = Caller { journal: host.session.clone(), origin, key: "0.0".into(), aside: None };
     let arguments = json!({ "command": "perl -e 'print \"x\" x 6000000'; echo $?" }).to_string();
     let contents = host.kernel.call(caller, "bash", &arguments).await.result.unwrap();
     let [Content::Json(text)] = contents.as_slice() else { panic!() };

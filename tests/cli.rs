@@ -1,70 +1,8 @@
 //! The command line as a user meets it: what it says, where, and with which exit code.
 
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
-use serde_json::Value;
-
-/// A project folder of its own.
-struct Project {
-    folder: tempfile::TempDir,
-}
-
-impl Project {
-    fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
-    }
-
-    fn with(pi_toml: &str) -> Self {
-        let project = Self::new();
-        project.write("pi.toml", pi_toml);
-        project
-    }
-
-    fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.path().join(name), text).unwrap();
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pi-host"));
-        command.current_dir(self.path()).args(arguments).stdin(Stdio::null()).env("NO_COLOR", "1");
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Said {
-        Said::of(self.command(arguments).output().unwrap())
-    }
-}
-
-struct Said {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl Said {
-    fn of(output: Output) -> Self {
-        Self {
-            code: output.status.code(),
-            out: String::from_utf8(output.stdout).unwrap(),
-            // What is compiled once is said once, whichever test comes first.
-            err: String::from_utf8(output.stderr)
-                .unwrap()
-                .lines()
-                .filter(|line| !line.starts_with("compiling plugin"))
-                .collect::<Vec<_>>()
-                .join("\n"),
-        }
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}\n{}", self.out, self.err))
-    }
-}
+use crate::project::{Project, RunningHost, Said};
 
 #[test]
 fn a_destructive_script_is_refused_with_rule_risk_and_advice() {
@@ -243,31 +181,6 @@ fn every_subcommand_teaches_in_its_help() {
     }
 }
 
-/// A host that runs, with a service of its own.
-struct RunningHost(std::process::Child);
-
-impl RunningHost {
-    fn start(project: &Project) -> Self {
-        let log = std::fs::File::create(project.path().join("host.log")).unwrap();
-        let child = project.command(&["run"]).stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        let host = Self(child);
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
-        while !std::fs::read_to_string(project.path().join("host.log")).unwrap().contains("watching") {
-            assert!(std::time::Instant::now() < deadline, "the host does not start");
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
-        host
-    }
-}
-
-impl Drop for RunningHost {
-    fn drop(&mut self) {
-        let pid = rustix::process::Pid::from_child(&self.0);
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        let _ = self.0.wait();
-    }
-}
-
 const ONE_SERVICE: &str = r#"
 [services.idle]
 command = ["/bin/sleep", "600"]
@@ -389,4 +302,91 @@ fn a_store_that_is_removed_stops_the_host_and_leaves_the_services() {
     assert!(said.contains("store.db"), "{said}");
     assert_eq!(processes(seconds), [process]);
     drop(RunningHost::start(&project));
+}
+
+#[test]
+fn a_policy_that_changes_is_read_anew_and_a_broken_one_changes_nothing() {
+    let rule = |verdict: &str| {
+        format!(
+            r#"{{"version":1,"thresholds":{{"ask":100,"deny":100}},"rules":[{{"id":"mine","acts":["file_read"],"when":{{"paths":["**/secret.txt"]}},{verdict}"points":1,"reason":"it is mine","advice":"ask me","examples":{{"match":[{{"act":"file_read","path":"/a/secret.txt"}}],"no_match":["ls"]}}}}]}}"#
+        )
+    };
+    let project = Project::with(&format!("[policy]\nfile = \"policy.json\"\n{ONE_SERVICE}"));
+    project.write("policy.json", &rule(""));
+    project.write("secret.txt", "s");
+    let _host = RunningHost::start(&project);
+    let read = || project.run(&["tool", "call", "read", r#"{"path":"secret.txt"}"#]).code;
+    let said = |text: &str| {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        let log = || std::fs::read_to_string(project.path().join("host.log")).unwrap();
+        while !log().contains(text) {
+            assert!(std::time::Instant::now() < deadline, "{text}: {}", log());
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+    };
+    assert_eq!(read(), Some(0));
+    project.write("policy.json", &rule("\"verdict\":\"deny\","));
+    said("read anew");
+    assert_eq!(read(), Some(3));
+    project.write("policy.json", "{");
+    said("the old one goes on");
+    assert_eq!(read(), Some(3));
+}
+
+#[test]
+fn a_profile_that_looks_only_refuses_changes() {
+    let project = Project::with(&format!("[policy]\nprofile = \"observe\"\n{ONE_SERVICE}"));
+    project.write("a.txt", "a");
+    assert_eq!(project.run(&["tool", "call", "read", r#"{"path":"a.txt"}"#]).code, Some(0));
+    let said = project.run(&["tool", "call", "write", r#"{"path":"b.txt","content":"b"}"#]);
+    assert_eq!(said.code, Some(3), "{}", said.err);
+    assert!(said.err.contains("profile_observe") && !project.path().join("b.txt").exists(), "{}", said.err);
+}
+
+#[test]
+fn rego_policies_and_their_tests_run() {
+    let project = Project::with(&format!("[policy]\nrego = [\"policies\"]\n{ONE_SERVICE}"));
+    std::fs::create_dir(project.path().join("policies")).unwrap();
+    project.write(
+        "policies/mine.rego",
+        "package pi.file_write\n\ndeny contains {\"id\": \"frozen\", \"reason\": \"it is frozen\"} if endswith(input.action.path, \"/frozen.txt\")\n",
+    );
+    project.write(
+        "policies/mine_test.rego",
+        "package pi.file_write_test\n\nimport data.pi.file_write\n\ntest_frozen if count(file_write.deny) == 1 with input as {\"action\": {\"path\": \"/a/frozen.txt\"}}\n",
+    );
+    let said = project.run(&["policy", "test"]);
+    assert_eq!(said.code, Some(0), "{} {}", said.out, said.err);
+    assert!(said.out.contains("1 of 1 passed"), "{}", said.out);
+    let said = project.run(&["tool", "call", "write", r#"{"path":"frozen.txt","content":"b"}"#]);
+    assert_eq!(said.code, Some(3), "{}", said.err);
+    assert!(said.err.contains("frozen"), "{}", said.err);
+    project.write("policies/mine.rego", "package pi.file_write\n\ndeny contains {\n");
+    let said = project.run(&["tool", "call", "write", r#"{"path":"a.txt","content":"b"}"#]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.contains("mine.rego"), "{}", said.err);
+}
+
+#[test]
+fn a_policy_is_replayed_explained_and_compared() {
+    let project = Project::with(ONE_SERVICE);
+    assert_eq!(project.run(&["tool", "call", "write", r#"{"path":"a.txt","content":"a"}"#]).code, Some(0));
+    project.write(
+        "next.json",
+        r#"{"version":1,"thresholds":{"ask":40,"deny":100},"rules":[{"id":"no_writes","acts":["file_write"],"when":{},"verdict":"deny","points":1,"reason":"r","advice":"a","examples":{"match":[{"act":"file_write","path":"/a","bytes":1,"mode":"create"}],"no_match":["ls"]}}]}"#,
+    );
+    let replayed = project.run(&["--json", "policy", "replay", "--policy", "next.json"]).json();
+    assert_eq!(replayed["changed"].as_array().unwrap().len(), 1, "{replayed}");
+    assert_eq!((&replayed["changed"][0]["was"], &replayed["changed"][0]["is"]), (&"allow".into(), &"deny".into()));
+    let logged = project.run(&["--json", "policy", "log"]);
+    assert!(logged.out.lines().any(|line| line.contains("pi/file_write")), "{}", logged.out);
+    let explained = project.run(&["policy", "explain", "--", "echo cm0gLXJmIC8K | base64 -d | sh"]);
+    assert_eq!(explained.code, Some(0));
+    assert!(explained.out.contains("rm -rf /"), "{}", explained.out);
+    let differs = project.run(&["policy", "diff", "builtin", "next.json"]);
+    assert!(
+        differs.out.contains("+ rule no_writes") && differs.out.contains("- rule remove_system"),
+        "{}",
+        differs.out
+    );
 }

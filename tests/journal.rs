@@ -10,7 +10,7 @@ mod speed;
 use std::path::Path;
 use std::sync::Arc;
 
-use pi_host::gate::{Act, Decision, Effect, Origin, WriteMode};
+use pi_host::gate::{Act, Decision, Origin, Severity, WriteMode};
 use pi_host::journal::{Body, Journal};
 use pi_host::store::Holder;
 use pi_host::store::sqlite::SqliteStore;
@@ -50,7 +50,7 @@ pub(crate) fn call(key: &str, arguments: Value) -> Body {
         key: key.into(),
         tool: "write".into(),
         arguments,
-        effect: Effect::Write,
+        effect: Severity::Write,
         idempotent: false,
         decision: Decision::allow(),
     }
@@ -59,7 +59,7 @@ pub(crate) fn call(key: &str, arguments: Value) -> Body {
 pub(crate) fn writing(key: &str) -> Body {
     Body::EffectStarted {
         key: key.into(),
-        act: Act::FileWrite { path: "/srv/x".into(), bytes: 3, mode: WriteMode::Replace },
+        act: Act::FileWrite { path: "/srv/x".into(), bytes: 3, mode: WriteMode::Replace, sha256: String::new() },
         origin: Origin { session: "s".into(), agent: "sre".into(), plugin: "files".into() },
         decision: Decision::allow(),
     }

@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["journal"],
     &["confine"],
     &["supervisor"],
-    &["approval"],
+    &["approval", "packages"],
     &["capability"],
     &["runtime", "watch"],
     &["report"],

@@ -7,13 +7,19 @@
     reason = "a test ends at the first thing that goes wrong, and stands outside of the host"
 )]
 
+mod approvals;
 mod bash;
 mod capability;
 mod cli;
 mod confine;
+mod gate_random;
 mod journal;
 mod lab;
 mod layering;
+mod loopback_slack;
+mod packages;
+mod project;
 mod runtime;
+mod slack;
 mod supervisor;
 mod tools;

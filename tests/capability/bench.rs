@@ -9,9 +9,10 @@ use pi_host::capability::door::{Door, Judge};
 use pi_host::capability::files::FilesState;
 use pi_host::capability::hold::Holds;
 use pi_host::capability::limits::Limits;
+use pi_host::capability::patience::Patience;
 use pi_host::capability::state::CallState;
 use pi_host::config::FilesGrant;
-use pi_host::gate::{Gate, Origin, Policy};
+use pi_host::gate::{Gate, InForce, Origin, Policy};
 use pi_host::journal::{Body, Journal, SessionJournal, Status};
 use pi_host::store::Holder;
 use pi_host::store::sqlite::SqliteStore;
@@ -88,12 +89,24 @@ impl Bench {
     }
 
     /// The door of one call under another policy.
-    pub(crate) fn door_of(&self, gate: Arc<Gate>) -> Door {
+    pub(crate) fn door_of(&self, gate: Arc<InForce>) -> Door {
         let origin = Origin { session: "s".into(), agent: "person".into(), plugin: PLUGIN.into() };
         let journal = self.session.clone();
         let services = Supervisor::observe(&BTreeMap::new(), Places::of(&self.project())).unwrap();
         let holds = Arc::new(Holds::new(services));
-        Door::new(Judge { gate, approver: Arc::new(Nobody), holds, journal, origin }, "1.0".into())
+        Door::new(
+            Judge {
+                gate,
+                approver: Arc::new(Nobody),
+                audit: None,
+                holds,
+                journal,
+                origin,
+                aside: None,
+                patience: Patience::default(),
+            },
+            "1.0".into(),
+        )
     }
 
     /// How the acts ended, with what was written of them.
@@ -153,7 +166,7 @@ pub(crate) fn grant(read: &[&str], write: &[&str]) -> FilesGrant {
 }
 
 /// Lets everything through but what is named `forbidden`.
-fn gate() -> Arc<Gate> {
+fn gate() -> Arc<InForce> {
     let policy = serde_json::json!({
         "version": 1,
         "thresholds": { "ask": 100, "deny": 100 },
@@ -186,5 +199,5 @@ fn gate() -> Arc<Gate> {
             },
         }],
     });
-    Arc::new(Gate::new(Policy::parse(&policy.to_string(), "test.json").unwrap()))
+    Arc::new(InForce::new(Gate::new(Policy::parse(&policy.to_string(), "test.json").unwrap()), None))
 }

@@ -8,7 +8,7 @@ use pi_host::capability::services::ServicesState;
 use pi_host::capability::state::CallState;
 use pi_host::config::{ProbeConfig, ServiceConfig, ServicesGrant};
 use pi_host::confine;
-use pi_host::gate::{Gate, Policy};
+use pi_host::gate::{Gate, InForce, Policy};
 use pi_host::journal::Status;
 use pi_host::supervisor::Supervisor;
 use serde_json::json;
@@ -41,7 +41,7 @@ impl Case {
     /// A call of a plugin that may do `actions` with `web`.
     fn call(&self, actions: &[&str]) -> CallState {
         let mut call = self.bench.call(&[], &[]);
-        call.door = self.bench.door_of(Arc::new(Gate::builtin()));
+        call.door = self.bench.door_of(Arc::new(InForce::new(Gate::builtin(), None)));
         call.services =
             Some(Arc::new(ServicesState::new(&grant(&["web"], actions), Arc::clone(&self.supervisor)).unwrap()));
         call
@@ -69,7 +69,7 @@ fn grant(names: &[&str], actions: &[&str]) -> ServicesGrant {
     ServicesGrant { names: owned(names), actions: owned(actions) }
 }
 
-fn gate_without(act: &str) -> Arc<Gate> {
+fn gate_without(act: &str) -> Arc<InForce> {
     let example = |is_it: bool| match (act, is_it) {
         ("service_read", true) => json!({ "act": act, "service": "web", "what": "status" }),
         ("process_end", true) => json!({ "act": act, "pid": 7, "start_time": 1, "command": "x" }),
@@ -91,7 +91,7 @@ fn gate_without(act: &str) -> Arc<Gate> {
             "examples": { "match": [example(true)], "no_match": [example(false)] },
         }],
     });
-    Arc::new(Gate::new(Policy::parse(&policy.to_string(), "test.json").unwrap()))
+    Arc::new(InForce::new(Gate::new(Policy::parse(&policy.to_string(), "test.json").unwrap()), None))
 }
 
 fn is_not_granted<T: std::fmt::Debug>(result: wasmtime::Result<Result<T, Error>>, action: &str) {
