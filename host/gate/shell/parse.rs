@@ -32,8 +32,8 @@ pub(crate) fn program(text: &str) -> Result<Program, Unparsed> {
     if text.len() > SCRIPT_BYTES_MAX {
         return Err(Unparsed::TooLarge);
     }
-    if has_computed_end(text) {
-        return Err(Unparsed::Syntax("the end of a here-document is an expansion".to_owned()));
+    if has_odd_end(text) {
+        return Err(Unparsed::Syntax("the end of a here-document is no plain word".to_owned()));
     }
     let expansions = expansions(text);
     if expansions > EXPANSIONS_LARGE_MAX {
@@ -118,15 +118,20 @@ fn guarded<T>(parse: impl FnOnce() -> Result<T, String>) -> Result<T, Unparsed> 
     }
 }
 
-/// `<<$( ..`: whether the word behind a here-document's operator holds a substitution. The shell takes it
+/// `<<$( ..`: whether what stands behind a here-document's operator is no word, or holds a substitution. The shell takes it
 /// as it stands, and nobody writes it; the tokenizer never comes to an end with some of them.
-fn has_computed_end(text: &str) -> bool {
+fn has_odd_end(text: &str) -> bool {
     let mut rest = text;
     while let Some(at) = rest.find("<<") {
         rest = rest.get(at + 2..).unwrap_or_default();
         if let Some(string) = rest.strip_prefix('<') {
             rest = string.trim_start_matches('<');
             continue;
+        }
+        let after = rest.strip_prefix('-').unwrap_or(rest).trim_start_matches([' ', '\t']);
+        // `<<-<<-'END'`: an operator is no word. The shell refuses that, the tokenizer takes it for one.
+        if after.starts_with(['<', '>', '|', '&', ';']) {
+            return true;
         }
         let word = rest.strip_prefix('-').unwrap_or(rest).trim_start_matches([' ', '\t', '\\', '\n']);
         let word = word.split(|c: char| c.is_whitespace()).next().unwrap_or_default();
@@ -214,7 +219,14 @@ mod tests {
 
     #[test]
     fn a_here_document_whose_end_is_computed_is_not_read() {
-        for text in ["<<$(  ${", "cat << $(  $(", "a <<x$(  ${", "<<\"$(  ${", "cat <<-$(a)\nx\n$(a)\n"] {
+        for text in [
+            "<<$(  ${",
+            "cat << $(  $(",
+            "a <<x$(  ${",
+            "<<\"$(  ${",
+            "cat <<-$(a)\nx\n$(a)\n",
+            "cat <<-<<-'END'\nx\nEND\n",
+        ] {
             assert!(matches!(program(text), Err(Unparsed::Syntax(_))), "{text}");
         }
         for text in ["cat <<EOF\n$(a) ${b}\nEOF\n", "cat <<< $(a)", "cat <<'E'\nx\nE\n"] {
