@@ -9,8 +9,8 @@ use std::process::{Command, Stdio};
 
 use pi_host::gate::{Decision, Gate, Verdict};
 
-/// How many texts are tried: what an unoptimised build does in less than a minute; the longer run is `fuzz/`.
-const TEXTS: u64 = 4_000;
+/// How many texts are tried: what an unoptimised build does in less than a minute.
+const TEXTS: u64 = 2_000;
 /// How many of the allowed ones a real shell is asked about. A process each, so it is a sample.
 const SHELL_TEXTS_MAX: usize = 400;
 

@@ -60,6 +60,10 @@ fn tokens_to_program(text: &str) -> Result<Program, Unparsed> {
         if tokens.windows(3).any(lacks_target) {
             return Err("a redirection has no target".to_owned());
         }
+        // The parser takes more behind it than the shell does.
+        if tokens.iter().any(|token| matches!(token, Token::Word(text, _) if text == "coproc")) {
+            return Err("`coproc` is not read".to_owned());
+        }
         split_empty_clauses(&mut tokens);
         if tokens.windows(2).any(|pair| is_endless_number(pair[0].to_str()) && pair[1].to_str().starts_with(['<', '>']))
         {
