@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::output::table;
 use super::{Failure, Output, block_on};
-use crate::app::packages::{archives, audit, scan, store};
+use crate::app::packages::{PackagesError, archives, audit, scan, store};
 use crate::config::Project;
 use crate::gate::Gate;
 use crate::gate::explain::escaped;
@@ -19,6 +19,7 @@ use crate::packages::advisory::{Level, Report, Source, Status};
 use crate::packages::audit::{Audit, Audited};
 use crate::packages::ecosystem::{self, Ecosystem};
 use crate::packages::offline::Progress;
+use crate::packages::scanner::ScanError;
 use crate::packages::version::compare;
 
 #[derive(clap::Subcommand)]
@@ -45,10 +46,13 @@ pub(crate) enum Command {
         after_help = "Without arguments, a JSON object {\"ecosystem\", \"a\", \"b\"} a line is read from standard input, and {\"order\": -1 | 0 | 1} answered a line.\n\nExample:\n  pi-host packages compare npm 1.9.0 1.10.0"
     )]
     Compare {
+        /// The ecosystem whose rules count: npm, PyPI, Debian:12, ...; `semver` for Semantic Versioning itself
         #[arg(requires = "a")]
         ecosystem: Option<String>,
+        /// The first version
         #[arg(requires = "b")]
         a: Option<String>,
+        /// The version that it is compared with
         b: Option<String>,
     },
 }
@@ -126,18 +130,23 @@ async fn check(output: &Output, project: &Project, what: &[String], command: &[S
     let audit = audit(project)?;
     let mut all = Audited::default();
     let mut packages = Vec::new();
+    let mut clean_folders = Vec::new();
     for item in what {
         let path = Path::new(item);
         if path.is_dir() {
-            match scan(path).await? {
-                Some(reports) => all.reports.extend(reports),
-                None => all.unknown.push(format!("`{item}` is a folder, and osv-scanner is not installed")),
+            match scan(path).await {
+                Ok(Some(reports)) if reports.is_empty() => clean_folders.push(item.as_str()),
+                Ok(Some(reports)) => all.reports.extend(reports),
+                Ok(None) => all.unknown.push(format!("`{item}` is a folder, and osv-scanner is not installed")),
+                Err(error) => all.unknown.push(format!("`{item}`: {error}")),
             }
         } else if path.exists() {
             add(&mut all, audit.audit_file(path).await);
             // It may see what is not read here; without it, what is read here is what there is.
             match scan(path).await {
                 Ok(reports) => all.reports.extend(reports.into_iter().flatten()),
+                // What it does not read was read here.
+                Err(PackagesError::Scan(ScanError::NoPackages)) => {}
                 Err(error) => all.unknown.push(error.to_string()),
             }
         } else {
@@ -150,7 +159,14 @@ async fn check(output: &Output, project: &Project, what: &[String], command: &[S
     }
     let is_clean = all.unknown.is_empty() && all.foreign.is_empty() && all.reports.iter().all(Report::is_clean);
     output.data(&json!({ "reports": all.reports, "foreign": all.foreign, "unknown": all.unknown }), || {
-        text(output, &all)
+        let clean = output.out("clean", Style::new().green());
+        let folders = clean_folders.iter().map(|folder| format!("{clean:<9} {} by osv-scanner", escaped(folder)));
+        let lines: Vec<String> = folders.chain(text(output, &all)).collect();
+        match (lines.is_empty(), command.is_empty()) {
+            (false, _) => lines.join("\n"),
+            (true, false) => "nothing would be installed".to_owned(),
+            (true, true) => "there is no package to look up".to_owned(),
+        }
     });
     if is_clean { Ok(()) } else { Err(Failure::Said) }
 }
@@ -185,19 +201,22 @@ fn package(text: &str) -> Result<Package, anyhow::Error> {
     let (ecosystem, name) = name
         .split_once(':')
         .ok_or_else(|| anyhow::anyhow!("there is no file `{0}`, and it is no package\nhint: {hint}", escaped(text)))?;
-    // `Debian:12:openssl`: a release stands in between, where the ecosystem has any.
-    let (ecosystem, name) = match name.split_once(':') {
-        Some((release, rest)) if !ecosystem.eq_ignore_ascii_case("maven") => (format!("{ecosystem}:{release}"), rest),
-        _ => (ecosystem.to_owned(), name),
-    };
-    Ok(Package { ecosystem: Ecosystem::parse(&ecosystem)?, name: name.to_owned(), version })
+    let known = Ecosystem::parse(ecosystem)?;
+    // `Debian:12:openssl`: a release stands in between, where the ecosystem has any. Other names have colons.
+    match name.rsplit_once(':').filter(|_| known.has_releases()) {
+        Some((release, name)) => {
+            let ecosystem = Ecosystem::parse(&format!("{ecosystem}:{release}"))?;
+            Ok(Package { ecosystem, name: name.to_owned(), version })
+        }
+        None => Ok(Package { ecosystem: known, name: name.to_owned(), version }),
+    }
 }
 
-fn text(output: &Output, all: &Audited) -> String {
+fn text(output: &Output, all: &Audited) -> Vec<String> {
     let mut lines = Vec::new();
     for report in &all.reports {
         let version = report.package.version.as_deref().map(|version| format!("@{version}")).unwrap_or_default();
-        let name = format!("{}:{}{version}", report.package.ecosystem.name(), report.package.name);
+        let name = format!("{}:{}{version}", report.package.ecosystem, report.package.name);
         let (word, style, detail) = match (&report.status, report.level()) {
             (_, Some(Level::Malicious)) => ("malicious", Style::new().red().bold(), String::new()),
             (_, Some(_)) => ("affected", Style::new().red(), String::new()),
@@ -218,14 +237,11 @@ fn text(output: &Output, all: &Audited) -> String {
     }
     lines.extend(all.foreign.iter().map(|what| format!("{:<9} {}", "foreign", escaped(what))));
     lines.extend(all.unknown.iter().map(|what| format!("{:<9} {}", "unknown", escaped(what))));
-    lines.join("\n")
+    lines
 }
 
 fn by(source: &Source) -> String {
     match source {
-        Source::Store { age_days, is_stale: true, .. } => {
-            format!(" by the offline store, which is {age_days} days old")
-        }
         Source::Store { .. } => " by the offline store".to_owned(),
         Source::Api { url } => format!(" by {url}"),
         Source::Scanner => " by osv-scanner".to_owned(),

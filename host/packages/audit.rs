@@ -4,8 +4,9 @@
 //! It reads the requirement and lock files that a plan names, within bounds. What cannot be read, has
 //! no place in OSV, or comes from elsewhere than the registry, is a finding of its own: never clean.
 
+use std::collections::{HashMap, HashSet};
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::Package;
 use super::advisory::{Advisory, Basis, Level, Report, Status};
@@ -82,9 +83,10 @@ impl Audit {
     pub async fn audit_file(&self, path: &Path) -> Audited {
         let path = path.to_owned();
         let gathered = tokio::task::spawn_blocking(move || {
-            let mut gathered = Gathered::default();
+            let root = path.parent().unwrap_or(Path::new("")).to_owned();
+            let mut gathered = Gathered { root, ..Gathered::default() };
             match Format::of(&path.to_string_lossy()) {
-                Some(format) => gathered.read(&path, format, 0),
+                Some(format) => gathered.read(&path, format, 0, None),
                 None => {
                     gathered.unknown.push(format!("`{}` is no requirement or lock file that is known", path.display()))
                 }
@@ -143,38 +145,94 @@ struct Gathered {
     files: usize,
     /// Only files below this folder are read, and nothing of what stands in them is quoted.
     within: Option<PathBuf>,
+    /// The project's folder: what a list takes from below it is the project's own.
+    root: PathBuf,
+}
+
+/// What a lock file holds, by ecosystem and name.
+struct Locked(HashMap<(&'static str, String), Vec<(Requirement, bool)>>);
+
+impl Locked {
+    fn new(wanted: &[Wanted]) -> Self {
+        let mut locked: HashMap<_, Vec<_>> = HashMap::new();
+        for wanted in wanted {
+            let is_registry = wanted.source == Source::Registry;
+            let versions = locked.entry((wanted.ecosystem, wanted.name.clone())).or_default();
+            versions.push((wanted.requirement.clone(), is_registry));
+        }
+        Self(locked)
+    }
+
+    /// What a list asks for is in the lock file: from the registry or from elsewhere as there, and in the
+    /// version that it names, if it names one.
+    fn holds(&self, wanted: &Wanted) -> bool {
+        let is_registry = wanted.source == Source::Registry;
+        let versions = self.0.get(&(wanted.ecosystem, wanted.name.clone()));
+        versions.into_iter().flatten().any(|(version, is_locked_from_registry)| {
+            let is_version = !is_registry || !matches!(wanted.requirement, Requirement::Exact(_));
+            *is_locked_from_registry == is_registry && (is_version || *version == wanted.requirement)
+        })
+    }
 }
 
 fn gather(plans: &[Plan], directory: &Path, is_bounded: bool) -> Gathered {
     let within = is_bounded.then(|| directory.canonicalize().unwrap_or_else(|_| directory.to_owned()));
-    let mut gathered = Gathered { within, ..Gathered::default() };
+    let mut gathered = Gathered { within, root: directory.to_owned(), ..Gathered::default() };
     for plan in plans.iter().filter(|plan| brings(plan)) {
         gathered.wanted.extend(plan.wanted.iter().cloned());
         gathered.unknown.extend(plan.unknown.iter().cloned());
-        gathered.all(&plan.files, directory, 0);
+        let before = gathered.wanted.len();
+        gathered.all(&plan.files, directory, 0, None);
+        // The packages of its files come from where the command says.
+        for wanted in gathered.wanted.iter_mut().skip(before) {
+            if wanted.source == Source::Registry
+                && let Some(registry) = plan.registry_of(wanted.ecosystem)
+            {
+                wanted.source = Source::OtherRegistry(registry.to_owned());
+            }
+        }
     }
     gathered
 }
 
 impl Gathered {
-    /// Read files that stand in `folder`. Of those that are only implied, the first that is there decides.
-    fn all(&mut self, files: &[Listed], folder: &Path, depth: usize) {
-        let mut has_implied = false;
-        for file in files {
-            let path = folder.join(&file.path);
-            if file.is_implied && (has_implied || !path.exists()) {
-                continue;
-            }
-            has_implied |= file.is_implied;
-            self.read(&path, file.format, depth);
+    /// Read files that stand in `folder`. Of a list of which `locked` is the lock file, only what that one
+    /// leaves out counts.
+    fn all(&mut self, files: &[Listed], folder: &Path, depth: usize, locked: Option<&Locked>) {
+        let (implied, named): (Vec<&Listed>, Vec<&Listed>) = files.iter().partition(|file| file.is_implied);
+        for file in &named {
+            self.read(&folder.join(&file.path), file.format, depth, locked);
         }
-        if !files.is_empty() && files.iter().all(|file| file.is_implied) && !has_implied {
-            let names: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
-            self.unknown.push(format!("there is none of {}", names.join(", ")));
+        let mut folders: Vec<&Path> = implied.iter().map(|file| folder_of(file)).collect();
+        let mut seen = HashSet::new();
+        folders.retain(|folder| seen.insert(*folder));
+        for place in folders {
+            let here: Vec<&Listed> = implied.iter().copied().filter(|file| folder_of(file) == place).collect();
+            let is_any = self.implied(&here, folder, depth, locked);
+            if !is_any && named.is_empty() {
+                let names: Vec<&str> = here.iter().map(|file| file.path.as_str()).collect();
+                self.unknown.push(format!("there is none of {}", names.join(", ")));
+            }
         }
     }
 
-    fn read(&mut self, path: &Path, format: Format, depth: usize) {
+    /// Read the files of one folder that a manager looks for by itself, and say whether there is any. The
+    /// first that is there decides. Behind a lock file the list is read as well: what only the list names,
+    /// the manager fetches and writes into the lock file. Danger: a lock file from before the list was
+    /// changed, with which the new package would be clean.
+    fn implied(&mut self, files: &[&Listed], folder: &Path, depth: usize, locked: Option<&Locked>) -> bool {
+        let mut there = files.iter().filter(|file| folder.join(&file.path).exists());
+        let Some(first) = there.next() else { return false };
+        let before = self.wanted.len();
+        self.read(&folder.join(&first.path), first.format, depth, locked);
+        let own = first.format.is_lock().then(|| Locked::new(self.wanted.get(before..).unwrap_or_default()));
+        for list in there.filter(|file| !file.format.is_lock()) {
+            self.read(&folder.join(&list.path), list.format, depth, own.as_ref().or(locked));
+        }
+        true
+    }
+
+    fn read(&mut self, path: &Path, format: Format, depth: usize, locked: Option<&Locked>) {
         // What it constrains is installed by something else.
         if format == Format::Constraints {
             return;
@@ -197,13 +255,21 @@ impl Gathered {
         };
         match listed(format, &text) {
             Ok(list) => {
-                self.wanted.extend(list.wanted);
+                let folder = path.parent().unwrap_or(path);
+                let is_new = |wanted: &Wanted| match (locked, &wanted.source) {
+                    (None, _) => true,
+                    // Lock files do not list the project's own parts.
+                    (Some(_), Source::Path(own)) if is_below(&folder.join(own), &self.root) => false,
+                    (Some(locked), _) => !locked.holds(wanted),
+                };
+                let new: Vec<Wanted> = list.wanted.into_iter().filter(is_new).collect();
+                self.wanted.extend(new);
                 if self.within.is_some() && !list.unknown.is_empty() {
                     self.unknown.push(format!("`{}` leaves {} entries open", path.display(), list.unknown.len()));
                 } else {
                     self.unknown.extend(list.unknown.into_iter().map(|why| format!("`{}`: {why}", path.display())));
                 }
-                self.all(&list.files, path.parent().unwrap_or(path), depth + 1);
+                self.all(&list.files, folder, depth + 1, locked);
             }
             Err(ListError::Unreadable { line, .. }) if self.within.is_some() => {
                 self.unknown.push(format!("`{}` cannot be read at line {line}", path.display()));
@@ -211,6 +277,26 @@ impl Gathered {
             Err(error) => self.unknown.push(format!("`{}`: {error}", path.display())),
         }
     }
+}
+
+/// The folder in which a manager looks for a file.
+fn folder_of(file: &Listed) -> &Path {
+    Path::new(&file.path).parent().unwrap_or(Path::new(""))
+}
+
+/// Whether a path, as it is written, is below a folder.
+fn is_below(path: &Path, folder: &Path) -> bool {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                plain.pop();
+            }
+            part => plain.push(part),
+        }
+    }
+    plain.starts_with(folder)
 }
 
 fn text_of(path: &Path) -> std::io::Result<String> {
@@ -252,15 +338,20 @@ fn package(wanted: &Wanted) -> Result<Package, Elsewhere> {
 
 /// What follows for the gate.
 fn findings(audited: &Audited) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for report in &audited.reports {
-        if let Some(advisory) = report.findings.iter().max_by_key(|advisory| advisory.level) {
-            found.push(of_advisory(report, advisory));
-        }
-    }
-    // One finding for each kind: points are for what is known, not for how long a list is.
+    let of_report = |report: &Report| -> Vec<Finding> {
+        report.findings.iter().map(|advisory| of_advisory(report, advisory)).collect()
+    };
+    let mut found: Vec<Finding> = audited.reports.iter().flat_map(of_report).collect();
+    // The worst of each kind: points are for what is known, not for how long a list is.
     found.sort_by_key(|finding| std::cmp::Reverse((finding.verdict, finding.points)));
-    found.dedup_by(|later, first| later.name == first.name);
+    let mut kinds = HashSet::new();
+    found.retain(|finding| kinds.insert(finding.name.clone()));
+    // Points that ask nothing by themselves count before the asks, which must not make a refusal of them.
+    found.sort_by_key(|finding| match finding.verdict {
+        Verdict::Deny => 0,
+        Verdict::Allow => 1,
+        Verdict::Ask => 2,
+    });
     let unchecked = audited.reports.iter().filter_map(|report| match &report.status {
         Status::Unknown { reason } => Some(format!("{}: {reason}", report.package.name)),
         Status::Checked { .. } => None,
@@ -289,7 +380,7 @@ fn findings(audited: &Audited) -> Vec<Finding> {
 
 fn of_advisory(report: &Report, advisory: &Advisory) -> Finding {
     let version = report.package.version.as_deref().map(|version| format!("@{version}")).unwrap_or_default();
-    let package = format!("{}:{}{version}", report.package.ecosystem.name(), report.package.name);
+    let package = format!("{}:{}{version}", report.package.ecosystem, report.package.name);
     let is_malicious = advisory.level == Level::Malicious;
     // Of an unpinned package of which some versions are malicious, the newest may well be a good one.
     let (name, verdict) = match (is_malicious, advisory.basis) {
@@ -390,6 +481,130 @@ mod tests {
     async fn what_comes_from_elsewhere_is_told_apart() {
         let found = heard("pip install git+https://example.org/x.git", &[]).await;
         assert!(found.iter().any(|(name, _)| name == "package_from_elsewhere"), "{found:?}");
+    }
+
+    const LOCK: &str = r#"{"lockfileVersion": 3, "packages": {"": {}, "node_modules/ok": {"version": "1.0.0"},
+        "node_modules/pinned": {"version": "1.0.0"}, "node_modules/moved": {"version": "1.0.0"}}}"#;
+    const LIST: &str = r#"{"dependencies": {"ok": "^1.0.0", "pinned": "2.0.0", "evil": "1.0.0",
+        "moved": "git+https://example.org/x.git", "own": "file:own", "workspace": "workspace:*"}}"#;
+
+    /// The packages that an install would look up, and what is foreign.
+    async fn looked_up(command: &str, files: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            std::fs::create_dir_all(folder.path().join(name).parent().unwrap()).unwrap();
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let decision = Gate::builtin().judge(command, "/srv");
+        let audited = Audit::default().audit(&decision.installs, folder.path()).await;
+        let name = |report: &Report| {
+            format!("{}@{}", report.package.name, report.package.version.as_deref().unwrap_or("newest"))
+        };
+        let mut names: Vec<String> = audited.reports.iter().map(name).collect();
+        names.sort();
+        (names, audited.foreign)
+    }
+
+    #[tokio::test]
+    async fn what_a_list_has_beyond_its_lock_file_is_looked_up() {
+        let files = [("package-lock.json", LOCK), ("package.json", LIST)];
+        let (names, foreign) = looked_up("npm install", &files).await;
+        assert_eq!(names, ["evil@1.0.0", "moved@1.0.0", "ok@1.0.0", "pinned@1.0.0", "pinned@2.0.0"]);
+        assert_eq!(foreign.len(), 1, "{foreign:?}");
+        assert!(foreign[0].starts_with("moved from the address"), "{foreign:?}");
+        // It fails where the two disagree.
+        assert_eq!(looked_up("npm ci", &files).await.0, ["moved@1.0.0", "ok@1.0.0", "pinned@1.0.0"]);
+    }
+
+    #[tokio::test]
+    async fn stale_lock_files_of_every_kind_are_seen_through() {
+        let cargo_lock = "[[package]]\nname = \"ok\"\nversion = \"1.0.0\"\nsource = \"registry+https://github.com/rust-lang/crates.io-index\"\n";
+        let cases: [(&str, [(&str, &str); 2]); 4] = [
+            ("cargo fetch", [("Cargo.lock", cargo_lock), ("Cargo.toml", "[dependencies]\nok = \"1\"\nevil = \"1\"\n")]),
+            (
+                "bundle install",
+                [
+                    ("Gemfile.lock", "GEM\n  remote: https://rubygems.org/\n  specs:\n    ok (1.0.0)\n"),
+                    ("Gemfile", "source 'https://rubygems.org'\ngem 'ok'\ngem 'evil'\n"),
+                ],
+            ),
+            (
+                "uv sync",
+                [
+                    (
+                        "uv.lock",
+                        "version = 1\n[[package]]\nname = \"ok\"\nversion = \"1.0.0\"\nsource = { registry = \"https://pypi.org/simple\" }\n",
+                    ),
+                    ("pyproject.toml", "[project]\nname = \"x\"\nversion = \"1\"\ndependencies = [\"ok\", \"evil\"]\n"),
+                ],
+            ),
+            (
+                "pipenv install",
+                [
+                    ("Pipfile.lock", r#"{"_meta": {}, "default": {"ok": {"version": "==1.0.0"}}}"#),
+                    ("Pipfile", "[packages]\nok = \"*\"\nevil = \"*\"\n"),
+                ],
+            ),
+        ];
+        for (command, files) in cases {
+            let (names, _) = looked_up(command, &files).await;
+            assert_eq!(names, ["evil@newest", "ok@1.0.0"], "{command}");
+        }
+    }
+
+    #[tokio::test]
+    async fn each_folder_that_is_named_is_read() {
+        let list = |name: &str| format!("[project]\nname = \"x\"\nversion = \"1\"\ndependencies = [\"{name}\"]\n");
+        let (one, two) = (list("one"), list("two"));
+        let (names, _) =
+            looked_up("pip install ./a ./b", &[("a/pyproject.toml", &one), ("b/pyproject.toml", &two)]).await;
+        assert_eq!(names, ["one@newest", "two@newest"]);
+    }
+
+    #[tokio::test]
+    async fn a_build_by_maven_looks_up_what_its_file_lists() {
+        let pom = "<project><dependencies><dependency><groupId>g</groupId><artifactId>a</artifactId><version>1.0</version></dependency></dependencies></project>";
+        for command in ["mvn clean install", "mvn package", "mvn -B test"] {
+            assert_eq!(looked_up(command, &[("pom.xml", pom)]).await.0, ["g:a@1.0"], "{command}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_files_list_comes_from_the_registry_that_the_command_names() {
+        let command = "pip install -r a.txt --index-url https://evil.example/x";
+        let (names, foreign) = looked_up(command, &[("a.txt", "requests==2.0\n")]).await;
+        assert_eq!((names.len(), foreign.len()), (0, 1), "{foreign:?}");
+    }
+
+    fn advisory(id: &str, level: Level, severity: Option<f32>, basis: Basis) -> Advisory {
+        let (url, summary) = (String::new(), String::new());
+        Advisory { id: id.into(), aliases: vec![], summary, severity, level, fixed: None, url, basis }
+    }
+
+    fn found(all: Vec<Advisory>) -> Vec<(String, Verdict, u8)> {
+        let package = Package { ecosystem: Ecosystem::parse("npm").unwrap(), name: "x".into(), version: None };
+        let status = Status::Checked { source: crate::packages::advisory::Source::Scanner };
+        let audited = Audited { reports: vec![Report { package, findings: all, status }], ..Audited::default() };
+        findings(&audited).into_iter().map(|finding| (finding.name, finding.verdict, finding.points)).collect()
+    }
+
+    #[test]
+    fn malicious_by_name_is_denied_whatever_else_is_known() {
+        let by_name = advisory("MAL-2024-1", Level::Malicious, None, Basis::Name);
+        let by_versions = advisory("MAL-2024-2", Level::Malicious, None, Basis::SomeVersions);
+        for all in [vec![by_name.clone(), by_versions.clone()], vec![by_versions, by_name]] {
+            assert_eq!(found(all)[0], ("malicious_package".to_owned(), Verdict::Deny, 100));
+        }
+    }
+
+    #[test]
+    fn the_worst_score_of_a_level_counts_and_each_kind_once() {
+        let vulnerable = |score: f32| advisory("GHSA-1", Level::Critical, Some(score), Basis::Newest);
+        let worst = ("vulnerable_package".to_owned(), Verdict::Ask, 60);
+        assert_eq!(found(vec![vulnerable(10.0), vulnerable(9.0)]), [worst.clone()]);
+        let malicious = advisory("MAL-2024-2", Level::Malicious, None, Basis::SomeVersions);
+        let all = found(vec![malicious.clone(), vulnerable(10.0), malicious, vulnerable(9.0)]);
+        assert_eq!(all, [("malicious_versions".to_owned(), Verdict::Ask, 60), worst]);
     }
 
     #[tokio::test]

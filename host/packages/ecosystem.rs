@@ -137,6 +137,12 @@ impl Ecosystem {
         self.release.as_deref()
     }
 
+    /// Whether it is a distribution, whose releases have packages of their own.
+    #[must_use]
+    pub fn has_releases(&self) -> bool {
+        matches!(self.known.scheme, Scheme::Alpine | Scheme::Debian | Scheme::Rpm)
+    }
+
     pub(crate) fn scheme(&self) -> Scheme {
         self.known.scheme
     }

@@ -50,7 +50,8 @@ pub fn arguments_for_folder(path: &str) -> Result<Vec<String>, ScanError> {
     if path.starts_with('-') {
         return Err(ScanError::Path(path.escape_debug().to_string()));
     }
-    Ok(["scan", "source", "--format", "json", "--recursive", path].map(str::to_owned).to_vec())
+    // Without the subcommand `source`, which is meant anyway and not known to the first versions.
+    Ok(["scan", "--format", "json", "--recursive", path].map(str::to_owned).to_vec())
 }
 
 /// The arguments after the program's name that scan one lock file.
@@ -58,7 +59,7 @@ pub fn arguments_for_folder(path: &str) -> Result<Vec<String>, ScanError> {
 pub fn arguments_for_lock_file(path: &str) -> Vec<String> {
     // What stands before a colon is the name of a parser; an empty one lets a path have colons.
     let lock_file = if path.contains(':') { format!("--lockfile=:{path}") } else { format!("--lockfile={path}") };
-    ["scan", "source", "--format", "json", &lock_file].map(str::to_owned).to_vec()
+    ["scan", "--format", "json", &lock_file].map(str::to_owned).to_vec()
 }
 
 /// The reports in the answer of a scan: one for each package that has a finding.

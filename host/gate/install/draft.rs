@@ -6,7 +6,7 @@ use super::line::{Reader, shown};
 use super::list::Format;
 use super::name::kept;
 use super::specifier::Spec;
-use super::{Listed, Operation, Plan, REASONS_MAX, Requirement, Source, WANTED_MAX, Wanted, plan_within};
+use super::{Listed, Operation, Plan, REASONS_MAX, Registry, Requirement, Source, WANTED_MAX, Wanted, plan_within};
 
 /// A plan in the making.
 #[derive(Debug)]
@@ -24,6 +24,7 @@ impl Draft {
             operation: Operation::Read,
             wanted: vec![],
             files: vec![],
+            registries: vec![],
             is_global: false,
             runs_scripts: false,
             unknown: vec![],
@@ -39,6 +40,9 @@ impl Draft {
         // pip builds a package to learn what it needs, even where it is told to install nothing.
         if self.plan.operation == Operation::Read && !matches!(self.plan.manager, "pip" | "uv") {
             self.plan.runs_scripts = false;
+        }
+        if reader.is_on("--frozen-lockfile --immutable --frozen --locked") {
+            self.frozen();
         }
         if reader.is_on("--help -help -Help") {
             self.plan = Plan { operation: Operation::Read, runs_scripts: false, ..self.plan };
@@ -84,6 +88,7 @@ impl Draft {
         let bare = url.trim_end_matches('/');
         if !usual.iter().any(|own| own.trim_end_matches('/') == bare) {
             self.registry = Some(url.to_owned());
+            self.plan.registries.push(Registry { ecosystem: None, url: url.to_owned() });
         }
     }
 
@@ -97,6 +102,14 @@ impl Draft {
         for (name, format) in names {
             let path = joined(folder, name);
             self.listed(&path, *format, true);
+        }
+    }
+
+    /// The manager installs what the lock file says, or fails where the list asks for anything else.
+    pub(super) fn frozen(&mut self) {
+        let is_lock = |file: &Listed| file.is_implied && file.format.is_lock();
+        if self.plan.files.iter().any(is_lock) {
+            self.plan.files.retain(|file| !file.is_implied || is_lock(file));
         }
     }
 
@@ -210,6 +223,7 @@ impl Draft {
                 self.plan.manager = if has_own { self.plan.manager } else { inner.manager };
                 self.plan.wanted.extend(inner.wanted);
                 self.plan.files.extend(inner.files);
+                self.plan.registries.extend(inner.registries);
                 self.plan.is_global |= inner.is_global;
                 self.plan.runs_scripts |= inner.runs_scripts;
                 self.plan.unknown.extend(inner.unknown);

@@ -127,6 +127,9 @@ pub(super) fn npm(reader: &mut Reader<'_>, draft: &mut Draft) -> Option<()> {
                 Verb::Upgrade => upgrade(reader, draft, &words, folder, NPM_FILES),
                 _ => {
                     draft.implied(folder, NPM_FILES);
+                    if verb == Verb::Restore {
+                        draft.frozen();
+                    }
                     draft.operation(changing(reader, Operation::Restore))
                 }
             }
@@ -328,6 +331,7 @@ pub(super) fn bun(reader: &mut Reader<'_>, draft: &mut Draft) -> Option<()> {
         "update" => upgrade(reader, draft, &words, folder, BUN_FILES),
         "ci" => {
             draft.implied(folder, BUN_FILES);
+            draft.frozen();
             draft.operation(Operation::Restore)
         }
         _ => quiet(draft, Operation::Remove),

@@ -1,7 +1,8 @@
 //! What Maven, Gradle and the managers of .NET fetch because a command names it.
 //!
-//! A build fetches what its files list; that is a build and not an install. `mvn` with the coordinates
-//! of a plugin fetches that plugin and runs it.
+//! What a build of Gradle or .NET fetches is in programs or found by the build itself; that is a build and
+//! not an install. Maven's is in `pom.xml`, so a build by Maven restores what that file lists. `mvn` with
+//! the coordinates of a plugin fetches that plugin and runs it.
 
 use super::draft::Draft;
 use super::line::{Grammar, Reader};
@@ -14,6 +15,32 @@ const MAVEN: Grammar = Grammar::plain(
      -T --threads -t --toolchains -gt --global-toolchains -l --log-file -b --builder --color -ep --encrypt-password \
      -emp --encrypt-master-password -is --install-settings",
 );
+/// The phases of Maven in which it fetches what `pom.xml` lists.
+const PHASES: &[&str] = &[
+    "compile",
+    "generate-resources",
+    "generate-sources",
+    "generate-test-resources",
+    "generate-test-sources",
+    "initialize",
+    "install",
+    "integration-test",
+    "package",
+    "post-integration-test",
+    "pre-integration-test",
+    "prepare-package",
+    "process-classes",
+    "process-resources",
+    "process-sources",
+    "process-test-classes",
+    "process-test-resources",
+    "process-test-sources",
+    "site",
+    "test",
+    "test-compile",
+    "validate",
+    "verify",
+];
 const CENTRAL: &[&str] = &["https://repo.maven.apache.org/maven2", "https://repo1.maven.org/maven2", "central"];
 const GRADLE: Grammar = Grammar::plain(
     "-b --build-file -c --settings-file -p --project-dir -g --gradle-user-home -I --init-script -D --system-prop -P \
@@ -45,7 +72,7 @@ pub(super) fn maven(reader: &mut Reader<'_>, draft: &mut Draft) -> Option<()> {
     if !reader.unknown.is_empty() {
         return draft.running(Operation::Install);
     }
-    let folder = reader.value("-f --file").map(|path| path.trim_end_matches("pom.xml"));
+    let project = reader.value("-f --file");
     let mut found = false;
     for goal in goals.iter().filter_map(|word| draft.known(word)).collect::<Vec<_>>() {
         let parts: Vec<&str> = goal.split(':').collect();
@@ -78,7 +105,7 @@ pub(super) fn maven(reader: &mut Reader<'_>, draft: &mut Draft) -> Option<()> {
             "resolve" | "resolve-plugins" | "go-offline" | "copy-dependencies" | "purge-local-repository"
                 if is_dependency =>
             {
-                draft.implied(folder, &[("pom.xml", Format::Pom)]);
+                pom(draft, project);
                 draft.plan.operation = Operation::Restore;
                 found = true;
             }
@@ -102,7 +129,23 @@ pub(super) fn maven(reader: &mut Reader<'_>, draft: &mut Draft) -> Option<()> {
             _ => {}
         }
     }
+    // A phase is a bare word. Without the network Maven takes what was fetched before.
+    let is_build = goals.iter().any(|word| PHASES.contains(&word.text.as_str()));
+    if is_build && !reader.is_on("-o --offline") && !matches!(draft.plan.operation, Operation::Publish) {
+        pom(draft, project);
+        if !found {
+            return draft.running(Operation::Restore);
+        }
+    }
     found.then_some(())
+}
+
+/// The file of a project, or the one in its folder.
+fn pom(draft: &mut Draft, project: Option<&str>) {
+    match project {
+        Some(path) if path.ends_with(".xml") => draft.file(path, Format::Pom),
+        folder => draft.implied(folder, &[("pom.xml", Format::Pom)]),
+    }
 }
 
 pub(super) fn gradle(reader: &mut Reader<'_>, draft: &mut Draft) -> Option<()> {

@@ -25,9 +25,11 @@ mod specifier;
 mod system;
 #[cfg(test)]
 mod tests;
+mod variable;
 
 pub use list::{Format, List, ListError, listed};
 pub use name::normalised;
+pub use variable::is_setting;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -107,6 +109,14 @@ pub struct Listed {
     pub is_implied: bool,
 }
 
+/// A registry that the command itself names, by a flag or by a variable that is set for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registry {
+    /// For packages of this ecosystem. None: of all that the command installs.
+    pub ecosystem: Option<&'static str>,
+    pub url: String,
+}
+
 /// What an install command line means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
@@ -114,12 +124,24 @@ pub struct Plan {
     pub operation: Operation,
     pub wanted: Vec<Wanted>,
     pub files: Vec<Listed>,
+    /// For the packages that the files list; `wanted` has its sources already.
+    pub registries: Vec<Registry>,
     /// For the machine or for the user's own tools, not for the project alone.
     pub is_global: bool,
     /// Code of the packages runs during this command, as far as the command line tells.
     pub runs_scripts: bool,
     /// What could not be read; each is a reason to ask.
     pub unknown: Vec<String>,
+}
+
+impl Plan {
+    /// The registry that stands in for the usual one of an ecosystem.
+    #[must_use]
+    pub fn registry_of(&self, ecosystem: &str) -> Option<&str> {
+        let mut all = self.registries.iter();
+        let found = all.find(|registry| registry.ecosystem.is_none_or(|own| own == ecosystem));
+        found.map(|registry| registry.url.as_str())
+    }
 }
 
 /// Reads the subcommands of a manager. `None`: this command line is no matter of packages.
@@ -189,7 +211,16 @@ const MANAGERS: &[Manager] = &[
 /// What this command line would install. `None`: it is no matter of packages.
 #[must_use]
 pub(crate) fn plan(argv: &Argv<'_>) -> Option<Plan> {
-    plan_within(argv.words, 0)
+    plan_with(argv, Vec::new)
+}
+
+/// The same, where these variables are set for it: `PIP_INDEX_URL=https://example.org pip install x`.
+/// Those by which no manager is told where to fetch from ([`is_setting`]) are passed over.
+#[must_use]
+pub(crate) fn plan_with(argv: &Argv<'_>, environment: impl FnOnce() -> Vec<(String, Word)>) -> Option<Plan> {
+    let mut plan = plan_within(argv.words, 0)?;
+    variable::apply(&mut plan, &environment());
+    Some(plan)
 }
 
 /// The plan of a command that stands `depth` levels inside another.

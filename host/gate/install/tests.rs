@@ -2,7 +2,7 @@
 
 use super::super::argv::{Argv, Word};
 use super::super::glob::UNKNOWN;
-use super::{Plan, Requirement, Source, plan};
+use super::{Plan, Requirement, Source, plan, plan_with};
 
 /// Words parted by spaces; `'...'` holds one together, `$` stands for what only the run will tell.
 fn words(line: &str) -> Vec<Word> {
@@ -104,6 +104,78 @@ fn globs_of_the_shell_are_reasons_to_ask_unless_they_are_extras() {
     assert_eq!(plan_of(&extras).wanted.len(), 1);
     let wheels = [Word::plain("pip"), Word::plain("install"), glob("dist/*.whl")];
     assert_eq!(plan_of(&wheels).unknown.len(), 1);
+}
+
+/// What `line` would install with these variables; `$` stands for what only the run will tell.
+fn planned_with(line: &str, environment: &[(&str, &str)]) -> Plan {
+    let words = words(line);
+    let value = |text: &str| Word::plain(text.replace('$', &UNKNOWN.to_string()));
+    let environment: Vec<(String, Word)> =
+        environment.iter().map(|(name, text)| ((*name).to_owned(), value(text))).collect();
+    plan_with(&Argv::read(&words, &[]), || environment).unwrap()
+}
+
+#[test]
+fn a_variable_names_another_registry_as_the_flag_does() {
+    let evil = "https://evil.example/x";
+    for (line, name) in [
+        ("pip install requests", "PIP_INDEX_URL"),
+        ("python3 -m pip install requests", "PIP_EXTRA_INDEX_URL"),
+        ("uv pip install requests", "UV_INDEX"),
+        ("uvx ruff", "UV_DEFAULT_INDEX"),
+        ("npm install left-pad", "NPM_CONFIG_REGISTRY"),
+        ("npm install left-pad", "npm_config_registry"),
+        ("npm install @a/left-pad", "npm_config_@a:registry"),
+        ("yarn add left-pad", "YARN_REGISTRY"),
+        ("yarn add left-pad", "YARN_NPM_REGISTRY_SERVER"),
+        ("cargo add serde", "CARGO_REGISTRIES_OWN_INDEX"),
+        ("go install example.org/a@v1.0.0", "GOPROXY"),
+        ("bundle add rails", "BUNDLE_MIRROR__HTTPS://RUBYGEMS__ORG/"),
+        ("gem install rails", "RUBYGEMS_HOST"),
+    ] {
+        let plan = planned_with(line, &[(name, evil)]);
+        assert_eq!(plan.wanted[0].source, Source::OtherRegistry(evil.into()), "{name} {line}");
+        assert_eq!(planned_with(line, &[]).wanted[0].source, Source::Registry, "{line}");
+    }
+}
+
+#[test]
+fn a_variable_counts_for_the_packages_that_files_list() {
+    let plan = planned_with("pip install -r requirements.txt", &[("PIP_INDEX_URL", "https://evil.example/x")]);
+    assert_eq!((plan.registry_of("PyPI"), plan.registry_of("npm")), (Some("https://evil.example/x"), None));
+    let plan = planned_with("pip install -r requirements.txt -i https://evil.example/x", &[]);
+    assert_eq!(plan.registry_of("PyPI"), Some("https://evil.example/x"));
+}
+
+#[test]
+fn variables_that_say_what_is_usual_or_are_of_others_change_nothing() {
+    for (line, name, value) in [
+        ("pip install requests", "PIP_INDEX_URL", "https://pypi.org/simple/"),
+        ("pip install requests", "PIP_EXTRA_INDEX_URL", ""),
+        ("pip install requests", "NPM_CONFIG_REGISTRY", "https://evil.example"),
+        ("npm ci", "GOSUMDB", "off"),
+        ("cargo add serde", "CARGO_REGISTRIES_CRATES_IO_PROTOCOL", "sparse"),
+        ("go install example.org/a@v1.0.0", "GOPROXY", "https://proxy.golang.org,direct"),
+        ("go install example.org/a@v1.0.0", "GOFLAGS", "-mod=mod -trimpath"),
+        ("mvn test", "MAVEN_OPTS", "-server -Xmx1g"),
+    ] {
+        assert_eq!(planned_with(line, &[(name, value)]), planned_with(line, &[]), "{name}={value} {line}");
+    }
+}
+
+#[test]
+fn a_variable_that_cannot_be_followed_is_a_reason_to_ask() {
+    for (line, name, value) in [
+        ("pip install requests", "PIP_INDEX_URL", "$"),
+        ("pip install requests", "PIP_CONFIG_FILE", "/tmp/pip.conf"),
+        ("npm install left-pad", "NPM_CONFIG_USERCONFIG", "/tmp/npmrc"),
+        ("go install example.org/a@v1.0.0", "GOFLAGS", "-modfile=/tmp/go.mod"),
+        ("go install example.org/a@v1.0.0", "GOSUMDB", "off"),
+        ("bundle install", "BUNDLE_GEMFILE", "/tmp/Gemfile"),
+    ] {
+        let plan = planned_with(line, &[(name, value)]);
+        assert!(plan.unknown.iter().any(|reason| reason.contains(name)), "{name}={value} {line}: {plan:?}");
+    }
 }
 
 #[test]
@@ -244,7 +316,8 @@ fn uv_is_read() {
         uv add -r requirements.txt => install file requirements.txt
         uv remove httpx => remove
         uv sync => restore file uv.lock?; file pyproject.toml?
-        uv --directory app sync --frozen => restore file app/uv.lock?; file app/pyproject.toml?
+        uv --directory app sync --frozen => restore file app/uv.lock?
+        uv --directory app sync => restore file app/uv.lock?; file app/pyproject.toml?
         uv lock --upgrade => upgrade file uv.lock?; file pyproject.toml?
         uv tool install ruff@0.3.0 => install PyPI ruff 0.3.0
         uv tool run --from 'httpie==3.2' http GET x => run PyPI httpie 3.2
@@ -321,7 +394,8 @@ fn npm_and_npx_are_read() {
         npm install left-pad => install npm left-pad Any
         npm i left-pad@1.3.0 @a/b@^1 c@latest d@next => install npm left-pad 1.3.0; npm @a/b (^1); npm c Any; npm d Any
         npm install => restore file npm-shrinkwrap.json?; file package-lock.json?; file package.json?
-        npm ci => restore file npm-shrinkwrap.json?; file package-lock.json?; file package.json?
+        npm ci => restore file npm-shrinkwrap.json?; file package-lock.json?
+        npm install => restore file npm-shrinkwrap.json?; file package-lock.json?; file package.json?
         npm --prefix web i => restore file web/npm-shrinkwrap.json?; file web/package-lock.json?; file web/package.json?
         npm i -g typescript@5 => install npm typescript (5)
         npm i --location=global x => install npm x Any
@@ -384,7 +458,8 @@ fn the_other_managers_of_javascript_are_read() {
         r#"
         pnpm add x@1.0.0 -D => install npm x 1.0.0
         pnpm i => restore file pnpm-lock.yaml?; file package.json?
-        pnpm -C web install --frozen-lockfile => restore file web/pnpm-lock.yaml?; file web/package.json?
+        pnpm -C web install --frozen-lockfile => restore file web/pnpm-lock.yaml?
+        pnpm -C web install => restore file web/pnpm-lock.yaml?; file web/package.json?
         pnpm add -g x => install npm x Any
         pnpm --filter app add y => install npm y Any
         pnpm dlx degit a/b out => run npm degit Any
@@ -395,7 +470,8 @@ fn the_other_managers_of_javascript_are_read() {
         pnpm create vite app => run npm create-vite Any
         pnpx cowsay => run npm cowsay Any
         yarn => restore file yarn.lock?; file package.json?
-        yarn install --immutable => restore file yarn.lock?; file package.json?
+        yarn install --immutable => restore file yarn.lock?
+        yarn install => restore file yarn.lock?; file package.json?
         yarn add x@^1 --dev => install npm x (^1)
         yarn global add x => install npm x Any
         yarn dlx create-thing app => run npm create-thing Any
@@ -565,7 +641,12 @@ fn maven_gradle_and_dotnet_are_read() {
         mvn dependency:get -DgroupId=g -DartifactId=a -Dversion=2 => install Maven g:a 2
         mvn dependency:go-offline => restore file pom.xml?
         mvn dependency:tree => read
-        mvn clean package => none
+        mvn clean package => restore file pom.xml?
+        mvn -B -DskipTests install => restore file pom.xml?
+        mvn -f app/pom.xml test => restore file app/pom.xml
+        mvn -f app verify => restore file app/pom.xml?
+        mvn -q -o test => none
+        mvn clean => none
         mvn dependency:get => install unknown 1
         mvn dependency:get -Dartifact=$ => install unknown 1
         mvn com.evil:plugin:1.0:run => run Maven com.evil:plugin 1.0

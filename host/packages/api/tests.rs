@@ -258,6 +258,39 @@ async fn without_a_version_only_what_is_not_fixed_is_a_finding() {
 }
 
 #[tokio::test]
+async fn a_record_that_does_not_say_which_versions_is_never_clean() {
+    let server = Loopback::start(|asked, _| match is_batch(asked) {
+        true => {
+            let batch: Value = serde_json::from_str(&asked.body).unwrap();
+            let id = match batch["queries"][0]["package"]["name"].as_str() {
+                Some("spelt") => "GHSA-1",
+                Some("weird") => "MAL-2024-9",
+                _ => "GHSA-2",
+            };
+            one_result(id)
+        }
+        false => {
+            let id = id_of(asked);
+            let mut record = record(&id, "another-name", Some("2.0"));
+            if id == "GHSA-2" {
+                let commits = json!([{"type": "GIT", "repo": "https://x", "events": [{"introduced": "0"}]}]);
+                record["affected"] = json!([{"package": {"ecosystem": "PyPI", "name": "flask"}, "ranges": commits}]);
+            }
+            Reply::json(&record)
+        }
+    })
+    .await;
+    let check =
+        async |name: &str| Api::new(&server.base, LIMITS).unwrap().check(&[package(name, None)]).await.remove(0);
+    for name in ["spelt", "flask"] {
+        let report = check(name).await;
+        assert!(reason(&report).contains("does not say which versions"), "{report:?}");
+    }
+    let report = check("weird").await;
+    assert_eq!((report.level(), report.findings[0].basis), (Some(Level::Malicious), Basis::Name));
+}
+
+#[tokio::test]
 async fn what_is_no_version_is_unknown_and_never_compared_by_the_api() {
     let server = Loopback::start(|asked, _| match is_batch(asked) {
         true => one_result("GHSA-1"),

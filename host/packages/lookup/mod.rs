@@ -1,8 +1,8 @@
 //! One place to ask about packages, whatever the sources are.
 //!
-//! The offline store answers where it has the ecosystem, else the API where that is allowed, else nobody
-//! does and the package is unknown. What the API said is remembered for some minutes. It does not know
-//! what is done about a finding.
+//! The offline store answers where it has the ecosystem, is not stale and does not doubt itself, else the
+//! API where that is allowed, else the package is unknown, with what the store has found of it. What the
+//! API said is remembered for some minutes. It does not know what is done about a finding.
 
 #[cfg(test)]
 mod tests;
@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use super::Package;
-use super::advisory::{Report, Status};
+use super::advisory::{Advisory, Report, Source, Status};
 use super::api::Api;
 use super::cache::Cache;
 use super::offline::OfflineStore;
@@ -60,22 +60,29 @@ impl Lookup {
         if let Some(reason) = package.refusal() {
             return Here::Report(Report::unknown(package.clone(), reason));
         }
-        let reason = match &self.store {
+        let (reason, old) = match &self.store {
             Some(store) => match store.check(package).await {
-                Ok(Some(report)) => return Here::Report(report),
-                Ok(None) => format!(
-                    "the offline store has no {0}; get it with `pi-host packages sync {0}`",
-                    package.ecosystem.name()
-                ),
-                Err(error) => error.to_string(),
+                Ok(Some(report)) => match shortfall(&report) {
+                    None => return Here::Report(report),
+                    Some(_) if self.api.is_none() && matches!(report.status, Status::Unknown { .. }) => {
+                        return Here::Report(report);
+                    }
+                    Some(reason) => (reason, report.findings),
+                },
+                Ok(None) => {
+                    let name = package.ecosystem.name();
+                    (format!("the offline store has no {name}; get it with `pi-host packages sync {name}`"), vec![])
+                }
+                Err(error) => (error.to_string(), vec![]),
             },
-            None => "there is no offline store".to_owned(),
+            None => ("there is no offline store".to_owned(), vec![]),
         };
         if self.api.is_none() {
-            return Here::Report(Report::unknown(package.clone(), format!("{reason}, and the API may not be asked")));
+            let unknown = Report::unknown(package.clone(), format!("{reason}, and the API may not be asked"));
+            return Here::Report(Report { findings: old, ..unknown });
         }
         let cached = self.cache().get(package, clock::monotonic());
-        cached.map_or(Here::AskApi, Here::Report)
+        cached.map_or(Here::AskApi { old }, Here::Report)
     }
 
     /// Ask the API for those of which nothing was said, once for each.
@@ -87,7 +94,7 @@ impl Lookup {
             (package.ecosystem.to_string(), name, package.version.clone())
         };
         for (package, report) in packages.iter().zip(&reports) {
-            if matches!(report, Here::AskApi) {
+            if matches!(report, Here::AskApi { .. }) {
                 places.entry(key(package)).or_insert_with(|| {
                     wanted.push(package.clone());
                     wanted.len() - 1
@@ -108,7 +115,14 @@ impl Lookup {
         };
         let finished = packages.iter().zip(reports).map(|(package, report)| match report {
             Here::Report(report) => report,
-            Here::AskApi => answer(package),
+            Here::AskApi { old } => {
+                let mut report = answer(package);
+                // An API that does not answer takes nothing back that was known before.
+                if matches!(report.status, Status::Unknown { .. }) && report.findings.is_empty() {
+                    report.findings = old;
+                }
+                report
+            }
         });
         finished.collect()
     }
@@ -129,5 +143,22 @@ impl Lookup {
 /// What could be said of a package without a request.
 enum Here {
     Report(Report),
-    AskApi,
+    AskApi {
+        /// What the store has found, which may not be all.
+        old: Vec<Advisory>,
+    },
+}
+
+/// Why the answer of the offline store is not enough, if it is not. Danger: of a store that is too old, a
+/// package that turned out malicious since then reads as clean, for as long as nobody synchronises.
+fn shortfall(report: &Report) -> Option<String> {
+    let age_days = match &report.status {
+        Status::Unknown { reason } => return Some(reason.clone()),
+        Status::Checked { source: Source::Store { age_days, is_stale: true, .. } } => age_days,
+        Status::Checked { .. } => return None,
+    };
+    let name = report.package.ecosystem.name();
+    Some(format!(
+        "the offline store of {name} is {age_days} days old; bring it up to date with `pi-host packages sync {name}`"
+    ))
 }

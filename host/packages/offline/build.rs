@@ -13,9 +13,9 @@ use tokio::sync::mpsc;
 
 use super::archive::{self, ArchiveError, ArchiveLimits};
 use super::sync::SyncError;
-use super::{About, FORMAT};
+use super::{About, FORMAT, SKIPPED_IDS_MAX};
 use crate::packages::ecosystem::Ecosystem;
-use crate::packages::osv::Record;
+use crate::packages::osv::{Entry, Record, Salvaged};
 
 /// Rows of one batch, which is one transaction.
 const BATCH_ROWS: usize = 512;
@@ -40,6 +40,10 @@ pub(super) struct Counts {
     pub(super) records: u64,
     /// Records that could not be read.
     pub(super) skipped: u64,
+    /// Those of them whose packages are in the file all the same.
+    pub(super) named: u64,
+    /// The identifiers of the others.
+    pub(super) skipped_ids: Vec<String>,
     pub(super) releases: BTreeSet<String>,
 }
 
@@ -121,6 +125,9 @@ async fn fill(
         write_batch(connection, &batch).await?;
         counts.records += batch.counts.records;
         counts.skipped += batch.counts.skipped;
+        counts.named += batch.counts.named;
+        counts.skipped_ids.extend(batch.counts.skipped_ids);
+        counts.skipped_ids.truncate(SKIPPED_IDS_MAX);
         counts.releases.extend(batch.counts.releases);
         progress(counts.records);
     }
@@ -157,27 +164,43 @@ fn read_batches(
 
 impl Batch {
     fn add(&mut self, content: &[u8], ecosystem: &Ecosystem) {
-        let Ok(record) = Record::read(content) else {
-            self.counts.skipped += 1;
-            return;
-        };
+        let Ok(record) = Record::read(content) else { return self.salvage(content, ecosystem) };
         if record.is_withdrawn() {
             return;
         }
         let mut is_used = false;
         for (name, entry) in record.entries(ecosystem) {
-            match serde_json::to_vec(&entry) {
-                Ok(body) => {
-                    let releases = entry.parts.into_iter().filter_map(|part| part.release);
-                    self.counts.releases.extend(releases.take(RELEASES_MAX));
-                    self.bytes += body.len();
-                    self.rows.push((name, body));
-                    is_used = true;
-                }
-                Err(_) => self.counts.skipped += 1,
-            }
+            is_used |= self.push(name, entry);
         }
         self.counts.records += u64::from(is_used);
+    }
+
+    /// What can be had of a record that is not one. Danger: one wrong field in the record of a malicious
+    /// package, and the package would be clean.
+    fn salvage(&mut self, content: &[u8], ecosystem: &Ecosystem) {
+        let Salvaged { id, entries, is_complete } = Salvaged::read(content, ecosystem);
+        self.counts.skipped += 1;
+        if is_complete {
+            self.counts.named += 1;
+        } else if self.counts.skipped_ids.len() < SKIPPED_IDS_MAX {
+            self.counts.skipped_ids.extend(id);
+        }
+        for (name, entry) in entries {
+            self.push(name, entry);
+        }
+    }
+
+    /// Whether it was put into the batch.
+    fn push(&mut self, name: String, entry: Entry) -> bool {
+        let Ok(body) = serde_json::to_vec(&entry) else {
+            self.counts.skipped += 1;
+            return false;
+        };
+        let releases = entry.parts.into_iter().filter_map(|part| part.release);
+        self.counts.releases.extend(releases.take(RELEASES_MAX));
+        self.bytes += body.len();
+        self.rows.push((name, body));
+        true
     }
 }
 

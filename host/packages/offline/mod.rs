@@ -39,6 +39,8 @@ const FORMAT: i64 = 1;
 const READERS_MAX: u32 = 4;
 /// Entries of one package. Danger: a package whose entries fill the memory.
 const ENTRIES_MAX: i64 = 50_000;
+/// Identifiers of unreadable records that are kept. Danger: every answer of the store names all of them.
+const SKIPPED_IDS_MAX: usize = 10;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The offline store of a folder.
@@ -70,8 +72,14 @@ pub struct About {
     pub etag: Option<String>,
     /// Records that are in it.
     pub records: u64,
-    /// Records that could not be read, and are not in it.
+    /// Records that could not be read.
     pub skipped: u64,
+    /// Those of them whose packages are known all the same: these packages are in it, as undecided.
+    #[serde(default)]
+    pub named: u64,
+    /// The identifiers of the others, as far as they are known, and the first of them only.
+    #[serde(default)]
+    pub skipped_ids: Vec<String>,
     /// Releases of a distribution of which there are records.
     pub releases: BTreeSet<String>,
 }
@@ -174,8 +182,15 @@ impl OfflineStore {
 impl About {
     /// Why silence about an ecosystem says nothing, if it does not.
     fn doubt(&self, ecosystem: &Ecosystem) -> Option<String> {
-        if self.skipped > 0 && self.skipped * 1000 > self.records {
-            return Some(format!("{} records of the offline store were unreadable", self.skipped));
+        // Each may be about any package, also about this one.
+        let unnamed = self.skipped.saturating_sub(self.named);
+        if unnamed > 0 {
+            let ids = self.skipped_ids.join(", ");
+            let ids = if ids.is_empty() { String::new() } else { format!(" ({ids})") };
+            return Some(format!(
+                "{unnamed} records of the offline store of {} were unreadable, and may be about any package{ids}",
+                self.ecosystem
+            ));
         }
         let release = ecosystem.release()?;
         // A release under another name than OSV's has no records, which is not the same as no findings.

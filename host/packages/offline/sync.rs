@@ -86,6 +86,10 @@ pub enum SyncError {
     NotRecords { skipped: u64, records: u64 },
     #[error("the archive has no record of a package of: {ecosystem}")]
     Empty { ecosystem: String },
+    #[error(
+        "the archive has {records} records of {ecosystem}, less than half of the {before} that the store has; if that is right, remove the file and fetch it anew: {path}"
+    )]
+    Shrunk { ecosystem: String, records: u64, before: u64, path: String },
     #[error("another process is updating the offline store of: {ecosystem}")]
     Busy { ecosystem: String },
     #[error("the offline store cannot be written ({detail}): {path}")]
@@ -155,6 +159,7 @@ impl OfflineStore {
         let index = Scratch::new(self.folder.join(format!("{}.sqlite.part", slug(ecosystem))))?;
         // A file that cannot be read is replaced, whatever version it has.
         let current = self.about(ecosystem).await.ok().flatten();
+        let before = current.as_ref().map_or(0, |about| about.records);
         let etag = current.as_ref().filter(|about| about.base == archives.base).and_then(|about| about.etag.clone());
         let started_ms = clock::now_ms();
         let fetched = archives.download(ecosystem, etag.as_deref(), &download.path, progress).await;
@@ -177,6 +182,8 @@ impl OfflineStore {
                     etag,
                     records: counts.records,
                     skipped: counts.skipped,
+                    named: counts.named,
+                    skipped_ids: counts.skipped_ids,
                     releases: counts.releases,
                 };
                 let limits = ArchiveLimits {
@@ -186,6 +193,13 @@ impl OfflineStore {
                 };
                 let indexed = |records| progress(Progress::Index { records });
                 let about = build::build(&download.path, &index.path, ecosystem, limits, about, &indexed).await?;
+                // Danger: an archive that was cut at its source, or put there by somebody else, is whole as a
+                // file, and what it lacks would be clean from now on. Databases grow.
+                if about.records < before.div_ceil(2) {
+                    let path = self.path(ecosystem).display().to_string();
+                    let (ecosystem, records) = (ecosystem.name().to_owned(), about.records);
+                    return Err(SyncError::Shrunk { ecosystem, records, before, path });
+                }
                 Synced { about, bytes, is_unchanged: false }
             }
         };

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::packages::advisory::{Basis, Level};
+use crate::packages::api::{Api, ApiLimits};
+use crate::packages::lookup::Lookup;
 use crate::packages::loopback::{Loopback, Reply};
 
 const RECORDS: usize = 300;
@@ -154,7 +156,7 @@ async fn an_unchanged_archive_is_not_downloaded_again_and_the_store_is_young_aga
     assert_eq!(place.store.about(&npm()).await.unwrap(), Some(second.about));
     assert_eq!(place.report("package-7", Some("1.6.9")).await.findings.len(), 1);
     // The version of one server's archive says nothing of another's.
-    let other = Loopback::start(|_, _| Reply::new(200, zip_of(&records(5)))).await;
+    let other = Loopback::start(|_, _| Reply::new(200, zip_of(&records(15)))).await;
     let archives = Archives::new(&other.base, SyncLimits::default()).unwrap();
     assert!(!place.store.sync(&archives, &npm(), &|_| {}).await.unwrap().is_unchanged);
     assert!(!other.asked()[0].headers.contains("if-none-match"));
@@ -266,16 +268,76 @@ async fn an_archive_that_cannot_be_had_leaves_the_store_as_it_was() {
     assert_refused(limits, Reply::new(200, zip_of(&records(RECORDS))), is_fetch).await;
 }
 
-#[tokio::test]
-async fn few_unreadable_records_are_said_and_silence_is_not_clean_then() {
+/// Good records, and these, which are less than one of a hundred.
+async fn place_with(broken: &[Value]) -> (Place, About) {
     let mut entries: Vec<(String, Vec<u8>)> =
-        records(200).iter().map(|record| ("x.json".into(), record.to_string().into_bytes())).collect();
-    entries.push(("y.json".into(), b"{\"id\": 7}".to_vec()));
+        records(RECORDS).iter().map(|record| ("x.json".into(), record.to_string().into_bytes())).collect();
+    entries.extend(broken.iter().map(|record| ("y.json".into(), record.to_string().into_bytes())));
     let place = Place::new();
-    let synced = place.sync(zip(&entries)).await.unwrap();
-    assert_eq!(synced.about.skipped, 1);
+    let about = place.sync(zip(&entries)).await.unwrap().about;
+    (place, about)
+}
+
+#[tokio::test]
+async fn one_unreadable_record_that_may_be_about_any_package_makes_silence_unknown() {
+    let (place, about) = place_with(&[json!({"id": "GHSA-7", "affected": 7})]).await;
+    assert_eq!((about.skipped, about.named), (1, 0));
     let report = place.report("no-such-package", Some("1.0.0")).await;
-    assert_eq!(report.status, Status::Unknown { reason: "1 records of the offline store were unreadable".into() });
+    let Status::Unknown { reason } = &report.status else { panic!("{report:?}") };
+    assert!(reason.contains("1 records") && reason.ends_with("may be about any package (GHSA-7)"), "{reason}");
+}
+
+#[tokio::test]
+async fn an_unreadable_record_that_names_its_package_is_unknown_for_that_one_alone() {
+    let broken = |id: &str, name: &str| json!({"id": id, "aliases": 7, "affected": [{"package": {"ecosystem": "npm", "name": name}, "versions": ["1.0.0"]}]});
+    let (place, about) = place_with(&[broken("GHSA-7", "torn"), broken("MAL-2024-7", "evil")]).await;
+    assert_eq!((about.skipped, about.named), (2, 2));
+    let report = place.report("torn", Some("3.0.0")).await;
+    assert!(matches!(&report.status, Status::Unknown { reason } if reason.contains("GHSA-7")), "{report:?}");
+    assert_eq!(place.report("evil", Some("3.0.0")).await.level(), Some(Level::Malicious));
+    assert!(place.report("no-such-package", Some("1.0.0")).await.is_clean());
+}
+
+#[tokio::test]
+async fn an_archive_that_lost_more_than_half_of_its_records_leaves_the_store_as_it_was() {
+    let is_shrunk = |error: &SyncError| matches!(error, SyncError::Shrunk { records: 9, before: 19, path, .. } if path.ends_with("npm.sqlite"));
+    assert_refused(SyncLimits::default(), Reply::new(200, zip_of(&records(9))), is_shrunk).await;
+    let place = Place::new();
+    place.sync(zip_of(&records(20))).await.unwrap();
+    assert!(place.sync(zip_of(&records(10))).await.is_ok(), "half of them is put up with");
+}
+
+/// What is said of a package by a store that is too old, with and without an API.
+async fn of_old_store(name: &str, api: Option<Reply>) -> Report {
+    let place = Place::new();
+    place.sync(zip_of(&records(20))).await.unwrap();
+    let old = OfflineStore::new(place.folder.path().join("packages"), 0);
+    let server = Loopback::start(move |_, _| api.clone().unwrap_or_else(|| Reply::new(400, ""))).await;
+    let api = Api::new(&server.base, ApiLimits::default()).unwrap();
+    Lookup::new(Some(old), Some(api)).check(&[package(name, Some("1.0.0"))]).await.remove(0)
+}
+
+#[tokio::test]
+async fn an_old_store_does_not_silence_the_api() {
+    let found = Reply::json(&json!({"results": [{"vulns": [{"id": "MAL-2024-99"}]}]}));
+    assert_eq!(of_old_store("no-such-package", Some(found)).await.level(), Some(Level::Malicious));
+    let nothing = Reply::json(&json!({"results": [{}]}));
+    assert!(of_old_store("package-20", Some(nothing)).await.is_clean(), "it was taken back since then");
+}
+
+#[tokio::test]
+async fn an_old_store_is_unknown_without_an_api_and_tells_what_it_has() {
+    let report = of_old_store("package-20", None).await;
+    assert!(matches!(report.status, Status::Unknown { .. }) && report.level() == Some(Level::Malicious), "{report:?}");
+    let place = Place::new();
+    place.sync(zip_of(&records(20))).await.unwrap();
+    let old = || Lookup::new(Some(OfflineStore::new(place.folder.path().join("packages"), 0)), None);
+    let reports = old().check(&[package("package-20", None), package("no-such-package", None)]).await;
+    for report in &reports {
+        let Status::Unknown { reason } = &report.status else { panic!("{report:?}") };
+        assert!(reason.contains("days old") && reason.contains("`pi-host packages sync npm`"), "{reason}");
+    }
+    assert_eq!((reports[0].level(), reports[1].level()), (Some(Level::Malicious), None));
 }
 
 #[tokio::test]
@@ -290,6 +352,7 @@ async fn a_damaged_store_is_an_error_and_an_update_repairs_it() {
         let answer = store.check(&package("package-7", Some("1.6.9"))).await;
         assert!(matches!(answer, Err(OfflineError::Unreadable { .. })), "{} bytes: {answer:?}", damaged.len());
     }
+    // What cannot be read says nothing of how much there was before.
     place.sync(zip_of(&records(20))).await.unwrap();
     assert_eq!(place.report("package-7", Some("1.6.9")).await.findings.len(), 1);
 }

@@ -14,6 +14,8 @@ use crate::packages::version::{Scheme, VersionError};
 
 /// Fixes that are tried. Danger: each is compared with all events of a record.
 const FIXES_MAX: usize = 16;
+/// Why a record that names the package and no version of it decides nothing.
+const NO_VERSIONS: &str = "it does not say which versions are affected";
 
 /// What an entry says of a version.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,12 +54,17 @@ pub(crate) fn newest_known<'a>(entries: &'a [Entry], ecosystem: &Ecosystem) -> O
 /// Is this version of the package affected?
 pub(crate) fn evaluate(entry: &Entry, ecosystem: &Ecosystem, asked: Asked<'_>) -> Verdict {
     let parts: Vec<&Part> = entry.parts.iter().filter(|part| part.concerns(ecosystem)).collect();
-    if parts.is_empty() {
+    if parts.is_empty() && !entry.parts.is_empty() {
+        // It speaks of other releases of the distribution.
         return Verdict::NotAffected;
     }
     // A malicious package of which no versions are known is malicious in every version.
-    if is_malicious(&entry.id) && parts.iter().any(|part| part.ranges.is_empty() && part.versions.is_empty()) {
+    let is_open = parts.is_empty() || parts.iter().any(|part| part.says_nothing());
+    if is_open && is_malicious(&entry.id) {
         return Verdict::Affected { basis: Basis::Name, fixed: None };
+    }
+    if parts.is_empty() {
+        return Verdict::Undecided { reason: NO_VERSIONS.to_owned() };
     }
     match asked {
         Asked::Version(version) => evaluate_version(&parts, ecosystem.scheme(), version),
@@ -73,16 +80,20 @@ fn evaluate_version(parts: &[&Part], scheme: Scheme, version: &str) -> Verdict {
     for part in parts {
         match is_in_part(part, scheme, version) {
             Ok(true) => return Verdict::Affected { basis: Basis::Version, fixed: fixed_after(parts, scheme, version) },
+            Ok(false) if part.says_nothing() => undecided = Some(NO_VERSIONS.to_owned()),
             Ok(false) => {}
-            Err(error) => undecided = Some(error),
+            Err(error) => undecided = Some(error.to_string()),
         }
     }
-    undecided.map_or(Verdict::NotAffected, |error| Verdict::Undecided { reason: error.to_string() })
+    undecided.map_or(Verdict::NotAffected, |reason| Verdict::Undecided { reason })
 }
 
 fn evaluate_newest(entry: &Entry, parts: &[&Part], scheme: Scheme, newest: Option<&str>) -> Verdict {
     let mut undecided = None;
     for part in parts {
+        if part.says_nothing() {
+            undecided = Some(NO_VERSIONS.to_owned());
+        }
         // A bare list of versions does not say that a later one is better, unless a later one is known.
         let is_behind = |listed: &String| is_newer(scheme, newest, listed);
         if part.ranges.is_empty() && !part.versions.iter().all(is_behind) {
@@ -93,14 +104,14 @@ fn evaluate_newest(entry: &Entry, parts: &[&Part], scheme: Scheme, newest: Optio
             match is_open(range, scheme, newest) {
                 Ok(true) => return Verdict::Affected { basis: Basis::Newest, fixed: None },
                 Ok(false) => {}
-                Err(error) => undecided = Some(error),
+                Err(error) => undecided = Some(error.to_string()),
             }
         }
     }
     if is_malicious(&entry.id) {
         return Verdict::Affected { basis: Basis::SomeVersions, fixed: None };
     }
-    undecided.map_or(Verdict::NotAffected, |error| Verdict::Undecided { reason: error.to_string() })
+    undecided.map_or(Verdict::NotAffected, |reason| Verdict::Undecided { reason })
 }
 
 impl Part {
@@ -110,6 +121,13 @@ impl Part {
             // Where either names no release, all are meant: rather one finding too many.
             _ => true,
         }
+    }
+
+    /// It names the package and no version of it: ranges of commits alone, ranges that nothing begins, or
+    /// nothing at all. Danger: taken as "no version is in it", every such record would read as clean.
+    fn says_nothing(&self) -> bool {
+        let mut events = self.ranges.iter().flat_map(|range| &range.events);
+        self.versions.is_empty() && !events.any(|event| matches!(event, Event::Introduced(_)))
     }
 }
 
@@ -402,6 +420,31 @@ mod tests {
         assert_eq!(verdict(&entry, "1.0"), affected);
         assert_eq!(verdict(&entry, "latest"), affected);
         assert_eq!(newest(&entry), affected);
+    }
+
+    #[test]
+    fn a_record_that_names_no_version_decides_nothing() {
+        let commits_alone = Part::default();
+        let without_a_begin =
+            Part { ranges: vec![Range { is_semver: false, events: vec![fixed("2")] }], ..Part::default() };
+        let without_events = Part { ranges: vec![Range { is_semver: false, events: vec![] }], ..Part::default() };
+        for part in [commits_alone, without_a_begin, without_events] {
+            let entry = entry("GHSA-1", vec![part]);
+            assert!(matches!(verdict(&entry, "1.0"), Verdict::Undecided { .. }), "{entry:?}");
+            assert!(matches!(newest(&entry), Verdict::Undecided { .. }), "{entry:?}");
+        }
+        let beside = entry("GHSA-1", vec![Part::default(), Part { versions: vec!["1.0".into()], ..Part::default() }]);
+        assert!(is_affected(&beside, "1.0"));
+        assert!(matches!(verdict(&beside, "1.1"), Verdict::Undecided { .. }));
+    }
+
+    #[test]
+    fn a_record_that_names_the_package_otherwise_is_never_taken_as_not_affected() {
+        let other = entry("GHSA-1", vec![]);
+        assert!(matches!(verdict(&other, "1.0"), Verdict::Undecided { .. }));
+        assert!(matches!(newest(&other), Verdict::Undecided { .. }));
+        let malicious = entry("MAL-2024-9", vec![]);
+        assert_eq!(newest(&malicious), Verdict::Affected { basis: Basis::Name, fixed: None });
     }
 
     #[test]

@@ -149,6 +149,16 @@ pub(crate) enum Event {
     Limit(String),
 }
 
+/// What can be had of a text that could not be read as a record.
+#[derive(Debug, Default)]
+pub(crate) struct Salvaged {
+    pub(crate) id: Option<String>,
+    /// Of each package that it names: nothing is known of the versions.
+    pub(crate) entries: Vec<(String, Entry)>,
+    /// There is no package that it may be about beyond these.
+    pub(crate) is_complete: bool,
+}
+
 /// Why a record is not used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum RecordError {
@@ -197,7 +207,8 @@ impl Record {
         entries
     }
 
-    /// What it says of one package; of a package that it does not name, only that it exists.
+    /// What it says of one package. Of a package that it does not name, or spells otherwise, that it exists
+    /// and no more: without parts it is undecided, and malice is of every version.
     pub(crate) fn entry_for(&self, ecosystem: &Ecosystem, name: &str) -> Entry {
         let name = ecosystem.normal_name(name);
         let found = self.entries(ecosystem).into_iter().find(|(known, _)| *known == name);
@@ -220,6 +231,37 @@ impl Record {
         let words = [&self.database_specific, &affected.database_specific, &affected.ecosystem_specific];
         let words: Vec<&str> = words.into_iter().flat_map(Specific::words).collect();
         severity::rate(scores, &words)
+    }
+}
+
+impl Salvaged {
+    /// The identifier and the packages of an ecosystem that a text names, whatever else is wrong with it.
+    pub(crate) fn read(text: &[u8], ecosystem: &Ecosystem) -> Self {
+        let Ok(whole) = serde_json::from_slice::<serde_json::Value>(text) else { return Self::default() };
+        let id = whole.get("id").and_then(serde_json::Value::as_str).filter(|id| is_id(id)).map(str::to_owned);
+        let affected = whole.get("affected").and_then(serde_json::Value::as_array);
+        let (Some(id), Some(affected)) = (id.clone(), affected) else { return Self { id, ..Self::default() } };
+        let mut salvaged = Self { id: Some(id.clone()), entries: vec![], is_complete: true };
+        let level = if is_malicious(&id) { Level::Malicious } else { Level::Moderate };
+        for item in affected {
+            // Of commits alone, which is no package.
+            if item.get("package").is_some_and(serde_json::Value::is_null)
+                || (item.is_object() && item.get("package").is_none())
+            {
+                continue;
+            }
+            let text = |key: &str| item.pointer(key).and_then(serde_json::Value::as_str);
+            let (Some(theirs), Some(name)) = (text("/package/ecosystem"), text("/package/name")) else {
+                salvaged.is_complete = false;
+                continue;
+            };
+            if Ecosystem::parse(theirs).is_ok_and(|theirs| theirs.name() == ecosystem.name()) {
+                let summary = String::new();
+                let entry = Entry { id: id.clone(), aliases: vec![], summary, score: None, level, parts: vec![] };
+                salvaged.entries.push((ecosystem.normal_name(name), entry));
+            }
+        }
+        salvaged
     }
 }
 

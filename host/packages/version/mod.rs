@@ -25,6 +25,9 @@ use super::ecosystem::{Ecosystem, EcosystemError};
 /// Longest version that is compared. Danger: work that grows with the square of a hostile text.
 const VERSION_BYTES_MAX: usize = 1024;
 
+/// Of a version that is refused, so much is shown.
+const SHOWN_CHARS_MAX: usize = 100;
+
 /// An order of versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scheme {
@@ -66,10 +69,40 @@ pub fn compare(ecosystem: &str, a: &str, b: &str) -> Result<Ordering, VersionErr
     } else {
         Ecosystem::parse(ecosystem)?.scheme()
     };
-    scheme.compare(a, b)
+    let order = scheme.compare(a, b)?;
+    for version in [a, b] {
+        if let Some(reason) = scheme.refusal(version) {
+            return Err(VersionError::Invalid {
+                version: version.trim().chars().take(SHOWN_CHARS_MAX).collect(),
+                reason,
+            });
+        }
+    }
+    Ok(order)
 }
 
 impl Scheme {
+    /// Why the rules of the ecosystem do not take this for a version, if they do not. Orders that take any
+    /// text, and those in which old versions of any form have a place (PyPI's), refuse none here. Records
+    /// are compared without it: what stands in them has to be put somewhere.
+    fn refusal(self, text: &str) -> Option<&'static str> {
+        let text = text.trim();
+        let starts_with_digit = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
+        match self {
+            Scheme::Semver | Scheme::Pub | Scheme::Nuget
+                if !starts_with_digit(text.strip_prefix('v').unwrap_or(text)) =>
+            {
+                Some("one of Semantic Versioning begins with a number")
+            }
+            Scheme::Semver if has_wildcard(text) => Some("it is a range"),
+            Scheme::RubyGems if !starts_with_digit(text) => Some("one of RubyGems begins with a number"),
+            Scheme::Debian if !starts_with_digit(text.split_once(':').map_or(text, |(_, rest)| rest)) => {
+                Some("one of Debian begins with a number, behind an epoch or without one")
+            }
+            _ => None,
+        }
+    }
+
     pub(crate) fn compare(self, a: &str, b: &str) -> Result<Ordering, VersionError> {
         for version in [a, b] {
             if version.len() > VERSION_BYTES_MAX {
@@ -183,6 +216,22 @@ mod tests {
     fn an_unknown_ecosystem_is_named_together_with_the_known_ones() {
         let error = compare("cobol", "1", "2").unwrap_err().to_string();
         assert!(error.contains("PyPI") && error.contains("`cobol`"), "{error}");
+    }
+
+    #[test]
+    fn what_the_rules_of_an_ecosystem_do_not_know_is_refused_by_name() {
+        for ecosystem in
+            ["npm", "crates.io", "Go", "Hex", "Pub", "NuGet", "RubyGems", "Debian", "CRAN", "Hackage", "semver"]
+        {
+            for (a, b) in [("x", "1.0.0"), ("1.0.0", "latest")] {
+                let error = compare(ecosystem, a, b).unwrap_err();
+                assert!(matches!(error, VersionError::Invalid { .. }), "{ecosystem}: {error}");
+            }
+        }
+        let error = compare("npm", "x", "1.0.0").unwrap_err().to_string();
+        assert_eq!(error, "this is no version, one of Semantic Versioning begins with a number: `x`");
+        assert!(compare("npm", "1.x", "1.0.0").is_err() && compare("npm", "v1.0.0", "1.0.0").is_ok());
+        assert!(compare("Debian", "1:2.0", "1.9").is_ok() && compare("Maven", "x", "1.0").is_ok());
     }
 
     #[test]

@@ -125,6 +125,33 @@ impl Format {
         }
     }
 
+    /// The ecosystems whose packages such a file lists.
+    #[must_use]
+    pub fn ecosystems(self) -> &'static [&'static str] {
+        match self {
+            Self::Requirements
+            | Self::Constraints
+            | Self::PyProject
+            | Self::PoetryLock
+            | Self::UvLock
+            | Self::PdmLock
+            | Self::Pipfile
+            | Self::PipfileLock => &["PyPI"],
+            Self::CondaEnvironment => &["Conda", "PyPI"],
+            Self::PackageJson | Self::PackageLock | Self::YarnLock | Self::PnpmLock | Self::BunLock => &["npm"],
+            Self::DenoJson => &["npm", "JSR"],
+            Self::CargoToml | Self::CargoLock => &["crates.io"],
+            Self::GoMod | Self::GoSum => &["Go"],
+            Self::Gemfile | Self::GemfileLock => &["RubyGems"],
+            Self::ComposerJson | Self::ComposerLock => &["Packagist"],
+            Self::Pom | Self::GradleLock => &["Maven"],
+            Self::NugetLock | Self::MsBuildProject | Self::PackagesConfig => &["NuGet"],
+            Self::MixLock => &["Hex"],
+            Self::PubspecYaml | Self::PubspecLock => &["Pub"],
+            Self::Brewfile => &["Homebrew"],
+        }
+    }
+
     /// Whether the file pins what is installed, so that its ranges need no resolving.
     #[must_use]
     pub fn is_lock(self) -> bool {
