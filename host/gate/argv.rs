@@ -103,6 +103,16 @@ impl<'a> Argv<'a> {
         self.flags.iter().any(|flag| patterns.iter().any(|pattern| pattern.matches(flag)))
     }
 
+    /// Whether one of these flags is given and not switched off by its value: `--dry-run=false` runs.
+    pub(crate) fn says(&self, patterns: &[FlagPattern]) -> bool {
+        let is_on = |flag: &Flag<'_>| {
+            !matches!(flag.value, Some("false" | "none" | "no" | "0" | "off" | "False" | "f" | "F" | "FALSE"))
+        };
+        let mut given =
+            self.flags.iter().filter(|flag| patterns.iter().any(|pattern| pattern.matches(flag))).peekable();
+        given.peek().is_some() && given.all(is_on)
+    }
+
     /// The values given to any of these flags.
     pub(crate) fn values<'s>(&'s self, patterns: &'s [FlagPattern]) -> impl Iterator<Item = &'a str> + 's {
         self.flags
@@ -218,6 +228,8 @@ pub(crate) struct Subcommand {
 enum Part {
     One(Glob),
     Many,
+    /// `$`: nothing may follow.
+    End,
 }
 
 impl Subcommand {
@@ -226,7 +238,11 @@ impl Subcommand {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let parts = text
             .split_whitespace()
-            .map(|part| if part == "**" { Ok(Part::Many) } else { Glob::word(part).map(Part::One) })
+            .map(|part| match part {
+                "**" => Ok(Part::Many),
+                "$" => Ok(Part::End),
+                part => Glob::word(part).map(Part::One),
+            })
             .collect::<Result<Vec<_>, String>>()?;
         if parts.is_empty() { Err("a subcommand must not be empty".to_owned()) } else { Ok(Self { parts }) }
     }
@@ -236,6 +252,10 @@ impl Subcommand {
         let leading = argv.operands.get(..argv.leading).unwrap_or_default();
         if matches!(self.parts.first(), Some(Part::Many)) {
             return (0..leading.len()).any(|at| starts_with(&self.parts[1..], &leading[at..]));
+        }
+        // What must end with it is held against all operands: those behind a flag count as well.
+        if self.parts.iter().any(|part| matches!(part, Part::End)) {
+            return starts_with(&self.parts, &argv.operands);
         }
         // Without a leading flag the rest of the operands counts too: `git stash -q drop`.
         starts_with(&self.parts, leading) || starts_with(&self.parts, &argv.operands)
@@ -248,6 +268,7 @@ fn starts_with(parts: &[Part], words: &[&Word]) -> bool {
         Part::One(glob) => {
             words.split_first().is_some_and(|(word, others)| glob.matches(&word.text) && starts_with(rest, others))
         }
+        Part::End => words.is_empty(),
         Part::Many => (0..=words.len()).any(|at| starts_with(rest, &words[at..])),
     }
 }
@@ -314,6 +335,32 @@ mod tests {
         let argv = Argv::read(&line, &[]);
         assert!(Subcommand::parse("** list").unwrap().matches(&argv));
         assert!(!Subcommand::parse("** table").unwrap().matches(&argv));
+    }
+
+    #[test]
+    fn a_dollar_says_that_nothing_may_follow() {
+        let matches = |line: &str, pattern: &str| {
+            let words = words(line);
+            Subcommand::parse(pattern).unwrap().matches(&Argv::read(&words, &[]))
+        };
+        assert!(matches("git submodule", "submodule $"));
+        assert!(!matches("git submodule update", "submodule $"));
+        assert!(!matches("git submodule -q update", "submodule $"));
+        assert!(matches("make -k", "$"));
+        assert!(!matches("make -k deploy", "$"));
+    }
+
+    #[test]
+    fn a_flag_that_is_switched_off_says_nothing() {
+        let says = |line: &str| {
+            let words = words(line);
+            Argv::read(&words, &[]).says(&FlagPattern::parse_all("-n|--dry-run").unwrap())
+        };
+        assert!(says("npm publish --dry-run"));
+        assert!(says("make -n x"));
+        assert!(!says("npm publish --dry-run=false"));
+        assert!(!says("npm publish --dry-run --dry-run=false"));
+        assert!(!says("npm publish"));
     }
 
     #[test]

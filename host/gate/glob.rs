@@ -26,8 +26,10 @@ enum Token {
     One,
     /// Characters, none of them a `/`.
     Star,
-    /// Any characters.
+    /// Any characters; `**/` also stands for nothing.
     Globstar,
+    /// Any characters, in a pattern over words.
+    Any,
     Set {
         ranges: Vec<(char, char)>,
         is_negated: bool,
@@ -61,7 +63,7 @@ impl Glob {
     /// # Errors
     /// What is wrong with the pattern, in words.
     pub(crate) fn word(pattern: &str) -> Result<Self, String> {
-        Self::compile(pattern, Token::Globstar)
+        Self::compile(pattern, Token::Any)
     }
 
     fn compile(pattern: &str, star: Token) -> Result<Self, String> {
@@ -127,13 +129,27 @@ impl Globs {
             || (self.may_match(text) && self.filtered.iter().any(matches))
     }
 
-    /// Whether some text matches both one of them and `word`, a pattern of the shell's.
+    /// Whether some text matches both one of them and `word`, a pattern of the shell's: careful, since
+    /// it takes every text that there can be for one that there is.
     pub(crate) fn overlaps(&self, word: &str) -> bool {
+        self.meets(word, |_, _| true)
+    }
+
+    /// Whether `word`, a pattern of the shell's, names what one of them names: the two can meet, and not
+    /// by chance alone. `*.yaml` can stand for `secrets.yaml`, as for anything; `secr*` means it.
+    pub(crate) fn is_named_by(&self, word: &str) -> bool {
+        self.meets(word, |own, word| !is_anywhere(own) || shares_a_name(last_part(own), last_part(word)))
+    }
+
+    fn meets(&self, word: &str, is_meant: impl Fn(&[Token], &[Token]) -> bool) -> bool {
         if word.len() > TEXT_BYTES_MAX {
             return true;
         }
         let Ok(tokens) = tokens_of(word, &Token::Star) else { return self.matches(word) };
-        self.always.iter().chain(&self.filtered).any(|alternative| meet(&alternative.tokens, &tokens))
+        self.always
+            .iter()
+            .chain(&self.filtered)
+            .any(|alternative| meet(&alternative.tokens, &tokens) && is_meant(&alternative.tokens, &tokens))
     }
 
     fn may_match(&self, text: &str) -> bool {
@@ -170,7 +186,7 @@ fn tokens_of(text: &str, star: &Token) -> Result<Vec<Token>, String> {
         match c {
             '*' if rest.peek() == Some(&'*') => {
                 rest.next();
-                tokens.push(Token::Globstar);
+                tokens.push(if *star == Token::Any { Token::Any } else { Token::Globstar });
             }
             '*' => tokens.push(star.clone()),
             '?' => tokens.push(Token::One),
@@ -229,7 +245,7 @@ fn accepts(token: &Token, c: char) -> bool {
         Token::Set { ranges, is_negated } => {
             c != '/' && ranges.iter().any(|(first, last)| (*first..=*last).contains(&c)) != *is_negated
         }
-        Token::Star | Token::Globstar => false,
+        Token::Star | Token::Globstar | Token::Any => false,
     }
 }
 
@@ -246,6 +262,9 @@ fn matches_from(tokens: &[Token], text: &str) -> bool {
             }
             rest.is_empty() || (0..=text.len()).any(|at| text.is_char_boundary(at) && matches_from(rest, &text[at..]))
         }
+        Token::Any => {
+            rest.is_empty() || (0..=text.len()).any(|at| text.is_char_boundary(at) && matches_from(rest, &text[at..]))
+        }
         Token::Star => {
             let end = text.find('/').unwrap_or(text.len());
             (0..=end).any(|at| text.is_char_boundary(at) && matches_from(rest, &text[at..]))
@@ -257,36 +276,72 @@ fn matches_from(tokens: &[Token], text: &str) -> bool {
     }
 }
 
-/// Whether two patterns share a text: reachability over pairs of positions.
+/// Whether a pattern of a rule holds in any folder: `**/name`.
+fn is_anywhere(tokens: &[Token]) -> bool {
+    let part = last_part(tokens);
+    let folders = &tokens[..tokens.len() - part.len()];
+    !part.contains(&Token::Globstar) && folders == [Token::Globstar, Token::Char('/')]
+}
+
+/// What stands behind the last `/`.
+fn last_part(tokens: &[Token]) -> &[Token] {
+    let start = tokens.iter().rposition(|token| *token == Token::Char('/')).map_or(0, |at| at + 1);
+    &tokens[start..]
+}
+
+/// Whether two patterns of names share a text in which a character stands that both of them spell out. It
+/// counts in the stem of the rule's pattern, or, where that is nothing but `*`, in the extension.
+fn shares_a_name(own: &[Token], word: &[Token]) -> bool {
+    let dot = own.iter().rposition(|token| *token == Token::Char('.')).filter(|at| *at > 0).unwrap_or(own.len());
+    let spells = |tokens: &[Token]| tokens.iter().any(|token| matches!(token, Token::Char(_)));
+    let counts = if spells(&own[..dot]) { 0..dot } else { 0..own.len() };
+    explores(own, word, Some(&|at| counts.contains(&at)))
+}
+
+/// Whether two patterns share a text.
 fn meet(left: &[Token], right: &[Token]) -> bool {
+    explores(left, right, None)
+}
+
+/// Reachability over pairs of positions, and, with `counts`, over whether a character at a position of the
+/// left that counts has met its own like on the right. `right` is a pattern of the shell's: what does not
+/// begin with a dot stands for no name that does.
+fn explores(left: &[Token], right: &[Token], counts: Option<&dyn Fn(usize) -> bool>) -> bool {
     let width = right.len() + 1;
-    let mut seen = vec![false; (left.len() + 1) * width];
-    let mut open = vec![(0, 0)];
-    while let Some((i, j)) = open.pop() {
-        if std::mem::replace(&mut seen[i * width + j], true) {
+    let mut seen = vec![false; (left.len() + 1) * width * 2];
+    let mut open = vec![(0, 0, counts.is_none())];
+    let is_many = |token: Option<&Token>| matches!(token, Some(Token::Star | Token::Globstar));
+    let begins_part = |tokens: &[Token], at: usize| at == 0 || tokens.get(at - 1) == Some(&Token::Char('/'));
+    while let Some((i, j, has_met)) = open.pop() {
+        if std::mem::replace(&mut seen[(i * width + j) * 2 + usize::from(has_met)], true) {
             continue;
         }
         let (a, b) = (left.get(i), right.get(j));
-        if a.is_none() && b.is_none() {
+        if a.is_none() && b.is_none() && has_met {
             return true;
         }
-        let is_many = |token: Option<&Token>| matches!(token, Some(Token::Star | Token::Globstar));
         if is_many(a) {
-            open.push((i + 1, j));
+            open.push((i + 1, j, has_met));
             // `**/` also stands for nothing.
             if a == Some(&Token::Globstar) && left.get(i + 1) == Some(&Token::Char('/')) {
-                open.push((i + 2, j));
+                open.push((i + 2, j, has_met));
             }
         }
         if is_many(b) {
-            open.push((i, j + 1));
+            open.push((i, j + 1, has_met));
         }
         if let (Some(a), Some(b)) = (a, b)
             && shares_a_char(a, b)
+            && !(*a == Token::Char('.')
+                && !matches!(b, Token::Char(_))
+                && begins_part(left, i)
+                && begins_part(right, j))
         {
+            let is_spelled = matches!((a, b), (Token::Char(_), Token::Char(_)));
+            let has_met = has_met || (is_spelled && counts.is_some_and(|counts| counts(i)));
             let next_i = if is_many(Some(a)) { i } else { i + 1 };
             let next_j = if is_many(Some(b)) { j } else { j + 1 };
-            open.push((next_i, next_j));
+            open.push((next_i, next_j, has_met));
         }
     }
     false
@@ -340,6 +395,7 @@ mod tests {
     #[test]
     fn a_word_pattern_crosses_slashes() {
         assert!(Glob::word("of=/dev/*").unwrap().matches("of=/dev/disk/by-id/x"));
+        assert!(Glob::word("*/*").unwrap().matches("a/b") && !Glob::word("*/*").unwrap().matches("a"));
     }
 
     #[test]
@@ -349,6 +405,42 @@ mod tests {
         assert!(glob.overlaps("/???"));
         assert!(!glob.overlaps("/var/*"));
         assert!(Globs::paths(&["**/.pi/**".to_owned()]).unwrap().overlaps("/home/a/.p?/x"));
+    }
+
+    #[test]
+    fn a_pattern_of_the_shell_stands_for_no_hidden_name_unless_it_says_so() {
+        let glob = Globs::paths(&["**/.pi{,/**}".to_owned(), "**/.env.*".to_owned()]).unwrap();
+        for word in ["/a/*", "*", "/a/?pi", "/a/[.]pi", "/a/*.py", "/a/*/x"] {
+            assert!(!glob.overlaps(word), "{word}");
+        }
+        for word in ["/a/.*", "/a/.p?", ".e*.local", "/a/.[a-z]*"] {
+            assert!(glob.overlaps(word), "{word}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_names_a_file_where_it_spells_a_part_of_its_name() {
+        let patterns =
+            ["**/*.{pem,key}", "**/id_rsa", "**/secrets.{yml,yaml}", "**/.ssh/id_*", "/etc/{shadow,sudoers}"];
+        let glob = Globs::paths(&patterns.map(str::to_owned)).unwrap();
+        for word in ["/a/*.yaml", "/a/*", "/a/*.py", "*.tar.gz", "/a/app.log*", "/etc/*.conf", "/a/*_test"] {
+            assert!(!glob.is_named_by(word), "{word}");
+        }
+        for word in [
+            "/a/*.pem",
+            "/a/*.p?m",
+            "/a/id_*",
+            "/a/?d_rsa",
+            "/a/s*.yaml",
+            "/a/secr*",
+            "/h/.ssh/*",
+            "/etc/*",
+            "/etc/sh*",
+            "/e??/s*w",
+            "/a/*rsa",
+        ] {
+            assert!(glob.is_named_by(word), "{word}");
+        }
     }
 
     #[test]

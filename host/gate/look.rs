@@ -12,12 +12,15 @@ use super::Gate;
 use super::action::Origin;
 use super::address::is_metadata_address;
 use super::argv::{Argv, Taint, Word, line_of};
-use super::carrier::{Carried, InputWords, carried, is_harmless_code, reads_code};
+use super::carrier::{
+    Carried, InputWords, carried, code, is_harmless_code, is_interpreter, is_of_project, only_prints, passing,
+};
 use super::decision::Verdict;
 use super::effect::{Effect, Kind, Severity, effects, flow};
 use super::explain::is_hidden;
+use super::flag_name::{Does, told};
 use super::glob::UNKNOWN;
-use super::install::{Operation, Plan, plan};
+use super::install::{Operation, Plan, is_setting, plan_with};
 use super::path::{base_name, folded, is_within};
 use super::program::Known;
 use super::risk::{FINDINGS, Found, Unit};
@@ -25,14 +28,27 @@ use super::rule::{Fact, PathText};
 use super::shell::lower::Lower;
 use super::shell::output::Flow;
 use super::shell::parse::{self, Unparsed};
-use super::shell::scope::{Scope, Value};
+use super::shell::scope::{Passing, Scope, Value};
 use super::talk;
 use super::target::targets;
 use super::trace::{STEPS_MAX, Step};
-use super::variable::{Heed, has_dangerous_options, heed, is_foreign_search_path, is_harmless_program};
+use super::variable::{
+    Heed, gets_a_file, has_dangerous_options, heed, is_foreign_search_path, is_harmless_program, is_heeded_by_name,
+    names_a_place,
+};
 
 /// Commands that one look follows. Danger: loops and functions that multiply.
 pub(crate) const COMMANDS_MAX: usize = 20_000;
+/// Work that one look does, in bytes of text that it reads or makes. Danger: `x=$x$x`, lists that double, loops
+/// around a long word: few commands, and each of them larger than the last.
+pub(crate) const WORK_MAX: usize = 64 << 20;
+/// Words of one command. Danger: each of them is compared with each rule about files.
+pub(crate) const COMMAND_WORDS_MAX: usize = 20_000;
+/// What a word of a command, and a byte of a script that is parsed, cost beside a byte of plain text.
+const WORK_PER_WORD: usize = 64;
+/// What a byte of a command or of its input costs: it is read as SQL, compared with rules, quoted.
+const WORK_PER_BYTE_RUN: usize = 8;
+const WORK_PER_BYTE_PARSED: usize = 8;
 /// Carriers in carriers, functions in functions, substitutions in substitutions.
 pub(crate) const DEPTH_MAX: usize = 40;
 /// Kinds of effects whose verbs are known well enough that a reading one needs no table.
@@ -41,7 +57,7 @@ const LOOKS: &[Kind] =
 /// Commands of one script that policies in Rego hear one by one; of more they cannot judge.
 pub(crate) const COMMANDS_HEARD_MAX: usize = 64;
 /// Effects that one look keeps. Danger: a loop that makes ten thousand of them.
-const EFFECTS_MAX: usize = 64;
+const EFFECTS_MAX: usize = 1_024;
 /// Longest piece of a command that a finding quotes.
 const DETAIL_CHARS_MAX: usize = 200;
 /// Folders whose programs are the system's own.
@@ -101,15 +117,19 @@ pub(crate) struct Look<'g> {
     current: Unit<'g>,
     is_in_unit: bool,
     commands_left: usize,
+    work_left: usize,
     depth: usize,
     effects: Vec<Effect>,
     decoded: Vec<String>,
     installs: Vec<Plan>,
+    /// Variables that say where packages come from, with what they were set to.
+    settings: Vec<(String, Word)>,
     /// Of the pipeline that is looked at: the files that it reads, and what it does in the network.
     reads: Vec<String>,
     network: Vec<Effect>,
     /// The commands with their effects, where policies in Rego want to hear of each.
     commands: Vec<(Vec<String>, Vec<Effect>)>,
+    has_granted: bool,
     /// None: nobody wants to see the way.
     steps: Option<Vec<Step>>,
 }
@@ -121,6 +141,8 @@ pub(crate) struct Seen<'g> {
     pub decoded: Vec<String>,
     pub installs: Vec<Plan>,
     pub commands: Vec<(Vec<String>, Vec<Effect>)>,
+    /// Whether a program was looked at that the operator granted by name.
+    pub has_granted: bool,
 }
 
 impl<'g> Look<'g> {
@@ -132,13 +154,16 @@ impl<'g> Look<'g> {
             current: Unit::default(),
             is_in_unit: false,
             commands_left: COMMANDS_MAX,
+            work_left: WORK_MAX,
             depth: 0,
             effects: vec![],
             decoded: vec![],
             installs: vec![],
+            settings: vec![],
             reads: vec![],
             network: vec![],
             commands: vec![],
+            has_granted: false,
             steps: None,
         }
     }
@@ -152,6 +177,7 @@ impl<'g> Look<'g> {
             decoded: self.decoded,
             installs: self.installs,
             commands: self.commands,
+            has_granted: self.has_granted,
         }
     }
 
@@ -225,11 +251,32 @@ impl<'g> Look<'g> {
     /// One command further, one level deeper; `false` when there is no more budget.
     pub(crate) fn enter(&mut self) -> bool {
         if self.commands_left == 0 {
-            self.note("too_complex", format!("it is more than {COMMANDS_MAX} commands"));
+            if self.work_left > 0 {
+                self.note("too_complex", format!("it is more than {COMMANDS_MAX} commands"));
+            }
+            self.work_left = 0;
             return false;
         }
         self.commands_left -= 1;
-        self.deepen()
+        self.spend(1) && self.deepen()
+    }
+
+    /// Whether the budget is used up, which was told when it happened.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.work_left == 0
+    }
+
+    /// Spend so much of the budget; `false` when it is used up, which is a finding.
+    pub(crate) fn spend(&mut self, work: usize) -> bool {
+        if work < self.work_left {
+            self.work_left -= work;
+            return true;
+        }
+        if self.work_left > 0 {
+            self.work_left = 0;
+            self.note("too_complex", format!("it makes more than {WORK_MAX} bytes of text"));
+        }
+        false
     }
 
     /// One level deeper; `false` when that is too deep.
@@ -258,8 +305,9 @@ impl<'g> Look<'g> {
             let value = Word::plain(value);
             self.variable(name, &value, directory, None);
             scope.set(name, Value::Text(value));
-            scope.exported.push(name.clone());
+            scope.export(name);
         }
+        scope.set_lately.clear();
         self.note_text(text);
         if talk::talks_to_reader(text) {
             self.note("talks_to_reader", quoted(text));
@@ -271,6 +319,9 @@ impl<'g> Look<'g> {
 
     /// The tree of a script, or a finding.
     pub(crate) fn parsed(&mut self, text: &str) -> Option<Program> {
+        if !self.spend(text.len().saturating_mul(WORK_PER_BYTE_PARSED)) {
+            return None;
+        }
         match parse::program(text) {
             Ok(program) => return Some(program),
             Err(Unparsed::TooLarge) => self.note("too_large", format!("{} bytes", text.len())),
@@ -370,7 +421,24 @@ impl<'g> Look<'g> {
             paths.iter().map(|(path, is_glob)| (folded(path, directory), *is_glob)).collect();
         let texts: Vec<PathText<'_>> =
             folded.iter().map(|(text, is_glob)| PathText { text, is_glob: *is_glob }).collect();
-        self.files(act, &Fact::File { paths: &texts, is_recursive, mode, by_command: true });
+        // Elsewhere than at home or around the folder at hand, `x/*` is no more `x/pi.toml` than anything else.
+        let parent = |text: &str| text.rsplit_once('/').map_or(".", |(parent, _)| parent).to_owned();
+        let by_name =
+            is_look(act) || texts.iter().all(|path| !path.is_glob || !is_home_or_above(&parent(path.text), directory));
+        self.files(act, &Fact::File { paths: &texts, is_recursive, mode, by_command: true, by_name });
+    }
+
+    /// Look at a tree that is put somewhere: what is in it may have the name of anything that matters there. In
+    /// a folder of its own that is what the rules name by that folder; at home, or around the folder at hand, it is all.
+    fn tree(&mut self, act: &'static str, path: &str, directory: Option<&str>) {
+        let folder = folded(path, directory);
+        let by_name = !is_home_or_above(&folder, directory);
+        let names = [format!("{folder}/*"), format!("{folder}/.*")];
+        let mut texts: Vec<PathText<'_>> = names.iter().map(|text| PathText { text, is_glob: true }).collect();
+        if by_name {
+            texts.truncate(1);
+        }
+        self.files(act, &Fact::File { paths: &texts, is_recursive: true, mode: None, by_command: false, by_name });
     }
 
     /// Look at an act on files whose paths are folded. Allocates nothing when there is nothing to say.
@@ -381,7 +449,7 @@ impl<'g> Look<'g> {
         is_recursive: bool,
         mode: Option<u32>,
     ) {
-        self.files(act, &Fact::File { paths, is_recursive, mode, by_command: false });
+        self.files(act, &Fact::File { paths, is_recursive, mode, by_command: false, by_name: is_look(act) });
     }
 
     fn files(&mut self, act: &'static str, fact: &Fact<'_>) {
@@ -392,26 +460,28 @@ impl<'g> Look<'g> {
                 self.add(Found::by_rule(rule, file_detail(act, paths, is_recursive)));
             }
         }
-        let is_change = !matches!(act, "file_read" | "file_list");
+        let is_change = !is_look(act);
         if let Fact::File { by_command: true, .. } = fact {
             for path in paths {
-                if act == "file_read" && self.reads.len() < EFFECTS_MAX {
+                if act == "file_read" && self.has_room(self.reads.len()) {
                     self.reads.push(path.text.to_owned());
                 }
-                if is_change && self.effects.len() < EFFECTS_MAX {
+                if is_change {
                     let operation = act.strip_prefix("file_").unwrap_or("make_directory");
                     let severity = if act == "file_remove" { Severity::Destructive } else { Severity::Write };
                     let effect = Effect::new(Kind::File, operation, path.text, severity);
                     self.step("effect", 0, None, || format!("{} {}", effect.name(), quoted(path.text)));
-                    if !self.effects.contains(&effect) {
-                        self.effects.push(effect);
-                    }
+                    self.keep(effect);
                 }
             }
         }
         if is_change && paths.iter().any(|path| gate.is_production(path.text)) {
             self.current.factor = self.current.factor.max(gate.production.factor);
             self.note("production", file_detail(act, paths, is_recursive));
+        }
+        // `json.py` runs wherever `python3 -c 'import json'` is run beside it.
+        if is_change && paths.iter().any(|path| code::is_shadow(path.text)) {
+            self.note("runs_file", file_detail(act, paths, is_recursive));
         }
         if is_change && paths.iter().any(|path| gate.protects(path.text, is_recursive || act == "file_rename")) {
             self.note("self_protection", file_detail(act, paths, is_recursive));
@@ -428,19 +498,62 @@ impl<'g> Look<'g> {
         }
     }
 
-    /// Look at a variable that is set for what runs next. Names for which any value matters are the
-    /// policy's; here are those whose value decides.
+    /// Look at a variable that what runs next sees. Names for which any value matters are the policy's; here
+    /// are those whose value decides.
     pub(crate) fn variable(&mut self, name: &str, value: &Word, directory: Option<&str>, scope: Option<&Scope>) {
-        match heed(name) {
+        if name.contains(UNKNOWN) {
+            self.note("dynamic_code", format!("a variable whose name only the run will tell: {}", quoted(name)));
+        }
+        if is_heeded_by_name(name, value) {
+            self.note("foreign_setting", format!("{name}={}", quoted(&value.text)));
+        }
+        if turns_off_a_guard(name, &value.text) {
+            self.note("guard_off", format!("{name}={}", quoted(&value.text)));
+        }
+        self.heeded_variable(name, value, directory, scope);
+    }
+
+    /// Look at a variable that what runs next sees only if it is there already.
+    pub(crate) fn heeded_variable(&mut self, name: &str, value: &Word, directory: Option<&str>, scope: Option<&Scope>) {
+        // It holds until the end of the look: of two commands, rather one too many from elsewhere.
+        if is_setting(name) {
+            self.set(name, value);
+        }
+        let is_foreign = match heed(name) {
             Some(Heed::SearchPath) if is_foreign_search_path(&value.text) || value.taint > Taint::None => {
                 self.note("search_path", format!("{name}={}", quoted(&value.text)));
+                false
             }
             Some(Heed::Options) if has_dangerous_options(name, value) => {
                 self.note("dynamic_code", format!("{name}={}", quoted(&value.text)));
+                false
             }
-            Some(Heed::Runs) => self.run_by_setting(value, directory, scope),
-            None | Some(Heed::SearchPath | Heed::Options) => {}
+            Some(Heed::Runs) => {
+                self.run_by_setting(value, directory, scope);
+                if gets_a_file(name) && value.is_known() {
+                    self.run_on_file(value, directory, scope);
+                }
+                false
+            }
+            Some(Heed::Place) => names_a_place(value),
+            Some(Heed::Any) => !matches!(value.text.as_str(), "" | "~"),
+            None | Some(Heed::SearchPath | Heed::Options) => false,
+        };
+        if is_foreign {
+            self.note("foreign_setting", format!("{name}={}", quoted(&value.text)));
         }
+    }
+
+    /// Look at a pager or an editor with the file that it gets: `EDITOR=rm`.
+    fn run_on_file(&mut self, value: &Word, directory: Option<&str>, scope: Option<&Scope>) {
+        let text = value.text.trim_matches(['|', '!', '-', '@', ' ']);
+        if is_harmless_program(&value.text) || text.is_empty() || !self.enter() {
+            return;
+        }
+        let code = Word { text: format!("{text} \"$@\""), ..value.clone() };
+        let line = Line { words: &[], environment: &[], directory, input: &Flow::default(), scope };
+        self.inner_script(&code, vec![Word::plain("sh"), Word::unknown(Taint::None)], &line);
+        self.leave();
     }
 
     /// Look at a setting that some program runs as a command.
@@ -452,6 +565,7 @@ impl<'g> Look<'g> {
         let text = value.text.trim_start_matches(['|', '!', '-', '@', ' ']);
         let code = Word { text: text.to_owned(), ..value.clone() };
         let line = Line { words: &[], environment: &[], directory, input: &Flow::default(), scope };
+        self.note("runs_setting", quoted(&value.text));
         self.inner_script(&code, vec![], &line);
         self.leave();
     }
@@ -460,6 +574,15 @@ impl<'g> Look<'g> {
     pub(crate) fn command(&mut self, line: &Line<'_>) {
         let Some(first) = line.words.first() else { return };
         if first.text.is_empty() {
+            return;
+        }
+        if line.words.len() > COMMAND_WORDS_MAX {
+            self.note("too_complex", format!("`{}` has more than {COMMAND_WORDS_MAX} words", quoted(&first.text)));
+            return;
+        }
+        let bytes: usize = line.words.iter().map(|word| word.text.len() + WORK_PER_WORD).sum();
+        let bytes = bytes + line.input.text.as_ref().map_or(0, String::len);
+        if !self.spend(bytes.saturating_mul(WORK_PER_BYTE_RUN)) {
             return;
         }
         if !first.is_known() {
@@ -478,30 +601,49 @@ impl<'g> Look<'g> {
                 self.add(Found::by_rule(rule, quoted(argv.line())));
             }
         }
-        is_judged |= self.effects(&argv, line.input.text.as_deref());
-        if let Some(plan) = plan(&argv) {
+        is_judged |= self.effects(&argv, line);
+        if let Some(plan) = plan_with(&argv, || self.settings_of(line)) {
             is_judged |= self.install(plan);
         }
         for target in targets(&argv, program) {
-            if is_file_like(target.path) {
-                let path = target.path.strip_prefix("file://").unwrap_or(target.path);
+            if is_file_like(&target.path) {
+                let path = target.path.strip_prefix("file://").unwrap_or(&target.path);
                 self.file(target.act, &[(path, target.is_glob)], target.is_recursive, target.mode, line.directory);
+                if target.is_tree {
+                    self.tree(target.act, path, line.directory);
+                }
             }
         }
         if SENDS.contains(&argv.program) {
             self.addresses(&argv);
         }
-        let input = InputWords { text: line.input.text.as_deref(), taint: line.input.taint };
+        let input = InputWords {
+            text: line.input.text.as_deref(),
+            taint: line.input.taint,
+            is_connected: line.input.is_connected,
+        };
         let mut all = carried(line.words, &input);
         if let Some(program) = program.filter(|_| !argv.flags.is_empty()) {
             for value in argv.values(&program.runs) {
-                all.push(Carried::Setting { code: Word::plain(value) });
+                // What fzf shows beside its list is a command of the person's own.
+                all.push(match argv.program {
+                    "fzf" => Carried::Script { code: Word::plain(value), positional: vec![] },
+                    _ => Carried::Setting { code: Word::plain(value) },
+                });
             }
             for value in argv.values(&program.loads) {
                 self.note("runs_file", quoted(value));
             }
         }
-        let is_carrier = !all.is_empty();
+        if let Some(program) = program {
+            for (does, value) in told(&argv, &program.valued) {
+                match does {
+                    Does::Runs => self.note("runs_file", quoted(value)),
+                    Does::Writes => self.file("file_write", &[(value, false)], false, None, line.directory),
+                }
+            }
+        }
+        let is_carrier = !all.iter().all(|inner| matches!(inner, Carried::Touched { .. } | Carried::Noted { .. }));
         for inner in all {
             if !self.enter() {
                 break;
@@ -511,14 +653,14 @@ impl<'g> Look<'g> {
         }
         // A rule that decides over this command knows it better than the table of programs.
         if first.is_known() && !is_judged {
-            self.note_known(&argv, is_carrier);
+            self.note_known(&argv, is_carrier, line.directory);
         }
     }
 
     /// What a command line would do beyond files. Whether that says what the table of programs would:
     /// a rule has decided over it, or it is known that it changes nothing.
-    fn effects(&mut self, argv: &Argv<'_>, input: Option<&str>) -> bool {
-        let all = effects(argv, input);
+    fn effects(&mut self, argv: &Argv<'_>, line: &Line<'_>) -> bool {
+        let all = effects(argv, line.input.text.as_deref());
         // Of these it is known of each verb whether it only looks. Of others it is not what is looked at
         // that matters: the network answers, and hears of it; a commit is read into a working tree.
         let is_read = |effect: &Effect| effect.severity == Severity::Read && LOOKS.contains(&effect.kind);
@@ -531,6 +673,12 @@ impl<'g> Look<'g> {
         // A host, a context or a profile stands anywhere on the line.
         let is_production = !all.is_empty() && argv.words.iter().skip(1).any(|word| gate.is_production(&word.text));
         for effect in all {
+            // A client writes the file itself (`\o x`, `.output x`): to the rules it is a write like any other.
+            if effect.kind == Kind::File {
+                let act = if effect.severity == Severity::Read { "file_read" } else { "file_write" };
+                let path = effect.target.trim_matches(['\'', '"']);
+                self.file(act, &[(path, false)], false, None, line.directory);
+            }
             is_judged |= self.effect(effect, is_production);
         }
         is_judged
@@ -554,13 +702,46 @@ impl<'g> Look<'g> {
             self.current.factor = self.current.factor.max(gate.production.factor);
             self.note("production", detail());
         }
-        if effect.kind == Kind::Network && self.network.len() < EFFECTS_MAX {
+        if effect.kind == Kind::Network && self.has_room(self.network.len()) {
             self.network.push(effect.clone());
         }
-        if self.effects.len() < EFFECTS_MAX && !self.effects.contains(&effect) {
+        self.keep(effect);
+        is_judged
+    }
+
+    /// Keep an effect for who comes after the rules.
+    fn keep(&mut self, effect: Effect) {
+        if !self.effects.contains(&effect) && self.has_room(self.effects.len()) {
             self.effects.push(effect);
         }
-        is_judged
+    }
+
+    /// Whether one more can be kept of what there are so many of. What is not kept is said: nobody who
+    /// comes after the rules would hear of it.
+    fn has_room(&mut self, count: usize) -> bool {
+        if count >= EFFECTS_MAX {
+            self.note("too_complex", format!("it has more than {EFFECTS_MAX} effects"));
+        }
+        count < EFFECTS_MAX
+    }
+
+    fn set(&mut self, name: &str, value: &Word) {
+        const SETTINGS_MAX: usize = 64;
+        let setting = (name.to_owned(), value.clone());
+        if self.settings.len() < SETTINGS_MAX && !self.settings.contains(&setting) {
+            self.settings.push(setting);
+        }
+    }
+
+    /// The variables that say where packages come from, also those that a script has exported before.
+    fn settings_of(&self, line: &Line<'_>) -> Vec<(String, Word)> {
+        let is_set = |name: &String| is_setting(name) && line.scope.is_some_and(|scope| scope.is_assigned(name));
+        let names = line.environment.iter().filter(|name| is_set(name));
+        let exported = names.flat_map(|name| {
+            let words = line.scope.map(|scope| scope.get(name)).unwrap_or_default();
+            words.into_iter().map(|word| (name.clone(), word)).collect::<Vec<_>>()
+        });
+        self.settings.iter().cloned().chain(exported).collect()
     }
 
     /// Look at what a package manager would do; whether a rule asks or denies because of it.
@@ -584,13 +765,13 @@ impl<'g> Look<'g> {
         let names = plan.wanted.iter().map(|wanted| format!("{}:{}", wanted.ecosystem, wanted.name));
         let targets: Vec<String> = names.chain(plan.files.iter().map(|file| file.path.clone())).collect();
         let targets = if targets.is_empty() { vec![plan.manager.to_owned()] } else { targets };
-        for target in targets.into_iter().take(EFFECTS_MAX) {
+        for target in targets {
             is_judged |= self.effect(Effect::new(Kind::Package, operation, target, severity), false);
         }
         if let Some(why) = plan.unknown.first().filter(|_| plan.operation != Operation::Read) {
             self.note("unknown_package", why.clone());
         }
-        if self.installs.len() < EFFECTS_MAX && plan.operation != Operation::Read {
+        if plan.operation != Operation::Read && self.has_room(self.installs.len()) {
             self.installs.push(plan);
         }
         is_judged
@@ -604,8 +785,12 @@ impl<'g> Look<'g> {
         } else if let Some(value) = values.into_iter().find(|value| is_metadata_address(value)) {
             self.note("metadata_address", quoted(value));
         }
-        let holds_data = |word: &&&Word| word.taint > Taint::None && (!word.is_known() || word.taint > Taint::Computed);
-        if let Some(word) = argv.operands.iter().find(holds_data) {
+        let holds_data = |word: &Word| word.taint > Taint::None && (!word.is_known() || word.taint > Taint::Computed);
+        // What names a file here stays here: `curl -o page-$(date +%F).html`.
+        let stays =
+            |flag: &str| matches!(flag, "-o" | "--output" | "-O" | "--output-document" | "-P" | "-m" | "--max-time");
+        let sent = argv.words.windows(2).find(|pair| holds_data(&pair[1]) && !stays(&pair[0].text));
+        if let Some([_, word]) = sent {
             self.note("data_in_address", quoted(&word.text));
         }
     }
@@ -618,13 +803,15 @@ impl<'g> Look<'g> {
         }
     }
 
-    fn note_known(&mut self, argv: &Argv<'_>, is_carrier: bool) {
+    fn note_known(&mut self, argv: &Argv<'_>, is_carrier: bool, directory: Option<&str>) {
         let path = argv.words.first().map_or("", |word| word.text.as_str());
         if self.gate.is_granted(path) {
+            self.has_granted = true;
             return;
         }
-        let is_system =
-            !path.contains('/') || SYSTEM_FOLDERS.iter().any(|folder| path.strip_prefix(folder) == Some(argv.program));
+        let is_system = !path.contains('/')
+            || SYSTEM_FOLDERS.iter().any(|folder| path.strip_prefix(folder) == Some(argv.program))
+            || is_of_project(path, directory);
         let known = if is_system { self.gate.policy().programs.known(argv) } else { Known::Unknown };
         match known {
             Known::Reads => {}
@@ -644,9 +831,24 @@ impl<'g> Look<'g> {
                 for (name, value) in &environment {
                     self.variable(name, value, directory, line.scope);
                 }
-                let names = environment.into_iter().map(|(name, _)| name);
-                let environment: Vec<String> = line.environment.iter().cloned().chain(names).collect();
-                self.command(&Line { words: &words, environment: &environment, directory, ..*line });
+                let passing = passing(line.words);
+                let is_changed = passing != Passing::Exported || !environment.is_empty();
+                let mut scope = line.scope.filter(|_| is_changed).map(|scope| scope.inner(passing));
+                let mut names = line.environment.to_vec();
+                for (name, value) in environment {
+                    if let Some(scope) = &mut scope {
+                        scope.set(&name, Value::Text(value));
+                        scope.export(&name);
+                    }
+                    names.push(name);
+                }
+                let scope = scope.as_ref().or(line.scope);
+                let is_list = |program: &str| matches!(program, "xargs" | "gxargs" | "parallel");
+                let by = |words: &[Word]| words.first().map_or(String::new(), |word| base_name(&word.text).to_owned());
+                if is_list(&by(line.words)) && SENDS.contains(&by(&words).as_str()) {
+                    self.note("network_in_bulk", quoted(&line_of(&words)));
+                }
+                self.command(&Line { words: &words, environment: &names, directory, scope, ..*line });
             }
             Carried::Script { code, positional } => self.inner_script(&code, positional, line),
             Carried::Setting { code } => self.run_by_setting(&code, line.directory, line.scope),
@@ -654,13 +856,34 @@ impl<'g> Look<'g> {
                 if !code.is_known() || code.taint > Taint::Computed {
                     self.note_code(&code.text, code.taint);
                 }
-                if !is_harmless_code(&code.text) {
+                if !only_prints(line.words, language) && !self.is_read(line) {
                     self.note("opaque_code", format!("{language}: {}", quoted(&code.text)));
                 }
             }
             Carried::File { path } => self.code_file(&path),
             Carried::Input => self.code_input(line),
+            Carried::Piped { code } => {
+                let input = Flow::unknown(Taint::Computed);
+                self.inner_script(&code, vec![], &Line { input: &input, ..*line });
+            }
+            Carried::Touched { act, path } if is_file_like(&path.text) => {
+                self.file(act, &[(path.text.as_str(), path.is_glob)], false, None, line.directory);
+            }
+            Carried::Touched { .. } => {}
+            Carried::Noted { finding, detail } => self.note(finding, quoted(&detail)),
         }
+    }
+
+    /// Whether all that an interpreter's command line runs is understood and harmless; the files that
+    /// it reads are looked at.
+    fn is_read(&mut self, line: &Line<'_>) -> bool {
+        let input = line.input.text.as_deref().filter(|_| line.input.is_connected);
+        let Some(reads) = code::read_line(line.words, input) else { return false };
+        let paths: Vec<(&str, bool)> = reads.files.iter().map(|path| (path.as_str(), false)).collect();
+        if !paths.is_empty() {
+            self.file("file_read", &paths, false, None, line.directory);
+        }
+        true
     }
 
     fn inner_script(&mut self, code: &Word, positional: Vec<Word>, line: &Line<'_>) {
@@ -668,8 +891,14 @@ impl<'g> Look<'g> {
         if code.text.trim() == UNKNOWN.to_string() {
             return;
         }
+        if code.text.trim().is_empty() {
+            self.note("unparsed", "a shell is started with nothing to do".to_owned());
+        }
         let Some(program) = self.parsed(&code.text) else { return };
-        let mut scope = line.scope.cloned().unwrap_or_else(|| Scope::new(line.directory));
+        let passing = passing(line.words);
+        let mut scope = line.scope.map_or_else(Scope::default, |scope| scope.inner(passing));
+        // Elsewhere it is another folder.
+        scope.directory = line.directory.filter(|_| passing != Passing::Nothing).map(str::to_owned);
         // `$0` is the first word.
         scope.zero = positional.first().cloned();
         scope.positional = Some(positional.into_iter().skip(1).collect());
@@ -693,16 +922,17 @@ impl<'g> Look<'g> {
     /// A shell or an interpreter that reads its code from standard input.
     fn code_input(&mut self, line: &Line<'_>) {
         let program = line.words.first().map_or("", |word| base_name(&word.text));
+        let is_tcl = matches!(program, "tclsh" | "wish" | "expect");
+        let is_plain = !is_tcl && line.words.iter().skip(1).all(|word| word.text == "-");
         match &line.input.text {
             Some(text) if line.input.is_connected => {
                 if line.input.taint > Taint::Computed {
                     self.note_code(text, line.input.taint);
                 }
-                let is_shell = program.ends_with("sh");
-                if is_shell {
+                if !is_interpreter(program) {
                     let text = Word { text: text.clone(), is_glob: false, taint: Taint::None };
                     self.inner_script(&text, vec![], &Line { input: &Flow::default(), ..*line });
-                } else if !is_harmless_code(text) {
+                } else if !(is_plain && is_harmless_code(text)) && !self.is_read(line) {
                     self.note("opaque_code", quoted(text));
                 }
             }
@@ -715,11 +945,21 @@ impl<'g> Look<'g> {
                 self.note(name, quoted(&line_of(line.words)));
             }
             _ => {
-                debug_assert!(reads_code(program));
                 self.note("opaque_code", format!("`{program}` reads code from its standard input"));
             }
         }
     }
+}
+
+/// Whether a variable's name is that of a guard or of its mode, and its value turns it off.
+fn turns_off_a_guard(name: &str, value: &str) -> bool {
+    const GUARDS: &[&str] =
+        &["_GUARD", "_POLICY", "_ENFORCEMENT", "_ENFORCE", "_PROTECTION", "_SANDBOX", "_SAFETY", "_SECURITY", "_MODE"];
+    const HARMLESS: &[&str] = &["DEBUG", "TEST", "CACHE", "DARK", "COLOR", "COLOUR", "WATCH"];
+    let value = value.to_ascii_lowercase();
+    let is_off = matches!(value.as_str(), "disabled" | "disable" | "bypass" | "permissive" | "none")
+        || (value == "off" && !name.ends_with("_MODE"));
+    is_off && GUARDS.iter().any(|end| name.ends_with(end)) && !HARMLESS.iter().any(|part| name.contains(part))
 }
 
 /// Whether every character of the text is one that a reader sees as it is.
@@ -727,10 +967,20 @@ pub(crate) fn is_plain_text(text: &str) -> bool {
     !text.chars().any(is_odd)
 }
 
+/// Whether an act on files changes nothing.
+fn is_look(act: &str) -> bool {
+    matches!(act, "file_read" | "file_list")
+}
+
 fn is_odd(c: char) -> bool {
     (c.is_control() && !matches!(c, '\n' | '\t' | '\r'))
         || is_hidden(c)
         || matches!(c, char::REPLACEMENT_CHARACTER | UNKNOWN)
+}
+
+/// Whether a folder is a home, the folder at hand or one above it.
+fn is_home_or_above(folder: &str, directory: Option<&str>) -> bool {
+    matches!(folder, "" | "/" | "~" | "." | "/root") || directory.is_some_and(|directory| is_within(directory, folder))
 }
 
 /// Whether an operand may be a path at all: no URL, no option.

@@ -19,6 +19,7 @@ mod carrier;
 mod decision;
 pub mod effect;
 pub mod explain;
+mod flag_name;
 mod glob;
 mod in_force;
 pub mod install;
@@ -56,7 +57,7 @@ use look::{Line, Look};
 use risk::Moment;
 use rule::{Fact, PathText};
 use shell::output::Flow;
-use weigh::Heard;
+use weigh::Commands;
 
 /// The policy that is in force, with what the operator granted and what is protected.
 pub struct Gate {
@@ -227,21 +228,21 @@ impl Gate {
 
     /// How a shell command is read, step by step, with what is found in each.
     #[must_use]
-    pub fn trace(&self, command: &str, directory: &str, time_ms: u64) -> Trace {
+    pub fn trace(&self, command: &str, directory: &str, env: &[(String, String)], time_ms: u64) -> Trace {
         let origin = Origin::default();
         let mut look = Look::new(self, &origin).with_trace();
-        look.script_in(command, Some(directory), &[]);
+        look.script_in(command, Some(directory), env);
         let steps = look.take_steps();
-        Trace { steps, decision: self.judge_at(command, directory, &[], time_ms) }
+        Trace { steps, decision: self.judge_at(command, directory, env, time_ms) }
     }
 
-    fn sum_up(&self, look: Look<'_>, moment: Moment) -> (Decision, Vec<Heard>) {
+    fn sum_up(&self, look: Look<'_>, moment: Moment) -> (Decision, Commands) {
         let seen = look.finish();
         let mut decision = risk::decide(seen.units, self.policy.thresholds, moment);
         decision.effects = seen.effects;
         decision.decoded = seen.decoded;
         decision.installs = seen.installs;
-        (decision, seen.commands)
+        (decision, Commands { commands: seen.commands, has_granted: seen.has_granted })
     }
 
     /// Whether a name, or a part of one (`prod-eu` of `prod-eu/web`, of `--context=prod-eu`), is production.

@@ -56,6 +56,79 @@ pub(crate) enum Known {
     Unknown,
 }
 
+/// Flags by which a program that else only looks changes what it looks at.
+const WRITES: &[&str] = &[
+    "--write",
+    "--fix",
+    "--fix-only",
+    "--fix-dry-run=false",
+    "--unsafe-fixes",
+    "--in-place",
+    "--inplace",
+    "--apply",
+    "--autofix",
+    "--overwrite",
+    "--force-overwrite",
+];
+/// Programs that run what their operands name, and give the rest to it.
+const RUNS_OPERANDS: &[&str] = &[
+    "java",
+    "make",
+    "gmake",
+    "ninja",
+    "cargo",
+    "gradle",
+    "mvn",
+    "ant",
+    "sbt",
+    "npm",
+    "npx",
+    "pnpm",
+    "yarn",
+    "bun",
+    "bunx",
+    "deno",
+    "node",
+    "nodejs",
+    "tsx",
+    "python",
+    "python2",
+    "python3",
+    "pypy",
+    "pypy3",
+    "ruby",
+    "rake",
+    "perl",
+    "php",
+    "lua",
+    "luajit",
+    "Rscript",
+    "R",
+    "julia",
+    "scala",
+    "kotlin",
+    "osascript",
+    "pwsh",
+    "powershell",
+    "tmux",
+    "screen",
+    "sh",
+    "bash",
+    "dash",
+    "zsh",
+    "ksh",
+    "fish",
+    "just",
+    "uv",
+    "poetry",
+    "pipx",
+    "uvx",
+    "bundle",
+    "go",
+];
+/// Programs that have `help` as the last word: `aws s3 rm help`.
+const CLOUDS: &[&str] = &["aws", "gcloud"];
+
 /// The compiled table.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Programs {
@@ -126,12 +199,15 @@ impl Programs {
 
     /// What is known of this command line.
     pub(crate) fn known(&self, argv: &Argv<'_>) -> Known {
-        let Some(program) = self.find(argv.program) else { return Known::Unknown };
+        let Some(program) = self.find(argv.program) else {
+            return if self.asks_for_help(argv) { Known::Reads } else { Known::Unknown };
+        };
         let Some(read) = &program.read else { return Known::Reads };
+        // `--check --write`: what it is told to write it writes.
+        let writes = || argv.words.iter().skip(1).any(|word| WRITES.contains(&word.text.as_str()));
         if (program.is_bare && argv.words.len() == 1)
-            || read.iter().any(|subcommand| subcommand.matches(argv))
-            || argv.has_flag(&program.dry)
-            || asks_for_help(argv)
+            || ((read.iter().any(|subcommand| subcommand.matches(argv)) || argv.says(&program.dry)) && !writes())
+            || self.asks_for_help(argv)
         {
             Known::Reads
         } else if program.write.iter().any(|subcommand| subcommand.matches(argv)) {
@@ -141,22 +217,35 @@ impl Programs {
         }
     }
 
+    /// `--help` and `--version`, in the forms that nearly every program has: behind the name of the program
+    /// nothing but names of subcommands, and nothing that it could run.
+    fn asks_for_help(&self, argv: &Argv<'_>) -> bool {
+        const SUBCOMMANDS_MAX: usize = 5;
+        let is_name = |text: &str| {
+            text.starts_with(|c: char| c.is_ascii_lowercase())
+                && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | ':'))
+        };
+        let Some((last, before)) = argv.words.split_last() else { return false };
+        let subcommands = before.get(1..).unwrap_or_default();
+        let is_alone = before.len() == 1;
+        let asks = match last.text.as_str() {
+            "--help" => is_alone || !RUNS_OPERANDS.contains(&argv.program),
+            "help" => true,
+            "--version" | "-V" | "-v" | "-h" | "version" => is_alone,
+            _ => false,
+        };
+        asks && !before.is_empty()
+            && subcommands.len() <= SUBCOMMANDS_MAX
+            && subcommands.iter().all(|word| is_name(&word.text))
+            && (last.text != "help" || is_alone || CLOUDS.contains(&argv.program))
+            // An unknown program may run the known one behind its name.
+            && (self.find(argv.program).is_some()
+                || subcommands.first().is_none_or(|word| self.find(&word.text).is_none()))
+    }
+
     /// The entry of a program.
     pub(crate) fn find(&self, program: &str) -> Option<&Program> {
         let by_glob = || self.by_glob.iter().find(|(glob, _)| glob.matches(program)).map(|(_, at)| at);
         self.by_name.get(program).or_else(by_glob).and_then(|at| self.entries.get(*at))
     }
-}
-
-/// `--help` and `--version`, in the forms that nearly every program has, and nothing that would run.
-pub(crate) fn asks_for_help(argv: &Argv<'_>) -> bool {
-    let is_last = |text: &str| argv.words.len() > 1 && argv.words.last().is_some_and(|word| word.text == text);
-    is_last("--help")
-        || (argv.words.len() == 2
-            && (is_last("--version")
-                || is_last("-V")
-                || is_last("-v")
-                || is_last("-h")
-                || is_last("version")
-                || is_last("help")))
 }

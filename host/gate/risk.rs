@@ -67,6 +67,27 @@ pub(crate) const FINDINGS: &[Finding] = &[
         "it runs what the network sends",
         "download to a file, read it, then run it",
     ),
+    finding(
+        "runs_commands",
+        Verdict::Ask,
+        true,
+        "a program within the command runs commands of its own",
+        "run them as commands of the script",
+    ),
+    finding(
+        "runs_setting",
+        Verdict::Ask,
+        true,
+        "a setting makes the program run another one",
+        "run that one by itself",
+    ),
+    finding(
+        "foreign_setting",
+        Verdict::Ask,
+        true,
+        "a setting or a variable makes the program run, read or write something else",
+        "leave it out",
+    ),
     finding("decoded_to_shell", Verdict::Ask, true, "it runs decoded text", PLAIN),
     finding("piped_to_shell", Verdict::Ask, true, "it runs the output of a command as code", PLAIN),
     finding(
@@ -104,6 +125,14 @@ pub(crate) const FINDINGS: &[Finding] = &[
         "what a command prints goes out within an address",
         "look at what is sent, and to whom, first",
     ),
+    finding(
+        "guard_off",
+        Verdict::Allow,
+        true,
+        "it turns a guard off by a variable",
+        "leave it on, or let a person turn it off",
+    ),
+    finding("network_in_bulk", Verdict::Allow, false, "it sends requests from a list", "name the addresses"),
     finding("fills_disk", Verdict::Ask, true, "it writes without an end", "say how much is to be written"),
     finding(
         "talks_to_reader",
@@ -190,7 +219,17 @@ impl Default for Unit<'_> {
 impl<'g> Unit<'g> {
     pub(crate) fn add(&mut self, found: Found<'g>) {
         match self.found.iter_mut().find(|other| other.name == found.name) {
-            Some(other) => other.is_structural |= found.is_structural,
+            // One rule may speak of several findings: the hardest of them holds.
+            Some(other) => {
+                let is_structural = other.is_structural || found.is_structural;
+                let points = found.points.max(other.points);
+                if found.verdict > other.verdict || found.points > other.points {
+                    let verdict = found.verdict.max(other.verdict);
+                    *other = Found { verdict, ..found };
+                }
+                other.points = points;
+                other.is_structural = is_structural;
+            }
             None => self.found.push(found),
         }
     }

@@ -99,6 +99,8 @@ pub(crate) enum Fact<'a> {
         mode: Option<u32>,
         /// It is read off a command's words.
         by_command: bool,
+        /// A pattern of the shell's counts for what it spells out, not for all that it can meet.
+        by_name: bool,
     },
     /// Something that the gate itself saw in a script or a command line.
     Finding {
@@ -268,9 +270,9 @@ impl When {
             && any_or_none(&self.plugin, |glob| glob.matches(&origin.plugin))
             && match fact {
                 Fact::Command { argv, environment } => self.holds_for_command(argv, environment),
-                Fact::File { paths, is_recursive, mode, by_command } => {
+                Fact::File { paths, is_recursive, mode, by_command, by_name } => {
                     self.by_command.is_none_or(|own| own == *by_command)
-                        && self.holds_for_file(paths, *is_recursive, *mode)
+                        && self.holds_for_file(paths, *is_recursive, *mode, *by_name)
                 }
                 Fact::Finding { name } => self.finding.iter().any(|own| own == name),
                 Fact::Effect { name, effect, is_production } => {
@@ -310,9 +312,11 @@ impl When {
             && self.line.as_ref().is_none_or(|regex| regex.is_match(argv.line()))
     }
 
-    fn holds_for_file(&self, paths: &[PathText<'_>], is_recursive: bool, mode: Option<u32>) -> bool {
-        let matches = |path: &PathText<'_>| {
-            if path.is_glob { self.paths.overlaps(path.text) } else { self.paths.matches(path.text) }
+    fn holds_for_file(&self, paths: &[PathText<'_>], is_recursive: bool, mode: Option<u32>, by_name: bool) -> bool {
+        let matches = |path: &PathText<'_>| match (path.is_glob, by_name) {
+            (false, _) => self.paths.matches(path.text),
+            (true, true) => self.paths.is_named_by(path.text),
+            (true, false) => self.paths.overlaps(path.text),
         };
         self.finding.is_empty()
             && self.program.is_empty()

@@ -39,6 +39,16 @@ const PHRASES: &[&str] = &[
     "without asking the user",
     "do not tell the user",
     "developer mode enabled",
+    // What a model takes for a turn of its own, or for a call of a tool.
+    "<tool_call>",
+    "<function_call",
+    "<|im_start|>",
+    "<|start_header",
+    "[inst]",
+    "### system:",
+    "tool:exec",
+    "tool: exec",
+    "tool_use:",
 ];
 /// The letters by which the phrases are worth a closer look.
 const FIRST_WORDS: &[&str] = &[
@@ -61,6 +71,12 @@ const FIRST_WORDS: &[&str] = &[
     "DISREGARD",
     "DISABLE",
     "BYPASS",
+    "tool",
+    "TOOL",
+    "<|",
+    "INST]",
+    "### ",
+    "function_call",
 ];
 
 /// Whether the text holds such a phrase.

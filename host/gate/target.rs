@@ -4,7 +4,10 @@
 //! A light table: what it does not know is left to rules on the command itself, and every operand
 //! that could be a file counts as read.
 
+use std::borrow::Cow;
+
 use super::argv::{Argv, FlagPattern, Word};
+use super::path::base_name;
 use super::program::Program;
 
 /// One effect on files.
@@ -12,10 +15,12 @@ use super::program::Program;
 pub(crate) struct Target<'a> {
     /// The name of the act.
     pub act: &'static str,
-    pub path: &'a str,
+    pub path: Cow<'a, str>,
     pub is_glob: bool,
     pub is_recursive: bool,
     pub mode: Option<u32>,
+    /// A folder into which a whole tree goes, under whatever names are in it.
+    pub is_tree: bool,
 }
 
 /// Programs whose words are text, not files.
@@ -81,7 +86,6 @@ const TEXT_ONLY: &[&str] = &[
     "nohup",
     "timeout",
     "nice",
-    "rg",
     "ssh",
     "id",
     "getent",
@@ -89,12 +93,46 @@ const TEXT_ONLY: &[&str] = &[
 ];
 /// Programs that list files without reading what is in them.
 const LISTS: &[&str] = &[
-    "ls", "stat", "find", "du", "tree", "realpath", "readlink", "file", "df", "fd", "namei", "exa", "eza", "lsattr",
-    "getfacl", "lsblk", "blkid", "findmnt", "fuser", "lsof", "getcap",
+    "ls",
+    "stat",
+    "find",
+    "du",
+    "tree",
+    "realpath",
+    "readlink",
+    "file",
+    "df",
+    "fd",
+    "namei",
+    "exa",
+    "eza",
+    "lsattr",
+    "getfacl",
+    "lsblk",
+    "blkid",
+    "findmnt",
+    "fuser",
+    "lsof",
+    "getcap",
+    "smartctl",
+    "nvme",
+    "hdparm",
+    "fdisk",
+    "sfdisk",
+    "gdisk",
+    "sgdisk",
+    "parted",
+    "mdadm",
+    "tune2fs",
+    "dumpe2fs",
+    "cryptsetup",
+    "multipath",
 ];
 /// Programs whose first operand is a pattern or a program text.
-const PATTERN_FIRST: &[&str] =
-    &["grep", "egrep", "fgrep", "zgrep", "sed", "gsed", "awk", "gawk", "mawk", "jq", "yq", "ag", "ack"];
+const PATTERN_FIRST: &[&str] = &[
+    "grep", "egrep", "fgrep", "zgrep", "sed", "gsed", "awk", "gawk", "mawk", "jq", "yq", "ag", "ack", "rg", "ugrep",
+    "rgrep",
+];
 const EDITORS: &[&str] = &[
     "vi",
     "vim",
@@ -138,7 +176,7 @@ fn by_words<'a>(argv: &Argv<'a>) -> Vec<Target<'a>> {
     let program = argv.program;
     let operands = |act, is_recursive, skip: usize, mode| {
         let to_target =
-            move |word: &&'a Word| Target { act, path: word.text.as_str(), is_glob: word.is_glob, is_recursive, mode };
+            move |word: &&'a Word| Target { is_glob: word.is_glob, is_recursive, mode, ..plain(act, &word.text) };
         argv.operands.iter().skip(skip).map(to_target).collect::<Vec<_>>()
     };
     let is_recursive =
@@ -150,7 +188,14 @@ fn by_words<'a>(argv: &Argv<'a>) -> Vec<Target<'a>> {
         "mkdir" => all.extend(operands("directory_make", false, 0, None)),
         "chmod" | "chown" | "chgrp" | "setfacl" | "chattr" | "setcap" => {
             // With `--reference` there is no mode or owner among the words; the first is a file.
-            let skip = usize::from(!argv.words.iter().any(|word| word.text.starts_with("--ref")));
+            // `-w` is a mode that looks like a flag.
+            let is_minus_mode = |text: &str| {
+                text.strip_prefix('-')
+                    .is_some_and(|mode| !mode.is_empty() && mode.chars().all(|c| "rwxXst".contains(c)))
+            };
+            let has_no_mode =
+                |word: &Word| word.text.starts_with("--ref") || (program == "chmod" && is_minus_mode(&word.text));
+            let skip = usize::from(!argv.words.iter().skip(1).any(has_no_mode));
             let mode = argv.operands.first().filter(|_| skip == 1 && program == "chmod");
             all.extend(operands("file_mode", is_recursive, skip, mode.and_then(|word| mode_of(&word.text))));
         }
@@ -168,13 +213,9 @@ fn by_words<'a>(argv: &Argv<'a>) -> Vec<Target<'a>> {
             let is_delete = deletes_what_it_finds(argv);
             let roots = super::carrier::find_roots(argv.words);
             let act = if is_delete { "file_remove" } else { "file_list" };
-            all.extend(roots.iter().map(|word| Target {
-                act,
-                path: &word.text,
-                is_glob: word.is_glob,
-                is_recursive: is_delete,
-                mode: None,
-            }));
+            let target =
+                |word: &'a Word| Target { is_glob: word.is_glob, is_recursive: is_delete, ..plain(act, &word.text) };
+            all.extend(roots.iter().map(target));
             for pair in argv.words.windows(2) {
                 if matches!(pair[0].text.as_str(), "-fprint" | "-fprint0" | "-fprintf" | "-fls") {
                     all.push(plain("file_write", &pair[1].text));
@@ -185,7 +226,16 @@ fn by_words<'a>(argv: &Argv<'a>) -> Vec<Target<'a>> {
         "split" | "csplit" | "gsplit" => {
             all.extend(operands("file_read", false, 0, None).into_iter().take(1));
             // The second is the beginning of the names that are written, of `csplit` a pattern.
-            all.extend(operands("file_write", false, 1, None).into_iter().filter(|_| program != "csplit"));
+            let prefix = argv.operands.get(1).filter(|_| program != "csplit").map(|word| word.text.as_str());
+            let prefix_flags = [FlagPattern::Short('f'), FlagPattern::Long("--prefix".into())];
+            let prefixes = prefix.into_iter().chain(argv.values(&prefix_flags));
+            let mut written: Vec<Target<'_>> =
+                prefixes.map(|path| Target { is_glob: true, ..plain("file_write", format!("{path}*")) }).collect();
+            if written.is_empty() {
+                let own = if program == "csplit" { "xx*" } else { "x*" };
+                written.push(Target { is_glob: true, ..plain("file_write", own) });
+            }
+            all.extend(written);
         }
         "truncate" => {
             all.extend(operands("file_write", false, 0, None));
@@ -223,6 +273,13 @@ fn by_git<'a>(argv: &Argv<'a>, all: &mut Vec<Target<'a>>) {
                 _ => {}
             }
         }
+    }
+    if GIT_PRINTS.contains(&subcommand) || subcommand == "log" {
+        let behind = argv.words.iter().skip_while(|word| word.text != "--").skip(1);
+        all.extend(behind.map(|word| Target { is_glob: word.is_glob, ..plain("file_read", &*word.text) }));
+    }
+    if subcommand == "grep" {
+        all.extend(rest.iter().skip(1).map(|word| Target { is_glob: word.is_glob, ..plain("file_read", &*word.text) }));
     }
     if matches!(subcommand, "grep" | "config") {
         // `-f` takes a file here; in most other subcommands it means force.
@@ -294,8 +351,8 @@ fn deletes_what_it_finds(argv: &Argv<'_>) -> bool {
     false
 }
 
-fn plain<'a>(act: &'static str, path: &'a str) -> Target<'a> {
-    Target { act, path, is_glob: false, is_recursive: false, mode: None }
+fn plain<'a>(act: &'static str, path: impl Into<Cow<'a, str>>) -> Target<'a> {
+    Target { act, path: path.into(), is_glob: false, is_recursive: false, mode: None, is_tree: false }
 }
 
 /// The last operand (or `-t`) is written, the others are read, and removed by `mv`.
@@ -328,21 +385,48 @@ fn moves<'a>(argv: &Argv<'a>, all: &mut Vec<Target<'a>>) {
     };
     for word in sources {
         let path = word.text.as_str();
-        all.push(Target { act: source_act, path, is_glob: word.is_glob, is_recursive: false, mode: None });
+        all.push(Target { is_glob: word.is_glob, ..plain(source_act, path) });
         if argv.program == "mv" {
             // What is moved is also read: into a place where it can be read by others.
-            all.push(Target { act: "file_read", path, is_glob: word.is_glob, is_recursive: false, mode: None });
+            all.push(Target { is_glob: word.is_glob, ..plain("file_read", path) });
         }
     }
-    let deletes = argv.program == "rsync" && argv.words.iter().any(|word| word.text.starts_with("--del"));
+    let is_dry = argv.has_flag(&[FlagPattern::Short('n'), FlagPattern::Long("--dry-run".into())]);
+    let deletes = argv.program == "rsync" && !is_dry && argv.words.iter().any(|word| word.text.starts_with("--del"));
     let last = last.filter(|_| argv.operands.len() > 1 && target.is_none());
     let is_glob = last.is_some_and(|word| word.is_glob);
     if let Some(path) = target.or(last.map(|word| word.text.as_str())) {
         all.push(Target { is_glob, ..plain(target_act, path) });
         if deletes {
-            all.push(Target { act: "file_remove", path, is_glob: false, is_recursive: true, mode: None });
+            all.push(Target { is_recursive: true, ..plain("file_remove", path) });
         }
     }
+    let is_file = argv.has_flag(&[FlagPattern::Short('T'), FlagPattern::Long("--no-target-directory".into())]);
+    let folder = destination.or(Some(".").filter(|_| argv.program == "ln" && argv.operands.len() == 1));
+    if let Some(folder) = folder.filter(|folder| !is_file && *folder != "/dev/null") {
+        all.extend(sources.iter().map(|word| put_into(folder, word, target_act, argv)));
+    }
+}
+
+/// What a source becomes where the destination is a folder: a file of its name, or a whole tree.
+fn put_into<'a>(folder: &str, source: &'a Word, act: &'static str, argv: &Argv<'a>) -> Target<'a> {
+    let takes_folders = matches!(argv.program, "mv" | "rsync")
+        || argv.has_flag(&[
+            FlagPattern::Short('r'),
+            FlagPattern::Short('R'),
+            FlagPattern::Short('a'),
+            FlagPattern::Long("--recursive".into()),
+            FlagPattern::Long("--archive".into()),
+        ]);
+    let text = source.text.as_str();
+    let name = base_name(text.trim_end_matches('/'));
+    // `a/.` and, for rsync, `a/` are what is in them, under names that only the run will tell.
+    let is_inside = matches!(name, "" | "." | "..") || (argv.program == "rsync" && text.ends_with('/'));
+    if takes_folders && is_inside {
+        return Target { is_recursive: true, is_tree: true, ..plain(act, folder.to_owned()) };
+    }
+    let path = format!("{}/{name}", folder.trim_end_matches('/'));
+    Target { is_glob: source.is_glob, is_recursive: takes_folders, is_tree: takes_folders, ..plain(act, path) }
 }
 
 fn reads<'a>(argv: &Argv<'a>, all: &mut Vec<Target<'a>>) {
@@ -362,14 +446,20 @@ fn reads<'a>(argv: &Argv<'a>, all: &mut Vec<Target<'a>>) {
         }
         _ => false,
     };
-    if matches!(argv.program, "sed" | "gsed") {
-        sed_files(argv, &mut |act, path| all.push(plain(act, path)));
-    }
+    let is_recursive = matches!(argv.program, "grep" | "egrep" | "fgrep" | "rgrep" | "rg" | "ag" | "ack" | "ugrep")
+        && (!argv.program.contains("grep")
+            || argv.program == "rgrep"
+            || argv.has_flag(&[
+                FlagPattern::Short('r'),
+                FlagPattern::Short('R'),
+                FlagPattern::Long("--recursive".into()),
+                FlagPattern::Long("--dereference-recursive".into()),
+            ]));
     for word in argv.operands.iter().skip(skip) {
         let (path, is_glob) = (file_part(&word.text), word.is_glob);
-        all.push(Target { act: "file_read", path, is_glob, is_recursive: false, mode: None });
+        all.push(Target { is_glob, is_recursive, ..plain("file_read", path) });
         if is_in_place {
-            all.push(Target { act: "file_write", path, is_glob, is_recursive: false, mode: None });
+            all.push(Target { is_glob, ..plain("file_write", path) });
         }
     }
     let outputs = [
@@ -379,25 +469,26 @@ fn reads<'a>(argv: &Argv<'a>, all: &mut Vec<Target<'a>>) {
         FlagPattern::Single("-out".into()),
     ];
     all.extend(argv.values(&outputs).map(|path| plain("file_write", path)));
+    fetched(argv, all);
     // A value may name a file as well: `curl -d @x`, `-T x`, `openssl -in x`.
     all.extend(argv.all_values().map(|value| plain("file_read", file_part(value))));
 }
 
-/// The files that sed's own commands `r`, `R`, `w` and `W` and the flag `w` of `s` name. Each word
-/// of the program is tried: text that only looks like such a command shows more, never less.
-fn sed_files<'a>(argv: &Argv<'a>, found: &mut impl FnMut(&'static str, &'a str)) {
-    let codes = argv.all_values().chain(argv.operands.iter().map(|word| word.text.as_str()));
-    for code in codes {
-        for piece in code.split(['\n', ';', '{', '}']) {
-            let Some(at) = piece.find(['r', 'R', 'w', 'W']) else { continue };
-            let (before, command) = piece.split_at(at);
-            let is_address = before.chars().all(|c| c.is_ascii_digit() || " ,$!~+".contains(c))
-                || before.trim_end_matches([' ', '!']).ends_with(['/', '|', 'I']);
-            let path = command[1..].trim();
-            if is_address && !path.is_empty() {
-                found(if command.starts_with(['r', 'R']) { "file_read" } else { "file_write" }, path);
-            }
-        }
+/// Where `curl -O` and the like put what they fetch: under the name that the address ends in.
+fn fetched<'a>(argv: &Argv<'a>, all: &mut Vec<Target<'a>>) {
+    let named = [FlagPattern::Short('O'), FlagPattern::Long("--remote-name".into())];
+    let all_named = [FlagPattern::Long("--remote-name-all".into())];
+    if argv.program != "curl" || !(argv.has_flag(&named) || argv.has_flag(&all_named)) {
+        return;
+    }
+    let folder = argv.values(&[FlagPattern::Long("--output-dir".into())]).next().unwrap_or(".");
+    // With `-J` the server says the name, and curl overwrites nothing.
+    if argv.has_flag(&[FlagPattern::Short('J'), FlagPattern::Long("--remote-header-name".into())]) {
+        return;
+    }
+    for word in &argv.operands {
+        let address = word.text.split(['?', '#']).next().unwrap_or_default();
+        all.push(plain("file_write", format!("{}/{}", folder.trim_end_matches('/'), base_name(address))));
     }
 }
 
@@ -445,8 +536,16 @@ mod tests {
 
     #[test]
     fn what_is_written_is_told_from_what_is_read() {
-        assert_eq!(seen("cp a b"), ["file_read a", "file_write b"]);
-        assert_eq!(seen("cp -t d a b"), ["file_read a", "file_read b", "file_write d"]);
+        assert_eq!(seen("cp a b"), ["file_read a", "file_write b", "file_write b/a"]);
+        assert_eq!(seen("cp -T a b"), ["file_read a", "file_write b"]);
+        assert_eq!(
+            seen("cp -t d a b"),
+            ["file_read a", "file_read b", "file_write d", "file_write d/a", "file_write d/b"]
+        );
+        assert_eq!(seen("ln x/a"), ["file_read x/a", "file_write ./a"]);
+        assert_eq!(seen("chmod -w a"), ["file_mode a"]);
+        assert_eq!(seen("curl -O http://h/x/a.toml?b"), ["file_read http://h/x/a.toml?b", "file_write ./a.toml"]);
+        assert!(seen("git log -p -- a").contains(&"file_read a".to_owned()));
         assert_eq!(seen("dd if=/dev/zero of=/dev/sda"), ["file_read /dev/zero", "file_write /dev/sda"]);
         assert_eq!(seen("sed -i s/a/b/ f"), ["file_read f", "file_write f"]);
         assert_eq!(seen("tee -a f g"), ["file_write f", "file_write g"]);

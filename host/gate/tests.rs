@@ -242,7 +242,7 @@ fn commands_and_verdicts_under_the_builtin_policy() {
     deny  100 eval $(echo cm0gLXJmIC8= | base64 -d) [remove_system decoded_to_shell remove_recursively]
     deny  100 f() { rm -rf "$1"; }; f / [remove_system remove_recursively remove_unseen]
     deny  100 for d in /etc /usr; do rm -rf $d; done [remove_system remove_recursively]
-    deny  100 cd / && rm -rf * [self_protection self_protection_above remove_system write_takeover history_removal write_profile remove_recursively]
+    deny  100 cd / && rm -rf * [self_protection self_protection_above remove_system write_takeover history_removal remove_recursively]
     deny  100 cd /etc && rm -rf . [remove_system remove_recursively]
     ask    75 xargs rm -rf < list [remove_recursively remove_unseen]
     deny  100 find / -name x -exec rm -rf {} + [remove_system remove_recursively remove_unseen]
@@ -546,7 +546,7 @@ fn what_only_the_run_decides_is_not_taken_for_the_harmless_branch() {
 
 #[test]
 fn a_trace_shows_places_what_is_carried_and_what_was_decoded() {
-    let trace = Gate::builtin().trace("ls; echo cm0gLXJmIC8= | base64 -d | sh && env -S 'rm x'", "/srv/app", 0);
+    let trace = Gate::builtin().trace("ls; echo cm0gLXJmIC8= | base64 -d | sh && env -S 'rm x'", "/srv/app", &[], 0);
     let lines: Vec<String> = trace
         .steps
         .iter()

@@ -8,12 +8,20 @@ use super::decision::{Decision, Evidence, Verdict};
 use super::effect::{Effect, Kind, Severity};
 use super::look::COMMANDS_HEARD_MAX;
 use super::policy::ACTS;
-use super::rego::{Rego, RegoVerdict};
+use super::rego::{Began, Rego, RegoVerdict, began};
 use super::risk::by_threshold;
 use super::{Act, Gate, Origin};
 
 /// A command that an act holds: its words, and what it would do.
 pub(super) type Heard = (Vec<String>, Vec<Effect>);
+
+/// The commands that an act holds, as far as they are kept.
+#[derive(Debug, Default)]
+pub(super) struct Commands {
+    pub commands: Vec<Heard>,
+    /// One of them is a program that the operator granted by name, of which the policy knows nothing.
+    pub has_granted: bool,
+}
 
 /// Something that somebody else knows about an act.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +55,10 @@ impl Gate {
                 decision.advice.clone_from(&finding.advice);
                 decision.rules.insert(0, finding.name.clone());
             } else {
+                if finding.verdict > Verdict::Allow {
+                    append(&mut decision.reason, &finding.reason);
+                    append(&mut decision.advice, &finding.advice);
+                }
                 decision.rules.push(finding.name.clone());
             }
             let Finding { name, points, reason, .. } = finding;
@@ -56,21 +68,23 @@ impl Gate {
 
     /// Hear the policies in Rego, then bound it by the profile. `commands` are those that the act holds:
     /// each is heard as the program that it would run, whatever carries it.
-    pub(super) fn weigh(&self, decision: &mut Decision, act: &Act, commands: &[Heard], origin: &Origin, time_ms: u64) {
+    pub(super) fn weigh(&self, decision: &mut Decision, act: &Act, heard: &Commands, origin: &Origin, time_ms: u64) {
+        let commands = heard.commands.as_slice();
         if let Some(rego) = &self.rego {
             let effects = if decision.effects.is_empty() { own_effects(act) } else { decision.effects.clone() };
-            let mut findings = self.hear(rego, decision, act, &effects, origin, time_ms);
-            // One command is the act itself, unless something carries it.
-            let is_script = matches!(act, Act::Script { .. });
+            let began = began();
+            let mut findings = self.hear(rego, began, decision, act, &effects, origin, time_ms);
             let directory = match act {
                 Act::Script { directory, .. } | Act::ProcessRun { directory, .. } => directory.as_str(),
                 _ => "",
             };
-            let inner = commands.iter().skip(usize::from(!is_script)).take(COMMANDS_HEARD_MAX);
+            // The act itself was heard as it is.
+            let is_itself = |argv: &[String]| matches!(act, Act::ProcessRun { argv: own, .. } if own == argv);
+            let inner = commands.iter().take(COMMANDS_HEARD_MAX).filter(|(argv, _)| !is_itself(argv));
             for (argv, effects) in inner {
                 let command =
                     Act::ProcessRun { argv: argv.clone(), directory: directory.to_owned(), environment: Vec::new() };
-                findings.extend(self.hear(rego, decision, &command, effects, origin, time_ms));
+                findings.extend(self.hear(rego, began, decision, &command, effects, origin, time_ms));
             }
             if commands.len() > COMMANDS_HEARD_MAX {
                 findings.push(Finding {
@@ -83,8 +97,12 @@ impl Gate {
             }
             let mut named: Vec<Finding> = Vec::new();
             for finding in findings {
-                if !named.iter().any(|known| known.name == finding.name && known.verdict >= finding.verdict) {
-                    named.push(finding);
+                match named.iter_mut().find(|known| known.name == finding.name) {
+                    Some(known) if (finding.verdict, finding.points) > (known.verdict, known.points) => {
+                        *known = Finding { points: finding.points.max(known.points), ..finding };
+                    }
+                    Some(known) => known.points = known.points.max(finding.points),
+                    None => named.push(finding),
                 }
             }
             self.add(decision, named);
@@ -93,7 +111,9 @@ impl Gate {
             // What these do comes as acts of its own, but for a script that is only asked about.
             Act::ToolCall { .. } => false,
             Act::Script { .. } | Act::ProcessRun { .. } => {
-                !decision.rules.is_empty() || decision.effects.iter().any(|effect| effect.severity > Severity::Read)
+                heard.has_granted
+                    || !decision.rules.is_empty()
+                    || decision.effects.iter().any(|effect| effect.severity > Severity::Read)
             }
             _ => act.severity() > Severity::Read,
         };
@@ -104,6 +124,7 @@ impl Gate {
     fn hear(
         &self,
         rego: &Rego,
+        began: Began,
         decision: &Decision,
         act: &Act,
         effects: &[Effect],
@@ -116,7 +137,7 @@ impl Gate {
         let is_production = effects.iter().any(|effect| is_named(&effect.target))
             || matches!(act, Act::ProcessRun { argv, .. } if argv.iter().skip(1).any(|word| is_named(word)));
         let input = self.input(decision, act, origin, effects, is_production, time_ms);
-        let findings = rego.evaluate(&kinds, &input).into_iter().map(|finding| Finding {
+        let findings = rego.evaluate_since(began, &kinds, &input).into_iter().map(|finding| Finding {
             name: finding.rule,
             verdict: match finding.verdict {
                 RegoVerdict::Evidence => Verdict::Allow,
@@ -161,6 +182,16 @@ impl Gate {
             "time": time(time_ms),
             "profile": self.profile,
         })
+    }
+}
+
+/// Put a sentence behind others, once.
+fn append(text: &mut String, sentence: &str) {
+    if !sentence.is_empty() && !text.contains(sentence) {
+        if !text.is_empty() {
+            text.push_str("; ");
+        }
+        text.push_str(sentence);
     }
 }
 
@@ -232,6 +263,34 @@ mod tests {
             assert_eq!((decision.verdict, &decision.rules[0]), (Verdict::Deny, &"no_acl".to_owned()), "{command}");
         }
         assert_ne!(gate.judge("echo '--public is a flag'", "/srv").verdict, Verdict::Deny);
+    }
+
+    #[test]
+    fn of_two_findings_of_one_name_the_higher_counts_whatever_the_order() {
+        let gate = gate(concat!(
+            "package pi.process_run\n",
+            "evidence contains {\"id\": \"ev\", \"reason\": \"r\", \"points\": 5} if \"small\" in input.action.argv\n",
+            "evidence contains {\"id\": \"ev\", \"reason\": \"r\", \"points\": 100} if \"big\" in input.action.argv\n",
+        ));
+        for command in ["echo big; echo small", "echo small; echo big"] {
+            assert_eq!(gate.judge(command, "/srv").verdict, Verdict::Deny, "{command}");
+        }
+    }
+
+    #[test]
+    fn what_is_found_outside_is_told_beside_what_the_rules_say() {
+        let gate = Gate::builtin();
+        let mut decision = gate.judge("pip install crit==1.0", "/srv");
+        let finding = Finding {
+            name: "vulnerable_package".into(),
+            verdict: Verdict::Ask,
+            points: 50,
+            reason: "crit 1.0 has X-1".into(),
+            advice: "take 1.1".into(),
+        };
+        gate.add(&mut decision, vec![finding]);
+        assert!(decision.reason.contains("crit 1.0 has X-1"), "{}", decision.reason);
+        assert!(decision.advice.contains("take 1.1"), "{}", decision.advice);
     }
 
     #[test]

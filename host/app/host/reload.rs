@@ -1,23 +1,21 @@
 //! Policy files that change while the host runs: read anew as a whole, or not at all.
 
 use std::path::PathBuf;
-use std::time::SystemTime;
+
+use sha2::{Digest, Sha256};
 
 use super::{Event, Host};
 use crate::app::setup::{gate, policy_files, shadow_gate};
 use crate::config::Project;
 use crate::gate::Gate;
 
-/// What a change of the files shows by.
-pub(super) type Look = Vec<(PathBuf, Option<(SystemTime, u64)>)>;
+/// What a change of the files shows by: the hash of what is in each. A time of change can be set back.
+pub(super) type Look = Vec<(PathBuf, Option<[u8; 32]>)>;
 
 /// The policy files of a project as they are now.
 pub(super) fn look(project: &Project) -> Look {
-    let state = |path: &PathBuf| {
-        let metadata = path.metadata().ok()?;
-        Some((metadata.modified().ok()?, metadata.len()))
-    };
-    policy_files(project).into_iter().map(|path| (path.clone(), state(&path))).collect()
+    let hash = |path: &PathBuf| Some(Sha256::digest(std::fs::read(path).ok()?).into());
+    policy_files(project).into_iter().map(|path| (path.clone(), hash(&path))).collect()
 }
 
 impl Host {
@@ -25,11 +23,17 @@ impl Host {
     pub(super) async fn reload(&self, seen: &mut Look, was_broken: &mut bool) {
         let project = self.project.clone();
         let known = seen.clone();
+        let known_before = known.clone();
         let read = tokio::task::spawn_blocking(move || {
             let now = look(&project);
             (now != known).then(|| (now, gates(&project)))
         });
-        let Ok(Some((now, gates))) = read.await else { return };
+        let (now, gates) = match read.await {
+            Ok(Some(read)) => read,
+            Ok(None) => return,
+            // What breaks while it is read must be heard of too: the old policy stays.
+            Err(error) => (seen.clone(), Err(format!("the policy could not be read: {error}"))),
+        };
         *seen = now;
         let before = self.kernel.gate.now().revision().to_owned();
         let event = match gates {
@@ -42,6 +46,7 @@ impl Host {
                 *was_broken = false;
                 Event::Policy { revision, error: None }
             }
+            Err(_) if *was_broken && *seen == known_before => return,
             Err(error) => {
                 *was_broken = true;
                 Event::Policy { revision: before, error: Some(error) }

@@ -33,13 +33,19 @@ pub(super) fn one(output: &Output, decision: &Decision) -> Result<(), Failure> {
 }
 
 /// Show how a command is read, as a tree.
-pub(super) fn explain(output: &Output, gate: &Gate, command: &[String], directory: &str) -> Result<(), Failure> {
+pub(super) fn explain(
+    output: &Output,
+    gate: &Gate,
+    command: &[String],
+    directory: &str,
+    env: &[(String, String)],
+) -> Result<(), Failure> {
     let text = match command {
         [script] => script.clone(),
         // Quoted, so that each stays the one argument that it is.
         argv => argv.iter().map(|word| format!("'{}'", word.replace('\'', "'\\''"))).collect::<Vec<_>>().join(" "),
     };
-    let trace = gate.trace(&text, directory, clock::now_ms());
+    let trace = gate.trace(&text, directory, env, clock::now_ms());
     output.data(&trace, || tree(output, &text, &trace));
     Ok(())
 }
@@ -134,11 +140,12 @@ impl<'a> From<&'a Decision> for Checked<'a> {
 
 /// One argument is a script, several are a final argument list. A script is judged to its end: what
 /// would be asked of one of its commands is asked of the whole.
-pub(super) fn check(gate: &Gate, command: &[String], directory: &str) -> Decision {
+pub(super) fn check(gate: &Gate, command: &[String], directory: &str, env: &[(String, String)]) -> Decision {
     match command {
-        [script] => gate.judge_at(script, directory, &[], clock::now_ms()),
+        [script] => gate.judge_at(script, directory, env, clock::now_ms()),
         argv => {
-            let act = Act::ProcessRun { argv: argv.to_vec(), directory: directory.to_owned(), environment: Vec::new() };
+            let act =
+                Act::ProcessRun { argv: argv.to_vec(), directory: directory.to_owned(), environment: env.to_vec() };
             gate.decide_at(&act, &Origin { agent: "person".into(), ..Origin::default() }, clock::now_ms())
         }
     }
@@ -150,7 +157,7 @@ mod tests {
 
     fn checked(command: &[&str]) -> String {
         let command: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
-        let decision = check(&Gate::builtin(), &command, "/srv/app");
+        let decision = check(&Gate::builtin(), &command, "/srv/app", &[]);
         serde_json::to_string(&Checked::from(&decision)).unwrap()
     }
 

@@ -24,6 +24,9 @@ pub(crate) enum Command {
         /// Without any, a JSON object {"command", "cwd"?, "env"?} a line is read from standard input, and one is answered a line
         #[arg(last = true)]
         command: Vec<String>,
+        /// A variable that is set for it; may be given several times
+        #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+        env: Vec<(String, String)>,
     },
     /// Show how a command is read, what it would do, and what that comes to
     #[command(after_help = "Example:\n  pi-host policy explain -- 'echo cm0gLXJmIC8K | base64 -d | sh'")]
@@ -31,6 +34,9 @@ pub(crate) enum Command {
         /// The command; one argument is read as a shell script, several as a final argument list
         #[arg(last = true, required = true)]
         command: Vec<String>,
+        /// A variable that is set for it; may be given several times
+        #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+        env: Vec<(String, String)>,
     },
     /// Print the policy that comes with pi-host, to start one's own from
     Show,
@@ -97,6 +103,13 @@ fn folder(project: &Project) -> String {
     if is_temporary { "/srv/project".to_owned() } else { project.directory.display().to_string() }
 }
 
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write it as NAME=VALUE".to_owned()),
+    }
+}
+
 fn show(output: &Output) -> Result<(), Failure> {
     // It is a JSON document whether or not one is asked for.
     let policy: serde_json::Value = serde_json::from_str(Policy::builtin_text())?;
@@ -108,9 +121,9 @@ pub(crate) fn run(output: &Output, directory: &Path, command: Command) -> Result
     let project = Project::load(directory)?;
     let folder = folder(&project);
     match command {
-        Command::Check { command } if command.is_empty() => check::lines(&gate(&project)?, &folder),
-        Command::Check { command } => check::one(output, &check::check(&gate(&project)?, &command, &folder)),
-        Command::Explain { command } => check::explain(output, &gate(&project)?, &command, &folder),
+        Command::Check { command, .. } if command.is_empty() => check::lines(&gate(&project)?, &folder),
+        Command::Check { command, env } => check::one(output, &check::check(&gate(&project)?, &command, &folder, &env)),
+        Command::Explain { command, env } => check::explain(output, &gate(&project)?, &command, &folder, &env),
         Command::Show => show(output),
         Command::Test { paths } => test::run(output, &project, paths),
         Command::Eval { corpora, misses } => eval::run(output, &gate(&project)?, &corpora, misses, &folder),

@@ -4,10 +4,12 @@ use crate::gate::argv::{Argv, Taint, Word, line_of};
 use crate::gate::glob::UNKNOWN;
 use crate::gate::path::base_name;
 
+use super::wrapper::PARALLEL_VALUED;
 use super::{Carried, InputWords, SHELLS, behind, command, flags};
 
-/// Words from standard input that are worth to follow one by one. Danger: a list without end.
-pub(super) const INPUT_WORDS_MAX: usize = 64;
+/// Commands and words that are made of standard input, one by one. What is beyond stands as one unknown.
+/// Danger: a list without end.
+pub(super) const INPUT_ITEMS_MAX: usize = 256;
 
 pub(super) fn by_find(words: &[Word]) -> Vec<Carried> {
     let roots: Vec<&str> = find_roots(words).iter().map(|word| word.text.as_str()).collect();
@@ -118,12 +120,74 @@ pub(super) fn replaced(words: &[Word], mark: &str, by: &str, taint: Taint) -> Ve
     words.iter().map(replace).collect()
 }
 
-pub(super) fn by_xargs(words: &[Word], input: &InputWords<'_>) -> Option<Carried> {
-    let replace = flags("-I|-J");
-    let valued =
-        flags("-I|-J|-n|--max-args|-P|--max-procs|-L|--max-lines|-d|--delimiter|-a|--arg-file|-s|--max-chars|-E|-R|-S");
-    let argv = Argv::read(words, &valued);
-    let mut mark = argv.values(&replace).next().map(str::to_owned);
+/// How `xargs` takes its input apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Between {
+    /// Blanks and line breaks; quotes and backslashes hold together.
+    Blanks,
+    /// Line breaks; quotes and backslashes count as well.
+    Lines,
+    /// This character alone, and nothing else counts.
+    Character(char),
+}
+
+/// The items in the input. None: what they are only the run will tell.
+fn items(text: &str, between: Between) -> Option<Vec<String>> {
+    if let Between::Character(separator) = between {
+        let text = text.strip_suffix(separator).unwrap_or(text);
+        return Some(if text.is_empty() { vec![] } else { text.split(separator).map(str::to_owned).collect() });
+    }
+    let mut items = vec![];
+    let mut item: Option<String> = None;
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        let is_blank = matches!(c, ' ' | '\t' | '\u{b}' | '\u{c}' | '\r');
+        match c {
+            '\n' => items.extend(item.take()),
+            _ if is_blank && between == Between::Blanks => items.extend(item.take()),
+            // Blanks in front of a line are left out.
+            _ if is_blank && item.is_none() => {}
+            '\'' | '"' => {
+                let item = item.get_or_insert_default();
+                loop {
+                    match rest.next() {
+                        Some(inner) if inner == c => break,
+                        // The program ends with an error, after it has run what was before.
+                        Some('\n') | None => return None,
+                        Some(inner) => item.push(inner),
+                    }
+                }
+            }
+            '\\' => item.get_or_insert_default().push(rest.next()?),
+            c => item.get_or_insert_default().push(c),
+        }
+    }
+    items.extend(item);
+    Some(items)
+}
+
+/// The character that `-d` names. None: it is none that is known.
+fn separator(text: &str) -> Option<char> {
+    let mut chars = match text {
+        "\\n" => return Some('\n'),
+        "\\t" => return Some('\t'),
+        "\\0" => return Some('\0'),
+        text => text.chars(),
+    };
+    chars.next().filter(|c| chars.next().is_none() && c.is_ascii())
+}
+
+pub(super) fn by_xargs(words: &[Word], input: &InputWords<'_>) -> Vec<Carried> {
+    let valued = flags(
+        "-I|-J|-n|--max-args|-P|--max-procs|-L|-d|--delimiter|-a|--arg-file|-s|--max-chars|-E|-R|-S|--process-slot-var",
+    );
+    let rest = behind(words, &valued, 0);
+    let Some(program) = rest.first() else { return vec![] };
+    // Its own options alone: those of the command behind them are none of its business.
+    let argv = Argv::read(&words[..words.len() - rest.len()], &valued);
+    let value_of = |names: &str| argv.values(&flags(names)).last().map(str::to_owned);
+    let has = |names: &str| argv.has_flag(&flags(names));
+    let mut mark = value_of("-I|-J");
     // `-i` and `--replace` take their value only when it is attached.
     for word in words.iter().skip(1).take_while(|word| word.text.starts_with('-')) {
         let attached = word.text.strip_prefix("--replace").or_else(|| word.text.strip_prefix("-i"));
@@ -132,27 +196,52 @@ pub(super) fn by_xargs(words: &[Word], input: &InputWords<'_>) -> Option<Carried
             mark = Some(if attached.is_empty() { "{}" } else { attached }.to_owned());
         }
     }
-    let rest = behind(words, &valued, 0);
-    let program = rest.first()?;
-    let is_from_file = argv.has_flag(&flags("-a|--arg-file"));
-    let known = input.text.filter(|_| !is_from_file);
-    let mut all;
+    let between = match value_of("-d|--delimiter") {
+        Some(text) => separator(&text).map(Between::Character),
+        None if has("-0|--null") => Some(Between::Character('\0')),
+        None if mark.is_some() => Some(Between::Lines),
+        None => Some(Between::Blanks),
+    };
+    // How many go into one command. Of lines it is the lines that are counted, and not the words.
+    let size = match value_of("-n|--max-args").map(|count| count.parse::<usize>()) {
+        _ if has("-L|-l|--max-lines|-s|--max-chars") => None,
+        Some(count) => count.ok().filter(|count| *count > 0),
+        None => Some(usize::MAX),
+    };
+    let is_from_file = has("-a|--arg-file");
+    let known = input.text.filter(|text| !is_from_file && !text.contains(UNKNOWN));
+    let found = known.zip(between).and_then(|(text, between)| items(text, between)).filter(|_| size.is_some());
+    let word = |text: &String| Word { text: text.clone(), is_glob: false, taint: input.taint };
+    let unknown = Word::unknown(input.taint.max(Taint::Computed));
+    let mut values: Vec<Word> = match &found {
+        Some(items) => items.iter().take(INPUT_ITEMS_MAX).map(word).collect(),
+        // In whatever way it is taken apart: these words are in it.
+        None => known.map_or_else(Vec::new, |text| {
+            text.split_whitespace().take(INPUT_ITEMS_MAX).map(|text| word(&text.to_owned())).collect()
+        }),
+    };
+    if found.as_ref().is_none_or(|items| items.len() > INPUT_ITEMS_MAX) {
+        values.push(unknown);
+    }
+    let mut all = vec![];
     if let Some(mark) = mark {
-        let by = known.map_or_else(|| UNKNOWN.to_string(), |text| text.trim_end().to_owned());
-        all = replaced(rest, &mark, &by, input.taint);
-        // A mark that stands nowhere is most likely a mistake: what was meant is looked at as well.
-        if all == rest {
-            all.push(Word { text: by, is_glob: false, taint: input.taint });
+        for value in &values {
+            let mut line = replaced(rest, &mark, &value.text, value.taint);
+            // A mark that stands nowhere is most likely a mistake: what was meant is looked at as well.
+            if line == rest {
+                line.push(value.clone());
+            }
+            all.push(command(line));
         }
     } else {
-        all = rest.to_vec();
-        match known {
-            Some(text) => all.extend(text.split_whitespace().take(INPUT_WORDS_MAX).map(|text| Word {
-                text: text.to_owned(),
-                is_glob: false,
-                taint: input.taint,
-            })),
-            None => all.push(Word::unknown(input.taint.max(Taint::Computed))),
+        let with = |values: &[Word]| command(rest.iter().chain(values).cloned().collect());
+        match size {
+            Some(size) if size < values.len() => all.extend(values.chunks(size).map(with)),
+            Some(_) => all.push(with(&values)),
+            None => {
+                all.push(with(&values));
+                all.extend(values.iter().map(|value| with(std::slice::from_ref(value))));
+            }
         }
     }
     // `xargs sh -c`: the input is the code, whichever word of it the shell takes.
@@ -160,48 +249,182 @@ pub(super) fn by_xargs(words: &[Word], input: &InputWords<'_>) -> Option<Carried
         && rest.last().is_some_and(|word| word.text.starts_with('-') && word.text.ends_with('c'));
     if is_code {
         let code = known.map_or_else(|| Word::unknown(input.taint.max(Taint::Computed)), Word::plain);
-        return Some(Carried::Script { code, positional: vec![] });
+        all.push(Carried::Script { code, positional: vec![] });
     }
-    Some(command(all))
+    all
 }
 
 pub(super) fn by_parallel(words: &[Word], input: &InputWords<'_>) -> Vec<Carried> {
-    let valued = flags(
-        "-j|--jobs|-S|--sshlogin|--results|--joblog|-a|--arg-file|-N|-n|--max-args|-L|--colsep|-C|-I|--timeout|--retries|--delay|--tmpdir|--wd|--tag-string|-d|--delimiter",
-    );
+    let valued = flags(PARALLEL_VALUED);
     let rest = behind(words, &valued, 0);
-    let is_source = |word: &Word| word.text.starts_with(":::");
-    let end = rest.iter().position(is_source).unwrap_or(rest.len());
+    let argv = Argv::read(&words[..words.len() - rest.len()], &valued);
+    let has = |names: &str| argv.has_flag(&flags(names));
+    let end = rest.iter().position(|word| is_source(&word.text)).unwrap_or(rest.len());
     let (template, sources) = rest.split_at(end);
-    let mut values: Vec<Word> = sources.iter().filter(|word| !is_source(word)).take(INPUT_WORDS_MAX).cloned().collect();
-    if sources.is_empty() {
-        match input.text {
-            Some(text) => values.extend(text.lines().take(INPUT_WORDS_MAX).map(Word::plain)),
-            None => values.push(Word::unknown(input.taint.max(Taint::Computed))),
+    let unknown = Word::unknown(input.taint.max(Taint::Computed));
+    // With these the input is taken apart, or put together, in ways that are not followed.
+    let is_odd = has("-a|--arg-file|-N|-n|--max-args|-L|--colsep|-C|-I|-X|-m|--xargs|-0|--null|-d|--delimiter|--pipe");
+    let mut columns: Vec<Vec<Word>> = vec![];
+    let mut is_list = false;
+    for word in sources {
+        if is_source(&word.text) {
+            is_list = word.text.starts_with("::::");
+            columns.push(vec![]);
+        } else if let Some(column) = columns.last_mut() {
+            // Behind `::::` stand the names of files whose lines are the values.
+            column.push(if is_list { unknown.clone() } else { word.clone() });
         }
     }
-    let line = line_of(template);
-    let has_mark = line.contains("{}") || line.contains("{1}") || line.contains("{2}");
-    let run = |value: &Word| {
-        let text = if template.is_empty() {
-            value.text.clone()
-        } else if has_mark {
-            line.replace("{}", &value.text).replace("{1}", &value.text).replace("{2}", &value.text)
-        } else {
-            format!("{line} {}", value.text)
+    if sources.is_empty() {
+        columns.push(match input.text.filter(|text| !text.contains(UNKNOWN)) {
+            Some(text) => text.lines().map(|line| Word { taint: input.taint, ..Word::plain(line) }).collect(),
+            None => vec![unknown.clone()],
+        });
+    }
+    if is_odd {
+        columns.iter_mut().for_each(|column| column.push(unknown.clone()));
+    }
+    let mut rows: Vec<Vec<Word>> = vec![vec![]];
+    for column in &columns {
+        let longer = |row: &Vec<Word>| -> Vec<Vec<Word>> {
+            column.iter().map(|word| row.iter().cloned().chain([word.clone()]).collect()).collect()
         };
-        Carried::Script { code: Word { text, is_glob: false, taint: value.taint }, positional: vec![] }
-    };
-    let mut all: Vec<Carried> = values.iter().map(run).collect();
-    // The words as they stand, too: quoting in the template is lost in the line.
-    if !template.is_empty() {
-        all.extend(values.iter().map(|value| {
-            let mut words = replaced(template, "{}", &value.text, value.taint);
+        rows = rows.iter().flat_map(longer).take(INPUT_ITEMS_MAX + 1).collect();
+    }
+    if rows.len() > INPUT_ITEMS_MAX {
+        rows.truncate(INPUT_ITEMS_MAX);
+        rows.push(columns.iter().map(|_| unknown.clone()).collect());
+    }
+    let line = line_of(template);
+    let has_mark = template.iter().any(|word| filled(&word.text, &rows.first().cloned().unwrap_or_default()).1);
+    let mut all = vec![];
+    for row in &rows {
+        let value = line_of(row);
+        let taint = row.iter().map(|word| word.taint).max().unwrap_or_default();
+        let text = match (template.is_empty(), has_mark) {
+            (true, _) => value.clone(),
+            (false, true) => filled(&line, row).0,
+            (false, false) => format!("{line} {value}"),
+        };
+        all.push(Carried::Script { code: Word { text, is_glob: false, taint }, positional: vec![] });
+        // The words as they stand, too: quoting in the template is lost in the line.
+        if !template.is_empty() {
+            let fill = |word: &Word| match filled(&word.text, row) {
+                (text, true) => Word { text, is_glob: word.is_glob, taint: word.taint.max(taint) },
+                _ => word.clone(),
+            };
+            let mut words: Vec<Word> = template.iter().map(fill).collect();
             if !has_mark {
-                words.push(value.clone());
+                words.extend(row.iter().cloned());
             }
-            command(words)
-        }));
+            all.push(command(words));
+        }
     }
     all
+}
+
+/// `:::`, `::::`, and what links them to the one before.
+fn is_source(text: &str) -> bool {
+    matches!(text, ":::" | "::::" | ":::+" | "::::+")
+}
+
+/// The text with its marks replaced, and whether there are any: `{}` is all values, `{2}` is the second,
+/// and of `{/}`, `{1.}`, `{= code =}` and the like only the run will tell what they come to.
+fn filled(text: &str, row: &[Word]) -> (String, bool) {
+    let mut out = String::new();
+    let mut rest = text;
+    let mut has_mark = false;
+    while let Some(open) = rest.find('{') {
+        out.push_str(&rest[..open]);
+        rest = &rest[open..];
+        let Some(close) = rest.find('}') else { break };
+        let inside = &rest[1..close];
+        let is_mark = inside.bytes().all(|byte| byte.is_ascii_digit() || b"/.#%+-".contains(&byte))
+            || (inside.starts_with('=') && inside.ends_with('='));
+        if !is_mark {
+            out.push('{');
+            rest = &rest[1..];
+            continue;
+        }
+        has_mark = true;
+        let unknown = UNKNOWN.to_string();
+        match inside.parse::<usize>() {
+            _ if inside.is_empty() => out.push_str(&line_of(row)),
+            Ok(number) => {
+                let value = number.checked_sub(1).and_then(|at| row.get(at));
+                out.push_str(value.map_or(&unknown, |word| &word.text));
+            }
+            Err(_) => out.push_str(&unknown),
+        }
+        rest = &rest[close + 1..];
+    }
+    out.push_str(rest);
+    (out, has_mark)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn carried_by(line: &str, input: Option<&str>) -> Vec<String> {
+        let words: Vec<Word> = line.split(' ').map(Word::plain).collect();
+        let input = InputWords { text: input, taint: Taint::None, is_connected: false };
+        let all = if line.starts_with("xargs") { by_xargs(&words, &input) } else { by_parallel(&words, &input) };
+        all.into_iter()
+            .filter_map(|carried| match carried {
+                Carried::Command { words, .. } => Some(words.iter().map(|word| format!("<{}>", word.text)).collect()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn xargs_takes_its_input_apart_as_its_options_say() {
+        for (line, input, expected) in [
+            ("xargs rm", "a b\nc\n", vec!["<rm><a><b><c>"]),
+            ("xargs rm", "'/etc/x y' \"b\" c\\ d", vec!["<rm></etc/x y><b><c d>"]),
+            ("xargs -I{} rm {}", "/tmp/a\n /etc\n", vec!["<rm></tmp/a>", "<rm></etc>"]),
+            ("xargs -I{} rm {}", "'/etc'\n", vec!["<rm></etc>"]),
+            ("xargs -d, rm", "/tmp/a,/etc", vec!["<rm></tmp/a></etc>"]),
+            ("xargs -d \\n rm", "a b\nc\n", vec!["<rm><a b><c>"]),
+            ("xargs -0 rm", "/tmp/a\0/etc\0", vec!["<rm></tmp/a></etc>"]),
+            ("xargs -0 -I% rm %", "/tmp/a\0/etc", vec!["<rm></tmp/a>", "<rm></etc>"]),
+            ("xargs -n1 cp x", "a b", vec!["<cp><x><a>", "<cp><x><b>"]),
+            ("xargs grep -n -a x", "a b", vec!["<grep><-n><-a><x><a><b>"]),
+            ("xargs -n 2 rm", "a b c", vec!["<rm><a><b>", "<rm><c>"]),
+        ] {
+            assert_eq!(carried_by(line, Some(input)), expected, "{line} {input:?}");
+        }
+    }
+
+    #[test]
+    fn what_xargs_is_not_followed_in_is_unknown() {
+        for (line, input) in [
+            ("xargs rm", Some("'a b")),
+            ("xargs rm", None),
+            ("xargs -a f rm", Some("a")),
+            ("xargs -d\\x2c rm", Some("a")),
+        ] {
+            assert!(carried_by(line, input).concat().contains(UNKNOWN), "{line}");
+        }
+        let many = "a ".repeat(INPUT_ITEMS_MAX);
+        assert!(!carried_by("xargs rm", Some(&many)).concat().contains(UNKNOWN));
+        assert!(carried_by("xargs rm", Some(&format!("{many} /etc"))).concat().contains(UNKNOWN));
+        let lines = many.replace(' ', "\n");
+        assert!(carried_by("xargs -I{} rm {}", Some(&format!("{lines}/etc"))).concat().contains(UNKNOWN));
+    }
+
+    #[test]
+    fn parallel_combines_its_sources() {
+        assert_eq!(carried_by("parallel rm {1}{2} ::: / ::: etc x", None), ["<rm></etc>", "<rm></x>"]);
+        assert_eq!(carried_by("parallel find -name x ::: a", None), ["<find><-name><x><a>"]);
+        assert_eq!(carried_by("parallel rm ::: a b", None), ["<rm><a>", "<rm><b>"]);
+        assert_eq!(carried_by("parallel rm {}", Some("a b\nc\n")), ["<rm><a b>", "<rm><c>"]);
+        for line in ["parallel rm :::: list", "parallel rm {/.} ::: a", "parallel -a f rm", "parallel -N 2 rm ::: a b"]
+        {
+            assert!(carried_by(line, None).concat().contains(UNKNOWN), "{line}");
+        }
+        let many = format!("parallel rm :::{}", " a".repeat(INPUT_ITEMS_MAX + 1));
+        assert!(carried_by(&many, None).concat().contains(UNKNOWN));
+    }
 }

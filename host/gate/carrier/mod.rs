@@ -3,22 +3,34 @@
 //! (`find -exec`, `xargs`, `parallel`, `ssh`). The gate looks at what they carry.
 //!
 //! To add a wrapper: a line in [`WRAPPERS`]. To add a language: a line in `language::INTERPRETERS`.
-//! Families have files of their own: `finder`, `git`, `language`, `remote`.
+//! Families have files of their own: `awk`, `finder`, `git`, `language`, `remote`, `sed`, `tool`, `wrapper`.
 
+mod awk;
+pub(crate) mod code;
 mod finder;
 mod git;
 mod language;
 mod remote;
+mod sed;
+mod tool;
+mod wrapper;
 
 use crate::gate::argv::{Argv, FlagPattern, Taint, Word, line_of};
+use crate::gate::glob::UNKNOWN;
 use crate::gate::path::base_name;
 
+use awk::by_awk;
 pub(crate) use finder::find_roots;
 use finder::{by_fd, by_find, by_parallel, by_xargs};
 use git::by_git;
-pub(crate) use language::is_harmless_code;
 use language::{INTERPRETERS, by_interpreter};
-use remote::{by_capsh, by_cluster, by_container, by_daemon, by_last_word, by_socat, by_ssh, by_terminal};
+pub(crate) use language::{is_harmless_code, only_prints};
+pub(crate) use remote::passing;
+use remote::{by_aws, by_capsh, by_cluster, by_container, by_daemon, by_last_word, by_socat, by_ssh, by_terminal};
+use sed::by_sed;
+use tool::by_launcher;
+pub(crate) use tool::is_of_project;
+use wrapper::{WRAPPERS, by_parallel_flags, by_wrapper, by_xargs_flags, readings};
 
 /// What a command line carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +47,13 @@ pub(crate) enum Carried {
     File { path: Word },
     /// Code from standard input.
     Input,
+    /// Shell code that a program within the command runs; what it gets as its standard input only the run
+    /// will tell.
+    Piped { code: Word },
+    /// An act on a file that a program within the command names.
+    Touched { act: &'static str, path: Word },
+    /// Something to be said of a program within the command.
+    Noted { finding: &'static str, detail: String },
 }
 
 impl Carried {
@@ -51,6 +70,9 @@ impl Carried {
             Self::Code { code, language } => format!("{language}: {}", code.text),
             Self::File { path } => format!("file: {}", path.text),
             Self::Input => "standard input".to_owned(),
+            Self::Piped { code } => format!("script: {}", code.text),
+            Self::Touched { act, path } => format!("{act}: {}", path.text),
+            Self::Noted { finding, detail } => format!("{finding}: {detail}"),
         }
     }
 }
@@ -60,59 +82,9 @@ pub(crate) struct InputWords<'a> {
     /// The text, where it is known.
     pub text: Option<&'a str>,
     pub taint: Taint,
+    /// Something is connected at all.
+    pub is_connected: bool,
 }
-
-struct Wrapper {
-    names: &'static [&'static str],
-    /// Its own flags that take a value.
-    valued: &'static str,
-    /// So many operands stand before the carried command.
-    operands: usize,
-}
-
-const fn wrapper(names: &'static [&'static str], valued: &'static str, operands: usize) -> Wrapper {
-    Wrapper { names, valued, operands }
-}
-
-const SUDO: &str = "-u|--user|-g|--group|-h|--host|-p|--prompt|-C|--close-from|-D|--chdir|-R|--chroot|-T|--command-timeout|-U|--other-user|-r|--role|-t|--type|-a";
-const TRACE: &str = "-o|--output|-e|-p|--attach|-s|-u|-E|-a|-b|-I|-O|-S|-P|-X";
-
-const WRAPPERS: &[Wrapper] = &[
-    wrapper(&["sudo", "doas", "run0", "sudoedit"], SUDO, 0),
-    wrapper(&["pkexec"], "--user", 0),
-    wrapper(&["nice"], "-n|--adjustment", 0),
-    wrapper(&["ionice"], "-c|--class|-n|--classdata|-p|--pid", 0),
-    wrapper(&["chrt", "taskset", "setarch"], "", 1),
-    wrapper(&["nohup", "setsid", "unbuffer", "fakeroot", "catchsegv", "eatmydata", "torsocks", "chronic"], "", 0),
-    wrapper(
-        &["proxychains", "proxychains4", "xvfb-run", "dbus-run-session", "firejail", "setpriv", "linux64", "linux32"],
-        "-f|-n|-s",
-        0,
-    ),
-    wrapper(&["timeout"], "-k|--kill-after|-s|--signal", 1),
-    wrapper(&["stdbuf"], "-i|--input|-o|--output|-e|--error", 0),
-    wrapper(&["time", "gtime"], "-f|--format|-o|--output", 0),
-    wrapper(&["strace", "ltrace"], TRACE, 0),
-    wrapper(&["valgrind", "caffeinate"], "-t|-w", 0),
-    wrapper(&["arch", "numactl", "prlimit", "rlwrap"], "", 0),
-    wrapper(&["cgexec"], "-g", 0),
-    wrapper(&["systemd-run"], "-p|--property|-u|--unit|--slice|-E|--setenv|--uid|--gid|-M|-H|--description", 0),
-    wrapper(&["chroot"], "--userspec|--groups", 1),
-    wrapper(&["unshare", "proot", "bwrap"], "-S|-G|-R|-w|-r|-b", 0),
-    wrapper(&["nsenter"], "-t|--target|-S|-G", 0),
-    wrapper(&["runuser"], "-u|--user|-g|--group", 0),
-    wrapper(&["command", "builtin", "noglob", "nocorrect"], "", 0),
-    wrapper(&["exec"], "-a", 0),
-    wrapper(&["busybox", "toybox"], "", 0),
-    wrapper(&["flock"], "-w|--timeout|-E|--conflict-exit-code", 1),
-    wrapper(&["entr"], "", 0),
-    wrapper(&["dumb-init", "tini", "catatonit"], "-e|-p|-r", 0),
-    wrapper(&["chpst", "softlimit"], "-u|-U|-b|-e|-d|-n|-m|-o|-p|-f|-c|-t|-l|-L", 0),
-    wrapper(&["setuidgid", "envdir", "gosu", "su-exec"], "", 1),
-    wrapper(&["cpulimit"], "-l|--limit|-p|-e", 0),
-    wrapper(&["pw-jack", "aoss", "padsp", "optirun", "primusrun", "gamemoderun", "mangohud", "dbus-launch"], "", 0),
-    wrapper(&["qemu-x86_64", "qemu-aarch64", "qemu-arm", "qemu-i386", "qemu-riscv64"], "-L|-E|-U|-0|-cpu", 0),
-];
 
 const SHELLS: &[&str] = &["sh", "bash", "dash", "zsh", "ksh", "ksh93", "mksh", "ash", "rbash", "yash", "hush", "fish"];
 
@@ -122,12 +94,19 @@ pub(crate) fn carried(words: &[Word], input: &InputWords<'_>) -> Vec<Carried> {
     if SHELLS.contains(&program) {
         return by_shell(words);
     }
+    if input.is_connected && remote::is_login(words) {
+        return vec![Carried::Input];
+    }
     match program {
-        "env" => by_env(words).into_iter().collect(),
+        "env" => by_env(words),
         "find" | "gfind" => by_find(words),
         "fd" | "fdfind" => by_fd(words),
-        "xargs" | "gxargs" => by_xargs(words, input).into_iter().collect(),
-        "parallel" => by_parallel(words, input),
+        "sed" | "gsed" | "ssed" => by_sed(words),
+        "awk" | "gawk" | "mawk" | "nawk" | "original-awk" | "goawk" => by_awk(words),
+        "dc" => by_calculator(words, input),
+        "jq" | "gojq" | "jaq" => by_filter(words),
+        "xargs" | "gxargs" => by_xargs(words, input).into_iter().chain(by_xargs_flags(words)).collect(),
+        "parallel" => [by_parallel(words, input), by_parallel_flags(words)].concat(),
         "ssh" => by_ssh(words).into_iter().collect(),
         "su" | "runuser" | "script" | "flock" | "sg" | "gosu" | "capsh" if has_code_flag(words) => {
             by_code_flag(words, "-c|--command|--session-command")
@@ -142,15 +121,23 @@ pub(crate) fn carried(words: &[Word], input: &InputWords<'_>) -> Vec<Carried> {
         "busybox" | "toybox" if words.get(1).is_some_and(|word| word.text.starts_with("--")) => vec![],
         "git" => by_git(words),
         "watch" => by_watch(words).into_iter().collect(),
+        "hyperfine" => by_benchmark(words),
+        "perf" if words.get(1).is_some_and(|word| word.text == "stat") => by_count(words).into_iter().collect(),
         "source" | "." => words.get(1).map(|path| Carried::File { path: path.clone() }).into_iter().collect(),
         "docker" | "podman" | "nerdctl" | "docker-compose" | "podman-compose" => {
             by_container(words).into_iter().collect()
         }
         "kubectl" | "oc" | "k" => by_cluster(words).into_iter().collect(),
         "socat" => by_socat(words),
+        "aws" => by_aws(words),
+        "command" if looks_names_up(words) => vec![],
+        "jobs" => by_jobs(words).into_iter().collect(),
         _ => {
             if let Some(wrapper) = WRAPPERS.iter().find(|wrapper| wrapper.names.contains(&program)) {
-                return by_wrapper(words, wrapper).into_iter().collect();
+                return by_wrapper(words, wrapper);
+            }
+            if let Some(tool) = by_launcher(program, words) {
+                return vec![tool];
             }
             let is_named = |names: &[&str]| names.iter().any(|name| is_version_of(program, name));
             let interpreter = INTERPRETERS.iter().find(|interpreter| is_named(interpreter.names));
@@ -195,11 +182,6 @@ fn command(words: Vec<Word>) -> Carried {
     Carried::Command { words, environment: vec![], directory: None }
 }
 
-fn by_wrapper(words: &[Word], wrapper: &Wrapper) -> Option<Carried> {
-    let rest = behind(words, &flags(wrapper.valued), wrapper.operands);
-    with_assignments(rest, None)
-}
-
 /// Assignments in front of a command, as `env` and `sudo` take them.
 fn with_assignments(words: &[Word], directory: Option<String>) -> Option<Carried> {
     let is_assignment = |word: &&Word| assigned_name(&word.text).is_some();
@@ -223,33 +205,32 @@ fn assigned_name(text: &str) -> Option<&str> {
     is_name.then_some(name)
 }
 
-fn by_env(words: &[Word]) -> Option<Carried> {
-    let valued = flags("-u|--unset|-C|--chdir|-P|-a|--argv0");
+fn by_env(words: &[Word]) -> Vec<Carried> {
+    const VALUED: &str = "-u|--unset|-C|--chdir|-P|-a|--argv0|-S|--split-string";
+    const BARE: &str = "-i|--ignore-environment|-0|--null|-v|--debug|--block-signal|--default-signal|--ignore-signal|--list-signal-handling";
     let split = flags("-S|--split-string");
-    let argv = Argv::read(words, &[valued.clone(), split.clone()].concat());
+    let argv = Argv::read(words, &flags(VALUED));
     let directory = argv.values(&flags("-C|--chdir")).next().map(str::to_owned);
-    let rest = behind(words, &[valued, split.clone()].concat(), 0);
-    let mut all: Vec<Word> = argv
-        .values(&split)
-        .flat_map(str::split_whitespace)
-        .map(|text| Word::plain(text.trim_matches(['\'', '"'])))
-        .collect();
-    if !all.is_empty() {
-        // `-S "bash -c 'x y'"`: quotes group, as in a shell.
-        let code: Vec<&str> = argv.values(&split).collect();
-        return Some(Carried::Script {
-            code: Word::plain(format!("env {} {}", code.join(" "), line_of(rest))),
-            positional: vec![],
-        });
+    let code: Vec<&str> = argv.values(&split).collect();
+    let run = |rest: &[Word]| {
+        let rest = if rest.first().is_some_and(|word| word.text == "-") { &rest[1..] } else { rest };
+        with_assignments(rest, directory.clone())
+    };
+    let rests = readings(words, VALUED, BARE, 0);
+    if code.is_empty() {
+        return rests.into_iter().filter_map(run).collect();
     }
-    let rest = if rest.first().is_some_and(|word| word.text == "-") { &rest[1..] } else { rest };
-    all.extend(rest.iter().cloned());
-    with_assignments(&all, directory)
+    // `-S "bash -c 'x y'"`: quotes group, as in a shell.
+    let script = |rest: &[Word]| {
+        let text = format!("env {} {}", code.join(" "), line_of(rest));
+        Carried::Script { code: Word::plain(text), positional: vec![] }
+    };
+    if rests.is_empty() { vec![script(&[])] } else { rests.into_iter().map(script).collect() }
 }
 
 fn by_shell(words: &[Word]) -> Vec<Carried> {
     let valued = flags("-o|-O|--rcfile|--init-file|-C|--init-command|--command");
-    let mut all = vec![by_shell_words(words, &valued)];
+    let mut all: Vec<Carried> = by_shell_words(words, &valued).into_iter().collect();
     let argv = Argv::read(words, &valued);
     // An interactive shell reads it first; whether it is one shows only where it runs.
     all.extend(argv.values(&flags("--rcfile|--init-file")).map(|path| Carried::File { path: Word::plain(path) }));
@@ -259,8 +240,10 @@ fn by_shell(words: &[Word]) -> Vec<Carried> {
     all
 }
 
-fn by_shell_words(words: &[Word], valued: &[FlagPattern]) -> Carried {
+fn by_shell_words(words: &[Word], valued: &[FlagPattern]) -> Option<Carried> {
     let mut has_code = false;
+    // `bash -n x` parses and runs nothing, unless it is interactive or `+n` takes it back.
+    let mut only_parses = false;
     let mut at = 1;
     while let Some(word) = words.get(at) {
         let text = word.text.as_str();
@@ -271,6 +254,9 @@ fn by_shell_words(words: &[Word], valued: &[FlagPattern]) -> Carried {
         // A single dash before a cluster: `-lc`, `-euo pipefail -c`.
         let is_cluster = !text.starts_with("--");
         has_code |= is_cluster && text.starts_with('-') && text.contains('c');
+        if is_cluster && text.contains(['n', 'i', 'o', 's', 'l']) {
+            only_parses = text == "-n";
+        }
         let takes_next = if is_cluster {
             text.ends_with(['o', 'O'])
         } else {
@@ -280,11 +266,14 @@ fn by_shell_words(words: &[Word], valued: &[FlagPattern]) -> Carried {
     }
     let rest = words.get(at..).unwrap_or_default();
     match rest.split_first() {
-        Some((code, positional)) if has_code => Carried::Script { code: code.clone(), positional: positional.to_vec() },
+        Some((code, positional)) if has_code => {
+            Some(Carried::Script { code: code.clone(), positional: positional.to_vec() })
+        }
         // `bash -c` without code is a usage error; nothing runs.
-        None if has_code => Carried::Script { code: Word::default(), positional: vec![] },
-        Some((path, _)) => Carried::File { path: path.clone() },
-        None => Carried::Input,
+        None if has_code => None,
+        Some(_) if only_parses => None,
+        Some((path, _)) => Some(Carried::File { path: path.clone() }),
+        None => Some(Carried::Input),
     }
 }
 
@@ -304,25 +293,104 @@ fn by_code_flag(words: &[Word], code: &str) -> Vec<Carried> {
     argv.values(&code).map(script).collect()
 }
 
+/// `!` of dc runs the rest of the line, wherever it stands: a string may be run as a macro.
+fn by_calculator(words: &[Word], input: &InputWords<'_>) -> Vec<Carried> {
+    let code = flags("-e|--expression|-f|--file");
+    let argv = Argv::read(words, &code);
+    let mut all = vec![];
+    let mut programs: Vec<Word> = argv.values(&flags("-e|--expression")).map(Word::plain).collect();
+    let from_file = flags("-f|--file");
+    let files = argv.values(&from_file).chain(argv.operands.iter().map(|word| word.text.as_str()));
+    all.extend(files.map(|path| Carried::File { path: Word::plain(path) }));
+    if programs.is_empty() && all.is_empty() && !argv.has_flag(&flags("-h|--help|-V|--version")) {
+        programs.extend(input.text.map(Word::plain));
+        if input.text.is_none() && input.taint > Taint::None {
+            programs.push(Word::unknown(input.taint));
+        }
+    }
+    let is_computed = words.iter().any(|word| word.taint > Taint::None && word.text.contains(UNKNOWN));
+    for program in programs {
+        let is_unknown = program.text.trim().chars().all(|c| c == UNKNOWN) && !program.text.trim().is_empty();
+        if is_unknown || is_computed {
+            all.push(Carried::Noted { finding: "dynamic_code", detail: format!("dc: {}", program.text) });
+        }
+        for line in program.text.lines() {
+            for (at, _) in line.match_indices('!') {
+                let code = &line[at + 1..];
+                // `!<r`, `!>r` and `!=r` compare.
+                if !code.starts_with(['<', '>', '=']) {
+                    all.push(Carried::Noted { finding: "runs_commands", detail: format!("dc: {code}") });
+                    all.push(Carried::Piped { code: Word::plain(code) });
+                }
+            }
+        }
+    }
+    all
+}
+
+/// A filter of jq of which nothing is known, or that a command makes.
+fn by_filter(words: &[Word]) -> Vec<Carried> {
+    let argv = Argv::read(words, &flags("-f|--from-file|--indent|-L"));
+    let is_code = |word: &&&Word| {
+        let unknown = word.text.chars().filter(|c| *c == UNKNOWN).count();
+        unknown > 0 && (word.taint > Taint::None || unknown == word.text.trim().chars().count())
+    };
+    let filter = argv.operands.first().filter(is_code);
+    let detail = |word: &&Word| Carried::Noted { finding: "dynamic_code", detail: format!("jq: {}", word.text) };
+    filter.map(detail).into_iter().collect()
+}
+
+/// `command -v NAME...`, `command -V NAME...`: none of the names is run. With a flag behind a name it is most
+/// likely a command that was meant.
+fn looks_names_up(words: &[Word]) -> bool {
+    let mut rest = words.iter().skip(1).skip_while(|word| word.text.starts_with('-'));
+    let flags = words.iter().skip(1).take_while(|word| word.text.starts_with('-') && word.text != "--");
+    flags.into_iter().any(|word| word.text.contains(['v', 'V'])) && !rest.any(|word| word.text.starts_with('-'))
+}
+
+/// `jobs -x COMMAND` runs the command, with the numbers of processes in place of those of jobs.
+fn by_jobs(words: &[Word]) -> Option<Carried> {
+    let at = words.iter().position(|word| word.text.starts_with('-') && word.text.contains('x'))?;
+    let rest = words.get(at + 1..).unwrap_or_default();
+    let rest = if rest.first().is_some_and(|word| word.text == "--") { &rest[1..] } else { rest };
+    (!rest.is_empty()).then(|| command(rest.to_vec()))
+}
+
 fn by_watch(words: &[Word]) -> Option<Carried> {
     let rest = behind(words, &flags("-n|--interval|-q|--equexit"), 0);
     (!rest.is_empty()).then(|| Carried::Script { code: Word::plain(line_of(rest)), positional: vec![] })
 }
 
-/// Whether `program` is one that runs code from its standard input when it gets no operand.
-pub(crate) fn reads_code(program: &str) -> bool {
-    SHELLS.contains(&program)
-        || INTERPRETERS.iter().any(|interpreter| interpreter.names.iter().any(|name| is_version_of(program, name)))
+/// `hyperfine 'A' 'B'`: each operand is a script.
+fn by_benchmark(words: &[Word]) -> Vec<Carried> {
+    let valued = flags(
+        "-w|--warmup|-m|--min-runs|-M|--max-runs|-r|--runs|-n|--command-name|-p|--prepare|-s|--setup|-c|--cleanup|-C|--conclude|-S|--shell|-P|--parameter-scan|-D|--parameter-step-size|-L|--parameter-list|--style|--sort|-u|--time-unit|--input|--output|--export-json|--export-csv|--export-markdown|--export-asciidoc|--export-orgmode|--reference",
+    );
+    let script = |code: &&Word| Carried::Script { code: (*code).clone(), positional: vec![] };
+    Argv::read(words, &valued).operands.iter().map(script).collect()
+}
+
+/// `perf stat [flags] COMMAND`.
+fn by_count(words: &[Word]) -> Option<Carried> {
+    let valued =
+        flags("-e|--event|-r|--repeat|-o|--output|-C|--cpu|-x|--field-separator|-I|--interval-print|-D|--delay");
+    let rest = behind(words.get(1..)?, &valued, 0);
+    (!rest.is_empty()).then(|| command(rest.to_vec()))
+}
+
+/// Whether `program` runs code of a language that is not read here.
+pub(crate) fn is_interpreter(program: &str) -> bool {
+    !SHELLS.contains(&program)
+        && INTERPRETERS.iter().any(|interpreter| interpreter.names.iter().any(|name| is_version_of(program, name)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gate::glob::UNKNOWN;
 
     fn carry(line: &[&str]) -> Vec<Carried> {
         let words: Vec<Word> = line.iter().map(|text| Word::plain(*text)).collect();
-        carried(&words, &InputWords { text: None, taint: Taint::None })
+        carried(&words, &InputWords { text: None, taint: Taint::None, is_connected: false })
     }
 
     fn inner(line: &str) -> String {
@@ -333,6 +401,7 @@ mod tests {
             Some(Carried::File { path }) => format!("file {}", path.text),
             Some(Carried::Code { code, .. }) => format!("code {}", code.text),
             Some(Carried::Input) => "input".to_owned(),
+            Some(other) => other.summary(),
             None => String::new(),
         }
     }
@@ -375,6 +444,27 @@ mod tests {
         assert_eq!(inner("python3 a.py"), "file a.py");
         assert_eq!(inner("python3 --version"), "");
         assert_eq!(inner("python3 -"), "input");
+    }
+
+    #[test]
+    fn a_look_of_an_interpreter_carries_nothing() {
+        for line in ["node --check a.js", "node --test", "ruby -wc a.rb", "php -l a.php", "bun test", "deno lint"] {
+            assert_eq!(inner(line), "", "{line}");
+        }
+        assert_eq!(inner("node x.js --test"), "file x.js");
+        assert_eq!(inner("php x.php -l"), "file x.php");
+        assert_eq!(inner("node --import ./a.mjs --test"), "input");
+        assert_eq!(inner("ruby -r ./x -c a.rb"), "file a.rb");
+        assert_eq!(inner("bun x.ts"), "file x.ts");
+    }
+
+    #[test]
+    fn what_is_measured_is_carried() {
+        assert_eq!(inner("perf stat -r 5 rm x"), "rm x");
+        assert_eq!(inner("perf list"), "");
+        assert_eq!(carry(&["hyperfine", "--warmup", "3", "ls -l", "rm x"]).len(), 2);
+        assert_eq!(inner("yarn jest --ci"), "jest --ci");
+        assert_eq!(inner("python3 -m mypy ."), "mypy .");
     }
 
     #[test]

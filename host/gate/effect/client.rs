@@ -24,7 +24,7 @@ pub(super) enum Client {
 const PSQL_READING: &str = "a c C conninfo connect crosstabview d da dA dAc dAf dAo dAp db dc dconfig dC dd dD ddp des det deu dew df dF dFd dFp dFt dg di dl dL dm dn do dO dp dP dr dRp dRs drds drg ds dS dt dT du dv dx dX dy e echo ef elif else encoding endif errverbose ev f gdesc getenv gset gx g h H help html if l list p parse password pset prompt q qecho r reset s set sf sv t T timing unset warn watch x z ? bind bind_named close_prepared sendpipeline startpipeline endpipeline syncpipeline flush flushrequest getresults restrict unrestrict";
 
 /// Commands of sqlite3 and duckdb that only show, or set something for this session.
-const SQLITE_READING: &str = "archive auth bail binary cd changes check columns connection constant dbconfig dbinfo databases dump echo eqp exit expert explain filectrl fullschema headers header help highlight imposter indexes indices intck keyword large_number_rendering limit lint log maxrows maxwidth mode nonce nullvalue parameter print progress prompt quit rows render schema scanstats selftest separator session sha3sum show stats system_catalog tables testcase timeout timer trace version vfsinfo vfslist vfsname width www";
+const SQLITE_READING: &str = "auth bail binary changes check columns connection constant dbconfig dbinfo databases dump echo eqp exit expert explain filectrl fullschema headers header help highlight imposter indexes indices intck keyword large_number_rendering limit lint maxrows maxwidth mode nonce nullvalue parameter print progress prompt quit rows render schema scanstats selftest separator session sha3sum show stats system_catalog tables testcase timeout timer version vfsinfo vfslist vfsname width";
 
 /// What a script for `client` would do.
 pub(super) fn script(text: &str, client: Client, dialect: Dialect, found: &mut Vec<Effect>) {
@@ -217,7 +217,10 @@ fn psql_command(name: &str, argument: &str) -> Vec<Effect> {
         "setenv" | "cd" => found.push(effect(Kind::Database, "set", argument, Read)),
         "gexec" => found.push(effect(Kind::Database, "execute", "the rows of a query", Destructive)),
         "lo_import" => found.push(effect(Kind::Database, "create", argument, Write)),
-        "lo_export" => found.push(effect(Kind::File, "write", argument, Write)),
+        "lo_export" => {
+            let file = argument.split_whitespace().last().unwrap_or_default();
+            found.push(effect(Kind::File, "write", file, Write));
+        }
         "lo_unlink" => found.push(effect(Kind::Database, "delete", argument, Destructive)),
         "lo_list" => found.push(effect(Kind::Database, "show", "", Read)),
         "password" => found.push(effect(Kind::Database, "grant", argument, Write)),
@@ -291,7 +294,9 @@ fn sqlite_command(line: &str) -> Option<Vec<Effect>> {
         "import" => vec![effect(Kind::Database, "insert", argument, Write)],
         "output" | "once" | "excel" if is_piped => vec![shell(argument)],
         "output" | "once" if argument.is_empty() => vec![],
-        "output" | "once" | "backup" | "save" | "clone" | "excel" => {
+        "output" | "once" | "backup" | "save" | "clone" | "excel" | "log" | "trace"
+            if !matches!(argument, "off" | "on" | "stdout" | "stderr" | "") =>
+        {
             vec![effect(Kind::File, "write", argument, Write)]
         }
         "restore" => vec![effect(Kind::Database, "restore", argument, Destructive)],

@@ -33,7 +33,15 @@ pub(super) fn look(argv: &Argv<'_>, input: Option<&str>, found: &mut Vec<Effect>
         return;
     }
     if let Some(client) = client_of(argv.program) {
+        let before = found.len();
         by_client(client, argv, input, found);
+        if matches!(argv.program, "sqlite3" | "sqlite" | "duckdb") && is_in_memory(argv, &found[before..]) {
+            for effect in &mut found[before..] {
+                if effect.kind == Kind::Database {
+                    effect.severity = Read;
+                }
+            }
+        }
         return;
     }
     if let Some((_, operation, severity, worse)) = SINGLE.iter().find(|(name, ..)| *name == argv.program) {
@@ -62,6 +70,13 @@ pub(super) fn look(argv: &Argv<'_>, input: Option<&str>, found: &mut Vec<Effect>
             }
         }
     }
+}
+
+/// Whether the database is one that ends with the command, and nothing else is attached to it, run or brought in.
+fn is_in_memory(argv: &Argv<'_>, found: &[Effect]) -> bool {
+    const OWN: &[&str] = &["create", "insert", "update", "delete", "drop", "alter", "select", "show", "explain"];
+    argv.operands.first().is_some_and(|word| word.text == ":memory:")
+        && found.iter().all(|effect| effect.kind == Kind::Database && OWN.contains(&&*effect.operation))
 }
 
 fn effect(operation: &'static str, target: &str, severity: Severity) -> Effect {
@@ -458,6 +473,20 @@ fn single(argv: &Argv<'_>, operation: &'static str, severity: Severity, worse: &
     let is_mysql = argv.program.starts_with("mysql") || argv.program.starts_with("maria");
     let line = Line::read(argv.words, if is_mysql { MYSQL_VALUED } else { VALUED });
     if line.asks_for_help() || line.says("--version -V") && line.operands.is_empty() {
+        return;
+    }
+    // A schema without rows, onto standard output, is what `\\d` shows; a check of tables changes none.
+    let shows = match argv.program {
+        "pg_dump" | "pg_dumpall" => line.says("-s --schema-only") && !line.has("-f --file"),
+        "mysqldump" | "mariadb-dump" => line.says("-d --no-data") && !line.has("-r --result-file -T --tab"),
+        "mysqlcheck" | "mariadb-check" => {
+            line.says("-c --check")
+                && !line.has("-r --repair -o --optimize -a --analyze --auto-repair -g --check-upgrade")
+        }
+        _ => false,
+    };
+    if shows {
+        found.push(effect("show", &line.target(0), Read));
         return;
     }
     let is_worse = !worse.is_empty() && line.has(worse);

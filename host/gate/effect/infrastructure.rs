@@ -104,7 +104,7 @@ fn terraform(argv: &Argv<'_>, found: &mut Vec<Effect>) {
         }
         "state_mv" if line.says("-dry-run") => verb.severity = Read,
         "state_rm" if line.says("-dry-run") => verb.severity = Read,
-        "fmt" if line.says("-check") => verb.severity = Read,
+        "fmt" if line.says("-check --check --terragrunt-check") => verb.severity = Read,
         _ => {}
     }
     // Without a format, what is marked as sensitive is left out.
@@ -504,7 +504,7 @@ fn run_by_agent(argv: &Argv<'_>, found: &mut Vec<Effect>) {
         argv.words,
         "-c --config -e --execute -o --override-runlist -j --json-attributes -r --runlist -E --environment -l --log_level --server --environment --modulepath",
     );
-    if line.asks_for_help() {
+    if line.asks_for_help() || (line.operands.is_empty() && line.says("--version -V -v")) {
         return;
     }
     let dry = line.says("--noop -W --why-run");
@@ -644,8 +644,8 @@ const TOOLS: &[(&str, Tool)] = &[
         "consul",
         tool(
             "! -http-addr -token -token-file -datacenter -namespace -ca-file -client-cert -client-key -partition -stale? -separator -kind -name -id -description -policy-name -service-name -rules -cas? -modify-index -prefix -config-dir -data-dir",
-            "members=show kv:get=get kv:export=dump catalog=show info=show monitor=logs operator:raft:list-peers=show operator:autopilot:get-config=show operator:autopilot:state=show operator:usage=show acl:*:list=show acl:*:read=show config:list=show config:read=show intention:list=show intention:get=show intention:match=show intention:check=show snapshot:inspect=show version connect:ca:get-config=show health=show validate=show debug=show rtt=show peering:list=show peering:read=show resource:read=show resource:list=show troubleshoot=show namespace:list=show namespace:read=show partition:list=show",
-            "kv:put=set kv:import=set services:register=set config:write=set intention:create=grant intention:delete=revoke acl:bootstrap=grant acl:*:create=grant acl:*:update=grant acl:set-agent-token=grant maint=update join=update event=run reload=reload agent=start connect:ca:set-config=set connect:proxy=start connect:envoy=start connect:expose=set operator:autopilot:set-config=set operator:raft:transfer-leader=update exec=run lock=run peering:generate-token=grant peering:establish=set namespace:create=create namespace:write=set namespace:update=set partition:create=create resource:apply=set snapshot:agent=save snapshot:save=save keyring=set services:export=set watch=run login=set logout=set tls=set",
+            "members=show kv:get=get kv:export=dump catalog=show info=show monitor=logs operator:raft:list-peers=show operator:autopilot:get-config=show operator:autopilot:state=show operator:usage=show acl:*:list=show acl:*:read=show config:list=show config:read=show intention:list=show intention:get=show intention:match=show intention:check=show snapshot:inspect=show version connect:ca:get-config=show health=show validate=show rtt=show peering:list=show peering:read=show resource:read=show resource:list=show troubleshoot=show namespace:list=show namespace:read=show partition:list=show",
+            "kv:put=set kv:import=set services:register=set config:write=set intention:create=grant intention:delete=revoke acl:bootstrap=grant acl:*:create=grant acl:*:update=grant acl:set-agent-token=grant maint=update join=update event=run reload=reload agent=start connect:ca:set-config=set connect:proxy=start connect:envoy=start connect:expose=set operator:autopilot:set-config=set operator:raft:transfer-leader=update exec=run lock=run peering:generate-token=grant peering:establish=set namespace:create=create namespace:write=set namespace:update=set partition:create=create resource:apply=set snapshot:agent=save snapshot:save=save debug=save keyring=set services:export=set watch=run login=set logout=set tls=set",
             "kv:delete=delete services:deregister=delete config:delete=delete acl:*:delete=delete snapshot:restore=restore leave=delete force-leave=delete operator:raft:remove-peer=delete peering:delete=delete namespace:delete=delete partition:delete=delete resource:delete=delete",
         ),
     ),
@@ -704,12 +704,21 @@ const TOOLS: &[(&str, Tool)] = &[
         ),
     ),
     (
-        "buildah skopeo crane",
+        "buildah skopeo",
         tool(
             "--authfile --creds --src-creds --dest-creds -t --tag -f --file --policy --override-os --override-arch --registries-conf --platform",
-            "images ps=ps containers=ps inspect info version list-tags=show manifest-digest=show digest=show manifest=show ls=show config=show catalog=show blob=show validate=show layers=show",
+            "images ps=ps containers=ps inspect info version list-tags=show manifest-digest=show digest=show manifest=show ls=show catalog=show blob=show validate=show layers=show",
             "build bud=build from=create run add=copy copy=push sync=push push pull commit tag login=config logout=config mount=copy umount=copy unshare=exec rename=update config=update append=build mutate=build rebase=build export=save flatten=build cp=push auth=config manifest:create=create manifest:add=update manifest:push=push generate-sigstore-key=create standalone-sign=create registry=start index=build",
             "rm=delete rmi=delete delete prune=prune manifest:rm=delete",
+        ),
+    ),
+    (
+        "crane",
+        tool(
+            "--platform -t --tag -o --output --format",
+            "ls=show digest=show manifest=show config=show catalog=show blob=show validate=show version",
+            "append=build auth=config copy=push cp=push export=save flatten=build index=build mutate=build pull push rebase=build registry=start serve=start tag",
+            "delete",
         ),
     ),
 ];

@@ -32,7 +32,16 @@ pub(super) fn look(argv: &Argv<'_>, input: Option<&str>, found: &mut Vec<Effect>
         "docker" | "podman" | "nerdctl" => registry(argv, found),
         "aws" | "gsutil" | "rclone" => bucket(argv, found),
         "python" | "php" | "ruby" | "busybox" | "npx" => server(argv, found),
-        "http-server" | "serve" | "caddy" | "darkhttpd" => listen(&rest(argv), found),
+        // Of Caddy's verbs these answer requests; the others look at its settings or change them.
+        "caddy" => {
+            if argv.operands.first().is_some_and(|verb| {
+                matches!(verb.text.as_str(), "run" | "start" | "file-server" | "reverse-proxy" | "respond")
+                    || is_unknown(&verb.text)
+            }) {
+                listen(&rest(argv), found);
+            }
+        }
+        "http-server" | "serve" | "darkhttpd" => listen(&rest(argv), found),
         "ngrok" | "cloudflared" | "localtunnel" | "lt" | "frpc" | "chisel" | "bore" | "tailscale" => {
             tunnel(argv, found)
         }

@@ -30,7 +30,7 @@ pub(super) fn look(argv: &Argv<'_>, input: Option<&str>, found: &mut Vec<Effect>
         "mount" => mount(argv, found),
         "crontab" => crontab(argv, found),
         "at" | "batch" | "atrm" => schedule(argv, found),
-        "passwd" | "chage" => account(argv, found),
+        "passwd" | "chage" | "visudo" => account(argv, found),
         "sysctl" => sysctl(argv, found),
         "fdisk" | "sfdisk" | "parted" | "sgdisk" | "wipefs" | "fsck" | "e2fsck" | "hdparm" | "badblocks"
         | "xfs_repair" | "tune2fs" | "losetup" | "mdadm" => disk(argv, found),
@@ -75,7 +75,7 @@ const SINGLE: &[(&str, &str, Severity)] = &[
     ("iptables-restore ip6tables-restore", "firewall", Destructive),
     ("userdel deluser groupdel delgroup", "account_delete", Destructive),
     (
-        "useradd adduser usermod groupadd addgroup groupmod chpasswd gpasswd visudo vipw vigr chsh chfn newusers",
+        "useradd adduser usermod groupadd addgroup groupmod chpasswd gpasswd vipw vigr chsh chfn newusers",
         "account",
         Write,
     ),
@@ -348,7 +348,12 @@ fn account(argv: &Argv<'_>, found: &mut Vec<Effect>) {
         argv.words,
         "-n --mindays -x --maxdays -w --warndays -i --inactive -E --expiredate -I -m -M -W -d? -R --root",
     );
-    let reads = if argv.program == "chage" { line.has("-l --list") } else { line.has("-S --status") };
+    let reads = match argv.program {
+        "chage" => line.says("-l --list"),
+        // It checks the file, and edits nothing.
+        "visudo" => line.says("-c --check"),
+        _ => line.says("-S --status"),
+    };
     let (operation, severity) = if reads { ("read", Read) } else { ("account", Write) };
     found.push(host(operation, &line.target(0), severity));
 }

@@ -164,6 +164,12 @@ impl Rego {
     /// kinds without rules. `input` is the document that `policies/input.schema.json` describes.
     #[must_use]
     pub fn evaluate(&self, kinds: &[&str], input: &serde_json::Value) -> Vec<RegoFinding> {
+        self.evaluate_since(began(), kinds, input)
+    }
+
+    /// As [`Rego::evaluate`], for a decision that `began` some time ago: a script of many commands, each of
+    /// which is asked about, has no more time than one of one command.
+    pub(super) fn evaluate_since(&self, began: Began, kinds: &[&str], input: &serde_json::Value) -> Vec<RegoFinding> {
         let mut selected: Vec<usize> = Vec::with_capacity(kinds.len() + 1);
         for kind in kinds.iter().chain(&[ANY]) {
             if let Some(at) = self.by_kind.get(*kind)
@@ -176,20 +182,19 @@ impl Rego {
             return Vec::new();
         }
         match input::convert(input) {
-            Ok(input) => self.ask(&selected, &input),
+            Ok(input) => self.ask(began, &selected, &input),
             Err(message) => vec![finding::failed("the policies in Rego", "", &message)],
         }
     }
 
-    fn ask(&self, selected: &[usize], input: &Value) -> Vec<RegoFinding> {
+    fn ask(&self, began: Began, selected: &[usize], input: &Value) -> Vec<RegoFinding> {
         let mut findings = Vec::new();
         let mut machines = self.machines();
-        let started = monotonic_now().unwrap_or_default();
         builtin::refill();
         for at in selected {
             let (Some(module), Some(machine)) = (self.modules.get(*at), machines.get_mut(*at)) else { continue };
             for entry in &module.entries {
-                let left = time_left(started);
+                let left = began.time_left();
                 if left.is_zero() {
                     let message = format!("the {DECISION_MS_MAX} ms for one decision were used up before it was asked");
                     findings.push(finding::failed(&module.name(), &entry.rule, &message));
@@ -220,9 +225,20 @@ impl Rego {
     }
 }
 
-fn time_left(started: Duration) -> Duration {
-    let passed = monotonic_now().unwrap_or_default().saturating_sub(started);
-    Duration::from_millis(DECISION_MS_MAX).saturating_sub(passed)
+/// When the policies were first asked for one decision.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Began(Duration);
+
+/// Now.
+pub(super) fn began() -> Began {
+    Began(monotonic_now().unwrap_or_default())
+}
+
+impl Began {
+    fn time_left(self) -> Duration {
+        let passed = monotonic_now().unwrap_or_default().saturating_sub(self.0);
+        Duration::from_millis(DECISION_MS_MAX).saturating_sub(passed)
+    }
 }
 
 impl Module {

@@ -1,13 +1,15 @@
 //! Words to what they hold: quotes, escapes, braces, variables and substitutions are folded as far
 //! as the script itself says. The rest stands as unknown.
 
+use std::collections::HashSet;
+
 use crate::gate::argv::{Taint, Word};
 use crate::gate::glob::UNKNOWN;
 
 use super::braces;
 use super::lower::Lower;
 use super::scope::{VALUE_BYTES_MAX, Value};
-use super::word::{Operator, Parameter, Piece, Place, pieces, quoted_pieces};
+use super::word::{Lack, Operator, Parameter, Piece, Place, Which, pieces, quoted_pieces};
 
 /// A word under construction; an unquoted value may split it into several.
 #[derive(Default)]
@@ -36,6 +38,11 @@ impl Building {
 
     /// The value of an unquoted expansion: it splits at `separators`.
     fn split(&mut self, text: &str, taint: Taint, separators: &str) {
+        if separators.contains(UNKNOWN) && !text.is_empty() {
+            // Where it splits only the run will tell.
+            self.quoted(&UNKNOWN.to_string(), taint);
+            return;
+        }
         let mut parts = text.split(|c| separators.contains(c)).peekable();
         let Some(first) = parts.next() else { return };
         if !first.is_empty() {
@@ -72,6 +79,10 @@ impl Lower<'_, '_> {
             self.look.note("too_complex", format!("the braces of `{}`", shortened(raw)));
             return vec![Word::unknown(Taint::Computed)];
         };
+        let bytes = texts.iter().map(String::len).sum::<usize>();
+        if !self.look.spend(bytes + texts.len() * WORD_WORK) {
+            return vec![Word::unknown(Taint::Computed)];
+        }
         texts.iter().flat_map(|text| self.words_without_braces(text)).collect()
     }
 
@@ -82,7 +93,15 @@ impl Lower<'_, '_> {
             self.piece(piece, &mut building);
         }
         self.look.leave();
-        building.finish()
+        let words = building.finish();
+        if !self.look.spend(words.len() * WORD_WORK) {
+            return vec![Word::unknown(Taint::Computed)];
+        }
+        if words.len() > braces::WORDS_MAX {
+            self.look.note("too_complex", format!("`{}` is more than {} words", shortened(raw), braces::WORDS_MAX));
+            return vec![Word::unknown(Taint::Computed)];
+        }
+        words
     }
 
     /// One word, never split: the right side of an assignment, the target of a redirection.
@@ -116,7 +135,8 @@ impl Lower<'_, '_> {
         if pieces.is_none() {
             self.look.note("unparsed", format!("the word `{}`", shortened(raw)));
         }
-        pieces.filter(|_| self.look.deepen())
+        // What is read goes through several hands.
+        pieces.filter(|_| self.look.spend(WORD_WORK + 2 * raw.len()) && self.look.deepen())
     }
 
     fn joined(&mut self, pieces: &[Piece]) -> Word {
@@ -139,19 +159,36 @@ impl Lower<'_, '_> {
             Piece::Text(text) => building.literal(text),
             Piece::Parameter(parameter) => {
                 let values = self.parameter(parameter);
-                let separators: String = self.scope.get("IFS").into_iter().map(|word| word.text).collect();
+                let separators = self.separators();
                 for (at, value) in values.iter().enumerate() {
                     if at > 0 {
                         building.done.extend(building.current.take());
+                    }
+                    // Each character is compared with each separator.
+                    if !self.look.spend(value.text.len().saturating_mul(separators.len().div_ceil(4))) {
+                        building.quoted(&UNKNOWN.to_string(), Taint::Computed);
+                        return;
                     }
                     building.split(&value.text, value.taint, &separators);
                 }
             }
             Piece::Command(code) => {
                 let value = self.substitution(code);
-                building.split(&value.text, value.taint, " \t\n");
+                let separators = self.separators();
+                building.split(&value.text, value.taint, &separators);
             }
             other => self.quoted_piece(other, building),
+        }
+    }
+
+    /// What splits an unquoted value. Longer than anybody writes it, it is as good as unknown.
+    fn separators(&self) -> String {
+        const SEPARATORS_BYTES_MAX: usize = 64;
+        match self.scope.get("IFS").as_slice() {
+            // Without the variable the shell splits as it usually does.
+            [] => " \t\n".to_owned(),
+            [one] if one.text.len() <= SEPARATORS_BYTES_MAX => one.text.clone(),
+            _ => UNKNOWN.to_string(),
         }
     }
 
@@ -228,8 +265,7 @@ impl Lower<'_, '_> {
         if text.contains(UNKNOWN) {
             self.look.note("dynamic_code", format!("arithmetic over `{}`", shortened(expression)));
         }
-        let names = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
-        for name in names.filter(|name| name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')) {
+        for name in names_in(&text) {
             self.number(name);
         }
         // `a[$(x)]` that came out of a literal runs as well.
@@ -238,15 +274,25 @@ impl Lower<'_, '_> {
         }
     }
 
-    /// A variable that arithmetic reads: its value is an expression of its own.
+    /// A variable that arithmetic reads: its value is an expression of its own, with further variables in it.
     fn number(&mut self, name: &str) {
-        // What the script does not set is a number, or nothing at all.
-        let is_set_here = self.scope.is_assigned(name);
-        for value in self.scope.get(name).into_iter().filter(|_| is_set_here) {
-            if !value.is_known() {
-                self.look.note("dynamic_code", format!("arithmetic over `{name}`"));
-            } else if value.text.contains(['$', '`', '[']) {
-                self.expansions_in(&value.text);
+        let mut left = vec![name.to_owned()];
+        let mut seen = HashSet::new();
+        while let Some(name) = left.pop() {
+            // What the script does not set is a number, or nothing at all.
+            if !self.scope.is_assigned(&name) || !seen.insert(name.clone()) {
+                continue;
+            }
+            for value in self.scope.get(&name) {
+                if !self.look.spend(value.text.len() + WORD_WORK) {
+                    return;
+                }
+                if !value.is_known() && !value.is_glob {
+                    self.look.note("dynamic_code", format!("arithmetic over `{name}`"));
+                } else if value.text.contains(['$', '`']) {
+                    self.expansions_in(&value.text);
+                }
+                left.extend(names_in(&value.text).map(str::to_owned));
             }
         }
     }
@@ -262,14 +308,39 @@ impl Lower<'_, '_> {
 
     /// The values that a parameter expansion stands for.
     fn parameter(&mut self, parameter: &Parameter) -> Vec<Word> {
+        self.subscript(parameter);
+        let values = self.operated(parameter);
+        let bytes = values.iter().map(|word| word.text.len() + WORD_WORK).sum();
+        if self.look.spend(bytes) { values } else { vec![Word::unknown(Taint::Computed)] }
+    }
+
+    /// The subscript is expanded whatever is done to the element.
+    fn subscript(&mut self, parameter: &Parameter) {
+        let Some(index) = parameter.index.as_ref().filter(|index| !matches!(index.as_str(), "@" | "*")) else { return };
+        // The keys of an associative array are text, which only the declaration tells.
+        if self.is_associative(parameter) {
+            self.expansions_in(index);
+        } else {
+            self.arithmetic(index);
+        }
+    }
+
+    fn is_associative(&self, parameter: &Parameter) -> bool {
+        self.scope.associative.contains(&parameter.name)
+    }
+
+    fn operated(&mut self, parameter: &Parameter) -> Vec<Word> {
         match &parameter.operator {
             Operator::None => self.value(parameter),
             Operator::Length => vec![Word::plain(NUMBER)],
-            Operator::Default(default) => self.value_or(parameter, default),
-            Operator::Assign(default) => {
-                let values = self.value_or(parameter, default);
+            Operator::Default(default, lack) => self.value_or(parameter, default, *lack),
+            Operator::Assign(default, lack) => {
+                let values = self.value_or(parameter, default, *lack);
                 if let Some(value) = values.first() {
-                    self.scope.set(&parameter.name, Value::Text(value.clone()));
+                    let is_whole = parameter.index.is_none() && !parameter.is_indirect;
+                    // Of a list that gets one more element it is no longer known which is where.
+                    let value = if is_whole { value.clone() } else { Word::unknown(value.taint) };
+                    self.scope.set(&parameter.name, Value::Text(value));
                 }
                 values
             }
@@ -277,7 +348,14 @@ impl Lower<'_, '_> {
                 self.expansions_in(message);
                 self.value(parameter)
             }
-            Operator::Alternative(alternative) => vec![self.word(alternative)],
+            Operator::Alternative(alternative, lack) => {
+                let alternative = self.word(alternative);
+                match self.presence(parameter, *lack) {
+                    Some(true) => vec![alternative],
+                    Some(false) => vec![Word::default()],
+                    None => vec![Word::unknown(alternative.taint)],
+                }
+            }
             Operator::RemoveSuffix(pattern) => {
                 let pattern = self.word(pattern);
                 self.mapped(parameter, &[&pattern], |text| {
@@ -302,26 +380,35 @@ impl Lower<'_, '_> {
                     _ => vec![Word::unknown(Taint::Computed)],
                 }
             }
-            Operator::Replace { pattern, by, is_all } => {
+            Operator::Replace { pattern, by, which } => {
                 let (pattern, by) = (self.word(pattern), self.word(by));
-                let count = if *is_all { usize::MAX } else { 1 };
-                self.mapped(parameter, &[&pattern, &by], |text| {
-                    if pattern.text.is_empty() {
-                        text.to_owned()
-                    } else {
-                        text.replacen(&pattern.text, &by.text, count)
-                    }
-                })
+                // An `&` in it stands for what was found, or for itself: that is the shell's to know.
+                if by.text.contains('&') || pattern.text.is_empty() {
+                    let taint = self.value(parameter).iter().map(|word| word.taint).max().unwrap_or_default();
+                    return vec![Word::unknown(taint.max(Taint::Computed))];
+                }
+                self.mapped(parameter, &[&pattern, &by], |text| replaced(text, &pattern.text, &by.text, *which))
             }
-            Operator::Upper | Operator::Transform('U') => self.mapped(parameter, &[], str::to_uppercase),
-            Operator::Lower | Operator::Transform('L') => self.mapped(parameter, &[], str::to_lowercase),
-            Operator::Transform('E') => self.mapped(parameter, &[], unescaped),
+            Operator::Upper | Operator::Transform('U') => self.mapped(parameter, &[], |text| {
+                if text.is_ascii() { text.to_ascii_uppercase() } else { UNKNOWN.to_string() }
+            }),
+            Operator::Lower | Operator::Transform('L') => self.mapped(parameter, &[], |text| {
+                if text.is_ascii() { text.to_ascii_lowercase() } else { UNKNOWN.to_string() }
+            }),
+            Operator::Transform('E') => self.mapped(parameter, &[], |text| unescaped(text, Escapes::Quotes)),
+            Operator::Transform('Q') => self.mapped(parameter, &[], |text| {
+                let is_plain = !text.contains(['\'', UNKNOWN]) && !text.chars().any(char::is_control);
+                if is_plain { format!("'{text}'") } else { UNKNOWN.to_string() }
+            }),
             // `${x@P}` runs the substitutions in the value: what it comes to is what a heredoc would.
             Operator::Transform('P') => {
                 let values = self.value(parameter);
                 values.iter().map(|value| self.prompt(value)).collect()
             }
-            Operator::Transform(_) => self.value(parameter),
+            // The first letter in capitals, a whole assignment, attributes: no more than the taint is known.
+            Operator::Transform(_) => {
+                self.value(parameter).iter().map(|word| Word::unknown(word.taint.max(Taint::Computed))).collect()
+            }
             Operator::Other(text) => {
                 self.expansions_in(text);
                 vec![Word::unknown(Taint::Computed)]
@@ -329,14 +416,28 @@ impl Lower<'_, '_> {
         }
     }
 
-    fn value_or(&mut self, parameter: &Parameter, default: &str) -> Vec<Word> {
+    fn value_or(&mut self, parameter: &Parameter, default: &str, lack: Lack) -> Vec<Word> {
+        // What the script does not set counts as unset.
+        let is_present = self.presence(parameter, lack).unwrap_or_else(|| self.is_assigned(parameter));
+        if is_present { self.value(parameter) } else { vec![self.word(default)] }
+    }
+
+    /// Whether there is a value. None: only the run will tell.
+    fn presence(&mut self, parameter: &Parameter, lack: Lack) -> Option<bool> {
+        if !self.is_assigned(parameter) {
+            return None;
+        }
         let own = self.value(parameter);
-        let is_set = self.is_assigned(parameter) && own.iter().any(|word| !word.text.is_empty());
-        if is_set { own } else { vec![self.word(default)] }
+        match lack {
+            Lack::Unset => Some(!own.is_empty()),
+            Lack::Empty if own.iter().all(|word| word.text.is_empty()) => Some(false),
+            Lack::Empty if own.iter().any(|word| word.text.chars().any(|c| c != UNKNOWN)) => Some(true),
+            Lack::Empty => None,
+        }
     }
 
     fn mapped(&mut self, parameter: &Parameter, needed: &[&Word], map: impl Fn(&str) -> String) -> Vec<Word> {
-        let is_certain = needed.iter().all(|word| word.is_known() && !word.text.contains(['*', '?', '[']));
+        let is_certain = needed.iter().all(|word| word.is_known() && !word.text.contains(['*', '?', '[', '(', '\\']));
         let change = |word: Word| {
             if is_certain && word.is_known() {
                 Word { text: map(&word.text), ..word }
@@ -356,16 +457,9 @@ impl Lower<'_, '_> {
     }
 
     fn value(&mut self, parameter: &Parameter) -> Vec<Word> {
-        if let Some(index) = parameter.index.as_ref().filter(|index| !matches!(index.as_str(), "@" | "*")) {
-            // The keys of an associative array are text, which only the declaration tells.
-            if self.scope.associative.contains(&parameter.name) {
-                self.expansions_in(index);
-            } else {
-                self.arithmetic(index);
-            }
-        }
         if parameter.is_indirect && matches!(parameter.index.as_deref(), Some("@" | "*")) {
-            return vec![Word::plain(NUMBER)];
+            // The keys of an associative array are any text.
+            return vec![if self.is_associative(parameter) { Word::unknown(Taint::None) } else { Word::plain(NUMBER) }];
         }
         let name = parameter.name.as_str();
         let values = match (name.as_bytes().first(), parameter.index.as_deref()) {
@@ -373,7 +467,9 @@ impl Lower<'_, '_> {
             (Some(byte), Some(index)) if !byte.is_ascii_digit() => {
                 let words = self.scope.get(name);
                 match index.trim().parse::<usize>() {
-                    Ok(at) if words.len() > 1 || at == 0 => words.into_iter().skip(at).take(1).collect(),
+                    Ok(at) if !self.scope.is_loose(name) && (words.len() > 1 || at == 0) => {
+                        words.into_iter().skip(at).take(1).collect()
+                    }
                     _ => vec![Word::unknown(words.iter().map(|word| word.taint).max().unwrap_or_default())],
                 }
             }
@@ -384,8 +480,10 @@ impl Lower<'_, '_> {
                 _ => vec![Word::unknown(Taint::None)],
             },
             (Some(byte), _) if byte.is_ascii_alphabetic() || *byte == b'_' => {
-                self.scope.get(name).into_iter().take(1).collect()
+                self.scope.first(name).into_iter().collect()
             }
+            // The shell's own flags are letters.
+            (Some(b'-'), _) => vec![Word::unknown(Taint::None)],
             _ => vec![Word::plain(NUMBER)],
         };
         if !parameter.is_indirect {
@@ -401,7 +499,13 @@ impl Lower<'_, '_> {
     fn substitution(&mut self, code: &str) -> Word {
         let flow = self.substituted(code);
         match flow.text {
-            Some(text) => Word { text: text.trim_end_matches('\n').to_owned(), is_glob: false, taint: flow.taint },
+            Some(text) if !self.look.spend(2 * text.len()) => Word::unknown(flow.taint.max(Taint::Computed)),
+            // The shell leaves out what no text can hold.
+            Some(text) => Word {
+                text: text.replace('\0', "").trim_end_matches('\n').to_owned(),
+                is_glob: false,
+                taint: flow.taint,
+            },
             None => Word::unknown(flow.taint.max(Taint::Computed)),
         }
     }
@@ -409,6 +513,14 @@ impl Lower<'_, '_> {
 
 /// What stands for a number that only the run will tell: it can be no path and no flag.
 const NUMBER: &str = "0";
+/// What a word costs beyond its bytes.
+const WORD_WORK: usize = 64;
+
+/// The names of variables in an expression.
+fn names_in(expression: &str) -> impl Iterator<Item = &str> {
+    let names = expression.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    names.filter(|name| name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'))
+}
 
 fn is_list(parameter: &Parameter) -> bool {
     parameter.index.as_deref() == Some("@") || parameter.name == "@"
@@ -418,56 +530,119 @@ fn shortened(text: &str) -> String {
     text.chars().take(60).collect()
 }
 
-/// The escapes of `$'...'`, `echo -e` and `printf`.
-pub(crate) fn unescaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
+/// The value with what is found in it replaced.
+fn replaced(text: &str, pattern: &str, by: &str, which: Which) -> String {
+    match which {
+        Which::Begin => text.strip_prefix(pattern).map_or_else(|| text.to_owned(), |rest| format!("{by}{rest}")),
+        Which::End => text.strip_suffix(pattern).map_or_else(|| text.to_owned(), |rest| format!("{rest}{by}")),
+        Which::First | Which::All => {
+            let count = if which == Which::All { usize::MAX } else { 1 };
+            // The danger: 64 KiB, each byte of which becomes 64 KiB.
+            let bytes = (text.len() / pattern.len().max(1)).min(count).saturating_mul(by.len());
+            if bytes > VALUE_BYTES_MAX { UNKNOWN.to_string() } else { text.replacen(pattern, by, count) }
+        }
+    }
+}
+
+/// Whose escapes they are: each reads some of them in its own way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Escapes {
+    /// `$'...'`.
+    Quotes,
+    /// `echo -e`.
+    Echo,
+    /// The format of `printf`.
+    Format,
+}
+
+/// The text that escapes stand for. Bytes that are no text come out as unknown.
+pub(crate) fn unescaped(text: &str, kind: Escapes) -> String {
+    let mut out: Vec<u8> = Vec::with_capacity(text.len());
     let mut rest = text.chars().peekable();
+    let push = |out: &mut Vec<u8>, c: char| out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
     while let Some(c) = rest.next() {
         if c != '\\' {
-            out.push(c);
+            push(&mut out, c);
             continue;
         }
         let Some(escape) = rest.next() else {
-            out.push('\\');
+            out.push(b'\\');
             break;
         };
         match escape {
-            'n' => out.push('\n'),
-            't' => out.push('\t'),
-            'r' => out.push('\r'),
-            'a' => out.push('\u{7}'),
-            'b' => out.push('\u{8}'),
-            'e' | 'E' => out.push('\u{1b}'),
-            'f' => out.push('\u{c}'),
-            'v' => out.push('\u{b}'),
-            'x' => out.extend(char_by_number(&mut rest, None, 16, 2)),
-            'u' => out.extend(char_by_number(&mut rest, None, 16, 4)),
-            'U' => out.extend(char_by_number(&mut rest, None, 16, 6)),
-            'c' => out.extend(rest.next().and_then(|c| char::from_u32(u32::from(c) & 0x1f))),
-            '0'..='7' => {
-                out.extend(char_by_number(&mut rest, escape.to_digit(8), 8, if escape == '0' { 3 } else { 2 }))
+            'n' => out.push(b'\n'),
+            't' => out.push(b'\t'),
+            'r' => out.push(b'\r'),
+            'a' => out.push(7),
+            'b' => out.push(8),
+            'e' | 'E' => out.push(0x1b),
+            'f' => out.push(0xc),
+            'v' => out.push(0xb),
+            // In quotes braces may stand around any number of digits, of which the last two count.
+            'x' if kind == Escapes::Quotes && rest.peek() == Some(&'{') => {
+                rest.next();
+                let value = number(&mut rest, 0, 16, usize::MAX).unwrap_or(0);
+                if rest.peek() == Some(&'}') {
+                    rest.next();
+                }
+                out.push((value & 0xff) as u8);
             }
-            '\\' | '\'' | '"' | '?' => out.push(escape),
-            other => out.extend(['\\', other]),
+            'x' => match number(&mut rest, 0, 16, 2) {
+                Some(value) => out.push((value & 0xff) as u8),
+                None => out.extend(b"\\x"),
+            },
+            'u' | 'U' => match number(&mut rest, 0, 16, if escape == 'u' { 4 } else { 8 }) {
+                Some(value) => push(&mut out, char::from_u32(value).unwrap_or(UNKNOWN)),
+                None => out.extend([b'\\', escape as u8]),
+            },
+            'c' if kind == Escapes::Quotes => match rest.next() {
+                Some('\\') => {
+                    if rest.peek() == Some(&'\\') {
+                        rest.next();
+                    }
+                    out.push(0x1c);
+                }
+                Some('?') => out.push(0x7f),
+                Some(control) => push(&mut out, char::from_u32(u32::from(control) & 0x1f).unwrap_or(UNKNOWN)),
+                None => out.extend(b"\\c"),
+            },
+            // Nothing comes behind it.
+            'c' if kind == Escapes::Echo => break,
+            '0'..='7' if kind != Escapes::Echo || escape == '0' => {
+                let first = escape.to_digit(8).unwrap_or(0);
+                // To `echo` and to `%b` the zero in front does not count.
+                let digits = if kind == Escapes::Echo && escape == '0' { 3 } else { 2 };
+                out.push((number(&mut rest, first, 8, digits).unwrap_or(first) & 0xff) as u8);
+            }
+            '\\' => out.push(b'\\'),
+            '\'' | '"' | '?' if kind != Escapes::Echo => push(&mut out, escape),
+            other => {
+                out.push(b'\\');
+                push(&mut out, other);
+            }
         }
     }
-    out
+    if kind == Escapes::Quotes {
+        // A value ends where a NUL is.
+        out.truncate(out.iter().position(|byte| *byte == 0).unwrap_or(out.len()));
+    }
+    match String::from_utf8(out) {
+        Ok(text) => text,
+        Err(error) => {
+            String::from_utf8_lossy(error.as_bytes()).replace(char::REPLACEMENT_CHARACTER, &UNKNOWN.to_string())
+        }
+    }
 }
 
-/// The character whose number follows, in at most so many digits behind a `first` one.
-fn char_by_number(
-    rest: &mut std::iter::Peekable<std::str::Chars<'_>>,
-    first: Option<u32>,
-    radix: u32,
-    digits: usize,
-) -> Option<char> {
-    let mut value = first;
+/// The number that goes on from `first` with the digits that follow, at most so many. None: there are none.
+fn number(rest: &mut std::iter::Peekable<std::str::Chars<'_>>, first: u32, radix: u32, digits: usize) -> Option<u32> {
+    let mut value = None;
     for _ in 0..digits {
         let Some(digit) = rest.peek().and_then(|c| c.to_digit(radix)) else { break };
         rest.next();
-        value = Some(value.unwrap_or(0) * radix + digit);
+        value = Some(value.unwrap_or(first).wrapping_mul(radix).wrapping_add(digit));
     }
-    value.map(|value| char::from_u32(value).unwrap_or(UNKNOWN))
+    value
 }
 
 #[cfg(test)]
@@ -476,7 +651,25 @@ mod tests {
 
     #[test]
     fn escapes_are_undone() {
-        assert_eq!(unescaped(r"r\x6d\162\u0041\\"), "rmrA\\");
-        assert_eq!(unescaped(r"a\"), r"a\");
+        let quotes = |text: &str| unescaped(text, Escapes::Quotes);
+        assert_eq!(quotes(r"r\x6d\162\u0041\\"), "rmrA\\");
+        assert_eq!(quotes(r"a\"), r"a\");
+        assert_eq!(quotes(r"\x{2f}etc"), "/etc");
+        assert_eq!(quotes(r"\U0000002fetc"), "/etc");
+        assert_eq!(quotes(r"\0577\n"), "/7\n");
+        assert_eq!(quotes(r"\0101"), "\u{8}1");
+        assert_eq!(quotes(r"/etc\0/x"), "/etc");
+        assert_eq!(quotes(r"\xc3\xa9"), "é");
+        assert_eq!(quotes(r"\xff"), UNKNOWN.to_string());
+        assert_eq!(quotes(r"\xg\u\'"), r"\xg\u'");
+    }
+
+    #[test]
+    fn echo_and_printf_have_escapes_of_their_own() {
+        assert_eq!(unescaped(r"\0101\x{41}", Escapes::Echo), r"A\x{41}");
+        assert_eq!(unescaped(r"a\cb", Escapes::Echo), "a");
+        assert_eq!(unescaped(r"\'", Escapes::Echo), r"\'");
+        assert_eq!(unescaped(r"\0101", Escapes::Format), "\u{8}1");
+        assert_eq!(unescaped(r"a\cb", Escapes::Format), r"a\cb");
     }
 }

@@ -1,42 +1,93 @@
 //! Commands of a script to plain command lines, in the order of the text, each shown to the look.
 //!
-//! Every branch is followed, since any may run. A loop's body is followed for each value that the
-//! script names, otherwise once. A function's body is followed where it is defined and where it is
-//! called. Data is not code: heredocs, arguments and patterns are only folded.
+//! Every branch is followed, since any may run. A function's body is followed where it is defined and
+//! where it is called. What runs in a process of its own (a job, a part of a pipe, a subshell) leaves the
+//! state as it was. Data is not code: heredocs, arguments and patterns are only folded.
 //!
-//! Single commands are in `simple`, what changes the shell's state in `builtin`, redirections in `redirect`.
+//! Single commands are in `simple`, loops in `repeat`, what changes the shell's state in `builtin` and `read`,
+//! redirections in `redirect`.
 
 use std::rc::Rc;
 
 use brush_parser::ast::{
-    AndOr, AndOrList, BinaryPredicate, Command, CompoundCommand, CompoundList, ExtendedTestExpr, FunctionBody,
-    Pipeline, Program, SeparatorOperator, SourceLocation, SubshellCommand, UnaryPredicate,
+    AndOr, AndOrList, BinaryPredicate, CaseItemPostAction, Command, CompoundCommand, CompoundList, ExtendedTestExpr,
+    FunctionBody, IoRedirect, Pipeline, Program, SeparatorOperator, SourceLocation, SubshellCommand, UnaryPredicate,
 };
 
-use crate::gate::argv::{Taint, Word};
+use crate::gate::argv::Taint;
 use crate::gate::look::Look;
 
 use super::output::Flow;
-use super::scope::{Scope, Value};
+use super::repeat::Loop;
+use super::scope::{Kept, Scope, VALUE_BYTES_MAX};
 
-/// Values of one loop that are followed one by one. Danger: loops in loops multiply.
-pub(super) const LOOP_VALUES_MAX: usize = 16;
+/// How often a function is followed within itself. Danger: one that calls itself twice.
+const RECURSIONS_MAX: usize = 3;
+
+/// A function, or an alias, that is being followed.
+pub(super) struct Call {
+    pub name: String,
+    /// The state in which it began.
+    scope: Scope,
+}
+
+impl Call {
+    pub(super) fn alias(name: String) -> Self {
+        Self { name, scope: Scope::default() }
+    }
+
+    pub(super) fn is_alias(&self) -> bool {
+        self.name.starts_with("alias ")
+    }
+}
+
+/// Code that runs when the shell ends.
+pub(super) struct Trap {
+    pub code: String,
+    /// The state in which it was looked at.
+    pub scope: Scope,
+}
 
 /// Lowers one script.
 pub(crate) struct Lower<'l, 'g> {
     pub look: &'l mut Look<'g>,
     pub scope: Scope,
     /// The functions that are being followed, innermost last.
-    pub(super) calls: Vec<String>,
+    pub(super) calls: Vec<Call>,
     /// The variables that the innermost function made local, with what they were before.
-    pub(super) locals: Vec<(String, Option<Value>)>,
+    pub(super) locals: Vec<(String, Kept)>,
+    /// The state at each `return` of the innermost function, met.
+    pub(super) returned: Option<Scope>,
+    /// The loops that are being followed, innermost last.
+    pub(super) loops: Vec<Loop>,
+    /// So many of them stand around the innermost function.
+    pub(super) loops_outside: usize,
+    pub(super) traps: Vec<Trap>,
+    /// The next command is the first to read what it is given.
+    pub(super) has_fresh_input: bool,
+    /// The command at hand is the first to read what it is given.
+    pub(super) has_own_input: bool,
+    is_running: bool,
     /// The text that is followed, where places in it are to be shown: the outermost script alone.
     source: Option<Rc<str>>,
 }
 
 impl<'l, 'g> Lower<'l, 'g> {
     pub(crate) fn new(look: &'l mut Look<'g>, scope: Scope) -> Self {
-        Self { look, scope, calls: vec![], locals: vec![], source: None }
+        Self {
+            look,
+            scope,
+            calls: vec![],
+            locals: vec![],
+            returned: None,
+            loops: vec![],
+            loops_outside: 0,
+            traps: vec![],
+            has_fresh_input: false,
+            has_own_input: false,
+            is_running: false,
+            source: None,
+        }
     }
 
     /// Say in the trace where each pipeline stands in this text.
@@ -47,41 +98,117 @@ impl<'l, 'g> Lower<'l, 'g> {
 
     /// Follow a whole program; what it prints is returned.
     pub(crate) fn program(&mut self, program: &Program, input: &Flow) -> Flow {
+        let is_outermost = !std::mem::replace(&mut self.is_running, true);
         let lists: Vec<&CompoundList> = program.complete_commands.iter().collect();
         let mut last = Flow { text: Some(String::new()), ..Flow::default() };
         for list in lists {
             let flow = self.list(list, input);
             last = followed_by(last, flow);
         }
+        if is_outermost {
+            self.settle();
+            self.run_traps();
+            self.note_state();
+            self.is_running = false;
+        }
         last
     }
 
-    fn list(&mut self, list: &CompoundList, input: &Flow) -> Flow {
+    pub(super) fn list(&mut self, list: &CompoundList, input: &Flow) -> Flow {
         let mut last = Flow { text: Some(String::new()), ..Flow::default() };
         for item in &list.0 {
-            let flow = self.and_or(&item.0, input);
+            // What is left would change nothing any more, and there may be much of it.
+            if self.is_exhausted() {
+                break;
+            }
+            // A job is a process of its own.
+            let flow = match item.1 {
+                SeparatorOperator::Async => self.apart(|lower| lower.and_or(&item.0, input)),
+                SeparatorOperator::Sequence => self.and_or(&item.0, input),
+            };
             last = followed_by(last, flow);
         }
         last
     }
 
-    fn and_or(&mut self, list: &AndOrList, input: &Flow) -> Flow {
-        let mut flow = self.pipeline(&list.first, input);
-        let after_first = (!list.additional.is_empty()).then(|| self.scope.clone());
-        for next in &list.additional {
-            let (AndOr::And(pipeline) | AndOr::Or(pipeline)) = next;
-            let before = self.scope.clone();
-            let output = self.pipeline(pipeline, input);
-            flow = followed_by(flow, output);
-            // What follows an `&&` runs only where this was run; behind an `||` it may not have been.
-            if matches!(next, AndOr::Or(_)) {
-                self.scope.meet(&before);
+    /// Whether there is no more budget; what is left out for it is told.
+    pub(super) fn is_exhausted(&mut self) -> bool {
+        if !self.look.is_exhausted() {
+            return false;
+        }
+        if self.look.enter() {
+            self.look.leave();
+        }
+        true
+    }
+
+    /// Follow what runs in a process of its own: nothing of its state comes back.
+    pub(super) fn apart(&mut self, follow: impl FnOnce(&mut Self) -> Flow) -> Flow {
+        let (flow, inner) = self.apart_with_state(follow);
+        self.scope.take_notes(&inner);
+        flow
+    }
+
+    /// Follow what runs in a process of its own; what it prints, and the state in which it ended.
+    pub(super) fn apart_with_state(&mut self, follow: impl FnOnce(&mut Self) -> Flow) -> (Flow, Scope) {
+        let outer = self.scope.clone();
+        let locals = std::mem::take(&mut self.locals);
+        let returned = self.returned.take();
+        let loops = std::mem::take(&mut self.loops);
+        let loops_outside = std::mem::take(&mut self.loops_outside);
+        let traps = std::mem::take(&mut self.traps);
+        self.scope.is_over = false;
+        let flow = follow(self);
+        self.settle();
+        self.run_traps();
+        self.locals = locals;
+        self.returned = returned;
+        self.loops = loops;
+        self.loops_outside = loops_outside;
+        self.traps = traps;
+        (flow, std::mem::replace(&mut self.scope, outer))
+    }
+
+    /// The shell ends here: what it was told to run then, runs in the state of now.
+    pub(super) fn run_traps(&mut self) {
+        let traps = std::mem::take(&mut self.traps);
+        for trap in &traps {
+            if !trap.scope.is_same(&self.scope) {
+                self.apart(|lower| lower.code(&trap.code, &Flow::default()));
             }
         }
-        if let Some(after_first) = after_first {
-            // A `cd` is taken to have worked, as one without `&&` behind it is.
-            let directory = self.scope.directory.clone();
-            self.scope.meet(&after_first);
+        self.traps = traps;
+    }
+
+    fn and_or(&mut self, list: &AndOrList, input: &Flow) -> Flow {
+        let mut flow = self.pipeline(&list.first, input);
+        if list.additional.is_empty() {
+            return flow;
+        }
+        // What follows an `&&` runs where all before it worked, what follows an `||` where something failed.
+        let mut failed = self.scope.clone();
+        failed.is_over = false;
+        for next in &list.additional {
+            match next {
+                AndOr::And(pipeline) => {
+                    let output = self.pipeline(pipeline, input);
+                    flow = followed_by(flow, output);
+                    failed.meet(&self.scope);
+                }
+                AndOr::Or(pipeline) => {
+                    let worked = std::mem::replace(&mut self.scope, failed);
+                    let output = self.pipeline(pipeline, input);
+                    flow = followed_by(flow, output);
+                    failed = self.scope.clone();
+                    self.scope.meet(&worked);
+                }
+            }
+        }
+        // A `cd` is taken to have worked, as one without `&&` behind it is.
+        let directory = self.scope.directory.clone();
+        let is_over = self.scope.is_over;
+        self.scope.meet(&failed);
+        if !is_over {
             self.scope.directory = directory;
         }
         flow
@@ -93,15 +220,28 @@ impl<'l, 'g> Lower<'l, 'g> {
             self.trace(pipeline);
         }
         let mut flow = input.clone();
-        let is_piped = pipeline.seq.len() > 1;
-        let outer = is_piped.then(|| self.scope.clone());
-        for command in &pipeline.seq {
-            flow = self.command(command, &flow);
-        }
-        // Parts of a pipe are subshells; variables do not come back, except by `lastpipe`, which
-        // keeps them: the careful reading keeps both folder and values of before unless they are new.
-        if let Some(outer) = outer {
-            self.scope.directory = outer.directory;
+        match pipeline.seq.as_slice() {
+            [command] => flow = self.command(command, input),
+            commands => {
+                let last = commands.len().saturating_sub(1);
+                for (at, command) in commands.iter().enumerate() {
+                    let (output, ended) = self.apart_with_state(|lower| {
+                        lower.has_fresh_input = at > 0;
+                        lower.command(command, &flow)
+                    });
+                    flow = output;
+                    self.scope.take_notes(&ended);
+                    // Parts of a pipe are subshells; but in some shells, and under `lastpipe`, the last is none,
+                    // and so what it sets may hold or not.
+                    if at == last {
+                        let directory = self.scope.directory.clone();
+                        self.scope.meet(&ended);
+                        if !self.scope.has_last_pipe {
+                            self.scope.directory = directory;
+                        }
+                    }
+                }
+            }
         }
         if is_new {
             self.look.end_unit();
@@ -125,14 +265,21 @@ impl<'l, 'g> Lower<'l, 'g> {
     }
 
     fn command(&mut self, command: &Command, input: &Flow) -> Flow {
-        if !self.look.enter() {
+        if !self.look.spend(self.scope.weight()) || !self.look.enter() {
             return Flow::unknown(Taint::Computed);
         }
+        let has_fresh_input = std::mem::take(&mut self.has_fresh_input);
         let flow = match command {
-            Command::Simple(simple) => self.simple(simple, input),
+            Command::Simple(simple) => self.simple(simple, input, has_fresh_input),
             Command::Compound(compound, redirects) => {
                 let (input, is_redirected) = self.redirects(redirects.as_ref(), input);
+                // Where a file cannot be opened, nothing of it runs.
+                let may_fail = redirects.iter().flat_map(|redirects| &redirects.0).any(opens_file);
+                let before = may_fail.then(|| self.scope.clone());
                 let flow = self.compound(compound, &input);
+                if let Some(before) = before {
+                    self.scope.meet(&before);
+                }
                 if is_redirected { Flow::default() } else { flow }
             }
             Command::Function(function) => {
@@ -153,36 +300,22 @@ impl<'l, 'g> Lower<'l, 'g> {
         match compound {
             CompoundCommand::BraceGroup(group) => self.list(&group.list, input),
             CompoundCommand::Subshell(subshell) => self.subshell(&subshell.list, input),
-            CompoundCommand::ForClause(clause) => {
-                let words: Option<Vec<Word>> = clause
-                    .values
-                    .as_ref()
-                    .map(|values| values.iter().flat_map(|word| self.words(&word.value)).collect());
-                let words =
-                    words.or_else(|| self.scope.positional.clone()).unwrap_or_else(|| vec![Word::unknown(Taint::None)]);
-                let is_followed = words.len() <= LOOP_VALUES_MAX;
-                let mut flow = Flow::unknown(Taint::Computed);
-                for word in words.iter().take(LOOP_VALUES_MAX) {
-                    self.scope.set(&clause.variable_name, Value::Text(word.clone()));
-                    flow = self.list(&clause.body.list, input);
-                }
-                if !is_followed {
-                    let taint = words.iter().map(|word| word.taint).max().unwrap_or_default();
-                    self.scope.set(&clause.variable_name, Value::Text(Word::unknown(taint)));
-                    flow = self.list(&clause.body.list, input);
-                }
-                flow.text = None;
-                flow
-            }
+            CompoundCommand::ForClause(clause) => self.for_each(clause, input),
             CompoundCommand::ArithmeticForClause(clause) => {
-                for expression in [&clause.initializer, &clause.condition, &clause.updater].into_iter().flatten() {
+                if let Some(expression) = &clause.initializer {
                     self.arithmetic(&expression.value);
                 }
                 self.note_endless(
                     clause.condition.as_ref().is_none_or(|condition| condition.value.trim().is_empty()),
                     &clause.body.list,
                 );
-                Flow { text: None, ..self.list(&clause.body.list, input) }
+                let flow = self.any_rounds(|lower| {
+                    for expression in [&clause.condition, &clause.updater].into_iter().flatten() {
+                        lower.arithmetic(&expression.value);
+                    }
+                    lower.list(&clause.body.list, input)
+                });
+                Flow { text: None, ..flow }
             }
             CompoundCommand::Arithmetic(arithmetic) => {
                 self.arithmetic(&arithmetic.expr.value);
@@ -193,15 +326,20 @@ impl<'l, 'g> Lower<'l, 'g> {
                 let mut flow = Flow::default();
                 let before = self.scope.clone();
                 let mut met = before.clone();
+                let mut falls_through = false;
                 for case in &clause.cases {
                     for pattern in &case.patterns {
                         let _ = self.word(&pattern.value);
                     }
+                    let ended = std::mem::replace(&mut self.scope, before.clone());
+                    if falls_through {
+                        self.scope.meet(&ended);
+                    }
                     if let Some(list) = &case.cmd {
-                        self.scope = before.clone();
                         flow = self.list(list, input);
                         met.meet(&self.scope);
                     }
+                    falls_through = !matches!(case.post_action, CaseItemPostAction::ExitCase);
                 }
                 self.scope = met;
                 Flow { text: None, ..flow }
@@ -234,14 +372,12 @@ impl<'l, 'g> Lower<'l, 'g> {
                 } else {
                     &["false"][..]
                 };
-                self.list(&clause.0, input);
                 self.note_endless(is_plain(&clause.0, holds), &clause.1.list);
-                let before = self.scope.clone();
-                let flow = self.list(&clause.1.list, input);
-                self.scope.meet(&before);
-                Flow { text: None, ..flow }
+                self.while_holds(&clause.0, &clause.1.list, input)
             }
-            CompoundCommand::Coprocess(coprocess) => self.command(&coprocess.body, &Flow::unknown(Taint::Computed)),
+            CompoundCommand::Coprocess(coprocess) => {
+                self.apart(|lower| lower.command(&coprocess.body, &Flow::unknown(Taint::Computed)))
+            }
         }
     }
 
@@ -260,26 +396,20 @@ impl<'l, 'g> Lower<'l, 'g> {
     }
 
     pub(super) fn subshell(&mut self, list: &CompoundList, input: &Flow) -> Flow {
-        let outer = self.scope.clone();
-        let flow = self.list(list, input);
-        self.scope = outer;
-        flow
+        self.apart(|lower| lower.list(list, input))
     }
 
     /// The commands of `$(...)`; what they print.
     pub(crate) fn substituted(&mut self, code: &str) -> Flow {
-        let outer = self.scope.clone();
-        let flow = match code.trim_start().strip_prefix('<') {
+        self.apart(|lower| match code.trim_start().strip_prefix('<') {
             // `$(<file)` prints the file.
             Some(path) if !path.trim().contains(char::is_whitespace) && !path.starts_with(['<', '(']) => {
-                let path = self.word(path.trim());
-                self.file("file_read", &path);
+                let path = lower.word(path.trim());
+                lower.file("file_read", &path);
                 Flow::unknown(Taint::Computed)
             }
-            _ => self.code(code, &Flow::default()),
-        };
-        self.scope = outer;
-        flow
+            _ => lower.code(code, &Flow::default()),
+        })
     }
 
     /// Follow text as code, in the present scope.
@@ -304,24 +434,35 @@ impl<'l, 'g> Lower<'l, 'g> {
         if calls_itself_twice(&body.0, name) {
             self.look.note("fork_bomb", format!("the function `{name}` starts itself again and again"));
         }
-        Rc::make_mut(&mut self.scope.functions).insert(name.to_owned(), Rc::new(body.clone()));
-        let outer = self.scope.clone();
-        self.scope.positional = None;
-        self.run_body(name, body, &Flow::default());
-        self.scope = outer;
+        self.scope.define(name, body.clone());
+        self.apart(|lower| {
+            lower.scope.positional = None;
+            lower.run_body(name, body, &Flow::default())
+        });
     }
 
     pub(super) fn run_body(&mut self, name: &str, body: &FunctionBody, input: &Flow) -> Flow {
-        if self.calls.iter().any(|call| call == name) {
+        let entered: Vec<&Call> = self.calls.iter().filter(|call| call.name == name).collect();
+        if entered.len() >= RECURSIONS_MAX {
             return Flow::unknown(Taint::Computed);
         }
-        self.calls.push(name.to_owned());
+        // As the rounds of a loop: after two that are certain comes one for all that may follow.
+        if entered.len() + 1 == RECURSIONS_MAX {
+            entered.iter().for_each(|call| self.scope.meet(&call.scope));
+        }
+        self.calls.push(Call { name: name.to_owned(), scope: self.scope.clone() });
         let outer_locals = std::mem::take(&mut self.locals);
+        let outer_returned = self.returned.take();
+        let outer_loops = std::mem::replace(&mut self.loops_outside, self.loops.len());
         let (input, _) = self.redirects(body.1.as_ref(), input);
         let flow = self.compound(&body.0, &input);
+        self.loops_outside = outer_loops;
+        if let Some(returned) = std::mem::replace(&mut self.returned, outer_returned) {
+            self.scope.meet(&returned);
+        }
         // What was local is as it was before.
-        for (name, value) in std::mem::replace(&mut self.locals, outer_locals).into_iter().rev() {
-            self.scope.restore(&name, value);
+        for (name, kept) in std::mem::replace(&mut self.locals, outer_locals).into_iter().rev() {
+            self.scope.restore(&name, kept);
         }
         self.calls.pop();
         flow
@@ -362,9 +503,14 @@ impl<'l, 'g> Lower<'l, 'g> {
     }
 }
 
+fn opens_file(redirect: &IoRedirect) -> bool {
+    matches!(redirect, IoRedirect::File(..) | IoRedirect::OutputAndError(..))
+}
+
 fn followed_by(first: Flow, second: Flow) -> Flow {
     let text = match (first.text, second.text) {
-        (Some(first), Some(second)) => Some(first + &second),
+        // Longer than a value it is not followed anyway.
+        (Some(first), Some(second)) if first.len() + second.len() <= VALUE_BYTES_MAX => Some(first + &second),
         _ => None,
     };
     Flow {

@@ -4,7 +4,7 @@
 use crate::gate::argv::{Taint, Word};
 use crate::gate::path::base_name;
 
-use super::fold::unescaped;
+use super::fold::{Escapes, unescaped};
 use super::scope::VALUE_BYTES_MAX;
 
 /// What flows through a pipe, or stands on standard input.
@@ -47,28 +47,17 @@ pub(crate) fn output(words: &[Word], input: &Flow) -> Flow {
     let taint = arguments.iter().map(|word| word.taint).max().unwrap_or_default();
     let has = |flags: &[&str]| arguments.iter().any(|word| flags.contains(&word.text.as_str()));
     match base_name(&program.text) {
-        "echo" if is_known => Flow::text(echo(arguments), taint),
+        "echo" if is_known => {
+            echo(arguments).map_or_else(|| Flow::unknown(taint.max(Taint::Computed)), |text| Flow::text(text, taint))
+        }
         "printf" if is_known => {
             printf(arguments).map_or_else(|| Flow::unknown(taint.max(Taint::Computed)), |text| Flow::text(text, taint))
         }
         "echo" | "printf" => Flow::unknown(taint.max(Taint::Computed)),
-        "cat" | "tee" | "pv" | "sponge" | "stdbuf" | "unbuffer" if is_passing(arguments) => input.clone(),
+        name @ ("cat" | "tee" | "pv" | "sponge") if is_passing(name, arguments) => input.clone(),
         "yes" => Flow { is_endless: true, ..Flow::unknown(Taint::Computed) },
         // A number, whichever it is.
-        "wc" if arguments.iter().all(|word| word.text.starts_with('-') && word.text != "-") && has_one(arguments) => {
-            Flow::text("0\n".to_owned(), Taint::None)
-        }
-        "nproc" | "tput" | "getconf" | "expr" => Flow::text("0\n".to_owned(), Taint::None),
-        "id" if has(&["-u", "-g"]) => Flow::text("0\n".to_owned(), Taint::None),
-        "date"
-            if arguments
-                .iter()
-                .any(|word| matches!(word.text.as_str(), "+%s" | "+%Y" | "+%s%N" | "+%H" | "+%Y%m%d")) =>
-        {
-            Flow::text("0\n".to_owned(), Taint::None)
-        }
-        "grep" | "egrep" | "pgrep" | "rg" if has(&["-c", "--count"]) => Flow::text("0\n".to_owned(), Taint::None),
-        "seq" if is_known => Flow::text("0\n".to_owned(), Taint::None),
+        name if prints_number(name, arguments) => Flow::text("0\n".to_owned(), Taint::None),
         "cat" | "pv"
             if arguments
                 .iter()
@@ -77,24 +66,26 @@ pub(crate) fn output(words: &[Word], input: &Flow) -> Flow {
             Flow { is_endless: true, ..Flow::unknown(Taint::Computed) }
         }
         "rev" => Flow {
-            text: input.text.as_ref().map(|text| text.lines().map(reversed).collect()),
+            text: input.text.as_ref().filter(|_| arguments.is_empty()).map(|text| text.lines().map(reversed).collect()),
             taint: Taint::Decoded,
             is_connected: true,
             is_endless: false,
         },
         name @ ("base64" | "gbase64") if has(&["-d", "-D", "--decode", "-di", "-id"]) || clusters(arguments, 'd') => {
             let _ = name;
-            let text =
-                input.text.as_ref().and_then(|text| base64(text)).and_then(|bytes| String::from_utf8(bytes).ok());
+            let text = input.text.as_ref().filter(|_| reads_input(arguments));
+            let text = text.and_then(|text| base64(text)).and_then(|bytes| String::from_utf8(bytes).ok());
             Flow { text, taint: input.taint.max(Taint::Decoded), ..Flow::unknown(Taint::None) }
         }
         "openssl" if has(&["-d"]) => {
-            let text = input.text.as_ref().filter(|_| has(&["base64", "-base64", "-a"]));
+            let is_plain = has(&["base64", "-base64", "-a"]) && !has(&["-in", "-out"]);
+            let text = input.text.as_ref().filter(|_| is_plain);
             let text = text.and_then(|text| base64(text)).and_then(|bytes| String::from_utf8(bytes).ok());
             Flow { text, taint: input.taint.max(Taint::Decoded), ..Flow::unknown(Taint::None) }
         }
         "xxd" if clusters(arguments, 'r') => {
-            let text = input.text.as_ref().filter(|_| clusters(arguments, 'p')).and_then(|text| hex(text));
+            let text = input.text.as_ref().filter(|_| clusters(arguments, 'p') && reads_input(arguments));
+            let text = text.and_then(|text| hex(text));
             Flow { text, taint: input.taint.max(Taint::Decoded), ..Flow::unknown(Taint::None) }
         }
         "tr" => Flow {
@@ -103,8 +94,8 @@ pub(crate) fn output(words: &[Word], input: &Flow) -> Flow {
             ..Flow::unknown(Taint::None)
         },
         "base32" | "gbase32" if has(&["-d", "-D", "--decode"]) => {
-            let text =
-                input.text.as_ref().and_then(|text| base32(text)).and_then(|bytes| String::from_utf8(bytes).ok());
+            let text = input.text.as_ref().filter(|_| reads_input(arguments));
+            let text = text.and_then(|text| base32(text)).and_then(|bytes| String::from_utf8(bytes).ok());
             Flow { text, taint: input.taint.max(Taint::Decoded), ..Flow::unknown(Taint::None) }
         }
         "head" | "tail" | "sort" | "uniq" | "tac" | "nl" | "sed" | "awk" | "cut" | "gunzip" | "zcat"
@@ -118,14 +109,91 @@ pub(crate) fn output(words: &[Word], input: &Flow) -> Flow {
     }
 }
 
-/// `wc -l` prints one number, `wc` several.
-fn has_one(arguments: &[Word]) -> bool {
-    arguments.len() == 1 && arguments.iter().all(|word| word.text.len() == 2 || word.text.starts_with("--"))
+/// Whether all that a command line prints is a number. Only forms that can print nothing else: `seq -f` and
+/// `expr x : '\(x\)'` print any text.
+fn prints_number(program: &str, arguments: &[Word]) -> bool {
+    const SETTINGS: &[&str] = &[
+        "_NPROCESSORS_ONLN",
+        "_NPROCESSORS_CONF",
+        "PAGESIZE",
+        "PAGE_SIZE",
+        "_PHYS_PAGES",
+        "_AVPHYS_PAGES",
+        "LONG_BIT",
+        "CLK_TCK",
+        "OPEN_MAX",
+        "ARG_MAX",
+        "HOST_NAME_MAX",
+    ];
+    const DATES: &[&str] = &["+%s", "+%Y", "+%s%N", "+%H", "+%Y%m%d", "+%m", "+%d", "+%M", "+%S", "+%j", "+%u"];
+    if !arguments.iter().all(Word::is_known) && !matches!(program, "date" | "grep" | "egrep" | "pgrep") {
+        return false;
+    }
+    let texts: Vec<&str> = arguments.iter().map(|word| word.text.as_str()).collect();
+    match (program, texts.as_slice()) {
+        ("wc", [flag]) => {
+            matches!(*flag, "-l" | "-c" | "-m" | "-w" | "-L" | "--lines" | "--bytes" | "--chars" | "--words")
+        }
+        ("nproc", []) => true,
+        ("nproc", flags) => flags.iter().all(|flag| *flag == "--all" || flag.starts_with("--ignore=")),
+        ("tput", [what]) => matches!(*what, "cols" | "lines" | "colors"),
+        ("getconf", [name]) => SETTINGS.contains(name),
+        ("expr", words) => words.iter().all(|word| is_number(word) || matches!(*word, "+" | "-" | "*" | "/" | "%")),
+        ("id", [flag]) => matches!(*flag, "-u" | "-g" | "--user" | "--group"),
+        ("id", [flag, user]) => matches!(*flag, "-u" | "-g") && !user.starts_with('-'),
+        ("date", words) => {
+            words.iter().filter(|word| word.starts_with('+')).count() == 1
+                && words.iter().any(|word| DATES.contains(word))
+        }
+        ("seq", words) => !words.is_empty() && words.iter().all(|word| is_number(word) || *word == "-w"),
+        // Of several files it prints the names as well.
+        ("grep" | "egrep", [flag, pattern, files @ ..]) => {
+            is_count(flag, "ivwxEFGhs")
+                && !pattern.starts_with('-')
+                && files.len() <= 1
+                && arguments.iter().skip(2).all(|file| file.is_known() && !file.text.starts_with('-'))
+        }
+        ("pgrep", [flag, names @ ..]) => is_count(flag, "fxivon") && names.iter().all(|name| !name.starts_with('-')),
+        _ => false,
+    }
 }
 
-/// `cat` without operands (or with `-`) passes its input on; `tee` always does.
-fn is_passing(arguments: &[Word]) -> bool {
-    arguments.iter().all(|word| word.text.starts_with('-')) || arguments.iter().any(|word| word.text == "-")
+/// `-c`, alone or among flags that leave the count a count.
+fn is_count(flag: &str, others: &str) -> bool {
+    let letters = flag.strip_prefix('-').unwrap_or_default();
+    flag == "--count"
+        || (letters.contains('c') && letters.chars().all(|letter| letter == 'c' || others.contains(letter)))
+}
+
+fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    digits.bytes().any(|byte| byte.is_ascii_digit()) && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+}
+
+/// Whether the program prints just what it gets on its standard input.
+fn is_passing(program: &str, arguments: &[Word]) -> bool {
+    let is_flag = |word: &Word| match program {
+        // Other flags number the lines, or show what cannot be seen.
+        "cat" => word.text == "-u",
+        "tee" => matches!(word.text.as_str(), "-a" | "-i" | "-p" | "-ai" | "--append"),
+        "pv" => {
+            word.text.starts_with('-') && word.text != "-" && word.text.bytes().skip(1).all(|b| b"qpterbn".contains(&b))
+        }
+        _ => false,
+    };
+    arguments.iter().all(|word| {
+        // What `tee` writes to a device, or to a process, may come out here as well.
+        let is_own_file = program == "tee" && !word.text.starts_with(['-', '/']);
+        let is_far_file = program == "tee"
+            && word.text.starts_with('/')
+            && !["/dev/", "/proc/"].iter().any(|special| word.text.starts_with(special));
+        is_flag(word) || (word.is_known() && (is_own_file || is_far_file || (program == "cat" && word.text == "-")))
+    })
+}
+
+/// Whether no operand names a file to be read instead of standard input.
+fn reads_input(arguments: &[Word]) -> bool {
+    arguments.iter().all(|word| word.is_known() && word.text.starts_with('-'))
 }
 
 fn clusters(arguments: &[Word], letter: char) -> bool {
@@ -138,20 +206,23 @@ fn reversed(line: &str) -> String {
     line.chars().rev().chain(['\n']).collect()
 }
 
-fn echo(arguments: &[Word]) -> String {
+/// None: shells print it differently. Some take escapes without being told to.
+fn echo(arguments: &[Word]) -> Option<String> {
     let is_option = |word: &&Word| {
         word.text.len() > 1 && word.text.starts_with('-') && word.text[1..].bytes().all(|byte| b"neE".contains(&byte))
     };
     let options: String = arguments.iter().take_while(is_option).map(|word| word.text.as_str()).collect();
     let texts: Vec<&str> = arguments.iter().skip_while(is_option).map(|word| word.text.as_str()).collect();
-    let mut text = texts.join(" ");
-    if options.contains('e') {
-        text = unescaped(&text);
+    let plain = texts.join(" ");
+    let mut text = if plain.contains('\\') { unescaped(&plain, Escapes::Echo) } else { plain.clone() };
+    let is_last = options.chars().rfind(|c| matches!(c, 'e' | 'E'));
+    if is_last != Some('e') && text != plain {
+        return None;
     }
-    if !options.contains('n') {
+    if !(options.contains('n') || text.len() < plain.len() && plain.contains("\\c")) {
         text.push('\n');
     }
-    text
+    Some(text)
 }
 
 /// `printf` with `%s`, `%b`, `%d` and `%%`; anything else is not certain.
@@ -161,7 +232,7 @@ fn printf(arguments: &[Word]) -> Option<String> {
         (flag, _) if flag.text == "-v" => return None,
         pair => pair,
     };
-    let format = unescaped(&format.text);
+    let format = unescaped(&format.text, Escapes::Format);
     let mut out = String::new();
     let mut values = values.iter();
     loop {
@@ -174,8 +245,26 @@ fn printf(arguments: &[Word]) -> Option<String> {
             }
             match chars.next()? {
                 '%' => out.push('%'),
-                's' | 'd' | 'i' => out.push_str(values.next().map_or("", |word| word.text.as_str())),
-                'b' => out.push_str(&values.next().map_or_else(String::new, |word| unescaped(&word.text))),
+                's' => out.push_str(values.next().map_or("", |word| word.text.as_str())),
+                'd' | 'i' => {
+                    let value = values.next().map_or("0", |word| word.text.as_str());
+                    let digits = value.strip_prefix('-').unwrap_or(value);
+                    // `'a` and `010` come out as other numbers.
+                    let is_plain = digits == "0" || (!digits.starts_with('0') && is_number(digits));
+                    if !is_plain || value.contains(['.', '+']) {
+                        return None;
+                    }
+                    out.push_str(value);
+                }
+                'b' => {
+                    let value = values.next().map_or("", |word| word.text.as_str());
+                    // It reads numbers and the end in a way of its own.
+                    let is_odd = |pair: &[u8]| matches!(pair, [b'\\', b'1'..=b'7' | b'c' | b'\'' | b'"' | b'?']);
+                    if value.as_bytes().windows(2).any(is_odd) {
+                        return None;
+                    }
+                    out.push_str(&unescaped(value, Escapes::Echo));
+                }
                 _ => return None,
             }
             if out.len() > VALUE_BYTES_MAX {
@@ -213,7 +302,7 @@ fn character_set(text: &str) -> Option<Vec<char>> {
     if text.starts_with('-') || text.contains("[:") || text.contains("[=") || text.contains("*]") {
         return None;
     }
-    let text: Vec<char> = unescaped(text).chars().collect();
+    let text: Vec<char> = unescaped(text, Escapes::Format).chars().collect();
     let mut set = vec![];
     let mut at = 0;
     while let Some(first) = text.get(at).copied() {
@@ -301,6 +390,87 @@ mod tests {
         assert_eq!(run("xxd -r -p", "6c73"), Some("ls".to_owned()));
         assert_eq!(run("rev", "sl"), Some("ls\n".to_owned()));
         assert_eq!(run("cat", "x"), Some("x".to_owned()));
+    }
+
+    #[test]
+    fn only_what_reads_no_file_passes_its_input_on() {
+        for line in ["cat -", "cat -u", "cat - -", "tee", "tee a.txt /tmp/b", "tee -a x", "pv -q", "base64 -d"] {
+            assert!(run(line, "bHM=").is_some(), "{line}");
+        }
+        for line in [
+            "cat - /tmp/x",
+            "cat /tmp/x -",
+            "cat -n",
+            "cat -A -",
+            "tee /dev/stdout",
+            "tee /proc/self/fd/1",
+            "stdbuf -oL -eL",
+            "sponge x",
+            "rev x",
+            "base64 -d x",
+            "openssl base64 -d -in x",
+            "xxd -r -p x",
+        ] {
+            assert_eq!(run(line, "bHM="), None, "{line}");
+        }
+        let process = [Word::plain("tee"), Word::unknown(Taint::Computed)];
+        assert_eq!(output(&process, &Flow::text("ls".to_owned(), Taint::None)).text, None);
+    }
+
+    #[test]
+    fn a_number_is_what_can_be_nothing_else() {
+        for line in [
+            "wc -l",
+            "nproc",
+            "nproc --all",
+            "tput cols",
+            "getconf PAGESIZE",
+            "expr 1 + 2",
+            "id -u",
+            "date -u +%s",
+            "seq 1 2 9",
+            "grep -c x",
+            "grep -ci x f",
+            "pgrep -fc nginx",
+        ] {
+            assert_eq!(run(line, ""), Some("0\n".to_owned()), "{line}");
+        }
+        for line in [
+            "wc",
+            "wc --files0-from=x",
+            "wc --help",
+            "tput -T xterm longname",
+            "tput setaf 1",
+            "getconf PATH",
+            "expr /etc/passwd : \\(.*\\)",
+            "expr /etc | 1",
+            "expr substr /etc/passwd 1 9",
+            "id -u -n",
+            "date +%s +%F",
+            "seq -f /etc/cron.d/x%.0f 1",
+            "seq -s /etc 1 2",
+            "grep -e -c x",
+            "grep -c x /etc/passwd /etc/group",
+            "grep -rc x /etc",
+            "grep -c x -H /etc/passwd",
+            "rg -c x",
+            "pgrep -l -c x",
+        ] {
+            assert_eq!(run(line, ""), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_shells_print_differently_is_unknown() {
+        assert_eq!(run("echo a\\057b", ""), None);
+        assert_eq!(run("echo a\\.b", ""), Some("a\\.b\n".to_owned()));
+        assert_eq!(run("echo -e \\0101", ""), Some("A\n".to_owned()));
+        assert_eq!(run("echo -e -E a\\nb", ""), None);
+        assert_eq!(run("echo -e a\\cb", ""), Some("a".to_owned()));
+        assert_eq!(run("printf %d 010", ""), None);
+        assert_eq!(run("printf %d 'a", ""), None);
+        assert_eq!(run("printf %d 12", ""), Some("12".to_owned()));
+        assert_eq!(run("printf %b \\101", ""), None);
     }
 
     #[test]

@@ -4,8 +4,10 @@
 //! host. So the nesting is measured on the tokens before the parser sees them, and what the tokenizer
 //! itself recurses into is counted before that. Words are read by `word`, not by the parser.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::nested;
 use brush_parser::ast::Program;
 use brush_parser::{ParserOptions, Token, parse_tokens, uncached_tokenize_str};
 
@@ -13,8 +15,15 @@ use brush_parser::{ParserOptions, Token, parse_tokens, uncached_tokenize_str};
 pub(crate) const SCRIPT_BYTES_MAX: usize = 1 << 20;
 /// Deepest nesting of compound commands.
 pub(crate) const NESTING_MAX: usize = 32;
+/// How often tokens may be read again. The danger: the parser reads what is in a `case` twice, and what is
+/// behind an open bracket too, so that its time doubles with each level: thirty bytes a level, hours at twenty.
+const DOUBLED_MAX: u64 = 100_000;
+/// Most `&&`, `||` and `!` in a `[[ ]]`. The danger: the tree of them is as deep as they are many.
+const TEST_LINKS_MAX: usize = 200;
 /// Most expansions (`$(`, `${`, backticks) in one script. Danger: the tokenizer's recursion.
 const EXPANSIONS_MAX: usize = 400;
+/// Most `<` in one script. Danger: the tokenizer's time grows with the square of the heredocs.
+const REDIRECTIONS_MAX: usize = 10_000;
 /// With more than that a script is read on a stack of its own; with more than this it is not read.
 const EXPANSIONS_LARGE_MAX: usize = 4_000;
 const STACK_BYTES: usize = 256 << 20;
@@ -55,26 +64,45 @@ pub(crate) fn program(text: &str) -> Result<Program, Unparsed> {
 fn tokens_to_program(text: &str) -> Result<Program, Unparsed> {
     guarded(|| {
         let options = ParserOptions::default();
+        let text = with_ended_heredocs(text)?;
         let mut tokens =
-            uncached_tokenize_str(text, &options.tokenizer_options()).map_err(|error| error.to_string())?;
+            uncached_tokenize_str(&text, &options.tokenizer_options()).map_err(|error| error.to_string())?;
         if tokens.windows(3).any(lacks_target) {
             return Err("a redirection has no target".to_owned());
         }
-        // The parser takes more behind it than the shell does.
-        if tokens.iter().any(|token| matches!(token, Token::Word(text, _) if text == "coproc")) {
-            return Err("`coproc` is not read".to_owned());
+        if let Some(fault) = fault(&tokens) {
+            return Err(fault.to_owned());
         }
         split_empty_clauses(&mut tokens);
+        nested::split_subshells(&mut tokens);
         if tokens.windows(2).any(|pair| is_endless_number(pair[0].to_str()) && pair[1].to_str().starts_with(['<', '>']))
         {
             return Err("a number in it has too many digits".to_owned());
         }
-        if nesting(&tokens) > NESTING_MAX || tokens.iter().any(is_wild_subscript) {
+        if is_too_deep(&tokens) || tokens.iter().any(is_wild_subscript) {
             return Ok(Err(Unparsed::TooDeep));
         }
         parse_tokens(&tokens, &options).map(Ok).map_err(|error| error.to_string())
     })
     .and_then(|result| result)
+}
+
+/// The text with so many empty lines behind it as it can have heredocs. The danger: a heredoc whose tag is
+/// empty (`<<""`, `$(<<  `) and that no empty line ends makes the tokenizer run forever, and take memory
+/// for ever, at the end of the text. An empty line at the end means nothing to any other.
+fn with_ended_heredocs(text: &str) -> Result<Cow<'_, str>, String> {
+    let signs = text.bytes().filter(|byte| *byte == b'<').count();
+    if signs < 2 {
+        return Ok(Cow::Borrowed(text));
+    }
+    if signs > REDIRECTIONS_MAX {
+        return Err(format!("it has more than {REDIRECTIONS_MAX} `<`"));
+    }
+    // The backslash would join the empty line to its own.
+    if text.ends_with('\\') {
+        return Err("it ends in the middle of an escape".to_owned());
+    }
+    Ok(Cow::Owned(format!("{text}{}", "\n".repeat(signs + 1))))
 }
 
 /// `> 2>&1`: the `2` belongs to the second redirection, so the first has no target. The shell refuses
@@ -83,11 +111,269 @@ fn lacks_target(three: &[Token]) -> bool {
     let [Token::Operator(first, _), Token::Word(number, word), Token::Operator(second, operator)] = three else {
         return false;
     };
-    let redirects = |text: &str| text.starts_with(['<', '>']) || text.starts_with("&>");
-    redirects(first)
+    is_redirection(first)
         && second.starts_with(['<', '>'])
         && word.end.index == operator.start.index
-        && number.bytes().all(|byte| byte.is_ascii_digit())
+        && (number.bytes().all(|byte| byte.is_ascii_digit()) || is_descriptor_name(number))
+}
+
+/// `{name}` before a redirection: the variable that gets the descriptor.
+fn is_descriptor_name(text: &str) -> bool {
+    let name = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or_default();
+    let end = name.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(name.len());
+    end > 0 && (end == name.len() || name[end..].starts_with('['))
+}
+
+/// What the parser would read one way and the shell reads another, or not at all.
+fn fault(tokens: &[Token]) -> Option<&'static str> {
+    const DECLARES: [&str; 7] = ["declare", "typeset", "local", "export", "readonly", "alias", "eval"];
+    // The word that names the command at hand, once there is one.
+    let mut command: Option<&str> = None;
+    let mut has_heredoc = false;
+    let mut is_in_array = false;
+    let mut last = ["", ""];
+    let mut last_end = 0;
+    let mut patterns = Patterns::default();
+    // Whether each bracket that is open is one of a process behind a here-document that has not begun.
+    let mut brackets: Vec<bool> = vec![];
+    let mut is_timed_process = false;
+    for token in tokens {
+        let text = token.to_str();
+        patterns.step(token, command);
+        match token {
+            Token::Operator(operator, span) => {
+                let is_adjacent = last_end == span.start.index;
+                let begins_process = operator == "(" && is_adjacent && matches!(last[1], "<" | ">");
+                if operator == "(" && is_redirection(last[1]) && !begins_process {
+                    return Some("a redirection has a bracket for its target");
+                }
+                if last[1] == "!"
+                    && command.is_none()
+                    && !is_redirection(operator)
+                    && !matches!(operator.as_str(), "(" | ";" | "\n")
+                {
+                    return Some("there is no command behind `!`");
+                }
+                // The parser knows no variable for a descriptor: it would take the name for a word of the
+                // command, and what is sent to another descriptor for the command's input.
+                if is_adjacent && is_descriptor_name(last[1]) && (operator.starts_with('<') || last[1].contains('[')) {
+                    return Some("a redirection has a variable for its descriptor");
+                }
+                match operator.as_str() {
+                    "(" => brackets.push(begins_process && has_heredoc),
+                    ")" => drop(brackets.pop()),
+                    "\n" if brackets.contains(&true) => {
+                        return Some("a process substitution goes on behind the beginning of a heredoc");
+                    }
+                    _ => {}
+                }
+                if is_timed_process && operator == "(" && is_adjacent && is_assignment(last[1]) {
+                    return Some("an array is assigned behind `time` where a substitution begins");
+                }
+                is_timed_process &= is_redirection(operator) || matches!(operator.as_str(), "(" | ")") && is_in_array;
+                if operator == "(" && last[1].ends_with('=') && is_assignment(last[1]) {
+                    if !is_adjacent {
+                        return Some("an array does not follow its `=` at once");
+                    }
+                    if command.is_some_and(|command| !DECLARES.contains(&command)) {
+                        return Some("an array is assigned where it cannot be");
+                    }
+                }
+                if matches!(last[1], "<<" | "<<-") {
+                    return Some("a heredoc has no tag");
+                }
+                has_heredoc = (has_heredoc || matches!(operator.as_str(), "<<" | "<<-")) && operator != "\n";
+                if operator == "(" && is_assignment(last[1]) && is_adjacent {
+                    is_in_array = true;
+                } else if is_in_array {
+                    is_in_array = operator != ")";
+                } else if !is_redirection(operator) {
+                    command = None;
+                }
+                last_end = span.end.index;
+            }
+            Token::Word(_, span) => {
+                // Behind the tag of a heredoc comes its body, which may hold anything.
+                if matches!(last[0], "<<" | "<<-") {
+                    last = [last[1], text];
+                    last_end = span.end.index;
+                    continue;
+                }
+                if matches!(last[1], "<<" | "<<-") && text.starts_with(['<', '>', '&', ';', '|', '(']) {
+                    return Some("a heredoc has no tag");
+                }
+                // The parser takes more behind it than the shell does.
+                if text == "coproc" && command.is_none() && !is_in_array && !is_redirection(last[1]) {
+                    return Some("`coproc` is not read");
+                }
+                is_timed_process |= text == "time" && last == ["<", "("] || text == "time" && last == [">", "("];
+                if is_in_array && text.starts_with('[') && !text.contains(']') {
+                    return Some("the subscript of an element has no end");
+                }
+                if patterns.are_off(command) && has_extended_pattern(text) {
+                    return Some("an extended pattern stands where they are not switched on");
+                }
+                if has_timed_array(text) {
+                    return Some("an array is assigned behind `time` where a substitution begins");
+                }
+                if has_nested_heredoc(text) {
+                    return Some("there is a heredoc where a variable or a number is expanded");
+                }
+                if text.contains("$$(") {
+                    return Some("behind `$$` there is a bracket");
+                }
+                if text.contains("${") && (text.contains("<(") || text.contains(">(")) {
+                    return Some("there is a process substitution where a variable is expanded");
+                }
+                // The shell takes the first line break, in whatever brackets, for the beginning of the body.
+                if has_heredoc && text.contains('\n') && text.contains(['(', '`']) {
+                    return Some("an expansion goes on behind the beginning of a heredoc");
+                }
+                if command.is_none()
+                    && !is_in_array
+                    && !is_redirection(last[1])
+                    && !is_assignment(text)
+                    && !KEYWORDS_BEFORE_COMMAND.contains(&text)
+                {
+                    command = Some(text);
+                }
+                last_end = span.end.index;
+            }
+        }
+        last = [last[1], text];
+    }
+    None
+}
+
+/// Where extended patterns (`@(a|b)`) are read: in `[[ ]]`, in arithmetic, and behind the line that switches them on.
+#[derive(Default)]
+struct Patterns {
+    is_in_test: bool,
+    /// Brackets that are open since `((`.
+    arithmetic: usize,
+    last_bracket_end: Option<usize>,
+    is_switched: bool,
+    is_on: bool,
+}
+
+impl Patterns {
+    fn step(&mut self, token: &Token, command: Option<&str>) {
+        match token {
+            Token::Operator(operator, span) => match operator.as_str() {
+                "(" if self.arithmetic > 0 => self.arithmetic += 1,
+                "(" if self.last_bracket_end == Some(span.start.index) => self.arithmetic = 2,
+                "(" => self.last_bracket_end = Some(span.end.index),
+                ")" => self.arithmetic = self.arithmetic.saturating_sub(1),
+                "\n" => self.is_on |= self.is_switched,
+                _ => {}
+            },
+            Token::Word(text, _) => {
+                self.last_bracket_end = None;
+                match text.as_str() {
+                    "[[" if command.is_none() => self.is_in_test = true,
+                    "]]" => self.is_in_test = false,
+                    "extglob" if command == Some("shopt") => self.is_switched = true,
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn are_off(&self, command: Option<&str>) -> bool {
+        !(self.is_on || self.is_in_test || self.arithmetic > 0 || command == Some("[["))
+    }
+}
+
+/// Whether `@(`, `!(`, `?(`, `*(` or `+(` stands in a word by itself, in no quotes, expansion or subscript.
+fn has_extended_pattern(text: &str) -> bool {
+    if !text.contains('(') {
+        return false;
+    }
+    let bytes = text.as_bytes();
+    let name = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len());
+    // `a[2*(3)]=1`: the subscript is arithmetic.
+    let mut at = if name > 0 && text[name..].starts_with('[') { text.find(']').unwrap_or(0) } else { 0 };
+    let mut last = 0;
+    while let Some(byte) = bytes.get(at) {
+        if *byte == b'(' && b"@!?*+".contains(&last) {
+            return true;
+        }
+        last = *byte;
+        let next = super::braces::behind(bytes, at);
+        if next > at + 1 {
+            last = 0;
+        }
+        at = next;
+    }
+    false
+}
+
+/// `$(time export a=(b))`: at the beginning of a substitution the shell reads no assignment behind `time`.
+fn has_timed_array(text: &str) -> bool {
+    text.contains("=(")
+        && ["$(", "`"].iter().any(|open| {
+            let mut begins = text.match_indices(open).map(|(at, _)| text[at + open.len()..].trim_start());
+            begins.any(|rest| rest.strip_prefix("time").is_some_and(|rest| rest.starts_with(char::is_whitespace)))
+        })
+}
+
+/// Whether a substitution within `${...}` or `$((...))` has a heredoc: the tokenizer and the shell look for its
+/// body in different places.
+fn has_nested_heredoc(text: &str) -> bool {
+    #[derive(Clone, Copy, PartialEq)]
+    enum Inside {
+        Variable,
+        Arithmetic,
+        Command,
+        Bracket,
+    }
+    if !(text.contains("<<") && (text.contains("${") || text.contains("$(("))) {
+        return false;
+    }
+    let mut open: Vec<Inside> = vec![];
+    let mut outer = 0;
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let mut skip = c.len_utf8();
+        let begins = |with: &str| rest.starts_with(with);
+        if c == '\\' {
+            skip += rest[1..].chars().next().map_or(0, char::len_utf8);
+        } else if begins("$((") {
+            open.extend([Inside::Arithmetic, Inside::Bracket]);
+            outer += 1;
+            skip = 3;
+        } else if begins("$(") {
+            open.push(Inside::Command);
+            skip = 2;
+        } else if begins("${") {
+            open.push(Inside::Variable);
+            outer += 1;
+            skip = 2;
+        } else if c == '(' {
+            open.push(Inside::Bracket);
+        } else if begins("<<<") {
+            skip = 3;
+        } else if begins("<<") {
+            if outer > 0 && open.iter().rfind(|inside| **inside != Inside::Bracket) == Some(&Inside::Command) {
+                return true;
+            }
+            skip = 2;
+        } else if c == ')' || c == '}' {
+            let is_match = |inside: &Inside| (*inside == Inside::Variable) == (c == '}');
+            if let Some(inside) = open.pop_if(|inside| is_match(inside)) {
+                outer -= usize::from(matches!(inside, Inside::Variable | Inside::Arithmetic));
+            }
+        }
+        rest = &rest[skip..];
+    }
+    false
+}
+
+/// Whether a word begins as an assignment does.
+fn is_assignment(text: &str) -> bool {
+    let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len());
+    let (name, rest) = text.split_at(end);
+    !name.is_empty() && (rest.starts_with(['=', '[']) || rest.starts_with("+=")) && rest.contains('=')
 }
 
 /// `for ((;;))`: the tokenizer takes the two semicolons for the end of a case, the shell does not.
@@ -127,7 +413,11 @@ fn guarded<T>(parse: impl FnOnce() -> Result<T, String>) -> Result<T, Unparsed> 
 fn has_odd_end(text: &str) -> bool {
     let mut rest = text;
     while let Some(at) = rest.find("<<") {
+        let begin = text.len() - rest.len() + at;
         rest = rest.get(at + 2..).unwrap_or_default();
+        if is_shift(text, begin) {
+            continue;
+        }
         if let Some(string) = rest.strip_prefix('<') {
             rest = string.trim_start_matches('<');
             continue;
@@ -146,6 +436,31 @@ fn has_odd_end(text: &str) -> bool {
     false
 }
 
+/// Whether the `<<` at this place shifts a number: it stands on one line with the `((` and the `))` around it,
+/// and between them is nothing that arithmetic cannot hold, so that nobody can take them for two subshells.
+fn is_shift(text: &str, at: usize) -> bool {
+    const REACH: usize = 200;
+    let can_hold = |c: &char| c.is_ascii_alphanumeric() || " _+-*/%<=>!&|^~?:,$(){}[]".contains(*c);
+    let (Some(before), Some(after)) = (text.get(..at), text.get(at + 2..)) else { return false };
+    let before: String = before.chars().rev().take(REACH).take_while(can_hold).collect();
+    let after: String = after.chars().take(REACH).take_while(can_hold).collect();
+    let depth = |text: &str, opens: char, closes: char| {
+        // How many brackets are left open at the place, seen from there; and where the second of them is.
+        let mut level = 0i32;
+        let mut found = vec![];
+        for (at, c) in text.chars().enumerate() {
+            level += i32::from(c == opens) - i32::from(c == closes);
+            if level > i32::try_from(found.len()).unwrap_or(i32::MAX) {
+                found.push(at);
+            }
+        }
+        found
+    };
+    let (opened, closed) = (depth(&before, '(', ')'), depth(&after, ')', '('));
+    let is_pair = |found: &[usize]| found.windows(2).any(|pair| pair[0] + 1 == pair[1]);
+    is_pair(&opened) && is_pair(&closed) && opened.len() == closed.len()
+}
+
 fn expansions(text: &str) -> usize {
     let pairs = text
         .as_bytes()
@@ -155,51 +470,89 @@ fn expansions(text: &str) -> usize {
     pairs + text.bytes().filter(|byte| *byte == b'`').count()
 }
 
-/// How deeply brackets and compound commands nest. The tokenizer has dealt with quotes, comments and
-/// heredocs, so nothing in them counts.
-fn nesting(tokens: &[Token]) -> usize {
-    let mut open: Vec<char> = vec![];
-    let mut deepest = 0;
+/// Behind these words a command begins, or the name of a function.
+const KEYWORDS_BEFORE_COMMAND: [&str; 17] = [
+    "{", "}", "if", "then", "else", "elif", "fi", "while", "until", "do", "done", "esac", "!", "time", "-p",
+    "function", "]]",
+];
+
+/// What is open at a place of a script.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Open {
+    Bracket,
+    Case,
+    Test,
+    /// `{`, and what ends with `fi` or `done`.
+    Compound,
+    /// `!`: ends with its pipeline.
+    Not,
+}
+
+/// How deeply brackets and compound commands nest, and whether the parser would end in good time. The
+/// tokenizer has dealt with quotes, comments and heredocs, so nothing in them counts. A word that closes
+/// what is not open (`ls ]]`, `ls > }`) closes nothing: else a text could nest without an end, unseen.
+fn is_too_deep(tokens: &[Token]) -> bool {
+    let mut open: Vec<Open> = vec![];
     let mut starts_command = true;
+    let mut is_function_name = false;
+    let mut links = 0;
+    let mut doubled: u64 = 0;
     for token in tokens {
         let text = token.to_str();
         let is_operator = matches!(token, Token::Operator(..));
-        match text {
-            "(" if is_operator => open.push('('),
-            // A `)` behind a pattern of `case` closes nothing.
-            ")" if is_operator && open.last() == Some(&'(') => drop(open.pop()),
-            "{" | "if" | "while" | "until" | "for" | "select" | "coproc" | "!" | "[[" if starts_command => {
-                open.push('{')
-            }
-            "case" if starts_command => open.push('c'),
-            "}" | "fi" | "done" | "esac" | "]]"
-                if (starts_command || text == "]]") && open.last().is_some_and(|last| *last != '(') =>
-            {
+        if is_operator && !is_redirection(text) && text != "(" {
+            while open.last() == Some(&Open::Not) {
                 open.pop();
             }
-            _ => {}
         }
-        deepest = deepest.max(open.len());
-        starts_command = is_operator
-            || matches!(
-                text,
-                "{" | "}"
-                    | "if"
-                    | "then"
-                    | "else"
-                    | "elif"
-                    | "fi"
-                    | "while"
-                    | "until"
-                    | "do"
-                    | "done"
-                    | "esac"
-                    | "!"
-                    | "time"
-                    | "coproc"
-            );
+        let is_name = std::mem::replace(&mut is_function_name, starts_command && text == "function");
+        let closes = match text {
+            "(" if is_operator => {
+                open.push(Open::Bracket);
+                None
+            }
+            // A `)` behind a pattern of `case` closes nothing.
+            ")" if is_operator => Some(Open::Bracket),
+            "]]" => Some(Open::Test),
+            _ if is_name || !starts_command => None,
+            "{" | "if" | "while" | "until" | "for" | "select" => {
+                open.push(Open::Compound);
+                None
+            }
+            "!" => {
+                open.push(Open::Not);
+                None
+            }
+            "[[" => {
+                open.push(Open::Test);
+                links = 0;
+                None
+            }
+            "case" => {
+                open.push(Open::Case);
+                None
+            }
+            "}" | "fi" | "done" => Some(Open::Compound),
+            "esac" => Some(Open::Case),
+            _ => None,
+        };
+        if closes.is_some() && open.last() == closes.as_ref() {
+            open.pop();
+        }
+        links += usize::from(matches!(text, "&&" | "||" | "!") && open.contains(&Open::Test));
+        let doublings = open.iter().filter(|open| matches!(open, Open::Case | Open::Bracket)).count();
+        doubled = doubled.saturating_add((1_u64 << doublings.min(NESTING_MAX)) - 1);
+        if open.len() > NESTING_MAX || links > TEST_LINKS_MAX || doubled > DOUBLED_MAX {
+            return true;
+        }
+        starts_command =
+            if is_operator { !is_redirection(text) } else { is_name || KEYWORDS_BEFORE_COMMAND.contains(&text) };
     }
-    deepest
+    false
+}
+
+fn is_redirection(operator: &str) -> bool {
+    operator.starts_with(['<', '>']) || operator.starts_with("&>")
 }
 
 /// Whether a word is a number that the parser may unwrap as a file descriptor without looking.
@@ -233,7 +586,15 @@ mod tests {
         ] {
             assert!(matches!(program(text), Err(Unparsed::Syntax(_))), "{text}");
         }
-        for text in ["cat <<EOF\n$(a) ${b}\nEOF\n", "cat <<< $(a)", "cat <<'E'\nx\nE\n"] {
+        for text in [
+            "cat <<EOF\n$(a) ${b}\nEOF\n",
+            "cat <<< $(a)",
+            "cat <<'E'\nx\nE\n",
+            "echo $((1 << ${n}))",
+            "echo $((1<<$(nproc)))",
+            "echo $(( (1 << ${n}) + 2 ))",
+            "((x = 1 << ${n}))",
+        ] {
             assert!(program(text).is_ok(), "{text}");
         }
     }
@@ -288,6 +649,153 @@ mod tests {
             ["for ((;;)); do ls; done", "for ((i=0;;)); do ls; done", "case x in a) for ((;;)); do ls; done ;; esac"]
         {
             assert!(program(text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_heredoc_with_an_empty_tag_ends_with_the_text() {
+        for text in ["$(<<  ", "<<\"\" ", "<<$(  ${", "$(<< <<\\", "${x:-$(<<  <<''  ", "<\\\n<'' "] {
+            let _ = program(text);
+        }
+        assert!(program("cat <<''\nx\n\nls").is_ok());
+        assert!(program("cat <<E\nx\nE").is_ok() && program("cat <<E\nx\n").is_err());
+        assert!(program(&"cat <<E ".repeat(100_000)).is_err());
+    }
+
+    #[test]
+    fn what_only_the_parser_can_read_is_refused() {
+        for text in [
+            "command x=(a)",
+            "exec declare x=(a)",
+            "a= (b c)",
+            "cat <<-<<-'E'\n\tE\n",
+            "coproc function f() { ls; }",
+            "f() coproc { ls; }",
+            "ls $$(ls)",
+            "ls ${x<(ls)}",
+            "cat <<E <(ls\nE\n)\n",
+            "cat <& (ls)",
+            "sort < (ls)",
+            "ls >>(cat)",
+            "ls > {fd}>x",
+            "sh {fd}<<< ls",
+            "exec {a[$(ls)]}>x",
+            "!&!&",
+            "! | ls",
+            "ls; ! && ls",
+            "a=(one [wo)",
+            "echo @(a|b)",
+            "ls a!(b)",
+            "!(ls)",
+            "x=@(a)",
+            "case x in @(a|b)) ls ;; esac",
+            "shopt -s extglob; ls @(a)",
+            "echo $(time export y=(a b))",
+            "cat <(time export y=(a b))",
+            "echo `time -p declare y=(a b)`",
+            "echo ${x:-$(cat <<E\na\nE\n)}",
+            "echo $(( $(cat <<E\n1\nE\n) + 1))",
+        ] {
+            assert!(program(text).is_err(), "{text}");
+        }
+        for text in [
+            "[[ a == @(x|y) ]]",
+            "[[ a == @(x|y) && b != !(z) ]] && ls",
+            "shopt -s extglob\nls !(a) @(b|c)",
+            "echo '@(a)' \"!(b)\" \\@ (",
+            "echo ${x##+( )}",
+            "((x = 2 *(3)))",
+            "echo $((2 *(3)))",
+            "a[2*(3)]=1",
+            "for ((i = 0; i < 2*(3); i++)); do ls; done",
+            "echo $(time ls)",
+            "cat <(time ls)",
+            "echo coproc",
+            "sort < <(ls)",
+            "diff <(sort a) <(sort b)",
+            "tee >(cat) < x",
+            "! ls | cat",
+            "!\nls",
+            "exec {fd}>x",
+            "a=([x]=1 [y]=2)",
+            "cat <<E && (ls\nE\n)",
+            "cat <<E | tee >(cat)\nx\nE\n",
+            "echo $(cat <<E\nx\nE\n)",
+            "echo \"${x}\" $(cat <<E\nx\nE\n)",
+        ] {
+            assert!(text.ends_with(" (") != program(text).is_ok(), "{text}: {:?}", program(text).err());
+        }
+        for text in [
+            "a=(b c) ls",
+            "ls; a=(b c)",
+            "declare -a x=(a) y=(b)",
+            "local x=(a b)",
+            "if ls; then a=(b); fi",
+            "a[1]=(b)",
+            "x=1 a=(b [2]=c) d=(e)",
+            "cat <<E <(ls)\nE\n",
+            "echo $$; (ls)",
+            "f() { a=(b); }",
+            "while a=(b); do b+=(c); done",
+            "for x in a; do a=(b); done",
+            "echo a=b (",
+            "{ a=(b); }",
+            "! a=(b)",
+            "time a=(b)",
+            "case x in a) a=(b) ;; esac",
+            "a=(b)\nb=(c)",
+            "a=(b) && b=(c) || d=(e)",
+            "(a=(b))",
+            ">x a=(b)",
+            "a=(\n  b\n  c\n)\nls",
+        ] {
+            assert!(text.ends_with(" (") != program(text).is_ok(), "{text}: {:?}", program(text).err());
+        }
+    }
+
+    #[test]
+    fn words_that_close_nothing_hide_no_nesting() {
+        for text in [
+            "{ ls ]]; ",
+            "f() { ls ]]; ",
+            "{ ls > }; ",
+            "function f { ",
+            "case x in a) ls ]]; ",
+            "time -p { ",
+            "{ ls fi; ",
+        ] {
+            assert_eq!(program(&text.repeat(10_000)).err(), Some(Unparsed::TooDeep), "{text}");
+        }
+        for text in ["a && ", "a || ", "! "] {
+            assert_eq!(program(&format!("[[ {}a ]]", text.repeat(10_000))).err(), Some(Unparsed::TooDeep), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_the_parser_would_read_again_and_again_is_refused() {
+        for text in ["case x in a) ", "( ", "((", "(case x in a) "] {
+            for count in [16, 20, 31] {
+                assert_eq!(program(&text.repeat(count)).err(), Some(Unparsed::TooDeep), "{text}");
+            }
+        }
+        let closed = format!("{}ls{}", "case x in a) ".repeat(20), "; esac".repeat(20));
+        assert_eq!(program(&closed).err(), Some(Unparsed::TooDeep));
+        let inside = format!("{}{}{}", "case x in a) ".repeat(8), "ls; ".repeat(1_000), "esac; ".repeat(8));
+        assert_eq!(program(&inside).err(), Some(Unparsed::TooDeep));
+    }
+
+    #[test]
+    fn a_long_flat_script_is_not_deep() {
+        for text in [
+            "! ls\n",
+            "case x in (a) ls ;; b) ls ; esac\n",
+            "(cd a && (ls))\n",
+            "function f { ls; }\n",
+            "((x = (1 + (2))))\n",
+            "[[ ! -f x && (-d y || a == b) ]] && ls\n",
+            "time -p ls\n",
+        ] {
+            assert!(program(&text.repeat(1_000)).is_ok(), "{text}");
         }
     }
 

@@ -84,8 +84,11 @@ impl Lower<'_, '_> {
 
     pub(super) fn redirect(&mut self, redirect: &IoRedirect, input: &mut Flow) -> bool {
         match redirect {
-            IoRedirect::HereString(_, word) => {
+            IoRedirect::HereString(descriptor, word) => {
                 let word = self.word(&word.value);
+                if !is_stdin(*descriptor) {
+                    return false;
+                }
                 *input = if word.is_known() {
                     Flow::text(word.text + "\n", word.taint)
                 } else {
@@ -93,12 +96,15 @@ impl Lower<'_, '_> {
                 };
                 false
             }
-            IoRedirect::HereDocument(_, document) => {
+            IoRedirect::HereDocument(descriptor, document) => {
                 let word = if document.requires_expansion {
                     self.heredoc(&document.doc.value)
                 } else {
                     Word::plain(document.doc.value.clone())
                 };
+                if !is_stdin(*descriptor) {
+                    return false;
+                }
                 *input = if word.is_known() {
                     Flow::text(word.text, word.taint)
                 } else {
@@ -109,7 +115,7 @@ impl Lower<'_, '_> {
             IoRedirect::OutputAndError(word, _) => {
                 let word = self.path_word(&word.value);
                 self.file("file_write", &word);
-                true
+                leads_away(&word)
             }
             IoRedirect::File(descriptor, kind, target) => self.redirect_file(*descriptor, kind, target, input),
         }
@@ -123,7 +129,13 @@ impl Lower<'_, '_> {
         input: &mut Flow,
     ) -> bool {
         let is_output = !matches!(kind, IoFileRedirectKind::Read | IoFileRedirectKind::DuplicateInput);
-        let is_stdout = is_output && descriptor.is_none_or(|descriptor| descriptor == 1);
+        // `<>` opens standard input, unless it is told otherwise, and so does `0>`.
+        let own = match kind {
+            IoFileRedirectKind::Read | IoFileRedirectKind::DuplicateInput | IoFileRedirectKind::ReadAndWrite => 0,
+            _ => 1,
+        };
+        let is_stdout = is_output && descriptor.unwrap_or(own) == 1;
+        let feeds_input = descriptor.unwrap_or(own) == 0;
         match target {
             IoFileRedirectTarget::Filename(word) => {
                 let is_endless = word.value.starts_with("/dev/") && ENDLESS.contains(&word.value.as_str());
@@ -131,7 +143,6 @@ impl Lower<'_, '_> {
                 match kind {
                     IoFileRedirectKind::Read => {
                         self.file("file_read", &word);
-                        *input = Flow { is_endless, ..Flow::unknown(word.taint) };
                     }
                     IoFileRedirectKind::ReadAndWrite => {
                         self.file("file_read", &word);
@@ -139,12 +150,16 @@ impl Lower<'_, '_> {
                     }
                     _ => self.file("file_write", &word),
                 }
-                is_stdout
+                if feeds_input {
+                    *input = Flow { is_endless, ..Flow::unknown(word.taint) };
+                }
+                is_stdout && leads_away(&word)
             }
             IoFileRedirectTarget::ProcessSubstitution(process, subshell) => {
                 let flow = self.process_substitution(process, subshell);
-                if !is_output {
-                    *input = Flow { is_connected: true, ..flow };
+                if feeds_input {
+                    *input =
+                        if is_output { Flow::unknown(Taint::Computed) } else { Flow { is_connected: true, ..flow } };
                 }
                 is_stdout
             }
@@ -154,13 +169,13 @@ impl Lower<'_, '_> {
                 if !is_descriptor && word.is_known() && is_output {
                     self.file("file_write", &word);
                 }
-                if !is_output {
+                if feeds_input {
                     *input = Flow::unknown(word.taint.max(Taint::Computed));
                 }
                 false
             }
             IoFileRedirectTarget::Fd(_) => {
-                if !is_output {
+                if feeds_input {
                     *input = Flow::unknown(Taint::Computed);
                 }
                 false
@@ -176,6 +191,19 @@ impl Lower<'_, '_> {
         let directory = self.scope.directory.clone();
         self.look.file(act, &[(&word.text, word.is_glob)], false, None, directory.as_deref());
     }
+}
+
+fn is_stdin(descriptor: Option<i32>) -> bool {
+    descriptor.is_none_or(|descriptor| descriptor == 0)
+}
+
+/// Whether what goes to this file is gone from the output: `/dev/stdout` is the output itself, and what only
+/// the run will tell may be.
+fn leads_away(word: &Word) -> bool {
+    word.is_known()
+        && word.text != "/dev/stdout"
+        && !word.text.starts_with("/dev/fd/")
+        && !(word.text.starts_with("/proc/") && word.text.contains("/fd/"))
 }
 
 /// Devices that never end.

@@ -4,6 +4,8 @@
 //! (fifty of them take longer than anyone waits). Nothing here recurses: what is nested stays text
 //! until it is looked at in its own turn, within the look's depth.
 
+use super::fold::Escapes;
+
 /// A piece of a word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Piece {
@@ -36,14 +38,14 @@ pub(crate) struct Parameter {
 pub(crate) enum Operator {
     None,
     Length,
-    /// `${x:-word}`.
-    Default(String),
-    /// `${x:=word}`.
-    Assign(String),
-    /// `${x:?word}`.
+    /// `${x-word}`, `${x:-word}`.
+    Default(String, Lack),
+    /// `${x=word}`, `${x:=word}`.
+    Assign(String, Lack),
+    /// `${x?word}`, `${x:?word}`.
     Error(String),
-    /// `${x:+word}`.
-    Alternative(String),
+    /// `${x+word}`, `${x:+word}`.
+    Alternative(String, Lack),
     RemovePrefix(String),
     RemoveSuffix(String),
     Substring {
@@ -53,7 +55,7 @@ pub(crate) enum Operator {
     Replace {
         pattern: String,
         by: String,
-        is_all: bool,
+        which: Which,
     },
     Upper,
     Lower,
@@ -61,6 +63,23 @@ pub(crate) enum Operator {
     Transform(char),
     /// Anything else: looked at for substitutions, its value unknown.
     Other(String),
+}
+
+/// What the word of `${x-word}` stands in for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lack {
+    Unset,
+    /// With a colon: an empty value is none either.
+    Empty,
+}
+
+/// Which places of a value `${x/pattern/by}` replaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Which {
+    First,
+    All,
+    Begin,
+    End,
 }
 
 /// The pieces of a word. `None`: a quote or a bracket is left open.
@@ -93,7 +112,7 @@ pub(crate) fn pieces(text: &str) -> Option<Vec<Piece>> {
             }
             '$' if text[next..].starts_with('\'') => {
                 let end = ansi_end(text, next + 1)?;
-                (Piece::Quoted(super::fold::unescaped(&text[next + 1..end - 1])), end)
+                (Piece::Quoted(super::fold::unescaped(&text[next + 1..end - 1], Escapes::Quotes)), end)
             }
             '$' if text[next..].starts_with('"') => {
                 at = next;
@@ -201,11 +220,15 @@ fn expansion(text: &str, at: usize) -> Option<Option<(Piece, usize)>> {
         }
         '{' => {
             let end = end_of(text, next + 1, Mode::Brace)?;
+            // `${ code; }` and `${| code; }` of newer shells run what stands in them.
+            if let Some(code) = text[next + 1..end - 1].strip_prefix([' ', '\t', '\n', '|']) {
+                return Some(Some((Piece::Command(code.to_owned()), end)));
+            }
             Some(Some((Piece::Parameter(parameter_of(&text[next + 1..end - 1])), end)))
         }
         '[' => {
-            let end = next + text[next..].find(']')?;
-            Some(Some((Piece::Arithmetic(text[next + 1..end].to_owned()), end + 1)))
+            let end = end_of(text, next + 1, Mode::Subscript)?;
+            Some(Some((Piece::Arithmetic(text[next + 1..end - 1].to_owned()), end)))
         }
         c if c.is_ascii_alphabetic() || c == '_' => {
             let length =
@@ -225,11 +248,17 @@ fn parameter_of(text: &str) -> Parameter {
         is_indirect: false,
         operator: Operator::Other(text.to_owned()),
     };
-    if let Some(name) = text.strip_prefix('#')
-        && !name.is_empty()
-        && !name.starts_with(['#', '%', ':', '-', '=', '?', '+', '/'])
+    if let Some(measured) = text.strip_prefix('#')
+        && !measured.is_empty()
+        && !measured.starts_with(['#', '%', ':', '-', '=', '?', '+', '/'])
     {
-        return Parameter { name: name.to_owned(), index: None, is_indirect: false, operator: Operator::Length };
+        let inner = parameter_of(measured);
+        // Behind a length stands no other operator: the shell refuses it.
+        return if inner.operator == Operator::None && !inner.is_indirect {
+            Parameter { operator: Operator::Length, ..inner }
+        } else {
+            other(text)
+        };
     }
     let is_indirect = text.len() > 1 && text.starts_with('!');
     let text = if is_indirect { &text[1..] } else { text };
@@ -244,9 +273,9 @@ fn parameter_of(text: &str) -> Parameter {
     let (name, mut rest) = text.split_at(length);
     let mut index = None;
     if rest.starts_with('[') {
-        let Some(end) = rest.find(']') else { return other(text) };
-        index = Some(rest[1..end].to_owned());
-        rest = &rest[end + 1..];
+        let Some(end) = end_of(rest, 1, Mode::Subscript) else { return other(text) };
+        index = Some(rest[1..end - 1].to_owned());
+        rest = &rest[end..];
     }
     Parameter { name: name.to_owned(), index, is_indirect, operator: operator_of(rest) }
 }
@@ -256,26 +285,30 @@ fn operator_of(rest: &str) -> Operator {
     let bytes = rest.as_bytes();
     match (bytes.first(), bytes.get(1)) {
         (None, _) => Operator::None,
-        (Some(b':'), Some(b'-')) => Operator::Default(word(2)),
-        (Some(b'-'), _) => Operator::Default(word(1)),
-        (Some(b':'), Some(b'=')) => Operator::Assign(word(2)),
-        (Some(b'='), _) => Operator::Assign(word(1)),
+        (Some(b':'), Some(b'-')) => Operator::Default(word(2), Lack::Empty),
+        (Some(b'-'), _) => Operator::Default(word(1), Lack::Unset),
+        (Some(b':'), Some(b'=')) => Operator::Assign(word(2), Lack::Empty),
+        (Some(b'='), _) => Operator::Assign(word(1), Lack::Unset),
         (Some(b':'), Some(b'?')) => Operator::Error(word(2)),
         (Some(b'?'), _) => Operator::Error(word(1)),
-        (Some(b':'), Some(b'+')) => Operator::Alternative(word(2)),
-        (Some(b'+'), _) => Operator::Alternative(word(1)),
+        (Some(b':'), Some(b'+')) => Operator::Alternative(word(2), Lack::Empty),
+        (Some(b'+'), _) => Operator::Alternative(word(1), Lack::Unset),
         (Some(b':'), _) => {
-            let mut parts = rest[1..].splitn(2, ':');
-            let offset = parts.next().unwrap_or_default().to_owned();
-            Operator::Substring { offset, length: parts.next().map(str::to_owned) }
+            let (offset, length) = split_at(&rest[1..], ':');
+            Operator::Substring { offset: offset.to_owned(), length: length.map(str::to_owned) }
         }
         (Some(b'#'), second) => Operator::RemovePrefix(word(if second == Some(&b'#') { 2 } else { 1 })),
         (Some(b'%'), second) => Operator::RemoveSuffix(word(if second == Some(&b'%') { 2 } else { 1 })),
         (Some(b'/'), second) => {
-            let is_all = second == Some(&b'/');
-            let inner = word(if matches!(second, Some(b'/' | b'#' | b'%')) { 2 } else { 1 });
-            let (pattern, by) = inner.split_once('/').unwrap_or((&inner, ""));
-            Operator::Replace { pattern: pattern.to_owned(), by: by.to_owned(), is_all }
+            let (which, skip) = match second {
+                Some(b'/') => (Which::All, 2),
+                Some(b'#') => (Which::Begin, 2),
+                Some(b'%') => (Which::End, 2),
+                _ => (Which::First, 1),
+            };
+            let inner = word(skip);
+            let (pattern, by) = split_at(&inner, '/');
+            Operator::Replace { pattern: pattern.to_owned(), by: by.unwrap_or_default().to_owned(), which }
         }
         (Some(b'^'), Some(b'^')) if rest.len() == 2 => Operator::Upper,
         (Some(b','), Some(b',')) if rest.len() == 2 => Operator::Lower,
@@ -284,18 +317,44 @@ fn operator_of(rest: &str) -> Operator {
     }
 }
 
+/// The text before and behind the first mark that stands by itself: in no quotes and in no expansion.
+fn split_at(text: &str, mark: char) -> (&str, Option<&str>) {
+    let mut at = 0;
+    while let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) {
+        let next = at + c.len_utf8();
+        let rest = &text[next..];
+        let end = match c {
+            c if c == mark => return (&text[..at], Some(rest)),
+            '\\' => Some(next + rest.chars().next().map_or(0, char::len_utf8)),
+            '\'' => rest.find('\'').map(|end| next + end + 1),
+            '"' => end_of(text, next, Mode::Double),
+            '`' => end_of(text, next, Mode::Backtick),
+            '$' if rest.starts_with('(') => end_of(text, next + 1, Mode::Paren),
+            '$' if rest.starts_with('{') => end_of(text, next + 1, Mode::Brace),
+            _ => Some(next),
+        };
+        let Some(end) = end else { break };
+        at = end;
+    }
+    (text, None)
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Double,
     Backtick,
     Paren,
     Brace,
+    /// Of an array's element: brackets in it match.
+    Subscript,
 }
 
 /// The position behind the character that closes what was opened before `from`.
 fn end_of(text: &str, from: usize, mode: Mode) -> Option<usize> {
     let bytes = text.as_bytes();
     let mut open = vec![mode];
+    // Counted, because to look through all that is open at each quote takes quadratic time.
+    let mut doubles = usize::from(mode == Mode::Double);
     let mut at = from;
     while let Some(byte) = bytes.get(at).copied() {
         let mode = *open.last()?;
@@ -303,8 +362,13 @@ fn end_of(text: &str, from: usize, mode: Mode) -> Option<usize> {
         at += 1;
         match (mode, byte) {
             (_, b'\\') => at += 1,
-            (Mode::Double, b'"') | (Mode::Backtick, b'`') | (Mode::Paren, b')') | (Mode::Brace, b'}') => {
+            (Mode::Double, b'"')
+            | (Mode::Backtick, b'`')
+            | (Mode::Paren, b')')
+            | (Mode::Brace, b'}')
+            | (Mode::Subscript, b']') => {
                 open.pop();
+                doubles -= usize::from(mode == Mode::Double);
                 if open.is_empty() {
                     return Some(at);
                 }
@@ -321,12 +385,16 @@ fn end_of(text: &str, from: usize, mode: Mode) -> Option<usize> {
                 open.push(Mode::Brace);
             }
             (Mode::Double, _) => {}
-            (_, b'"') => open.push(Mode::Double),
+            (_, b'"') => {
+                open.push(Mode::Double);
+                doubles += 1;
+            }
             (Mode::Paren, b'$') if next == Some(b'\'') => at = ansi_end(text, at + 1)?,
             // Between double quotes a single quote is a plain character, in `${...}` too.
-            (Mode::Brace, b'\'') if open.contains(&Mode::Double) => {}
+            (Mode::Brace | Mode::Subscript, b'\'') if doubles > 0 => {}
             (_, b'\'') => at += bytes.get(at..)?.iter().position(|byte| *byte == b'\'')? + 1,
             (Mode::Paren, b'(') => open.push(Mode::Paren),
+            (Mode::Subscript, b'[') => open.push(Mode::Subscript),
             (Mode::Paren, b'#')
                 if at < 2 || matches!(bytes[at - 2], b' ' | b'\t' | b'\n' | b';' | b'(' | b'&' | b'|') =>
             {
@@ -389,14 +457,45 @@ mod tests {
             Some(Piece::Parameter(parameter)) => (parameter.name, parameter.operator),
             other => panic!("{other:?}"),
         };
-        assert_eq!(operator("${x:-rm}"), ("x".into(), Operator::Default("rm".into())));
+        assert_eq!(operator("${x:-rm}"), ("x".into(), Operator::Default("rm".into(), Lack::Empty)));
         assert_eq!(operator("${x%%y}"), ("x".into(), Operator::RemoveSuffix("y".into())));
         assert_eq!(operator("${#x}"), ("x".into(), Operator::Length));
         assert_eq!(operator("${a[0]}"), ("a".into(), Operator::None));
         assert_eq!(operator("${x:1:2}").1, Operator::Substring { offset: "1".into(), length: Some("2".into()) });
-        assert_eq!(operator("${x//a/b}").1, Operator::Replace { pattern: "a".into(), by: "b".into(), is_all: true });
+        assert_eq!(
+            operator("${x//a/b}").1,
+            Operator::Replace { pattern: "a".into(), by: "b".into(), which: Which::All }
+        );
+        assert_eq!(
+            operator("${x/%a\\/b/c}").1,
+            Operator::Replace { pattern: "a\\/b".into(), by: "c".into(), which: Which::End }
+        );
+        assert_eq!(operator("${x-rm}").1, Operator::Default("rm".into(), Lack::Unset));
+        assert_eq!(
+            operator("${x:$(a:b):2}").1,
+            Operator::Substring { offset: "$(a:b)".into(), length: Some("2".into()) }
+        );
         assert_eq!(operator("$#"), ("#".into(), Operator::None));
-        assert_eq!(operator("${x:-'}'}"), ("x".into(), Operator::Default("'}'".into())));
+        assert_eq!(operator("${x:-'}'}"), ("x".into(), Operator::Default("'}'".into(), Lack::Empty)));
+    }
+
+    #[test]
+    fn a_subscript_ends_with_its_own_bracket() {
+        let index = |text: &str| match pieces(text).as_deref() {
+            Some([Piece::Parameter(parameter)]) => (parameter.index.clone(), parameter.operator.clone()),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(index("${#a[$(b)]}"), (Some("$(b)".into()), Operator::Length));
+        assert_eq!(index("${a[b[$(c)]]}"), (Some("b[$(c)]".into()), Operator::None));
+        assert_eq!(index("${a[$(echo ']'; b)]}"), (Some("$(echo ']'; b)".into()), Operator::None));
+        assert_eq!(index("${a[']']^}"), (Some("']'".into()), Operator::Other("^".into())));
+        assert_eq!(pieces("$[a[1]+2]"), Some(vec![Piece::Arithmetic("a[1]+2".into())]));
+    }
+
+    #[test]
+    fn a_brace_with_a_blank_behind_it_holds_code() {
+        assert_eq!(pieces("${ ls; }"), Some(vec![command("ls; ")]));
+        assert_eq!(pieces("${| ls; }"), Some(vec![command(" ls; ")]));
     }
 
     #[test]
