@@ -3,6 +3,8 @@
 
 #![allow(clippy::disallowed_methods, reason = "this is the place that reads the environment")]
 
+mod approvals;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -149,6 +151,14 @@ impl Config {
                 }
             }
         }
+        for (name, grant) in &self.grants {
+            let is_writable = grant.preopens.as_ref().is_some_and(|preopens| !preopens.write.is_empty());
+            if is_writable && self.policy.profile != Profile::Auto {
+                let hint = "grant `files` instead, of which each write is judged; or set [policy] profile = \"auto\"";
+                let what = "what is written there is not judged, and the profile wants it to be";
+                return wrong(format!("[grants.{name}.preopens] write"), what, hint.into());
+            }
+        }
         if let Some(approvals) = &self.approvals {
             approvals.check().or_else(|(place, what, hint)| wrong(place, what, hint))?;
         }
@@ -200,62 +210,6 @@ pub struct PolicyConfig {
     pub profile: Profile,
 }
 
-impl ApprovalsConfig {
-    /// # Errors
-    /// The place, what is wrong there, and what to do.
-    fn check(&self) -> Result<(), (String, &'static str, String)> {
-        let place = |key: &str| format!("[approvals] {key}");
-        let is_name = |name: &String| {
-            name == "*" || name.split_once(':').is_some_and(|(channel, who)| !channel.is_empty() && !who.is_empty())
-        };
-        let rungs = std::iter::once((&self.approvers, self.wait_minutes))
-            .chain(self.next.iter().map(|next| (&next.approvers, next.wait_minutes)));
-        for (approvers, wait_minutes) in rungs {
-            if approvers.is_empty() {
-                return Err((
-                    place("approvers"),
-                    "nobody may decide",
-                    "name somebody: \"cli:*\", \"slack:U0123\"".into(),
-                ));
-            }
-            if let Some(wrong) = approvers.iter().find(|name| !is_name(name)) {
-                let hint = format!(
-                    "write `{wrong}` as channel and name: \"slack:U0123\", \"cli:alice\", \"terminal:*\", \"webhook:*\""
-                );
-                return Err((place("approvers"), "a name has no channel", hint));
-            }
-            if wait_minutes == 0 || wait_minutes > 43_200 {
-                return Err((place("wait_minutes"), "it is not between 1 minute and 30 days", "write 30, say".into()));
-            }
-        }
-        if self.quorum.iter().any(|quorum| quorum.votes == 0 || quorum.votes > 20) {
-            return Err((
-                place("quorum"),
-                "`votes` is not between 1 and 20",
-                "write { risk = 80, votes = 2 }, say".into(),
-            ));
-        }
-        if self.slack.as_ref().is_some_and(|slack| slack.channel.is_empty()) {
-            return Err((
-                "[approvals.slack] channel".into(),
-                "there is none",
-                "write the channel's id, as in its address: C0123ABCD".into(),
-            ));
-        }
-        if let Some(slack) = &self.slack
-            && slack.app_token_env.is_none()
-            && (slack.signing_secret_env.is_none() || slack.listen.is_none())
-        {
-            let hint = "write `app_token_env` for Socket Mode, or `signing_secret_env` and `listen` for HTTP".into();
-            return Err(("[approvals.slack]".into(), "no answer could come back", hint));
-        }
-        if self.webhook.as_ref().is_some_and(|webhook| webhook.url.is_empty()) {
-            return Err(("[approvals.webhook] url".into(), "there is none", "write the address that is called".into()));
-        }
-        Ok(())
-    }
-}
-
 /// Who decides when the gate asks, and how long they are waited for.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -267,6 +221,8 @@ pub struct ApprovalsConfig {
     pub next: Vec<NextApprovers>,
     /// How many have to agree.
     pub quorum: Vec<QuorumConfig>,
+    /// The names of one person: whoever answers under two of them counts once.
+    pub people: BTreeMap<String, Vec<String>>,
     /// A call waits so long for people before its session is laid aside until they have decided.
     pub hold_seconds: u64,
     /// Longest approval of a rule.
@@ -282,6 +238,7 @@ impl Default for ApprovalsConfig {
             wait_minutes: 30,
             next: Vec::new(),
             quorum: Vec::new(),
+            people: BTreeMap::new(),
             hold_seconds: 20,
             rule_minutes_max: 1_440,
             slack: None,

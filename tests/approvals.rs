@@ -54,7 +54,8 @@ pub(crate) fn project(approvals: &str) -> Project {
     for folder in ["bin", "marks"] {
         std::fs::create_dir(project.path().join(folder)).unwrap();
     }
-    project.write("bin/mark", "#!/bin/sh\necho \"$1\" >> marks/made\n");
+    project
+        .write("bin/mark", "#!/bin/sh\necho \"$1\" >> marks/made\nif [ \"$1\" = eat ]; then cat >> marks/made; fi\n");
     let path = project.path().join("bin/mark");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     project
@@ -156,20 +157,19 @@ fn a_file_that_was_changed_in_the_meantime_is_not_run() {
 
 #[test]
 fn a_stranger_does_not_count_and_a_quorum_is_more_than_one() {
-    let project = project("[approvals]\napprovers = [\"slack:U1\"]\nwait_minutes = 5\n");
+    let project = project("[approvals]\napprovers = [\"cli:nobody-here\"]\nwait_minutes = 5\n");
     let _host = RunningHost::start(&project);
     let call = Call::begin(&project, "mark a");
     let id = one_waiting(&project);
     let said = project.run(&["approvals", "approve", &id]);
     assert_eq!(said.code, Some(1));
-    assert!(said.err.contains("may not decide") && said.err.contains("slack:U1"), "{}", said.err);
+    assert!(said.err.contains("may not decide") && said.err.contains("cli:nobody-here"), "{}", said.err);
     let mut child = call.0;
     child.kill().unwrap();
     child.wait().unwrap();
 
-    let project = self::project(
-        "[approvals]\napprovers = [\"cli:*\", \"slack:U1\"]\nwait_minutes = 5\nquorum = [{ risk = 40, votes = 2 }]\n",
-    );
+    let project =
+        self::project("[approvals]\napprovers = [\"cli:*\"]\nwait_minutes = 5\nquorum = [{ risk = 40, votes = 2 }]\n");
     let _host = RunningHost::start(&project);
     let call = Call::begin(&project, "mark a");
     let id = one_waiting(&project);
@@ -225,6 +225,103 @@ fn an_approval_of_a_rule_holds_for_a_time() {
     call.end();
     let said = Call::begin(&project, "mark b").end();
     assert_eq!((said.code, marks(&project).as_str()), (Some(0), "a\nb\n"), "{}", said.err);
+}
+
+/// The second approval, which comes after the first.
+fn waiting_beside(project: &Project, first: &str) -> Value {
+    until("second approval", || waiting(project).into_iter().find(|pending| pending["id"] != first))
+}
+
+#[test]
+fn what_was_made_of_it_needs_as_many_people_as_it_does_itself() {
+    let project =
+        project("[approvals]\napprovers = [\"cli:*\"]\nwait_minutes = 5\nquorum = [{ risk = 60, votes = 2 }]\n");
+    let policy = POLICY.replace(
+        "\"rules\": [{",
+        r#""rules": [{
+    "id": "worse", "acts": ["process_run"], "when": { "program": ["mark"], "line": "worse" }, "points": 20,
+    "reason": "it is worse", "advice": "do not", "examples": { "match": ["mark worse"], "no_match": ["mark a"] }
+  }, {"#,
+    );
+    project.write("policy.json", &policy);
+    let _host = RunningHost::start(&project);
+    let call = Call::begin(&project, "mark a");
+    let first = one_waiting(&project);
+    let program = project.path().canonicalize().unwrap().join("bin/mark").display().to_string();
+    let edit = serde_json::json!([program, "worse"]).to_string();
+    let answered = project.run(&["approvals", "approve", &first, "--edit", &edit]);
+    assert_eq!(answered.code, Some(0), "{}", answered.err);
+    let second = waiting_beside(&project, &first);
+    assert_eq!((&second["votes_needed"], &second["act"]["argv"][1]), (&2.into(), &"worse".into()), "{second:#}");
+    assert_eq!(marks(&project), "");
+    assert_eq!(project.run(&["approvals", "deny", second["id"].as_str().unwrap()]).code, Some(1));
+    let mut child = call.0;
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn what_an_approved_program_reads_is_seen_by_a_person_first() {
+    let project = project(BY_COMMAND_LINE);
+    let _host = RunningHost::start(&project);
+    for (answer, expected) in [("approve", "eat\nfed"), ("deny", "eat\nfedeat\n")] {
+        let call = Call::begin(&project, "printf fed | mark eat");
+        let first = one_waiting(&project);
+        assert_eq!(project.run(&["approvals", "approve", &first]).code, Some(0));
+        let second = waiting_beside(&project, &first);
+        let text = second["act"]["text"].as_str().unwrap();
+        assert!(text.starts_with("printf %s fed | ") && text.ends_with("bin/mark eat"), "{text}");
+        assert_eq!(project.run(&["approvals", answer, second["id"].as_str().unwrap()]).code, Some(0));
+        let said = call.end();
+        assert_eq!(marks(&project), expected, "{} {}", said.out, said.err);
+        assert_eq!(format!("{}{}", said.out, said.err).contains("its input was refused"), answer == "deny");
+    }
+}
+
+#[test]
+fn a_standing_approval_is_listed_and_revoked() {
+    let project = project(BY_COMMAND_LINE);
+    let _host = RunningHost::start(&project);
+    let call = Call::begin(&project, "mark a");
+    let id = one_waiting(&project);
+    assert_eq!(project.run(&["approvals", "approve", &id, "--rule-minutes", "5"]).code, Some(0));
+    call.end();
+    let listed = project.run(&["approvals", "list", "--standing"]);
+    assert!(listed.out.contains(&id) && listed.out.contains("mark_is_asked"), "{}", listed.out);
+    let revoked = project.run(&["approvals", "revoke", &id]);
+    assert_eq!(revoked.code, Some(0), "{}", revoked.err);
+    assert!(!project.run(&["approvals", "list", "--standing"]).out.contains(&id));
+    let call = Call::begin(&project, "mark b");
+    let asked = one_waiting(&project);
+    assert_eq!(project.run(&["approvals", "deny", &asked]).code, Some(0));
+    call.end();
+    assert_eq!(marks(&project), "a\n");
+}
+
+#[test]
+fn what_would_be_written_is_shown_without_secrets() {
+    let project = project(BY_COMMAND_LINE);
+    let toml = std::fs::read_to_string(project.path().join("pi.toml")).unwrap();
+    project.write("pi.toml", &toml.replace("files = { read = [\"marks\"] }", "files = { write = [\"marks\"] }"));
+    let policy = POLICY.replace(
+        "\"rules\": [{",
+        r#""rules": [{
+    "id": "write_is_asked", "acts": ["file_write"], "when": { "paths": ["**/conf"] }, "verdict": "ask", "points": 30,
+    "reason": "it is a setting", "advice": "do not",
+    "examples": { "match": [{"act": "file_write", "path": "/a/conf", "bytes": 1, "mode": "replace"}], "no_match": ["ls"] }
+  }, {"#,
+    );
+    project.write("policy.json", &policy);
+    project.write("marks/conf", "one\ntwo\n");
+    let _host = RunningHost::start(&project);
+    let call = Call::begin(&project, "printf 'one\\nAPI_TOKEN=abcdef\\n' > marks/conf");
+    let id = one_waiting(&project);
+    let shown = project.run(&["approvals", "show", &id]).out;
+    assert!(shown.contains("-two") && shown.contains("+API_TOKEN=[hidden: 6 characters]"), "{shown}");
+    assert!(!shown.contains("abcdef"), "{shown}");
+    assert_eq!(project.run(&["approvals", "approve", &id]).code, Some(0));
+    call.end();
+    assert_eq!(std::fs::read_to_string(project.path().join("marks/conf")).unwrap(), "one\nAPI_TOKEN=abcdef\n");
 }
 
 /// A web server that the agent looks after, and its port.

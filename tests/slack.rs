@@ -235,7 +235,7 @@ fn a_session_goes_on_when_it_was_approved_in_slack() {
     let log = log(&project);
     let steps = ["asks", "waits", "decided", "does"].map(|step| log.find(&format!("  {step}")));
     assert!(steps.iter().all(Option::is_some) && steps.is_sorted(), "{steps:?}: {log}");
-    let decided = running.version_with(&posted.ts, "<@U1>");
+    let decided = running.version_with(&posted.ts, "by <@U1>");
     assert!(words(&decided).contains("Approved") && !kinds(&decided).contains(&"actions"), "{decided:#}");
 
     slack.click("U1", &posted.ts, DENY);
@@ -263,7 +263,7 @@ fn a_click_after_the_host_was_killed_takes_the_session_up() {
     let id = one_waiting(&project);
     until_said(&project, &format!("for {id}"));
     // The handle of the message is stored after Slack has answered.
-    until("handle of the message", || all(&project)[0]["shown"]["slack"].as_str().map(str::to_owned));
+    until("handle of the message", || all(&project)[0]["shown"]["slack"]["handles"][0].as_str().map(str::to_owned));
     host.0.kill().unwrap();
     host.0.wait().unwrap();
     drop(host);
@@ -274,7 +274,7 @@ fn a_click_after_the_host_was_killed_takes_the_session_up() {
     running.slack.click("U1", &posted.ts, APPROVE);
     assert_eq!(session_end(&project).1, "done", "{}", log(&project));
     assert!(answers(port));
-    running.version_with(&posted.ts, "<@U1>");
+    running.version_with(&posted.ts, "by <@U1>");
     // It was asked once, in one message, and done once.
     running.one_message();
     let all = all(&project);
@@ -324,7 +324,7 @@ fn a_click_by_http_counts_once_and_only_if_slack_signed_it_just_now() {
     assert_eq!((answered.status, answered.text.as_str()), (200, ""));
     let said = call.end();
     assert_eq!((said.code, marks(&project).as_str()), (Some(0), "x\n"), "{} {}", said.err, log(&project));
-    running.version_with(&posted.ts, "<@U1>");
+    running.version_with(&posted.ts, "by <@U1>");
 
     let again = running.post(&url, &headers, &body);
     assert!(again.status == 401 && again.text.contains("taken already"), "{}: {}", again.status, again.text);
@@ -350,7 +350,7 @@ fn what_is_denied_in_slack_is_not_done() {
     let said = call.end();
     assert!(format!("{}{}", said.out, said.err).contains("drain it first"), "{} {}", said.out, said.err);
     assert_eq!(marks(&project), "");
-    let decided = running.version_with(&posted.ts, "<@U1>");
+    let decided = running.version_with(&posted.ts, "by <@U1>");
     assert!(words(&decided).contains("Not approved") && words(&decided).contains("drain it first"), "{decided:#}");
 }
 

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::channels::channels;
-use super::requests::APPROVAL_ANSWER;
+use super::requests::{APPROVAL_ANSWER, APPROVAL_REVOKE};
 use super::state::{StateError, open_store};
 use crate::approval::channel::ChannelError;
-use crate::approval::{AnswerError, Approvals, Approver, Nobody, Pending, Quorum, Rung, Said, Settings, Terminal};
+use crate::approval::{Approvals, Approver, Nobody, Pending, People, Quorum, Rung, Said, Settings, Terminal};
 use crate::clock;
 use crate::config::{ApprovalsConfig, Project, user};
 use crate::journal::{Journal, JournalError};
@@ -38,8 +38,6 @@ pub enum ApprovalsError {
     State(#[from] StateError),
     #[error(transparent)]
     Journal(#[from] JournalError),
-    #[error(transparent)]
-    Answer(#[from] AnswerError),
     #[error("{0}")]
     Host(String),
     #[error("the running host did not take the answer\nhint: see whether it still works: `pi-host doctor`")]
@@ -87,9 +85,11 @@ fn settings(project: &Project, config: &ApprovalsConfig) -> Settings {
         host: project.directory.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         line: std::iter::once(first).chain(next).collect(),
         quorum: config.quorum.iter().map(|quorum| Quorum { risk: quorum.risk, votes: quorum.votes }).collect(),
+        people: People::new(&config.people),
         hold_ms: config.hold_seconds.saturating_mul(1_000),
         rule_minutes_max: config.rule_minutes_max,
         user: user(),
+        state_folder: project.state(),
     }
 }
 
@@ -100,36 +100,85 @@ pub(super) struct ApprovalAnswer {
     pub said: Said,
 }
 
+/// The payload of [`APPROVAL_REVOKE`]; the answer is the approval, or `{"error": "..."}`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct ApprovalRevoke {
+    pub id: String,
+    pub by: String,
+}
+
+/// Do what another command asks of the approvals; None, where the request is about something else.
+pub(super) async fn on_approval_request(
+    approvals: Option<&Arc<Approvals>>,
+    kind: &str,
+    payload: &Value,
+) -> Option<Value> {
+    if kind != APPROVAL_ANSWER && kind != APPROVAL_REVOKE {
+        return None;
+    }
+    let Some(approvals) = approvals else {
+        return Some(json!({ "error": "the running host has no [approvals] in its pi.toml" }));
+    };
+    let unreadable = |error: serde_json::Error| format!("the request cannot be read: {error}");
+    let taken = if kind == APPROVAL_ANSWER {
+        match serde_json::from_value::<ApprovalAnswer>(payload.clone()) {
+            Ok(ApprovalAnswer { id, said }) => approvals.answer(&id, said).await.map_err(|error| error.to_string()),
+            Err(error) => Err(unreadable(error)),
+        }
+    } else {
+        match serde_json::from_value::<ApprovalRevoke>(payload.clone()) {
+            Ok(ApprovalRevoke { id, by }) => approvals.revoke(&id, &by).await.map_err(|error| error.to_string()),
+            Err(error) => Err(unreadable(error)),
+        }
+    };
+    Some(match taken {
+        Ok(pending) => serde_json::to_value(pending).unwrap_or_default(),
+        Err(error) => json!({ "error": error }),
+    })
+}
+
 /// Take a person's answer: by the host that runs, or by this process where none does.
 ///
 /// # Errors
 /// Why it does not count, or could not be written.
 pub async fn answer_approval(project: Project, id: &str, said: Said) -> Result<Pending, ApprovalsError> {
+    ask_desk(project, APPROVAL_ANSWER, json!(ApprovalAnswer { id: id.to_owned(), said })).await
+}
+
+/// Take back a standing approval: by the host that runs, or by this process where none does.
+///
+/// # Errors
+/// There is nothing to take back, or it could not be written.
+pub async fn revoke_approval(project: Project, id: &str, by: String) -> Result<Pending, ApprovalsError> {
+    ask_desk(project, APPROVAL_REVOKE, json!(ApprovalRevoke { id: id.to_owned(), by })).await
+}
+
+async fn ask_desk(project: Project, kind: &'static str, payload: Value) -> Result<Pending, ApprovalsError> {
     let store = open_store(&project).await?;
-    match Journal::begin(store.clone(), &Holder::this_process("approvals")).await {
+    let answer = match Journal::begin(store.clone(), &Holder::this_process("approvals")).await {
         Ok(journal) => {
             let journal = Arc::new(journal);
             let config = project.config.approvals.clone().unwrap_or_default();
             // What the channels show is brought up to date by the next host.
             let approvals = Approvals::open(journal.clone(), settings(&project, &config), Vec::new(), None).await?;
-            let answered = approvals.answer(id, said).await;
+            let answer = on_approval_request(Some(&approvals), kind, &payload).await.unwrap_or_default();
             journal.close().await?;
-            Ok(answered?)
+            answer
         }
         Err(LeaseError::HeldBy(_)) => {
-            let payload = json!(ApprovalAnswer { id: id.to_owned(), said });
             let valid_ms = clock::now_ms() + u64::try_from(HOST_ANSWER_MAX.as_millis()).unwrap_or(u64::MAX);
-            let request = NewRequest { kind: APPROVAL_ANSWER.into(), payload, is_idempotent: false, valid_ms };
+            let request = NewRequest { kind: kind.into(), payload, is_idempotent: false, valid_ms };
             let request = store.push_request(request).await?;
             match store.wait_answer(&request, HOST_ANSWER_MAX).await? {
-                Answer::Response(value) => match value.get("error").and_then(serde_json::Value::as_str) {
-                    Some(error) => Err(ApprovalsError::Host(error.to_owned())),
-                    None => serde_json::from_value(value)
-                        .map_err(|error| ApprovalsError::Host(format!("the host's answer cannot be read: {error}"))),
-                },
-                _ => Err(ApprovalsError::NotTaken),
+                Answer::Response(value) => value,
+                _ => return Err(ApprovalsError::NotTaken),
             }
         }
-        Err(LeaseError::Store(error)) => Err(error.into()),
+        Err(LeaseError::Store(error)) => return Err(error.into()),
+    };
+    if let Some(error) = answer.get("error").and_then(Value::as_str) {
+        return Err(ApprovalsError::Host(error.to_owned()));
     }
+    serde_json::from_value(answer)
+        .map_err(|error| ApprovalsError::Host(format!("the host's answer cannot be read: {error}")))
 }

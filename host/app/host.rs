@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 
-use super::approvals::{ApprovalAnswer, ApprovalsError, desk};
+use super::approvals::{ApprovalsError, desk, on_approval_request};
 use super::incident::{self, Closed};
-use super::requests::{APPROVAL_ANSWER, STOP, Stop, TOOL_CALL, ToolCall};
+use super::requests::{STOP, Stop, TOOL_CALL, ToolCall};
 use super::setup::{Progress, Setup, SetupError, gate, shadow_gate};
 use super::single::{known, session_id};
 use super::state::{StateError, open_store};
@@ -496,19 +496,13 @@ impl Host {
 
     async fn on_request(self: &Arc<Self>, request: &Request) -> Value {
         let failed = |error: String| json!({ "error": error });
+        let approvals = self.approvals.as_ref();
+        if let Some(answer) = on_approval_request(approvals, &request.kind, &request.payload).await {
+            return answer;
+        }
         match request.kind.as_str() {
             TOOL_CALL => match serde_json::from_value::<ToolCall>(request.payload.clone()) {
                 Ok(call) => self.tool_call(&call).await,
-                Err(error) => failed(format!("the request cannot be read: {error}")),
-            },
-            APPROVAL_ANSWER => match serde_json::from_value::<ApprovalAnswer>(request.payload.clone()) {
-                Ok(ApprovalAnswer { id, said }) => match &self.approvals {
-                    Some(approvals) => match approvals.answer(&id, said).await {
-                        Ok(pending) => serde_json::to_value(pending).unwrap_or_default(),
-                        Err(error) => failed(error.to_string()),
-                    },
-                    None => failed("the running host has no [approvals] in its pi.toml".to_owned()),
-                },
                 Err(error) => failed(format!("the request cannot be read: {error}")),
             },
             STOP => match serde_json::from_value::<Stop>(request.payload.clone()) {
@@ -575,6 +569,10 @@ impl Host {
         let status = if called.result.is_ok() { "done" } else { "failed" };
         let summary = format!("one call of `{}`", call.tool);
         journal.append(Body::SessionEnded { status: status.into(), summary, details: json!({}) });
+        if let Some(approvals) = &self.approvals {
+            // What cannot be written now is withdrawn by the next host.
+            let _ = approvals.forget(journal.id()).await;
+        }
         message::to_value(&called.result)
     }
 }

@@ -16,7 +16,7 @@ mod setup;
 mod single;
 mod state;
 
-pub use approvals::{ApprovalsError, answer_approval};
+pub use approvals::{ApprovalsError, answer_approval, revoke_approval};
 pub use catalog::{Catalog, CatalogError, Source};
 pub use corpus::{CorpusError, Counts, Evaluation, Expect, Miss, evaluate};
 pub use host::{Event, Host, HostError, Options};

@@ -9,6 +9,8 @@ pub const STOP: &str = "stop";
 
 /// Take a person's answer to an approval: [`super::approvals::ApprovalAnswer`].
 pub(super) const APPROVAL_ANSWER: &str = "approval_answer";
+/// Take back a standing approval: [`super::approvals::ApprovalRevoke`].
+pub(super) const APPROVAL_REVOKE: &str = "approval_revoke";
 
 /// The payload of [`TOOL_CALL`]; the answer is a result as [`crate::session::message`] writes it.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::approvals::{ApprovalAnswer, ApprovalsError, Desk, desk};
-use super::requests::{APPROVAL_ANSWER, TOOL_CALL, ToolCall};
+use super::approvals::{ApprovalsError, Desk, desk, on_approval_request};
+use super::requests::{TOOL_CALL, ToolCall};
 use super::setup::{Progress, Setup, SetupError, gate, shadow_gate};
 use super::state::{StateError, open_store};
 use crate::capability::hold::PERSON;
@@ -127,14 +127,9 @@ async fn here(
 async fn answer_requests(journal: &Journal, desk: &Desk) {
     let store = journal.store();
     for request in store.take_requests(journal.lease()).await.unwrap_or_default() {
-        let answer = match (&desk.approvals, serde_json::from_value::<ApprovalAnswer>(request.payload)) {
-            (Some(approvals), Ok(ApprovalAnswer { id, said })) if request.kind == APPROVAL_ANSWER => {
-                match approvals.answer(&id, said).await {
-                    Ok(pending) => serde_json::to_value(pending).unwrap_or_default(),
-                    Err(error) => json!({ "error": error.to_string() }),
-                }
-            }
-            _ => {
+        let answer = match on_approval_request(desk.approvals.as_ref(), &request.kind, &request.payload).await {
+            Some(answer) => answer,
+            None => {
                 json!({ "error": { "kind": "failed", "message": "another call works here: try again when it has ended" } })
             }
         };

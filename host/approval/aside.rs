@@ -9,23 +9,38 @@ use tokio::sync::watch;
 
 /// One call's way to be laid aside.
 #[derive(Clone, Debug)]
-pub struct Aside(Arc<watch::Sender<Option<String>>>);
+pub struct Aside {
+    laid: Arc<watch::Sender<Option<String>>>,
+    is_of_rerun: bool,
+}
 
 impl Default for Aside {
     fn default() -> Self {
-        Self(Arc::new(watch::channel(None).0))
+        Self { laid: Arc::new(watch::channel(None).0), is_of_rerun: false }
     }
 }
 
 impl Aside {
+    /// Of a call that was cut off before it had changed anything, and that runs from its beginning again.
+    #[must_use]
+    pub fn of_rerun() -> Self {
+        Self { is_of_rerun: true, ..Self::default() }
+    }
+
+    /// Whether what its earlier run was let through counts for this one.
+    #[must_use]
+    pub fn is_of_rerun(&self) -> bool {
+        self.is_of_rerun
+    }
+
     /// The call waits for this approval.
     pub(crate) fn lay(&self, approval: &str) {
-        self.0.send_replace(Some(approval.to_owned()));
+        self.laid.send_replace(Some(approval.to_owned()));
     }
 
     /// Waits until the call is laid aside; the answer is the approval that it waits for.
     pub async fn laid(&self) -> String {
-        let mut seen = self.0.subscribe();
+        let mut seen = self.laid.subscribe();
         let id = seen.wait_for(Option::is_some).await.ok().and_then(|id| id.clone());
         match id {
             Some(id) => id,

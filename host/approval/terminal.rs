@@ -16,16 +16,20 @@ use rustix::io::retry_on_intr;
 use rustix::termios::{QueueSelector, tcflush};
 use tokio::sync::Mutex;
 
+use super::content::Content;
+use super::mask::masked;
 use super::{Answer, Approver, Question};
+use crate::gate::Act;
 use crate::gate::explain::escaped;
-use crate::gate::{Act, Decision, Origin};
 
 /// Longest answer that is read; a terminal gives no longer line.
 const ANSWER_BYTES_MAX: usize = 4_096;
 /// What is shown of an act: a guest could hold the terminal with megabytes.
 const SHOWN_CHARS_MAX: usize = 16_000;
 /// What stands below a question that nobody has to answer any more.
-const WITHDRAWN: &str = "\n  (taken back: the call that asked has ended)\n";
+const WITHDRAWN: &str = "\n  (taken back: it is decided, or the call that asked has ended)\n";
+/// What stands below a question whose terminal was closed. It is no answer.
+const CLOSED: &str = "\n  (not answered: nothing more can be typed here)\n";
 
 /// Asks the person at the terminal, one question at a time.
 #[derive(Default)]
@@ -43,10 +47,10 @@ impl Terminal {
 }
 
 impl Terminal {
-    /// Put a question. None: the terminal could not be read.
-    async fn answer(&self, asked: &Question<'_>) -> Option<bool> {
+    /// Put a question: whether the person said yes. None: nobody has answered, and nobody will here.
+    pub(super) async fn put(&self, asked: &Question<'_>) -> Option<bool> {
         let turn = self.turn.clone().lock_owned().await;
-        let question = question(asked.act, asked.origin, asked.decision);
+        let question = question(asked);
         // Nobody can abort a thread that reads. It sees this pipe close when the future is dropped.
         let (withdrawn, asking) = io::pipe().ok()?;
         let answered = tokio::task::spawn_blocking(move || {
@@ -57,31 +61,41 @@ impl Terminal {
         })
         .await;
         drop(asking);
-        answered.ok()?.ok()?
-    }
-
-    /// Put a question: whether the person said yes.
-    pub(super) async fn put(&self, asked: &Question<'_>) -> bool {
-        self.answer(asked).await == Some(true)
+        match answered.ok()?.ok()? {
+            Heard::Answer(is_yes) => Some(is_yes),
+            Heard::Withdrawn | Heard::Closed => None,
+        }
     }
 }
 
 #[async_trait]
 impl Approver for Terminal {
     async fn ask(&self, question: Question<'_>) -> Answer {
-        match self.answer(&question).await {
+        match self.put(&question).await {
             Some(true) => Answer { is_granted: true, by: "terminal".into(), ..Answer::default() },
             Some(false) => Answer::no("terminal", "the person at the terminal said no"),
-            None => Answer::no("terminal", "the terminal could not be read"),
+            None => Answer::no("nobody", "nobody answered at the terminal, and there is no other way to ask"),
         }
     }
 }
 
-fn question(act: &Act, origin: &Origin, decision: &Decision) -> String {
-    let mut text = format!("\n`{}` wants to {}\n", escaped(&origin.agent), cut(shown(act)));
-    text.push_str(&format!("  risk {} of 100: {}\n", decision.risk, escaped(&decision.reason)));
+/// What came from the terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heard {
+    Answer(bool),
+    /// The call that asked has ended.
+    Withdrawn,
+    /// The terminal was closed, or its person typed the end of input.
+    Closed,
+}
+
+fn question(asked: &Question<'_>) -> String {
+    let (origin, decision) = (asked.origin, asked.decision);
+    let mut text = format!("\n`{}` wants to {}\n", escaped(&origin.agent), cut(shown(asked.act, asked.content)));
+    text.push_str(&format!("  risk {} of 100: {}\n", decision.risk, masked(&escaped(&decision.reason))));
     for evidence in &decision.evidence {
-        text.push_str(&format!("  +{:<3} {}: {}\n", evidence.points, evidence.name, escaped(&evidence.detail)));
+        let detail = masked(&escaped(&evidence.detail));
+        text.push_str(&format!("  +{:<3} {}: {detail}\n", evidence.points, evidence.name));
     }
     text.push_str("  allow it once? [y/N] ");
     text
@@ -89,7 +103,11 @@ fn question(act: &Act, origin: &Origin, decision: &Decision) -> String {
 
 /// The act with everything that decides what it does, escaped. The summary alone would hide where
 /// one argument ends and the next begins, the folder, and variables that change what a program is.
-pub(super) fn shown(act: &Act) -> String {
+pub(super) fn shown(act: &Act, content: Option<&Content>) -> String {
+    masked(&exact(act, content))
+}
+
+fn exact(act: &Act, content: Option<&Content>) -> String {
     match act {
         Act::ProcessRun { argv, directory, environment } => {
             let words: Vec<String> = argv.iter().map(|word| quoted(word)).collect();
@@ -105,7 +123,12 @@ pub(super) fn shown(act: &Act) -> String {
             format!("run a script in {}:\n{}", quoted(directory), lines.join("\n"))
         }
         Act::FileWrite { .. } => {
-            format!("{}\n  what it writes is not shown: only the length is known here", escaped(&act.summary()))
+            let mut text = escaped(&act.summary());
+            match content {
+                Some(content) => content.lines.iter().for_each(|line| text.push_str(&format!("\n    {line}"))),
+                None => text.push_str("\n  what it writes is not shown: only the length is known here"),
+            }
+            text
         }
         _ => escaped(&act.summary()),
     }
@@ -134,23 +157,25 @@ fn cut(text: String) -> String {
     format!("{kept}…\n  and {} characters more, which are not shown", count - SHOWN_CHARS_MAX)
 }
 
-/// Show the question and read the answer. None: it was withdrawn.
-fn put(question: &str, withdrawn: &PipeReader) -> io::Result<Option<bool>> {
+/// Show the question and read the answer.
+fn put(question: &str, withdrawn: &PipeReader) -> io::Result<Heard> {
     let stdin = io::stdin();
     let mut stderr = io::stderr();
     // A `y` that was typed ahead, or for a question that is gone, must not answer this one.
     tcflush(&stdin, QueueSelector::IFlush)?;
     stderr.write_all(question.as_bytes())?;
     stderr.flush()?;
-    let answer = read(&stdin, withdrawn)?;
-    if answer.is_none() {
-        stderr.write_all(WITHDRAWN.as_bytes())?;
+    let heard = read(&stdin, withdrawn)?;
+    match heard {
+        Heard::Answer(_) => {}
+        Heard::Withdrawn => stderr.write_all(WITHDRAWN.as_bytes())?,
+        Heard::Closed => stderr.write_all(CLOSED.as_bytes())?,
     }
-    Ok(answer)
+    Ok(heard)
 }
 
 /// What `input` answers before the other end of `withdrawn` closes.
-fn read(input: &impl AsFd, withdrawn: &impl AsFd) -> io::Result<Option<bool>> {
+fn read(input: &impl AsFd, withdrawn: &impl AsFd) -> io::Result<Heard> {
     let mut typed = Vec::new();
     let mut bytes = [0_u8; ANSWER_BYTES_MAX];
     loop {
@@ -158,15 +183,18 @@ fn read(input: &impl AsFd, withdrawn: &impl AsFd) -> io::Result<Option<bool>> {
         retry_on_intr(|| poll(&mut ends, None))?;
         let [gone, ready] = &ends;
         if !gone.revents().is_empty() {
-            return Ok(None);
+            return Ok(Heard::Withdrawn);
         }
         if ready.revents().is_empty() {
             continue;
         }
         let count = retry_on_intr(|| rustix::io::read(input, &mut bytes))?;
         typed.extend_from_slice(bytes.get(..count).unwrap_or_default());
-        if count == 0 || typed.contains(&b'\n') || typed.len() > ANSWER_BYTES_MAX {
-            return Ok(Some(is_yes(&typed)));
+        if count == 0 {
+            return Ok(Heard::Closed);
+        }
+        if typed.contains(&b'\n') || typed.len() > ANSWER_BYTES_MAX {
+            return Ok(Heard::Answer(is_yes(&typed)));
         }
     }
 }
@@ -185,9 +213,9 @@ mod tests {
     use std::io::Read;
 
     use super::*;
-    use crate::gate::WriteMode;
+    use crate::gate::{Decision, Origin, WriteMode};
 
-    fn answer(typed: &str) -> Option<bool> {
+    fn answer(typed: &str) -> Heard {
         let (input, mut keyboard) = io::pipe().unwrap();
         let (withdrawn, _asking) = io::pipe().unwrap();
         keyboard.write_all(typed.as_bytes()).unwrap();
@@ -197,13 +225,18 @@ mod tests {
 
     #[test]
     fn only_a_line_that_says_yes_is_a_yes() {
-        assert_eq!(["y\n", "Yes\n", " y \r\n"].map(answer), [Some(true); 3]);
-        assert_eq!(["\n", "n\n", "n\ny\n", "yy\n", "y", ""].map(answer), [Some(false); 6]);
+        assert_eq!(["y\n", "Yes\n", " y \r\n"].map(answer), [Heard::Answer(true); 3]);
+        assert_eq!(["\n", "n\n", "n\ny\n", "yy\n"].map(answer), [Heard::Answer(false); 4]);
+    }
+
+    #[test]
+    fn the_end_of_input_is_no_answer() {
+        assert_eq!(["", "y", "n"].map(answer), [Heard::Closed; 3]);
     }
 
     #[test]
     fn an_answer_without_an_end_is_a_no_at_the_limit() {
-        assert_eq!(answer(&"y".repeat(ANSWER_BYTES_MAX + 1)), Some(false));
+        assert_eq!(answer(&"y".repeat(ANSWER_BYTES_MAX + 1)), Heard::Answer(false));
     }
 
     #[test]
@@ -212,7 +245,7 @@ mod tests {
         let (withdrawn, asking) = io::pipe().unwrap();
         keyboard.write_all(b"y\n").unwrap();
         drop(asking);
-        assert_eq!(read(&input, &withdrawn).unwrap(), None);
+        assert_eq!(read(&input, &withdrawn).unwrap(), Heard::Withdrawn);
         drop(keyboard);
         let mut left = String::new();
         input.read_to_string(&mut left).unwrap();
@@ -227,7 +260,7 @@ mod tests {
             environment: vec![("MODE".into(), "x;y".into()), ("EMPTY".into(), String::new())],
         };
         assert_eq!(
-            shown(&act),
+            shown(&act, None),
             "run: /usr/bin/rm -rf 'a b' 'it'\\''s' ''\n  in '/srv/my app'\n  with MODE='x;y'\n  with EMPTY=''"
         );
     }
@@ -243,14 +276,14 @@ mod tests {
     #[test]
     fn a_script_is_shown_line_by_line() {
         let act = Act::Script { text: "ls\n\u{1b}[2Kx\r".into(), directory: "/srv".into() };
-        assert_eq!(shown(&act), "run a script in /srv:\n    ls\n    \\u{1b}[2Kx\\r");
+        assert_eq!(shown(&act, None), "run a script in /srv:\n    ls\n    \\u{1b}[2Kx\\r");
     }
 
     #[test]
     fn a_write_says_that_its_content_is_not_shown() {
         let act = Act::FileWrite { path: "/srv/f".into(), bytes: 3, mode: WriteMode::Replace, sha256: String::new() };
         assert_eq!(
-            shown(&act),
+            shown(&act, None),
             "replace `/srv/f` (3 bytes)\n  what it writes is not shown: only the length is known here"
         );
     }
@@ -267,7 +300,17 @@ mod tests {
         let origin = Origin { agent: "sre".into(), ..Origin::default() };
         let decision = Decision { risk: 60, reason: "it removes much".into(), ..Decision::allow() };
         assert_eq!(
-            question(&act, &origin, &decision),
+            question(&Question {
+                act: &act,
+                origin: &origin,
+                key: "1.0",
+                decision: &decision,
+                policy: "p",
+                content: None,
+                edit_of: None,
+                is_rerun: false,
+                aside: None,
+            }),
             "\n`sre` wants to remove `/srv/a\\nb` and all below it\n  risk 60 of 100: it removes much\n  \
              allow it once? [y/N] "
         );

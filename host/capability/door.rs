@@ -6,22 +6,22 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
 use super::hold::Holds;
 use super::patience::Patience;
-use crate::approval::{Answer, Approver, Aside, Question};
+use crate::approval::{Answer, Approver, Aside, Content, Question, is_no_worse};
 use crate::clock;
 use crate::gate::{Act, Decision, Finding, Gate, InForce, Origin, Severity, Verdict};
 use crate::journal::{Body, Key, SessionJournal, Status};
 use crate::packages::audit::Audit;
 
-/// Policies that may come into force while people think about one act. Danger: an approval that is
-/// asked for again and again.
-const POLICIES_MAX: usize = 3;
+/// How often one act is asked about: the policy may change while people think, they may edit it, and
+/// more may become known. Danger: an approval that is asked for again and again.
+const QUESTIONS_MAX: usize = 4;
 
 /// Why an act was not let through.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +59,9 @@ pub struct Door {
     next: Arc<AtomicU32>,
     /// The rules by which acts of this call were refused.
     refused_by: Arc<Mutex<BTreeSet<String>>>,
+    /// An act that changes something was let through. From then on the call cannot be run again from
+    /// its beginning, so that it waits for people where it is.
+    has_changed: Arc<AtomicBool>,
 }
 
 /// Permission to do one act, once. Dropping it without an outcome writes `abandoned`.
@@ -66,7 +69,33 @@ pub struct Pass {
     journal: SessionJournal,
     key: Key,
     edited: Option<Act>,
+    is_by_person: bool,
     is_open: bool,
+}
+
+/// An act on its way through the door.
+struct Case<'a> {
+    act: Act,
+    /// Of a write: what it writes.
+    bytes: Option<&'a [u8]>,
+    /// A person decides about it, whatever the policy says; and why.
+    is_asked: Option<&'static str>,
+    /// The call may be laid aside while people decide.
+    may_lay_aside: bool,
+}
+
+impl Case<'_> {
+    fn of(act: Act) -> Self {
+        Self { act, bytes: None, is_asked: None, may_lay_aside: true }
+    }
+
+    /// What is written, as people are shown it.
+    async fn content(&self) -> Option<Content> {
+        let (Some(bytes), Act::FileWrite { path, mode, .. }) = (self.bytes, &self.act) else { return None };
+        let (path, bytes, mode) = (path.clone(), bytes.to_vec(), *mode);
+        let shown = tokio::task::spawn_blocking(move || Content::of_write(Path::new(&path), &bytes, mode));
+        shown.await.ok()
+    }
 }
 
 impl Judge {
@@ -76,43 +105,83 @@ impl Judge {
     /// # Errors
     /// The refusal, as the guest shall read it. It is in the journal as well.
     pub async fn pass(&self, key: &Key, act: Act) -> Result<(Act, Decision), Refusal> {
+        self.pass_case(key, Case::of(act)).await
+    }
+
+    async fn pass_case(&self, key: &Key, case: Case<'_>) -> Result<(Act, Decision), Refusal> {
         let mut gate = self.gate.now();
-        let mut decision = self.judged(&gate, &act).await;
+        let mut decision = self.judged_case(&gate, &case.act, &case).await;
         if let Some(shadow) = self.gate.shadow() {
-            self.shadow(key, &act, &decision, &shadow).await;
+            self.shadow(key, &case.act, &decision, &shadow).await;
         }
-        for _ in 0..POLICIES_MAX {
+        let content = if decision.verdict == Verdict::Ask { case.content().await } else { None };
+        let mut act = case.act.clone();
+        let mut edit_of: Option<String> = None;
+        for _ in 0..QUESTIONS_MAX {
             if decision.verdict != Verdict::Ask {
                 break;
             }
             let policy = gate.revision().to_owned();
-            let answer = self.ask(key, &act, &decision, &policy).await;
+            let question = Question {
+                act: &act,
+                origin: &self.origin,
+                key,
+                decision: &decision,
+                policy: &policy,
+                content: content.as_ref(),
+                edit_of: edit_of.as_deref(),
+                is_rerun: self.aside.as_ref().is_some_and(Aside::is_of_rerun),
+                aside: self.aside.as_ref().filter(|_| case.may_lay_aside),
+            };
+            let answer = self.ask(question).await;
             if !answer.is_granted {
                 let reasons = [decision.reason.as_str(), answer.reason.as_str()];
                 decision.reason = reasons.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
                 return Err(self.refuse(key, &act, decision));
             }
-            // The answer may have taken days: what counts is the policy of now.
+            // The answer may have taken days: what counts is the policy of now, and what is known now.
             gate = self.gate.now();
-            let is_same_policy = gate.revision() == policy;
-            let Some(edited) = answer.edited else {
-                if is_same_policy {
-                    return Ok((act, decision));
-                }
-                decision = self.judged(&gate, &act).await;
+            if let Some(edited) = answer.edited {
+                // What people made of it is another act: it is judged, and asked about by its own risk.
+                decision = self.judged_case(&gate, &edited, &case).await;
+                act = edited;
+                edit_of = answer.id;
                 continue;
-            };
-            // What people made of it is judged as well: an approver can overrule an ask, never a deny.
-            let judged = self.judged(&gate, &edited).await;
-            if judged.verdict != Verdict::Deny && is_same_policy {
-                return Ok((edited, judged));
             }
-            return Err(self.refuse(key, &edited, judged));
+            let now = self.judged_case(&gate, &act, &case).await;
+            if now.verdict == Verdict::Ask && gate.revision() == policy && is_no_worse(&now, &decision) {
+                return Ok((act, now));
+            }
+            // What it was made of is used up with it.
+            edit_of = None;
+            decision = now;
         }
-        match decision.verdict {
-            Verdict::Allow => Ok((act, decision)),
-            Verdict::Ask | Verdict::Deny => Err(self.refuse(key, &act, decision)),
+        if decision.verdict == Verdict::Allow {
+            match edit_of {
+                Some(id) if !self.approver.spend(&id).await => {
+                    decision.reason = "what somebody made of it was done already, or not in time".into();
+                }
+                _ => return Ok((act, decision)),
+            }
         }
+        Err(self.refuse(key, &act, decision))
+    }
+
+    async fn judged_case(&self, gate: &Gate, act: &Act, case: &Case<'_>) -> Decision {
+        let mut decision = self.judged(gate, act).await;
+        let Some(reason) = case.is_asked else { return decision };
+        if let Act::Script { text, directory } = act {
+            // Its commands do not come one by one: they are judged here, and the harder answer counts.
+            let whole = gate.judge_at(text, directory, &[], clock::now_ms());
+            if (whole.verdict, whole.risk) > (decision.verdict, decision.risk) {
+                decision = whole;
+            }
+        }
+        if decision.verdict == Verdict::Allow {
+            decision.verdict = Verdict::Ask;
+            reason.clone_into(&mut decision.reason);
+        }
+        decision
     }
 
     /// What the gate says, with what is known about the packages that the act would install.
@@ -148,13 +217,13 @@ impl Judge {
         }
     }
 
-    async fn ask(&self, key: &Key, act: &Act, decision: &Decision, policy: &str) -> Answer {
+    async fn ask(&self, question: Question<'_>) -> Answer {
+        let key = question.key.to_owned();
         let waiting = self.patience.begin();
-        let question = Question { act, origin: &self.origin, key, decision, policy, aside: self.aside.as_ref() };
         let answer = self.approver.ask(question).await;
         drop(waiting);
         self.journal.append(Body::Approved {
-            key: key.clone(),
+            key,
             is_granted: answer.is_granted,
             by: answer.by.clone(),
             reason: answer.reason.clone(),
@@ -181,7 +250,7 @@ impl Judge {
 impl Door {
     #[must_use]
     pub fn new(judge: Judge, call: Key) -> Self {
-        Self { judge, call, next: Arc::default(), refused_by: Arc::default() }
+        Self { judge, call, next: Arc::default(), refused_by: Arc::default(), has_changed: Arc::default() }
     }
 
     /// Whether an act of this call was refused by this rule. A refusal that a component speaks of
@@ -215,17 +284,40 @@ impl Door {
     /// # Errors
     /// The refusal, as the guest shall read it. It is in the journal as well.
     pub async fn enter(&self, act: Act) -> Result<Pass, Refusal> {
-        self.try_enter(act).await.inspect_err(|refusal| {
+        self.enter_case(Case::of(act)).await
+    }
+
+    /// As [`Door::enter`], for an act that writes `bytes`: people are shown them.
+    ///
+    /// # Errors
+    /// The refusal, as the guest shall read it. It is in the journal as well.
+    pub async fn enter_write(&self, act: Act, bytes: &[u8]) -> Result<Pass, Refusal> {
+        self.enter_case(Case { bytes: Some(bytes), ..Case::of(act) }).await
+    }
+
+    /// As [`Door::enter`], for an act that a person decides about whatever the policy says, and that
+    /// may not wait for longer than its call.
+    ///
+    /// # Errors
+    /// The refusal, as the guest shall read it. It is in the journal as well.
+    pub async fn enter_asked(&self, act: Act, reason: &'static str) -> Result<Pass, Refusal> {
+        self.enter_case(Case { is_asked: Some(reason), may_lay_aside: false, ..Case::of(act) }).await
+    }
+
+    async fn enter_case(&self, case: Case<'_>) -> Result<Pass, Refusal> {
+        self.try_enter(case).await.inspect_err(|refusal| {
             self.refused_by.lock().unwrap_or_else(PoisonError::into_inner).insert(refusal.rule.clone());
         })
     }
 
-    async fn try_enter(&self, act: Act) -> Result<Pass, Refusal> {
+    async fn try_enter(&self, mut case: Case<'_>) -> Result<Pass, Refusal> {
         // A guest that acts faster than the disk takes the entries waits here.
         self.judge.journal.ready().await;
         let key = format!("{}.{}", self.call, self.next.fetch_add(1, Ordering::Relaxed));
-        let asked = act.clone();
-        let (act, decision) = self.judge.pass(&key, act).await?;
+        case.may_lay_aside &= !self.has_changed.load(Ordering::SeqCst);
+        let asked = case.act.clone();
+        let (act, decision) = self.judge.pass_case(&key, case).await?;
+        let is_by_person = decision.verdict == Verdict::Ask;
         let edited = (act != asked).then(|| act.clone());
         // After a person's answer: it may have taken long.
         if let Err(decision) = self.judge.holds.take(&act, &self.judge.origin) {
@@ -235,6 +327,7 @@ impl Door {
         let is_read = act.severity() == Severity::Read;
         let action = act.summary();
         let body = Body::EffectStarted { key: key.clone(), act, origin: self.judge.origin.clone(), decision };
+        self.has_changed.fetch_or(!is_read, Ordering::SeqCst);
         if is_read {
             journal.append(body);
         } else if let Err(error) = journal.append_durable(body).await {
@@ -247,7 +340,7 @@ impl Door {
                 advice: "nothing was done; see `pi-host doctor` for the state of the store".into(),
             });
         }
-        Ok(Pass { journal, key, edited, is_open: true })
+        Ok(Pass { journal, key, edited, is_by_person, is_open: true })
     }
 }
 
@@ -256,6 +349,12 @@ impl Pass {
     #[must_use]
     pub fn edited(&self) -> Option<&Act> {
         self.edited.as_ref()
+    }
+
+    /// A person let it through, and has seen no more of it than the act itself.
+    #[must_use]
+    pub fn is_by_person(&self) -> bool {
+        self.is_by_person
     }
 
     /// The act was done. `detail` is what a later reader wants to know of it.
@@ -281,3 +380,6 @@ impl Drop for Pass {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

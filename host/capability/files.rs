@@ -118,7 +118,13 @@ impl Host for CallState {
             sha256: Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect(),
         };
         let detail = json!({ "bytes": bytes.len() });
-        act_through(&self.door, act, move || write::write(&place.open()?, &bytes, mode), |()| detail).await
+        match self.door.enter_write(act, &bytes).await {
+            Ok(pass) => {
+                let work = move || close(pass, write::write(&place.open()?, &bytes, mode), |()| detail);
+                Ok(tokio::task::spawn_blocking(work).await?)
+            }
+            Err(refusal) => Ok(Err(Error::Refused(refusal.into()))),
+        }
     }
 
     async fn make_directory(&mut self, path: String, parents: bool) -> Answer<()> {

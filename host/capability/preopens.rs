@@ -1,7 +1,8 @@
 //! Standard `wasi:filesystem` preopens, for components that were not made for this host.
 //!
 //! They are scoped and nothing more: what a component does inside of one is not judged act by act
-//! and leaves no trace in the journal. Built-in plugins use [`super::files`] instead.
+//! and leaves no trace in the journal. So one that may be written goes with the profile `auto` alone,
+//! which `pi.toml` is held to when it is read. Built-in plugins use [`super::files`] instead.
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};

@@ -4,9 +4,11 @@
 //! what they really are. A start looks up the grant, enters the door with the resolved path, the
 //! folder and the added environment, and hands over to [`crate::confine`], which holds the program and ends it with
 //! all its descendants when the guest's handle or its store goes. The journal has the start
-//! as intent and the exit as outcome.
+//! as intent and the exit as outcome. What a person let through gets only input that a person has
+//! seen as well: see `input`.
 
 mod grant;
+mod input;
 
 use std::sync::Arc;
 
@@ -21,6 +23,7 @@ use super::door::{Door, Pass};
 use super::state::CallState;
 use crate::confine::{self, Exit, Running, Spec, StartError, Watch, environment};
 use crate::gate::Act;
+use input::AskedInput;
 
 pub use grant::{ProcessState, Surroundings};
 
@@ -28,6 +31,8 @@ pub use grant::{ProcessState, Surroundings};
 pub const CHILDREN_MAX: usize = 16;
 /// All arguments together: the host holds them, the journal stores them, the kernel copies them.
 pub const ARGUMENT_BYTES_MAX: usize = 1 << 20;
+/// The signal that no program takes.
+const KILL: i32 = 9;
 /// Of each stream in one call of `read`.
 pub const READ_BYTES_MAX: u32 = 1 << 20;
 
@@ -36,6 +41,10 @@ pub struct Child {
     running: Running,
     /// Open until the outcome is written.
     pass: Option<Pass>,
+    /// A person let it through: its input is asked about.
+    input: Option<AskedInput>,
+    /// Why it was ended by the host, to be read with its errors.
+    ended_for: Option<String>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -74,15 +83,47 @@ impl HostChild for CallState {
 
     async fn read(&mut self, child: Resource<Child>, length: u32) -> wasmtime::Result<wit::Output> {
         let child = self.table.get_mut(&child)?;
-        let output = child.running.read(length.min(READ_BYTES_MAX) as usize);
+        let mut output = child.running.read(length.min(READ_BYTES_MAX) as usize);
         if output.ended.is_some() {
             child.close();
+            output.stderr.extend(child.ended_for.take().unwrap_or_default().into_bytes());
         }
         Ok(wit::Output { stdout: output.stdout, stderr: output.stderr, ended: output.ended.map(exit) })
     }
 
     async fn write(&mut self, child: Resource<Child>, bytes: Vec<u8>) -> wasmtime::Result<Result<u32, String>> {
-        let taken = self.table.get(&child)?.running.write(&bytes);
+        if let Some(input) = &self.table.get(&child)?.input
+            && !input.is_seen(&bytes)
+        {
+            let asked = match input.act(&bytes) {
+                Ok(act) => {
+                    let entered = self.door.enter_asked(act, input::REASON).await;
+                    entered.map_err(|refusal| format!("{}: {}", refusal.reason, refusal.advice))
+                }
+                Err(advice) => Err(advice),
+            };
+            let child = self.table.get_mut(&child)?;
+            match asked {
+                Ok(pass) => {
+                    pass.done(json!({ "bytes": bytes.len() }));
+                    if let Some(input) = &mut child.input {
+                        input.see(&bytes);
+                    }
+                }
+                Err(why) => {
+                    // A half of what it was to read may mean something else than the whole.
+                    let _ = child.running.signal(KILL);
+                    let why = format!("its input was refused: {}\n", why.trim_end_matches([':', ' ']));
+                    child.ended_for.get_or_insert_with(|| why.clone());
+                    return Ok(Err(why));
+                }
+            }
+        }
+        let child = self.table.get_mut(&child)?;
+        let taken = child.running.write(&bytes);
+        if let (Some(input), Ok(taken)) = (&mut child.input, &taken) {
+            input.take(*taken);
+        }
         Ok(taken.map(|taken| u32::try_from(taken).unwrap_or(u32::MAX)).map_err(|error| error.to_string()))
     }
 
@@ -126,8 +167,9 @@ impl ProcessState {
             },
             None => spec,
         };
+        let input = pass.is_by_person().then(|| AskedInput::of(&spec));
         match confine::start(&self.confine, spec).await {
-            Ok(running) => Ok(Child { running, pass: Some(pass), _permit: permit }),
+            Ok(running) => Ok(Child { running, pass: Some(pass), input, ended_for: None, _permit: permit }),
             Err(error) => {
                 pass.failed(&error);
                 Err(match error {

@@ -1,4 +1,4 @@
-//! `pi-host approvals list|show|approve|deny`
+//! `pi-host approvals list|show|approve|deny|revoke`
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::output::escaped_lines;
 use super::{Failure, Output, block_on};
-use crate::app::{answer_approval, open_existing_store};
+use crate::app::{answer_approval, open_existing_store, revoke_approval};
 use crate::approval::channel::Scope;
 use crate::approval::{Pending, Said, State};
 use crate::clock;
@@ -22,6 +22,9 @@ pub(crate) enum Command {
         /// Also what is decided already
         #[arg(long)]
         all: bool,
+        /// Only those that let acts through from now on
+        #[arg(long, conflicts_with = "all")]
+        standing: bool,
     },
     /// Show one approval: the exact act, why it is asked, who has answered
     Show {
@@ -56,16 +59,25 @@ pub(crate) enum Command {
         #[arg(long, default_value = "")]
         comment: String,
     },
+    /// Take back an approval that lets acts through from now on
+    #[command(after_help = "Examples:\n  pi-host approvals list --standing\n  pi-host approvals revoke a-1f2e3d4c5b")]
+    Revoke {
+        /// The approval's id
+        id: String,
+    },
 }
 
 pub(crate) fn run(output: &Output, directory: &Path, command: Command) -> Result<(), Failure> {
     let project = Project::load(directory)?;
     match command {
-        Command::List { all } => block_on(async {
+        Command::List { all, standing } => block_on(async {
             let store = open_existing_store(&project).await?;
-            let mut found = crate::approval::all(store.as_ref()).await?;
-            found.retain(|pending| all || pending.is_open());
-            output.data(&found, || list_text(output, &found));
+            let mut found = crate::approval::all_now(store.as_ref()).await?;
+            let now_ms = clock::now_ms();
+            let is_wanted = |pending: &Pending| if standing { pending.is_standing(now_ms) } else { pending.is_open() };
+            found.retain(|pending| all || is_wanted(pending));
+            let nothing = if standing { "nothing is approved from now on" } else { "nothing waits for a person" };
+            output.data(&found, || list_text(output, &found, nothing));
             Ok(())
         })?,
         Command::Show { id } => block_on(async {
@@ -82,6 +94,11 @@ pub(crate) fn run(output: &Output, directory: &Path, command: Command) -> Result
             };
             decide(output, project, &id, true, scope, comment, edit.as_deref())
         }
+        Command::Revoke { id } => block_on(async {
+            let revoked = revoke_approval(project, &id, format!("cli:{}", user())).await?;
+            output.data(&json!({ "id": id, "state": revoked.state }), || revoked.outcome());
+            Ok(())
+        })?,
         Command::Deny { id, comment } => decide(output, project, &id, false, Scope::Once, comment, None),
     }
 }
@@ -128,18 +145,19 @@ fn edited(act: &Act, text: &str) -> Result<Act, anyhow::Error> {
     }
 }
 
-fn list_text(output: &Output, found: &[Pending]) -> String {
+fn list_text(output: &Output, found: &[Pending], nothing: &str) -> String {
     if found.is_empty() {
-        return "nothing waits for a person".into();
+        return nothing.into();
     }
     let lines = found.iter().map(|pending| {
         let style = match pending.state {
             State::Waiting => Style::new().yellow().bold(),
-            State::Granted | State::Used => Style::new().green(),
+            State::Granted | State::Used | State::Edited => Style::new().green(),
             State::Denied | State::Withdrawn => Style::new().dimmed(),
         };
         let state = match pending.state {
             State::Waiting => format!("until {}", clock::rfc3339(pending.expires_ms())),
+            _ if pending.is_standing(clock::now_ms()) => standing_text(pending),
             _ => escaped(&pending.outcome()),
         };
         format!(
@@ -147,14 +165,14 @@ fn list_text(output: &Output, found: &[Pending]) -> String {
             output.out(&pending.id, style),
             pending.decision.risk,
             escaped(&pending.origin.agent),
-            escaped(&short(&pending.act.summary())),
+            escaped(&short(&pending.notice("", clock::now_ms()).summary)),
         )
     });
     lines.collect::<Vec<_>>().join("\n")
 }
 
 fn show_text(output: &Output, pending: &Pending) -> String {
-    let notice = pending.notice("");
+    let notice = pending.notice("", clock::now_ms());
     let mut lines = vec![
         format!("{}  {}", output.out(&pending.id, Style::new().bold()), escaped(&pending.outcome())),
         format!("  agent     {} (session {})", escaped(&notice.agent), escaped(&notice.session)),
@@ -185,10 +203,22 @@ fn show_text(output: &Output, pending: &Pending) -> String {
         format!("  answered  {said} by {} {}", escaped(&vote.by), escaped(&vote.comment))
     }));
     lines.push(format!("  bound to  {} under policy {}", pending.action_hash, short(&pending.policy)));
+    if pending.is_standing(clock::now_ms()) {
+        lines.push(format!("hint: pi-host approvals revoke {}", pending.id));
+    }
     if pending.is_open() {
         lines.push(format!("hint: pi-host approvals approve {0}, or pi-host approvals deny {0}", pending.id));
     }
     lines.join("\n")
+}
+
+/// For what it holds, and how long.
+fn standing_text(pending: &Pending) -> String {
+    let until = match pending.ends_ms() {
+        Some(end) => format!("for {}, until {}", escaped(&pending.decision.rules.join(", ")), clock::rfc3339(end)),
+        None => format!("for the session {}", escaped(&pending.origin.session)),
+    };
+    format!("{until}, {}", escaped(&pending.deciders().join(", ")))
 }
 
 fn short(text: &str) -> String {

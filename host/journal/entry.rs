@@ -119,11 +119,27 @@ pub enum Body {
         by: String,
         is_granted: bool,
         comment: String,
+        /// For what it holds beyond this one act, in words.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        scope: String,
+        /// What this person made of the act.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        edited: Option<Act>,
         /// Why the answer does not count; none, where it does.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         uncounted: Option<String>,
     },
-    /// It is decided, expired or withdrawn.
+    /// The first in line have not answered: these may by now.
+    ApprovalPassedOn {
+        id: String,
+        approvers: Vec<String>,
+    },
+    /// The act was let through.
+    ApprovalUsed {
+        id: String,
+        key: Key,
+    },
+    /// It is decided, expired, edited, withdrawn or revoked.
     ApprovalSettled {
         id: String,
         is_granted: bool,

@@ -195,12 +195,25 @@ impl From<Entry> for Line {
                     if *votes_needed > 1 { format!("{votes_needed} people are") } else { "somebody is".into() };
                 line.what = format!("{people} asked ({id}): {}", act.summary());
             }
-            Body::ApprovalAnswered { id, by, is_granted, comment, uncounted } => {
+            Body::ApprovalAnswered { id, by, is_granted, comment, scope, edited, uncounted } => {
                 line.what = format!("{by} says {} ({id})", if *is_granted { "yes" } else { "no" });
+                if !scope.is_empty() {
+                    line.what.push_str(&format!(", {scope}"));
+                }
+                if let Some(edited) = edited {
+                    line.what.push_str(&format!(", but {}", edited.summary()));
+                }
                 line.outcome = match uncounted {
                     Some(why) => format!("not counted: {why}"),
                     None => comment.clone(),
                 };
+            }
+            Body::ApprovalPassedOn { id, approvers } => {
+                line.what = format!("nobody has answered; {} may as well ({id})", approvers.join(", "));
+            }
+            Body::ApprovalUsed { id, key } => {
+                line.key.clone_from(key);
+                line.what = format!("let through by its approval ({id})");
             }
             Body::ApprovalSettled { id, reason, .. } => line.what = format!("{reason} ({id})"),
             Body::Logged { plugin, level, context, message } => {

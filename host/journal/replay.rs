@@ -245,6 +245,8 @@ impl History {
             | Body::Shadowed { .. }
             | Body::ApprovalAsked { .. }
             | Body::ApprovalAnswered { .. }
+            | Body::ApprovalPassedOn { .. }
+            | Body::ApprovalUsed { .. }
             | Body::ApprovalSettled { .. } => {}
         }
     }

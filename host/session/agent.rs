@@ -64,7 +64,8 @@ impl AgentImports {
 
     /// The inner error: the call waits for this approval, and is dropped with its instance.
     async fn one(&self, key: Key, request: &Request) -> wasmtime::Result<Result<CallResult, String>> {
-        let aside = Aside::default();
+        let is_rerun = self.history.call(&key).is_some_and(|known| known.fate() == Fate::NotBegun);
+        let aside = if is_rerun { Aside::of_rerun() } else { Aside::default() };
         tokio::select! {
             result = self.answered(key, request, &aside) => result.map(Ok),
             approval = aside.laid() => Ok(Err(approval)),

@@ -99,6 +99,9 @@ impl Host {
         let summary = "cut off; nobody waits for it any more".to_owned();
         let journal = self.journal.session(id).await?;
         journal.append_durable(Body::SessionEnded { status: "failed".into(), summary, details: json!({}) }).await?;
+        if let Some(approvals) = &self.approvals {
+            approvals.forget(id).await?;
+        }
         Ok(())
     }
 

@@ -54,7 +54,7 @@ pub async fn learn(store: &dyn Store) -> Result<Vec<Proposal>, StoreError> {
         match pending.state {
             State::Granted | State::Used => answers.yes.push(pending),
             State::Denied => answers.no += 1,
-            State::Waiting | State::Withdrawn => {}
+            State::Waiting | State::Withdrawn | State::Edited => {}
         }
     }
     let ready = groups.into_iter().filter(|(_, answers)| answers.no == 0 && answers.yes.len() >= YESES_MIN);

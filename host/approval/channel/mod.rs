@@ -73,6 +73,12 @@ pub struct Notice {
     pub expires_at_ms: i64,
     pub votes_needed: u32,
     pub votes: Vec<Vote>,
+    /// Who may decide now.
+    #[serde(default)]
+    pub approvers: Vec<String>,
+    /// What it does is not shown in full, so that it cannot be approved where no more can be seen.
+    #[serde(default)]
+    pub is_partial: bool,
 }
 
 /// What one person said.

@@ -22,6 +22,7 @@ const ACT_BYTES_MAX: usize = 5_800;
 const EFFECTS_BYTES_MAX: usize = 800;
 const REASONS_BYTES_MAX: usize = 1_000;
 const VOTES_MAX: usize = 6;
+const APPROVERS_MAX: usize = 10;
 const COMMENT_BYTES_MAX: usize = 100;
 /// A name in the line of facts.
 const LABEL_BYTES_MAX: usize = 80;
@@ -52,6 +53,11 @@ pub(super) fn pending(notice: &Notice) -> Map<String, Value> {
         more => format!("{count} of {more} approvals"),
     };
     blocks.push(context(&format!("Until {} · {needed} · {}", date(notice.expires_at_ms), reference(notice))));
+    // Named, so that Slack tells those whose turn it is.
+    let may: Vec<String> = notice.approvers.iter().take(APPROVERS_MAX).map(|name| person(name)).collect();
+    if !may.is_empty() {
+        blocks.push(context(&format!("May decide: {}", may.join(", "))));
+    }
     if !is_whole {
         blocks.push(elsewhere(notice));
     }
@@ -126,7 +132,8 @@ fn act(notice: &Notice, blocks: &mut Vec<Value>) -> bool {
         span(&notice.session, LABEL_BYTES_MAX),
     )));
     let mut room = ACT_BYTES_MAX;
-    let mut is_whole = code("What it does", &notice.command, &mut room, blocks);
+    let mut is_whole = !notice.is_partial;
+    is_whole &= code("What it does", &notice.command, &mut room, blocks);
     if let Some(directory) = &notice.directory {
         is_whole &= code("In the folder", directory, &mut room, blocks);
     }
@@ -393,6 +400,8 @@ mod tests {
                 at_ms: 1_699_999_999_000,
                 comment: "ok <!here>".into(),
             }],
+            approvers: Vec::new(),
+            is_partial: false,
         }
     }
 
@@ -434,6 +443,18 @@ mod tests {
             }
         }
         assert!(sum < 11_000, "{sum}");
+    }
+
+    #[test]
+    fn who_may_decide_is_named() {
+        let approvers = vec!["slack:U1".into(), "cli:*".into()];
+        let message = Value::from(pending(&Notice { approvers, ..notice() })).to_string();
+        assert!(message.contains("May decide: <@U1>, `cli:*`"), "{message}");
+    }
+
+    #[test]
+    fn what_is_not_shown_in_full_cannot_be_approved_here() {
+        assert_eq!(actions(&pending(&Notice { is_partial: true, ..notice() })), [DENY]);
     }
 
     #[test]

@@ -3,18 +3,24 @@
 //! Pure: no clock, no store, no channel. Time comes in, and what follows from a vote or from the
 //! passing of time comes out, so that every rule of it is a plain test.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::channel::{Notice, Scope, Settled, Vote};
+use super::content::Content;
+use super::mask::masked;
+use super::settings::Settings;
 use crate::gate::explain::escaped;
 use crate::gate::{Act, Decision, Origin};
 
 /// What an approver's name is called that may be anybody.
 pub const ANYBODY: &str = "*";
 /// A comment is read by people: longer ones are cut. Danger: a channel that floods the journal.
-const COMMENT_CHARS_MAX: usize = 1_000;
+pub(super) const COMMENT_CHARS_MAX: usize = 1_000;
+/// A yes has to be used so soon. Danger: a host that comes back after weeks, and does what somebody
+/// agreed to in another world.
+const USE_WITHIN_MS: u64 = 24 * 3_600_000;
 
 /// Where an approval stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +32,8 @@ pub enum State {
     Granted,
     /// It was granted, and the act was let through, once.
     Used,
+    /// Somebody made another act of it, which is judged and asked about in its place.
+    Edited,
     /// Somebody said no, or nobody answered in time.
     Denied,
     /// Nobody waits for it any more.
@@ -63,16 +71,30 @@ pub struct Pending {
     /// Why it is as it is, where a person would ask.
     pub reason: String,
     pub settled_ms: Option<u64>,
-    /// What the approvers made of the act.
+    /// What an approver made of the act.
     pub edited: Option<Act>,
+    /// The approval that this act was made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edit_of: Option<String>,
+    /// Of what the act writes, as far as it is shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<Content>,
     /// Where each channel shows it, by the channel's name.
     #[serde(default)]
-    pub shown: BTreeMap<String, String>,
+    pub shown: BTreeMap<String, Shown>,
     /// So many stages have been told of it.
     pub rungs_told: usize,
-    /// The channels that show it were told what it came to.
-    #[serde(default)]
-    pub is_told: bool,
+}
+
+/// Where a channel shows an approval, and what it has shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// The newest message last: each stage that is asked gets one of its own.
+    pub handles: Vec<String>,
+    /// How the approval stood when all messages were last brought up to date.
+    pub version: String,
+    /// So many stages have a message.
+    pub rungs: usize,
 }
 
 /// What a person says.
@@ -104,6 +126,8 @@ pub enum NotCounted {
     OtherAct,
     #[error("an agent cannot approve what it asks for")]
     OwnAct,
+    #[error("it is not a standing approval: {0}")]
+    NotStanding(String),
     #[error("only the arguments of a program can be edited, not {0}\nhint: deny it, and say in the comment what to do")]
     NotEditable(String),
 }
@@ -134,7 +158,7 @@ impl Pending {
     ///
     /// # Errors
     /// Why it does not count; nothing has changed then.
-    pub fn answer(&mut self, said: Said, now_ms: u64) -> Result<(), NotCounted> {
+    pub fn answer(&mut self, said: Said, settings: &Settings, now_ms: u64) -> Result<(), NotCounted> {
         if !self.is_open() {
             return Err(NotCounted::Settled(self.outcome()));
         }
@@ -147,21 +171,18 @@ impl Pending {
         if said.by == format!("agent:{}", self.origin.agent) {
             return Err(NotCounted::OwnAct);
         }
-        let may = self.approvers(now_ms);
-        if !may.iter().any(|approver| crate::config::covers(approver, &said.by)) {
-            let may = may.iter().map(|approver| format!("`{approver}`")).collect::<Vec<_>>().join(", ");
-            return Err(NotCounted::Stranger { by: escaped(&said.by), may });
-        }
-        if self.votes.iter().any(|vote| vote.by == said.by) {
+        self.check_approver(&said.by, settings, now_ms)?;
+        let person = settings.people.person(&said.by);
+        if self.votes.iter().any(|vote| settings.people.person(&vote.by) == person) {
             return Err(NotCounted::Twice(said.by));
         }
-        if let Some(edited) = said.edited.filter(|_| said.is_granted) {
-            let (Act::ProcessRun { .. }, Act::ProcessRun { .. }) = (&self.act, &edited) else {
+        let edited = said.edited.filter(|edited| said.is_granted && *edited != self.act);
+        if let Some(edited) = &edited {
+            let (Act::ProcessRun { .. }, Act::ProcessRun { .. }) = (&self.act, edited) else {
                 return Err(NotCounted::NotEditable(self.act.name().to_owned()));
             };
             // Those who agreed before agreed to something else.
             self.votes.clear();
-            self.edited = Some(edited);
         }
         if said.is_granted {
             let is_first = !self.votes.iter().any(|vote| vote.is_granted);
@@ -171,19 +192,96 @@ impl Pending {
         self.votes.push(Vote { by: said.by, is_granted: said.is_granted, at_ms: signed(now_ms), comment });
         if !said.is_granted {
             self.settle(State::Denied, &self.told_by(false), now_ms);
+        } else if edited.is_some() {
+            self.edited = edited;
+            self.settle(State::Edited, &self.told_by(true), now_ms);
         } else if self.votes.len() >= self.votes_needed as usize {
             self.settle(State::Granted, &self.told_by(true), now_ms);
         }
         Ok(())
     }
 
+    /// Whether this name may decide about it: its turn has come, and it is still an approver.
+    fn check_approver(&self, by: &str, settings: &Settings, now_ms: u64) -> Result<(), NotCounted> {
+        let may = self.approvers(now_ms);
+        if settings.is_approver(by) && may.iter().any(|approver| crate::config::covers(approver, by)) {
+            return Ok(());
+        }
+        let may = may.iter().map(|approver| format!("`{approver}`")).collect::<Vec<_>>().join(", ");
+        Err(NotCounted::Stranger { by: escaped(by), may })
+    }
+
+    /// Whether this name's turn has come.
+    #[must_use]
+    pub fn is_turn_of(&self, by: &str, settings: &Settings, now_ms: u64) -> bool {
+        self.check_approver(by, settings, now_ms).is_ok()
+    }
+
+    /// Whether those who agreed are enough, and approvers, as things stand now.
+    #[must_use]
+    pub fn is_enough(&self, settings: &Settings) -> bool {
+        let votes = self.votes.iter().filter(|vote| vote.is_granted && settings.is_approver(&vote.by));
+        let people: BTreeSet<String> = votes.map(|vote| settings.people.person(&vote.by)).collect();
+        people.len() >= self.votes_needed.max(settings.votes_needed(self.decision.risk)) as usize
+    }
+
+    /// Take the votes of who made this act of another: they have agreed to it.
+    pub fn credit(&mut self, original: &Self, settings: &Settings, now_ms: u64) {
+        if original.state != State::Edited || original.edited.as_ref() != Some(&self.act) {
+            return;
+        }
+        self.edit_of = Some(original.id.clone());
+        self.scope = original.scope;
+        self.votes.clone_from(&original.votes);
+        if self.is_enough(settings) {
+            self.settle(State::Granted, &self.told_by(true), now_ms);
+        }
+    }
+
+    /// Whether it lets further acts through.
+    #[must_use]
+    pub fn is_standing(&self, now_ms: u64) -> bool {
+        let is_granted = matches!(self.state, State::Granted | State::Used);
+        is_granted
+            && match self.scope {
+                Scope::Once => false,
+                Scope::Session => self.state == State::Used,
+                Scope::Rule { .. } => self.ends_ms().is_some_and(|end| now_ms < end),
+            }
+    }
+
+    /// When an approval of a rule ends.
+    #[must_use]
+    pub fn ends_ms(&self) -> Option<u64> {
+        let Scope::Rule { minutes } = self.scope else { return None };
+        self.settled_ms.map(|settled| settled.saturating_add(u64::from(minutes) * 60_000))
+    }
+
+    /// Take back what was granted and lets acts through from now on.
+    ///
+    /// # Errors
+    /// There is nothing to take back, or this name may not.
+    pub fn revoke(&mut self, by: &str, settings: &Settings, now_ms: u64) -> Result<(), NotCounted> {
+        self.check_approver(by, settings, now_ms)?;
+        if self.state != State::Granted && !self.is_standing(now_ms) {
+            return Err(NotCounted::NotStanding(self.outcome()));
+        }
+        self.settle(State::Withdrawn, &format!("revoked by {by}"), now_ms);
+        Ok(())
+    }
+
     /// What the passing of time does. True if it has changed.
     pub fn age(&mut self, now_ms: u64) -> bool {
-        let is_over = self.is_open() && now_ms >= self.expires_ms();
-        if is_over {
+        if self.is_open() && now_ms >= self.expires_ms() {
             self.settle(State::Denied, "nobody answered in time", now_ms);
+            return true;
         }
-        is_over
+        let is_unused = matches!(self.state, State::Granted | State::Edited);
+        if is_unused && self.settled_ms.is_none_or(|settled| now_ms >= settled.saturating_add(USE_WITHIN_MS)) {
+            self.settle(State::Withdrawn, "granted, and not used in time", now_ms);
+            return true;
+        }
+        false
     }
 
     /// Whether the next in line have come to it, and nobody has told them yet.
@@ -204,24 +302,39 @@ impl Pending {
 
     /// Nobody waits for it any more.
     pub fn withdraw(&mut self, reason: &str, now_ms: u64) {
-        if matches!(self.state, State::Waiting | State::Granted) {
+        if matches!(self.state, State::Waiting | State::Granted | State::Edited) {
             self.settle(State::Withdrawn, reason, now_ms);
         }
     }
 
-    /// The act is let through. False if it may not be, or was already.
+    /// Its session has ended: nobody waits for it, and what holds for the session holds no longer.
+    pub fn end(&mut self, reason: &str, now_ms: u64) {
+        self.withdraw(reason, now_ms);
+        if self.state == State::Used && self.scope == Scope::Session {
+            self.settle(State::Withdrawn, reason, now_ms);
+        }
+    }
+
+    /// The act is let through, or what was made of it. False if it may not be, or was already.
     pub fn take(&mut self) -> bool {
-        let is_granted = self.state == State::Granted;
+        let is_granted = matches!(self.state, State::Granted | State::Edited);
         if is_granted {
             self.state = State::Used;
         }
         is_granted
     }
 
+    /// The call that used it changed nothing before it was cut off, and is run again from its beginning.
+    pub fn give_back(&mut self) {
+        if self.state == State::Used && self.edited.is_none() {
+            self.state = State::Granted;
+        }
+    }
+
     /// Who said what it came to.
     #[must_use]
     pub fn deciders(&self) -> Vec<String> {
-        let is_granted = matches!(self.state, State::Granted | State::Used);
+        let is_granted = matches!(self.state, State::Granted | State::Used | State::Edited);
         self.votes.iter().filter(|vote| vote.is_granted == is_granted).map(|vote| vote.by.clone()).collect()
     }
 
@@ -231,7 +344,9 @@ impl Pending {
         let state = match self.state {
             State::Waiting => "waiting",
             State::Granted => "granted",
+            State::Used if self.edited.is_some() => "edited and done",
             State::Used => "granted and done",
+            State::Edited => "edited, what was made of it is judged anew",
             State::Denied => "denied",
             State::Withdrawn => "withdrawn",
         };
@@ -248,37 +363,35 @@ impl Pending {
         })
     }
 
-    /// What channels show.
+    /// What channels show, without secrets.
     #[must_use]
-    pub fn notice(&self, host: &str) -> Notice {
-        let act = self.edited.as_ref().unwrap_or(&self.act);
-        let directory = match act {
+    pub fn notice(&self, host: &str, now_ms: u64) -> Notice {
+        let directory = match &self.act {
             Act::ProcessRun { directory, .. } | Act::Script { directory, .. } => Some(directory.clone()),
             _ => None,
         };
+        let evidence = self.decision.evidence.iter();
         Notice {
             id: self.id.clone(),
             host: host.to_owned(),
             agent: self.origin.agent.clone(),
             session: self.origin.session.clone(),
-            summary: act.summary(),
-            command: super::terminal::shown(act),
+            summary: masked(&self.act.summary()),
+            command: super::terminal::shown(&self.act, self.content.as_ref()),
             directory,
-            decoded: self.decision.decoded.clone(),
-            effects: self.decision.effects.iter().map(ToString::to_string).collect(),
+            decoded: self.decision.decoded.iter().map(|text| masked(text)).collect(),
+            effects: self.decision.effects.iter().map(|effect| masked(&effect.to_string())).collect(),
             risk: self.decision.risk,
-            reason: self.decision.reason.clone(),
+            reason: masked(&self.decision.reason),
             advice: self.decision.advice.clone(),
-            evidence: self
-                .decision
-                .evidence
-                .iter()
-                .map(|evidence| (evidence.name.clone(), evidence.points, evidence.detail.clone()))
-                .collect(),
+            evidence: evidence.map(|e| (e.name.clone(), e.points, masked(&e.detail))).collect(),
             action_hash: self.action_hash.clone(),
             expires_at_ms: signed(self.expires_ms()),
             votes_needed: self.votes_needed,
             votes: self.votes.clone(),
+            approvers: self.approvers(now_ms).into_iter().map(str::to_owned).collect(),
+            is_partial: matches!(self.act, Act::FileWrite { .. })
+                && self.content.as_ref().is_none_or(|content| !content.is_whole),
         }
     }
 
@@ -312,152 +425,4 @@ fn signed(ms: u64) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::gate::Verdict;
-
-    fn pending(needed: u32) -> Pending {
-        let act = Act::ProcessRun {
-            argv: vec!["/usr/bin/rm".into(), "x".into()],
-            directory: "/srv".into(),
-            environment: vec![],
-        };
-        Pending {
-            id: "a-1".into(),
-            act,
-            origin: Origin { session: "s".into(), agent: "sre".into(), plugin: "bash".into() },
-            key: "1.0.0".into(),
-            decision: Decision { verdict: Verdict::Ask, ..Decision::allow() },
-            action_hash: "h".into(),
-            policy: "p".into(),
-            created_ms: 0,
-            stages: vec![
-                Stage { approvers: vec!["slack:U1".into(), "cli:*".into()], until_ms: 100 },
-                Stage { approvers: vec!["slack:U2".into()], until_ms: 200 },
-            ],
-            votes_needed: needed,
-            votes: vec![],
-            scope: Scope::Once,
-            state: State::Waiting,
-            reason: String::new(),
-            settled_ms: None,
-            edited: None,
-            shown: BTreeMap::new(),
-            rungs_told: 1,
-            is_told: false,
-        }
-    }
-
-    fn says(by: &str, is_granted: bool) -> Said {
-        Said {
-            by: by.into(),
-            is_granted,
-            scope: Scope::Once,
-            comment: String::new(),
-            action_hash: Some("h".into()),
-            edited: None,
-        }
-    }
-
-    #[test]
-    fn one_yes_grants_and_is_used_once() {
-        let mut pending = pending(1);
-        pending.answer(says("slack:U1", true), 10).unwrap();
-        assert_eq!((pending.state, pending.reason.as_str()), (State::Granted, "by slack:U1"));
-        assert!(pending.take());
-        assert!(!pending.take());
-    }
-
-    #[test]
-    fn one_no_denies_whatever_was_said_before() {
-        let mut pending = pending(2);
-        pending.answer(says("slack:U1", true), 10).unwrap();
-        pending.answer(says("cli:alice", false), 11).unwrap();
-        assert_eq!((pending.state, pending.deciders()), (State::Denied, vec!["cli:alice".to_owned()]));
-        assert!(!pending.take());
-    }
-
-    #[test]
-    fn a_quorum_is_of_different_people() {
-        let mut pending = pending(2);
-        pending.answer(says("slack:U1", true), 10).unwrap();
-        assert_eq!(pending.answer(says("slack:U1", true), 11), Err(NotCounted::Twice("slack:U1".into())));
-        assert_eq!(pending.state, State::Waiting);
-        pending.answer(says("cli:bob", true), 12).unwrap();
-        assert_eq!(pending.state, State::Granted);
-    }
-
-    #[test]
-    fn a_stranger_and_the_agent_itself_do_not_count() {
-        let mut pending = pending(1);
-        assert!(matches!(pending.answer(says("slack:U9", true), 10), Err(NotCounted::Stranger { .. })));
-        pending.stages[0].approvers.push(ANYBODY.into());
-        assert_eq!(pending.answer(says("agent:sre", true), 10), Err(NotCounted::OwnAct));
-        pending.answer(says("slack:U9", true), 10).unwrap();
-    }
-
-    #[test]
-    fn the_next_in_line_may_answer_when_the_first_did_not() {
-        let mut pending = pending(1);
-        assert!(matches!(pending.answer(says("slack:U2", true), 99), Err(NotCounted::Stranger { .. })));
-        pending.answer(says("slack:U2", true), 100).unwrap();
-        assert_eq!(pending.state, State::Granted);
-    }
-
-    #[test]
-    fn the_next_in_line_are_told_once() {
-        let mut pending = pending(1);
-        assert!(!pending.pass_on(99));
-        assert!(pending.pass_on(100));
-        assert!(!pending.pass_on(101));
-    }
-
-    #[test]
-    fn nobody_in_time_is_a_no() {
-        let mut pending = pending(1);
-        assert!(!pending.age(199));
-        assert!(pending.age(200));
-        assert_eq!((pending.state, pending.reason.as_str()), (State::Denied, "nobody answered in time"));
-        let mut pending = super::tests::pending(1);
-        assert_eq!(pending.answer(says("slack:U1", true), 200), Err(NotCounted::TooLate));
-    }
-
-    #[test]
-    fn an_answer_to_another_act_or_to_a_settled_one_does_not_count() {
-        let mut pending = pending(1);
-        let other = Said { action_hash: Some("x".into()), ..says("slack:U1", true) };
-        assert_eq!(pending.answer(other, 10), Err(NotCounted::OtherAct));
-        pending.answer(says("slack:U1", false), 10).unwrap();
-        assert!(matches!(pending.answer(says("cli:a", true), 11), Err(NotCounted::Settled(_))));
-    }
-
-    #[test]
-    fn two_people_agree_to_the_narrower_scope() {
-        let mut pending = pending(2);
-        pending.answer(Said { scope: Scope::Rule { minutes: 60 }, ..says("slack:U1", true) }, 10).unwrap();
-        pending.answer(Said { scope: Scope::Session, ..says("cli:a", true) }, 11).unwrap();
-        assert_eq!(pending.scope, Scope::Session);
-    }
-
-    #[test]
-    fn an_edit_starts_the_count_anew() {
-        let mut pending = pending(2);
-        pending.answer(says("slack:U1", true), 10).unwrap();
-        let edited =
-            Act::ProcessRun { argv: vec!["/usr/bin/ls".into()], directory: "/srv".into(), environment: vec![] };
-        pending.answer(Said { edited: Some(edited.clone()), ..says("cli:a", true) }, 11).unwrap();
-        assert_eq!((pending.state, pending.votes.len()), (State::Waiting, 1));
-        pending.answer(says("slack:U1", true), 12).unwrap();
-        assert_eq!((pending.state, pending.edited), (State::Granted, Some(edited)));
-    }
-
-    #[test]
-    fn only_a_programs_arguments_can_be_edited() {
-        let mut pending = pending(1);
-        pending.act = Act::ServiceRestart { service: "web".into() };
-        let edited = Some(Act::ServiceRestart { service: "db".into() });
-        let said = Said { edited, ..says("slack:U1", true) };
-        assert_eq!(pending.answer(said, 10), Err(NotCounted::NotEditable("service_restart".into())));
-        assert!(pending.is_open());
-    }
-}
+mod tests;
