@@ -138,7 +138,7 @@ impl Globs {
     /// Whether `word`, a pattern of the shell's, names what one of them names: the two can meet, and not
     /// by chance alone. `*.yaml` can stand for `secrets.yaml`, as for anything; `secr*` means it.
     pub(crate) fn is_named_by(&self, word: &str) -> bool {
-        self.meets(word, |own, word| !is_anywhere(own) || shares_a_name(last_part(own), last_part(word)))
+        self.meets(word, |own, word| !is_anywhere(own) || shares_a_name(own, word))
     }
 
     fn meets(&self, word: &str, is_meant: impl Fn(&[Token], &[Token]) -> bool) -> bool {
@@ -276,26 +276,19 @@ fn matches_from(tokens: &[Token], text: &str) -> bool {
     }
 }
 
-/// Whether a pattern of a rule holds in any folder: `**/name`.
+/// Whether a pattern of a rule holds in any folder: `**/name`, `**/folder/**`.
 fn is_anywhere(tokens: &[Token]) -> bool {
-    let part = last_part(tokens);
-    let folders = &tokens[..tokens.len() - part.len()];
-    !part.contains(&Token::Globstar) && folders == [Token::Globstar, Token::Char('/')]
+    tokens.starts_with(&[Token::Globstar, Token::Char('/')])
 }
 
-/// What stands behind the last `/`.
-fn last_part(tokens: &[Token]) -> &[Token] {
-    let start = tokens.iter().rposition(|token| *token == Token::Char('/')).map_or(0, |at| at + 1);
-    &tokens[start..]
-}
-
-/// Whether two patterns of names share a text in which a character stands that both of them spell out. It
-/// counts in the stem of the rule's pattern, or, where that is nothing but `*`, in the extension.
+/// Whether two patterns share a text in which a character stands that both of them spell out. Of the rule's
+/// pattern an extension counts only where there is nothing but `*` before it.
 fn shares_a_name(own: &[Token], word: &[Token]) -> bool {
-    let dot = own.iter().rposition(|token| *token == Token::Char('.')).filter(|at| *at > 0).unwrap_or(own.len());
+    let part = own.iter().rposition(|token| *token == Token::Char('/')).map_or(0, |at| at + 1);
+    let dot = own.iter().rposition(|token| *token == Token::Char('.')).filter(|at| *at > part);
     let spells = |tokens: &[Token]| tokens.iter().any(|token| matches!(token, Token::Char(_)));
-    let counts = if spells(&own[..dot]) { 0..dot } else { 0..own.len() };
-    explores(own, word, Some(&|at| counts.contains(&at)))
+    let end = dot.filter(|dot| spells(&own[part..*dot])).unwrap_or(own.len());
+    explores(own, word, Some(&|at| at < end && own.get(at) != Some(&Token::Char('/'))))
 }
 
 /// Whether two patterns share a text.

@@ -417,8 +417,15 @@ impl<'g> Look<'g> {
         mode: Option<u32>,
         directory: Option<&str>,
     ) {
-        let folded: Vec<(String, bool)> =
-            paths.iter().map(|(path, is_glob)| (folded(path, directory), *is_glob)).collect();
+        // What only the run will tell may be any file of a folder that is known, where it is read.
+        let stands_for = |path: &str, is_glob: bool| {
+            let text = folded(path, directory);
+            match text.contains(UNKNOWN) && is_look(act) && !path.starts_with(UNKNOWN) && !path.starts_with("/dev/") {
+                true => (text.replace(UNKNOWN, "*"), true),
+                false => (text, is_glob),
+            }
+        };
+        let folded: Vec<(String, bool)> = paths.iter().map(|(path, is_glob)| stands_for(path, *is_glob)).collect();
         let texts: Vec<PathText<'_>> =
             folded.iter().map(|(text, is_glob)| PathText { text, is_glob: *is_glob }).collect();
         // Elsewhere than at home or around the folder at hand, `x/*` is no more `x/pi.toml` than anything else.

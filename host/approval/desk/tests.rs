@@ -143,7 +143,7 @@ impl Bench {
 }
 
 async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    for _ in 0..2_000 {
+    for _ in 0..20_000 {
         if is_so() {
             return;
         }

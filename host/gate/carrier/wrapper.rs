@@ -4,7 +4,7 @@
 //! neither list nobody knows whether the next word is its value or the program: both readings are
 //! looked at. To add a wrapper: a line in [`WRAPPERS`], with all of its flags.
 
-use crate::gate::argv::{Argv, Word};
+use crate::gate::argv::{Argv, Taint, Word};
 
 use super::{Carried, flags, with_assignments};
 
@@ -267,7 +267,8 @@ const XARGS_BARE: &str = "-0|--null|-t|--verbose|-r|--no-run-if-empty|-x|--exit|
 /// What the flags of `xargs` leave open: the other readings of its command line.
 pub(super) fn by_xargs_flags(words: &[Word]) -> Vec<Carried> {
     let rests = readings(words, XARGS_VALUED, XARGS_BARE, 0);
-    rests.into_iter().skip(1).filter_map(|rest| with_assignments(rest, None)).collect()
+    let unknown = [Word::unknown(Taint::Computed)];
+    rests.into_iter().skip(1).filter_map(|rest| with_assignments(&[rest, &unknown].concat(), None)).collect()
 }
 
 /// What the flags of `parallel` do by themselves: other machines, files, code of Perl.
@@ -275,6 +276,7 @@ pub(super) fn by_parallel_flags(words: &[Word]) -> Vec<Carried> {
     let end = words.iter().position(|word| word.text.starts_with(":::")).unwrap_or(words.len());
     let (line, sources) = words.split_at(end);
     let values: Vec<Word> = sources.iter().filter(|word| !word.text.starts_with(":::")).cloned().collect();
+    let values = if sources.is_empty() { vec![Word::unknown(Taint::Computed)] } else { values };
     let rests = readings(line, PARALLEL_VALUED, PARALLEL_BARE, 0);
     let template = rests.first().copied().unwrap_or_default();
     let shortest = rests.last().map_or(0, |rest| rest.len());
@@ -396,6 +398,7 @@ fn next_of(text: &str, valued: &str, bare: &str) -> Next {
 mod tests {
     use super::*;
     use crate::gate::argv::line_of;
+    use crate::gate::glob::UNKNOWN;
 
     fn carried(line: &str) -> Vec<String> {
         let words: Vec<Word> = line.split(' ').map(Word::plain).collect();
@@ -439,6 +442,16 @@ mod tests {
         assert_eq!(carried("setsid -Q ls rm x"), ["ls rm x", "rm x"]);
         assert_eq!(carried("timeout -Z ls 5 rm x"), ["5 rm x", "rm x"]);
         assert_eq!(carried("stdbuf --frob=ls rm x"), ["rm x"]);
+    }
+
+    #[test]
+    fn xargs_has_a_second_reading_behind_a_flag_that_nobody_knows() {
+        let seen = |line: &str| -> Vec<String> {
+            let words: Vec<Word> = line.split(' ').map(Word::plain).collect();
+            by_xargs_flags(&words).iter().map(Carried::summary).collect()
+        };
+        assert_eq!(seen("xargs --frob ls rm"), [format!("command: rm {UNKNOWN}")]);
+        assert!(seen("xargs -0 -n 1 --max-lines=2 ls").is_empty());
     }
 
     #[test]

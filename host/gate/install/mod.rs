@@ -208,14 +208,9 @@ const MANAGERS: &[Manager] = &[
     ("crane skopeo", "docker", image::copier),
 ];
 
-/// What this command line would install. `None`: it is no matter of packages.
-#[must_use]
-pub(crate) fn plan(argv: &Argv<'_>) -> Option<Plan> {
-    plan_with(argv, Vec::new)
-}
-
-/// The same, where these variables are set for it: `PIP_INDEX_URL=https://example.org pip install x`.
-/// Those by which no manager is told where to fetch from ([`is_setting`]) are passed over.
+/// What this command line would install, where these variables are set for it: `PIP_INDEX_URL=https://example.org pip install x`.
+/// Those by which no manager is told where to fetch from ([`is_setting`]) are passed over. `None`: it is no matter of
+/// packages.
 #[must_use]
 pub(crate) fn plan_with(argv: &Argv<'_>, environment: impl FnOnce() -> Vec<(String, Word)>) -> Option<Plan> {
     let mut plan = plan_within(argv.words, 0)?;

@@ -2,7 +2,7 @@
 
 use super::super::argv::{Argv, Word};
 use super::super::glob::UNKNOWN;
-use super::{Plan, Requirement, Source, plan, plan_with};
+use super::{Plan, Requirement, Source, plan_with};
 
 /// Words parted by spaces; `'...'` holds one together, `$` stands for what only the run will tell.
 fn words(line: &str) -> Vec<Word> {
@@ -23,7 +23,7 @@ fn words(line: &str) -> Vec<Word> {
 
 fn planned(line: &str) -> Option<Plan> {
     let words = words(line);
-    plan(&Argv::read(&words, &[]))
+    plan_with(&Argv::read(&words, &[]), Vec::new)
 }
 
 /// A plan in one line: the operation, the packages, the files (`?`: implied), how many reasons to ask.
@@ -100,7 +100,7 @@ fn reasons_to_ask_name_the_word() {
 fn globs_of_the_shell_are_reasons_to_ask_unless_they_are_extras() {
     let glob = |text: &str| Word { is_glob: true, ..Word::plain(text) };
     let extras = [Word::plain("pip"), Word::plain("install"), glob("uvicorn[standard]")];
-    let plan_of = |words: &[Word]| plan(&Argv::read(words, &[])).unwrap();
+    let plan_of = |words: &[Word]| plan_with(&Argv::read(words, &[]), Vec::new).unwrap();
     assert_eq!(plan_of(&extras).wanted.len(), 1);
     let wheels = [Word::plain("pip"), Word::plain("install"), glob("dist/*.whl")];
     assert_eq!(plan_of(&wheels).unknown.len(), 1);

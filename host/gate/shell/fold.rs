@@ -221,6 +221,10 @@ impl Lower<'_, '_> {
                         building.quoted(" ", Taint::None);
                     }
                     building.quoted(&value.text, value.taint);
+                    // `for f in x/*; do cat "$f"`: it stands for each of the files.
+                    if let Some(word) = building.current.as_mut().filter(|_| value.is_glob) {
+                        word.is_glob = true;
+                    }
                 }
             }
             Piece::Command(code) => {

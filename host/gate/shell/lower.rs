@@ -403,7 +403,8 @@ impl<'l, 'g> Lower<'l, 'g> {
     pub(crate) fn substituted(&mut self, code: &str) -> Flow {
         self.apart(|lower| match code.trim_start().strip_prefix('<') {
             // `$(<file)` prints the file.
-            Some(path) if !path.trim().contains(char::is_whitespace) && !path.starts_with(['<', '(']) => {
+            // What ends a command, or begins another redirection, makes code of it.
+            Some(path) if !path.trim().contains(|c: char| c.is_whitespace() || "<>()|&;#`".contains(c)) => {
                 let path = lower.word(path.trim());
                 lower.file("file_read", &path);
                 Flow::unknown(Taint::Computed)

@@ -36,6 +36,11 @@ pub(crate) enum Unparsed {
     Syntax(String),
 }
 
+/// Most `<<` in one script, and longest rest of a line behind one. The danger: for each what is around it is
+/// looked at, so that the time would grow with the square of them.
+const HEREDOCS_MAX: usize = 1_000;
+const HEREDOC_LINE_BYTES_MAX: usize = 4_096;
+
 /// Parse a script.
 pub(crate) fn program(text: &str) -> Result<Program, Unparsed> {
     if text.len() > SCRIPT_BYTES_MAX {
@@ -134,9 +139,10 @@ fn fault(tokens: &[Token]) -> Option<&'static str> {
     let mut last = ["", ""];
     let mut last_end = 0;
     let mut patterns = Patterns::default();
-    // Whether each bracket that is open is one of a process behind a here-document that has not begun.
-    let mut brackets: Vec<bool> = vec![];
+    // Of each bracket that is open whether it is one of a process, and behind a here-document that has not begun.
+    let mut brackets: Vec<(bool, bool)> = vec![];
     let mut is_timed_process = false;
+    let mut begins_inside = false;
     for token in tokens {
         let text = token.to_str();
         patterns.step(token, command);
@@ -144,6 +150,13 @@ fn fault(tokens: &[Token]) -> Option<&'static str> {
             Token::Operator(operator, span) => {
                 let is_adjacent = last_end == span.start.index;
                 let begins_process = operator == "(" && is_adjacent && matches!(last[1], "<" | ">");
+                if begins_inside && operator == "(" && is_adjacent {
+                    return Some("a process substitution begins with another bracket");
+                }
+                if begins_inside && is_timed(last[1]) && operator == "(" {
+                    return Some("a compound command stands behind `time` where a substitution begins");
+                }
+                begins_inside = begins_process || begins_inside && is_timed(last[1]) && is_redirection(operator);
                 if operator == "(" && is_redirection(last[1]) && !begins_process {
                     return Some("a redirection has a bracket for its target");
                 }
@@ -160,9 +173,9 @@ fn fault(tokens: &[Token]) -> Option<&'static str> {
                     return Some("a redirection has a variable for its descriptor");
                 }
                 match operator.as_str() {
-                    "(" => brackets.push(begins_process && has_heredoc),
+                    "(" => brackets.push((begins_process, begins_process && has_heredoc)),
                     ")" => drop(brackets.pop()),
-                    "\n" if brackets.contains(&true) => {
+                    "\n" if brackets.iter().any(|(_, is_behind)| *is_behind) => {
                         return Some("a process substitution goes on behind the beginning of a heredoc");
                     }
                     _ => {}
@@ -206,15 +219,28 @@ fn fault(tokens: &[Token]) -> Option<&'static str> {
                 if text == "coproc" && command.is_none() && !is_in_array && !is_redirection(last[1]) {
                     return Some("`coproc` is not read");
                 }
-                is_timed_process |= text == "time" && last == ["<", "("] || text == "time" && last == [">", "("];
+                is_timed_process |= begins_inside && text == "time";
+                if begins_inside && is_timed(last[1]) && STARTS_COMPOUND.contains(&text) {
+                    return Some("a compound command stands behind `time` where a substitution begins");
+                }
+                begins_inside &= is_timed(text);
+                if last[1] == "!" && command.is_none() && ENDS_COMPOUND.contains(&text) {
+                    return Some("there is no command behind `!`");
+                }
+                if is_in_array && text.contains('\\') && brackets.iter().any(|(is_process, _)| *is_process) {
+                    return Some("an array within a substitution has an escape");
+                }
+                if command.is_none() && has_open_subscript(text) {
+                    return Some("the subscript of an element has no end");
+                }
                 if is_in_array && text.starts_with('[') && !text.contains(']') {
                     return Some("the subscript of an element has no end");
                 }
                 if patterns.are_off(command) && has_extended_pattern(text) {
                     return Some("an extended pattern stands where they are not switched on");
                 }
-                if has_timed_array(text) {
-                    return Some("an array is assigned behind `time` where a substitution begins");
+                if has_odd_substitution(text) {
+                    return Some("what stands behind `time`, or in an array, where a substitution begins");
                 }
                 if has_nested_heredoc(text) {
                     return Some("there is a heredoc where a variable or a number is expanded");
@@ -308,13 +334,36 @@ fn has_extended_pattern(text: &str) -> bool {
     false
 }
 
-/// `$(time export a=(b))`: at the beginning of a substitution the shell reads no assignment behind `time`.
-fn has_timed_array(text: &str) -> bool {
-    text.contains("=(")
-        && ["$(", "`"].iter().any(|open| {
-            let mut begins = text.match_indices(open).map(|(at, _)| text[at + open.len()..].trim_start());
-            begins.any(|rest| rest.strip_prefix("time").is_some_and(|rest| rest.starts_with(char::is_whitespace)))
-        })
+const STARTS_COMPOUND: [&str; 9] = ["{", "if", "while", "until", "for", "select", "case", "function", "time"];
+const ENDS_COMPOUND: [&str; 9] = ["}", "fi", "done", "esac", "then", "else", "elif", "do", "in"];
+
+fn is_timed(text: &str) -> bool {
+    matches!(text, "time" | "-p")
+}
+
+/// `$(time export a=(b))`, `$(time { ls; })`: at the beginning of a substitution the shell takes `time` for the
+/// name of a command. And in `$(a=(\\|))` it loses the escape.
+fn has_odd_substitution(text: &str) -> bool {
+    let begins = |open: &'static str| text.match_indices(open).map(move |(at, _)| &text[at + open.len()..]);
+    let is_odd = |code: &str| {
+        let Some(rest) = code.trim_start().strip_prefix("time") else { return false };
+        let rest = rest.trim_start_matches([' ', '\t']);
+        let rest = rest.strip_prefix("-p").unwrap_or(rest).trim_start_matches([' ', '\t']);
+        let word = rest.split(|c: char| c.is_whitespace() || c == '(').next().unwrap_or_default();
+        rest.starts_with('(') || STARTS_COMPOUND.contains(&word) || code.contains("=(")
+    };
+    let escapes = |code: &str| {
+        let array = code.split_once("=(").map_or("", |(_, array)| array);
+        array.split(')').next().is_some_and(|array| array.contains('\\')) || array.contains("\\)")
+    };
+    ["$(", "`", "<(", ">("].into_iter().any(|open| begins(open).any(|code| is_odd(code) || escapes(code)))
+}
+
+/// `a[[1]=x`: the brackets of an element that is assigned do not match.
+fn has_open_subscript(text: &str) -> bool {
+    let name = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len());
+    let is_name = name > 0 && !text.starts_with(|c: char| c.is_ascii_digit());
+    is_name && text[name..].starts_with('[') && super::word::subscript_end(&text[name..]).is_none()
 }
 
 /// Whether a substitution within `${...}` or `$((...))` has a heredoc: the tokenizer and the shell look for its
@@ -412,7 +461,12 @@ fn guarded<T>(parse: impl FnOnce() -> Result<T, String>) -> Result<T, Unparsed> 
 /// as it stands, and nobody writes it; the tokenizer never comes to an end with some of them.
 fn has_odd_end(text: &str) -> bool {
     let mut rest = text;
+    let mut left = HEREDOCS_MAX;
     while let Some(at) = rest.find("<<") {
+        left -= 1;
+        if left == 0 {
+            return true;
+        }
         let begin = text.len() - rest.len() + at;
         rest = rest.get(at + 2..).unwrap_or_default();
         if is_shift(text, begin) {
@@ -421,6 +475,10 @@ fn has_odd_end(text: &str) -> bool {
         if let Some(string) = rest.strip_prefix('<') {
             rest = string.trim_start_matches('<');
             continue;
+        }
+        let line = rest.lines().next().unwrap_or_default();
+        if line.len() > HEREDOC_LINE_BYTES_MAX || leaves_open(line) {
+            return true;
         }
         let after = rest.strip_prefix('-').unwrap_or(rest).trim_start_matches([' ', '\t']);
         // `<<-<<-'END'`: an operator is no word. The shell refuses that, the tokenizer takes it for one.
@@ -434,6 +492,24 @@ fn has_odd_end(text: &str) -> bool {
         }
     }
     false
+}
+
+/// Whether an expansion that begins on the rest of a line is not closed on it: the tokenizer and the shell look
+/// for the body of the here-document in different places then.
+fn leaves_open(line: &str) -> bool {
+    let mut open: Vec<u8> = vec![];
+    let bytes = line.as_bytes();
+    for (at, byte) in bytes.iter().enumerate() {
+        let before = at.checked_sub(1).and_then(|at| bytes.get(at)).copied().unwrap_or(b' ');
+        match byte {
+            b'#' if before.is_ascii_whitespace() && open.is_empty() => break,
+            b'(' if matches!(before, b'$' | b'<' | b'>') || !open.is_empty() => open.push(b')'),
+            b'{' if before == b'$' => open.push(b'}'),
+            close if open.last() == Some(close) => drop(open.pop()),
+            _ => {}
+        }
+    }
+    !open.is_empty()
 }
 
 /// Whether the `<<` at this place shifts a number: it stands on one line with the `((` and the `))` around it,
@@ -693,6 +769,18 @@ mod tests {
             "echo $(time export y=(a b))",
             "cat <(time export y=(a b))",
             "echo `time -p declare y=(a b)`",
+            "echo $(time { ls; })",
+            "echo $( time -p ( ls ) )",
+            "cat <(time for x in a; do ls; done)",
+            "cat <(time (ls))",
+            "cat <((ls))",
+            "tee >((ls) | cat)",
+            "echo $(a=(\\|))",
+            "cat <(a=(\\| b))",
+            "while ls; ! done",
+            "a[[1]=x",
+            "cat <<E && ls $(ls\nE\n)",
+            "cat <<E && ls ${x:-\nE\n}",
             "echo ${x:-$(cat <<E\na\nE\n)}",
             "echo $(( $(cat <<E\n1\nE\n) + 1))",
         ] {
@@ -710,6 +798,13 @@ mod tests {
             "for ((i = 0; i < 2*(3); i++)); do ls; done",
             "echo $(time ls)",
             "cat <(time ls)",
+            "echo $(ls; time { ls; })",
+            "(time { ls; })",
+            "cat <( (ls) )",
+            "a=(\\|); ls $(a=(b))",
+            "ls a[[1]",
+            "a[b[1]]=x",
+            "cat <<E && ls $(ls) ${x} # it's $(\nE\n",
             "echo coproc",
             "sort < <(ls)",
             "diff <(sort a) <(sort b)",

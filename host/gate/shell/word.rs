@@ -339,6 +339,11 @@ fn split_at(text: &str, mark: char) -> (&str, Option<&str>) {
     (text, None)
 }
 
+/// The position behind the bracket that closes the one at the beginning of the text.
+pub(super) fn subscript_end(text: &str) -> Option<usize> {
+    end_of(text, 1, Mode::Subscript)
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Double,

@@ -24,6 +24,7 @@ const OPERATORS: &[&str] = &[
     ",", ";", ".",
 ];
 
+#[cfg(test)]
 pub(super) fn read(code: &str) -> Option<Reads> {
     read_with(code, "")
 }
