@@ -233,7 +233,7 @@ fn fault(tokens: &[Token]) -> Option<&'static str> {
                 if command.is_none() && has_open_subscript(text) {
                     return Some("the subscript of an element has no end");
                 }
-                if is_in_array && text.starts_with('[') && !text.contains(']') {
+                if is_in_array && text.starts_with('[') && super::word::subscript_end(text).is_none() {
                     return Some("the subscript of an element has no end");
                 }
                 if patterns.are_off(command) && has_extended_pattern(text) {
@@ -477,7 +477,14 @@ fn has_odd_end(text: &str) -> bool {
             continue;
         }
         let line = rest.lines().next().unwrap_or_default();
-        if line.len() > HEREDOC_LINE_BYTES_MAX || leaves_open(line) {
+        if line.len() > HEREDOC_LINE_BYTES_MAX || !left_open(line).is_empty() {
+            return true;
+        }
+        // Within `${` the tokenizer loses what stands around it.
+        let before = text.as_bytes().get(..begin).unwrap_or_default();
+        let length = before.iter().rev().take(HEREDOC_LINE_BYTES_MAX).take_while(|byte| **byte != b'\n').count();
+        let before = String::from_utf8_lossy(&before[begin - length..]);
+        if length == HEREDOC_LINE_BYTES_MAX || left_open(&before).contains(&b'}') {
             return true;
         }
         let after = rest.strip_prefix('-').unwrap_or(rest).trim_start_matches([' ', '\t']);
@@ -494,9 +501,9 @@ fn has_odd_end(text: &str) -> bool {
     false
 }
 
-/// Whether an expansion that begins on the rest of a line is not closed on it: the tokenizer and the shell look
-/// for the body of the here-document in different places then.
-fn leaves_open(line: &str) -> bool {
+/// What would close the expansions that begin in a part of a line and do not end in it. Where they go on in the
+/// next line, the tokenizer and the shell look for the body of the here-document in different places.
+fn left_open(line: &str) -> Vec<u8> {
     let mut open: Vec<u8> = vec![];
     let bytes = line.as_bytes();
     for (at, byte) in bytes.iter().enumerate() {
@@ -509,7 +516,7 @@ fn leaves_open(line: &str) -> bool {
             _ => {}
         }
     }
-    !open.is_empty()
+    open
 }
 
 /// Whether the `<<` at this place shifts a number: it stands on one line with the `((` and the `))` around it,
@@ -779,6 +786,8 @@ mod tests {
             "cat <(a=(\\| b))",
             "while ls; ! done",
             "a[[1]=x",
+            "x=(a [2[[]=b)",
+            "cat ${#/ <<E &>$((1))x\nls\nE\n",
             "cat <<E && ls $(ls\nE\n)",
             "cat <<E && ls ${x:-\nE\n}",
             "echo ${x:-$(cat <<E\na\nE\n)}",
