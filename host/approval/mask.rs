@@ -143,7 +143,7 @@ fn masked_word(word: &str) -> String {
     }
     let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let start = |token: &&str| word.find(*token).filter(|at| !word.get(..*at).is_some_and(|b| b.ends_with(is_part)));
-    if let Some(at) = TOKEN_STARTS.iter().find_map(|token| start(&token)) {
+    if let Some(at) = TOKEN_STARTS.iter().find_map(start) {
         let (before, token) = word.split_at(at);
         let end = token.find(|c: char| !is_part(c)).unwrap_or(token.len());
         let (token, after) = token.split_at(end);

@@ -939,7 +939,7 @@ impl<'g> Look<'g> {
                 if !is_interpreter(program) {
                     let text = Word { text: text.clone(), is_glob: false, taint: Taint::None };
                     self.inner_script(&text, vec![], &Line { input: &Flow::default(), ..*line });
-                } else if !(is_plain && is_harmless_code(text)) && !self.is_read(line) {
+                } else if !(self.is_read(line) || is_plain && is_harmless_code(text)) {
                     self.note("opaque_code", quoted(text));
                 }
             }

@@ -73,7 +73,7 @@ impl Gate {
         if let Some(rego) = &self.rego {
             let effects = if decision.effects.is_empty() { own_effects(act) } else { decision.effects.clone() };
             let began = began();
-            let mut findings = self.hear(rego, began, decision, act, &effects, origin, time_ms);
+            let mut findings = self.hear((rego, began), decision, act, &effects, origin, time_ms);
             let directory = match act {
                 Act::Script { directory, .. } | Act::ProcessRun { directory, .. } => directory.as_str(),
                 _ => "",
@@ -84,7 +84,7 @@ impl Gate {
             for (argv, effects) in inner {
                 let command =
                     Act::ProcessRun { argv: argv.clone(), directory: directory.to_owned(), environment: Vec::new() };
-                findings.extend(self.hear(rego, began, decision, &command, effects, origin, time_ms));
+                findings.extend(self.hear((rego, began), decision, &command, effects, origin, time_ms));
             }
             if commands.len() > COMMANDS_HEARD_MAX {
                 findings.push(Finding {
@@ -123,8 +123,7 @@ impl Gate {
     /// What policies in Rego say of one act.
     fn hear(
         &self,
-        rego: &Rego,
-        began: Began,
+        (rego, began): (&Rego, Began),
         decision: &Decision,
         act: &Act,
         effects: &[Effect],

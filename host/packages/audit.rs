@@ -601,7 +601,7 @@ mod tests {
     fn the_worst_score_of_a_level_counts_and_each_kind_once() {
         let vulnerable = |score: f32| advisory("GHSA-1", Level::Critical, Some(score), Basis::Newest);
         let worst = ("vulnerable_package".to_owned(), Verdict::Ask, 60);
-        assert_eq!(found(vec![vulnerable(10.0), vulnerable(9.0)]), [worst.clone()]);
+        assert_eq!(found(vec![vulnerable(10.0), vulnerable(9.0)]), std::slice::from_ref(&worst));
         let malicious = advisory("MAL-2024-2", Level::Malicious, None, Basis::SomeVersions);
         let all = found(vec![malicious.clone(), vulnerable(10.0), malicious, vulnerable(9.0)]);
         assert_eq!(all, [("malicious_versions".to_owned(), Verdict::Ask, 60), worst]);

@@ -24,11 +24,14 @@ const POLICY: &str = r#"{
   }]
 }"#;
 
+/// A question: the act, its risk and rules, what it is an edit of, whether its call runs again.
+type Heard = (Act, u8, Vec<String>, Option<String>, bool);
+
 /// Says yes as it is told, and keeps what it was asked.
 #[derive(Default)]
 struct Person {
     edits: Mutex<Vec<Act>>,
-    asked: Mutex<Vec<(Act, u8, Vec<String>, Option<String>, bool)>>,
+    asked: Mutex<Vec<Heard>>,
     /// So long until the answer.
     thinks_ms: u64,
     spent: Mutex<Vec<String>>,

@@ -146,8 +146,8 @@ pub(super) fn by_module(words: &[Word]) -> Option<Carried> {
 /// Whether `path` is where a package manager puts this tool of the project, seen from its folder. Danger:
 /// anybody may have put a program into a folder for temporary files.
 pub(crate) fn is_of_project(path: &str, directory: Option<&str>) -> bool {
-    let is_within = |folder: &&str| directory.is_some_and(|directory| directory.starts_with(*folder));
-    if ["/tmp", "/var/tmp", "/private/tmp", "/dev/"].iter().any(|folder| is_within(folder)) {
+    let is_within = |folder: &str| directory.is_some_and(|directory| directory.starts_with(folder));
+    if ["/tmp", "/var/tmp", "/private/tmp", "/dev/"].into_iter().any(is_within) {
         return false;
     }
     let path = path.strip_prefix("./").unwrap_or(path);

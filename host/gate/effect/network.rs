@@ -33,14 +33,7 @@ pub(super) fn look(argv: &Argv<'_>, input: Option<&str>, found: &mut Vec<Effect>
         "aws" | "gsutil" | "rclone" => bucket(argv, found),
         "python" | "php" | "ruby" | "busybox" | "npx" => server(argv, found),
         // Of Caddy's verbs these answer requests; the others look at its settings or change them.
-        "caddy" => {
-            if argv.operands.first().is_some_and(|verb| {
-                matches!(verb.text.as_str(), "run" | "start" | "file-server" | "reverse-proxy" | "respond")
-                    || is_unknown(&verb.text)
-            }) {
-                listen(&rest(argv), found);
-            }
-        }
+        "caddy" if argv.operands.first().is_some_and(|verb| serves(&verb.text)) => listen(&rest(argv), found),
         "http-server" | "serve" | "darkhttpd" => listen(&rest(argv), found),
         "ngrok" | "cloudflared" | "localtunnel" | "lt" | "frpc" | "chisel" | "bore" | "tailscale" => {
             tunnel(argv, found)
@@ -456,6 +449,11 @@ fn remote_copy(argv: &Argv<'_>, found: &mut Vec<Effect>) {
     for host in sources.iter().filter_map(|word| remote_host(word)) {
         push(&host, "download", found);
     }
+}
+
+/// Whether a verb of Caddy's answers requests.
+fn serves(verb: &str) -> bool {
+    matches!(verb, "run" | "start" | "file-server" | "reverse-proxy" | "respond") || is_unknown(verb)
 }
 
 fn resolve(argv: &Argv<'_>, found: &mut Vec<Effect>) {
