@@ -143,6 +143,8 @@ fn fault(tokens: &[Token]) -> Option<&'static str> {
     let mut brackets: Vec<(bool, bool)> = vec![];
     let mut is_timed_process = false;
     let mut begins_inside = false;
+    // Where `time` is the name of a command and no keyword: where a substitution begins, and behind a pipe.
+    let mut is_time_plain = false;
     for token in tokens {
         let text = token.to_str();
         patterns.step(token, command);
@@ -153,10 +155,18 @@ fn fault(tokens: &[Token]) -> Option<&'static str> {
                 if begins_inside && operator == "(" && is_adjacent {
                     return Some("a process substitution begins with another bracket");
                 }
-                if begins_inside && is_timed(last[1]) && operator == "(" {
+                if is_time_plain && is_timed(last[1]) && operator == "(" {
                     return Some("a compound command stands behind `time` where a substitution begins");
                 }
-                begins_inside = begins_process || begins_inside && is_timed(last[1]) && is_redirection(operator);
+                if is_timed(last[1])
+                    && command.is_none()
+                    && !is_time_plain
+                    && matches!(operator.as_str(), "|" | "|&" | "&" | "&&" | "||")
+                {
+                    return Some("there is no command behind `time`");
+                }
+                begins_inside = begins_process;
+                is_time_plain = begins_process || matches!(operator.as_str(), "|" | "|&");
                 if operator == "(" && is_redirection(last[1]) && !begins_process {
                     return Some("a redirection has a bracket for its target");
                 }
@@ -219,11 +229,12 @@ fn fault(tokens: &[Token]) -> Option<&'static str> {
                 if text == "coproc" && command.is_none() && !is_in_array && !is_redirection(last[1]) {
                     return Some("`coproc` is not read");
                 }
-                is_timed_process |= begins_inside && text == "time";
-                if begins_inside && is_timed(last[1]) && STARTS_COMPOUND.contains(&text) {
+                is_timed_process |= is_time_plain && text == "time";
+                if is_time_plain && is_timed(last[1]) && STARTS_COMPOUND.contains(&text) {
                     return Some("a compound command stands behind `time` where a substitution begins");
                 }
-                begins_inside &= is_timed(text);
+                begins_inside = false;
+                is_time_plain &= is_timed(text);
                 if last[1] == "!" && command.is_none() && ENDS_COMPOUND.contains(&text) {
                     return Some("there is no command behind `!`");
                 }
@@ -245,7 +256,7 @@ fn fault(tokens: &[Token]) -> Option<&'static str> {
                 if has_nested_heredoc(text) {
                     return Some("there is a heredoc where a variable or a number is expanded");
                 }
-                if text.contains("$$(") {
+                if text.contains("$$(") || text.contains("$$[") {
                     return Some("behind `$$` there is a bracket");
                 }
                 if text.contains("${") && (text.contains("<(") || text.contains(">(")) {
@@ -354,7 +365,17 @@ fn has_odd_substitution(text: &str) -> bool {
     };
     let escapes = |code: &str| {
         let array = code.split_once("=(").map_or("", |(_, array)| array);
-        array.split(')').next().is_some_and(|array| array.contains('\\')) || array.contains("\\)")
+        let mut depth = 1_usize;
+        for c in array.chars() {
+            match c {
+                '\\' => return true,
+                '(' => depth += 1,
+                ')' if depth == 1 => break,
+                ')' => depth -= 1,
+                _ => {}
+            }
+        }
+        false
     };
     ["$(", "`", "<(", ">("].into_iter().any(|open| begins(open).any(|code| is_odd(code) || escapes(code)))
 }
@@ -468,6 +489,12 @@ fn has_odd_end(text: &str) -> bool {
             return true;
         }
         let begin = text.len() - rest.len() + at;
+        let backslashes = text.get(..begin).unwrap_or_default().bytes().rev().take_while(|byte| *byte == b'\\').count();
+        // The first of them stands for itself.
+        if backslashes % 2 == 1 {
+            rest = rest.get(at + 1..).unwrap_or_default();
+            continue;
+        }
         rest = rest.get(at + 2..).unwrap_or_default();
         if is_shift(text, begin) {
             continue;
@@ -786,6 +813,14 @@ mod tests {
             "cat <(a=(\\| b))",
             "while ls; ! done",
             "a[[1]=x",
+            "ls \\<<< <<E\nE\n",
+            "ls | time { ls; }",
+            "ls |& time (ls)",
+            "ls | time export x=(a)",
+            "time && ls",
+            "time | cat",
+            "echo $(x=($(ls) \\<) ls)",
+            "echo $$[((1))",
             "x=(a [2[[]=b)",
             "cat ${#/ <<E &>$((1))x\nls\nE\n",
             "cat <<E && ls $(ls\nE\n)",
@@ -809,6 +844,12 @@ mod tests {
             "cat <(time ls)",
             "echo $(ls; time { ls; })",
             "(time { ls; })",
+            "ls | time cat",
+            "ls && time (ls)",
+            "time\nls",
+            "ls |(cat)",
+            "ls \\<",
+            "time -p { ls; } | cat",
             "cat <( (ls) )",
             "a=(\\|); ls $(a=(b))",
             "ls a[[1]",
