@@ -14,6 +14,20 @@ wasmtime::component::bindgen!({
     additional_derives: [PartialEq],
 });
 
+/// The ecosystem's own interfaces.
+pub mod standard {
+    wasmtime::component::bindgen!({
+        path: "wit",
+        world: "pi:host/standard",
+        imports: { default: async | trappable },
+        with: {
+            "wasi:io": wasmtime_wasi::p2::bindings::io,
+            "wasi:clocks": wasmtime_wasi::p2::bindings::clocks,
+            "wasi:http": wasmtime_wasi_http::p2::bindings::http,
+        },
+    });
+}
+
 /// The exports of a tool plugin.
 pub mod tool_world {
     wasmtime::component::bindgen!({

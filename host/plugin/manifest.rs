@@ -24,6 +24,8 @@ const WHY_BYTES_MAX: usize = 4 << 10;
 /// Of each need.
 const NEED_NAMES_MAX: usize = 256;
 const NEED_NAME_BYTES_MAX: usize = 256;
+/// Of a suggested grant, as compact JSON.
+const NEED_GRANT_BYTES_MAX: usize = 8 << 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -36,13 +38,17 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Need {
-    /// `files`, `process`, `services`, `tools`, `session`, `log` or `preopens`.
+    /// `files`, `process`, `services`, `tools`, `session`, `log`, `preopens`, ...
     pub capability: String,
     pub why: String,
     /// What of it: tools by name, or actions on services. Empty where it is not said. A host that
     /// grants less says so when it starts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
+    /// What the author suggests to grant, in the form of `[grants.X.<capability>]`. It is shown before
+    /// anyone agrees, and grants nothing by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Value>,
 }
 
 /// The worst that a call of a tool can do, as the manifest writes it.
@@ -142,6 +148,8 @@ impl Manifest {
             within(&of("`names`"), need.names.len(), NEED_NAMES_MAX, "entries")?;
             let longest = need.names.iter().map(String::len).max().unwrap_or(0);
             within(&of("longest of the `names`"), longest, NEED_NAME_BYTES_MAX, "bytes")?;
+            let grant = need.grant.as_ref().map_or(0, |grant| grant.to_string().len());
+            within(&of("`grant`"), grant, NEED_GRANT_BYTES_MAX, "bytes")?;
         }
         for (index, tool) in self.tools.iter().enumerate() {
             if !is_name(&tool.name, false) {

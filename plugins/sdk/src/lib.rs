@@ -13,6 +13,19 @@ mod bindings {
     });
 }
 
+/// The ecosystem's own interfaces, as generated.
+mod standard {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "pi:host/standard",
+        with: {
+            "wasi:clocks/monotonic-clock@0.2.12": crate::bindings::wasi::clocks::monotonic_clock,
+            "wasi:io/poll@0.2.12": crate::bindings::wasi::io::poll,
+        },
+        generate_all,
+    });
+}
+
 pub use bindings::pi::agent::session;
 pub use bindings::pi::files::files;
 pub use bindings::pi::gate::refusal::Refusal;
@@ -23,6 +36,10 @@ pub use bindings::pi::tools::tools;
 pub use bindings::wasi::clocks::monotonic_clock;
 pub use bindings::wasi::io::poll;
 pub use bindings::wasi::logging::logging;
+pub use standard::wasi::config::store as config;
+pub use standard::wasi::http::{outgoing_handler, types as http_types};
+pub use standard::wasi::io::streams;
+pub use standard::wasi::keyvalue::{atomics, batch, store as keyvalue};
 pub use serde_json::{self, Value, json};
 
 /// The exports of a tool plugin, as generated. Use [`tool!`].
