@@ -19,6 +19,21 @@ pub const STATE_FOLDER: &str = ".pi";
 /// The commented file that `init` writes.
 pub const TEMPLATE: &str = include_str!("pi.toml");
 
+/// What holds where there is no `pi.toml`, as one would write it.
+pub const WITHOUT_FILE: &str = r#"# What held here before there was a pi.toml: reading below this folder, and a shell without native programs.
+[grants.files.files]
+read = ["."]
+
+[grants.bash.files]
+read = ["."]
+
+[grants.bash.process]
+
+[grants.bash.log]
+
+[grants.service.services]
+"#;
+
 /// A project: its folder, and what its `pi.toml` says.
 #[derive(Clone, Debug)]
 pub struct Project {
@@ -81,6 +96,26 @@ pub fn cache_folder() -> Option<PathBuf> {
     std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache").join("pi-host"))
 }
 
+/// The user's credentials for registries: the texts of the files in which docker and podman keep them.
+#[must_use]
+pub fn registry_credentials() -> Vec<String> {
+    let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = folder("HOME");
+    let files = [
+        folder("REGISTRY_AUTH_FILE"),
+        folder("DOCKER_CONFIG").map(|folder| folder.join("config.json")),
+        folder("XDG_RUNTIME_DIR").map(|folder| folder.join("containers/auth.json")),
+        home.map(|home| home.join(".docker/config.json")),
+    ];
+    files.into_iter().flatten().filter_map(|file| std::fs::read_to_string(file).ok()).collect()
+}
+
+/// Where a command makes a folder for the time that it runs.
+#[must_use]
+pub fn scratch_folder() -> PathBuf {
+    cache_folder().unwrap_or_else(std::env::temp_dir).join("scratch")
+}
+
 /// The host's `PATH`, in which granted programs are looked up once.
 #[must_use]
 pub fn search_path() -> String {
@@ -105,19 +140,7 @@ impl Config {
     /// without native programs.
     #[must_use]
     pub fn without_file() -> Self {
-        let read = FilesGrant { read: vec![".".into()], write: Vec::new() };
-        let files = Grant { files: Some(read.clone()), ..Grant::default() };
-        let bash = Grant {
-            files: Some(read),
-            process: Some(ProcessGrant::default()),
-            log: Some(LogGrant {}),
-            ..Grant::default()
-        };
-        let service = Grant { services: Some(ServicesGrant::default()), ..Grant::default() };
-        Self {
-            grants: [("files".into(), files), ("bash".into(), bash), ("service".into(), service)].into(),
-            ..Self::default()
-        }
+        toml::from_str(WITHOUT_FILE).unwrap_or_default()
     }
 
     fn check(&self, file: &str) -> Result<(), ConfigError> {
@@ -191,6 +214,7 @@ pub struct Config {
     pub production: ProductionConfig,
     pub packages: PackagesConfig,
     pub services: BTreeMap<String, ServiceConfig>,
+    pub signatures: SignaturesConfig,
     pub plugins: BTreeMap<String, PluginConfig>,
     pub agents: BTreeMap<String, AgentConfig>,
     /// By plugin or agent.
@@ -415,12 +439,36 @@ impl Default for RestartConfig {
     }
 }
 
+/// Whose plugins are installed.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SignaturesConfig {
+    /// None: `required` where there are keys, else `warn`.
+    pub policy: Option<SignaturesPolicy>,
+    /// Files with public keys (PEM), relative to `pi.toml`: `cosign.pub`.
+    pub keys: Vec<String>,
+    /// The name that signatures in registries must be for, where that is not the one a component is
+    /// fetched by: for mirrors.
+    pub signed_as: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignaturesPolicy {
+    Required,
+    Warn,
+    Off,
+}
+
 /// A plugin that is not built in, or limits for one that is.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PluginConfig {
-    /// A component's file, relative to `pi.toml`. None: the built-in plugin of this name.
+    /// A component's file, relative to `pi.toml`, read as it is now: for a plugin that is being written.
     pub path: Option<String>,
+    /// Where it was installed from; `plugins.lock` pins the digest. Neither of the two: the built-in
+    /// plugin of this name.
+    pub source: Option<String>,
     pub limits: LimitsConfig,
 }
 

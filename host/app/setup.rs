@@ -17,7 +17,7 @@ use crate::config::{AgentConfig, FILE, Grant, LimitsConfig, Project, covers};
 use crate::confine::Confine;
 use crate::gate::{Gate, InForce, Policy, PolicyError, Rego, RegoError, RegoSource};
 use crate::plugin::Kind;
-use crate::runtime::{Cache, CallLimits, Compiled, Grants, LinkError, LoadError, Runtime, RuntimeError};
+use crate::runtime::{Cache, CallLimits, Compiled, Grants, LinkError, LinkedTool, LoadError, Runtime, RuntimeError};
 use crate::session::{AgentSetup, Kernel, Toolbox, ToolboxError};
 use crate::supervisor::{Places, Supervisor, SupervisorError};
 
@@ -186,10 +186,11 @@ fn governing(project: &Project) -> Vec<PathBuf> {
     let plugins = project.config.plugins.values().filter_map(|plugin| plugin.path.as_ref());
     let config = &project.config.policy;
     let policies = config.file.iter().chain(&config.shadow).chain(&config.rego);
+    let lock = super::catalog::lock_file(project);
     let files = policies.chain(plugins).map(|path| project.directory.join(path));
     // What is known about packages decides as well.
     let store = project.config.packages.store.iter().map(|store| project.directory.join(store));
-    files.chain(store).chain([project.directory.join("policies")]).collect()
+    files.chain(store).chain([lock, project.directory.join("policies")]).collect()
 }
 
 /// What any grant of the project opens for writing.
@@ -224,6 +225,16 @@ impl Setup {
     /// The project names what there is not, or the engine does not start.
     pub fn new(project: Project, confine: Confine, instances: u32) -> Result<Self, SetupError> {
         let catalog = Catalog::of(&project)?;
+        Self::with_catalog(project, catalog, confine, instances)
+    }
+
+    /// The same, with these plugins.
+    pub(super) fn with_catalog(
+        project: Project,
+        catalog: Catalog,
+        confine: Confine,
+        instances: u32,
+    ) -> Result<Self, SetupError> {
         // A cache that cannot be used safely is not used: the next start is slower, nothing else.
         let cache = crate::config::cache_folder().and_then(|folder| Cache::open(&folder).ok());
         let runtime = Arc::new(Runtime::with_instances(cache, instances)?);
@@ -239,12 +250,38 @@ impl Setup {
     pub async fn toolbox(&self, plugins: &BTreeSet<String>, progress: Progress<'_>) -> Result<Toolbox, SetupError> {
         let mut toolbox = Toolbox::default();
         for plugin in plugins {
-            let compiled = self.load(plugin, Kind::Tool, "a tool", progress).await?;
-            let grant = self.project.config.grants.get(plugin).cloned().unwrap_or_default();
-            let linked = self.runtime.link_tool(&compiled, self.grants(plugin, &grant)?)?;
-            toolbox.add(&linked, &limits(&self.limits_of(plugin), None))?;
+            let (linked, limits) = self.tool(plugin, progress).await?;
+            toolbox.add(&linked, &limits)?;
         }
         Ok(toolbox)
+    }
+
+    /// A tool plugin, linked under its grant, with the limits of its calls.
+    ///
+    /// # Errors
+    /// A component that is none, an import that is not granted, a grant that cannot be kept.
+    pub async fn tool(&self, plugin: &str, progress: Progress<'_>) -> Result<(LinkedTool, CallLimits), SetupError> {
+        let compiled = self.load(plugin, Kind::Tool, "a tool", progress).await?;
+        let grant = self.project.config.grants.get(plugin).cloned().unwrap_or_default();
+        let linked = self.runtime.link_tool(&compiled, self.grants(plugin, &grant)?)?;
+        Ok((linked, limits(&self.limits_of(plugin), None)))
+    }
+
+    /// See whether a plugin can be linked as it is granted, and leave it compiled in the cache.
+    ///
+    /// # Errors
+    /// What is in the way. An import that is not granted is not: it may be granted later.
+    pub(super) async fn try_link(&self, name: &str, kind: Kind, progress: Progress<'_>) -> Result<(), SetupError> {
+        let compiled = self.load(name, kind, "the installation", progress).await?;
+        let grants = self.grants(name, &self.project.config.grants.get(name).cloned().unwrap_or_default())?;
+        let linked = match kind {
+            Kind::Tool => self.runtime.link_tool(&compiled, grants).map(|_| ()),
+            Kind::Agent => self.runtime.link_agent(&compiled, grants).map(|_| ()),
+        };
+        match linked {
+            Err(LinkError::NotGranted { .. }) => Ok(()),
+            other => Ok(other?),
+        }
     }
 
     /// What every session shares.
@@ -354,6 +391,20 @@ impl Setup {
             }));
         }
         Ok(withheld)
+    }
+
+    /// All plugins that offer tools.
+    ///
+    /// # Errors
+    /// A plugin that cannot be read.
+    pub fn tool_plugins(&self) -> Result<BTreeSet<String>, SetupError> {
+        let mut plugins = BTreeSet::new();
+        for plugin in self.catalog.names() {
+            if self.catalog.binary(plugin)?.manifest.kind == Kind::Tool {
+                plugins.insert(plugin.to_owned());
+            }
+        }
+        Ok(plugins)
     }
 
     /// The plugin that offers a tool.
