@@ -39,19 +39,6 @@ impl McpTools {
     /// # Errors
     /// The project cannot be set up, or a host runs already.
     pub async fn open(project: Project, progress: Progress<'_>) -> Result<Arc<Self>, SingleError> {
-        let granted = match project.config.grants.get(MCP_AGENT).and_then(|grant| grant.tools.clone()) {
-            Some(tools) => tools.names,
-            None => vec!["*".to_owned()],
-        };
-        // What is offered is known by the manifests, also where another process makes the calls.
-        let catalog = super::Catalog::of(&project).map_err(super::SetupError::from)?;
-        let mut offered = Vec::new();
-        for plugin in catalog.names() {
-            let binary = catalog.binary(plugin).map_err(super::SetupError::from)?;
-            let is_open =
-                binary.manifest.needs.iter().any(|need| matches!(need.capability.as_str(), "http" | "process"));
-            offered.extend(binary.manifest.tools.iter().map(|tool| of_tool(tool, is_open)));
-        }
         let options = StationOptions {
             name: "mcp",
             agent: MCP_AGENT.into(),
@@ -62,6 +49,35 @@ impl McpTools {
             instances: INSTANCES,
             state: None,
         };
+        Self::open_with(project, options, progress).await
+    }
+
+    /// Link the tools that `options` name.
+    ///
+    /// # Errors
+    /// The project cannot be set up.
+    pub async fn open_with(
+        project: Project,
+        options: StationOptions,
+        progress: Progress<'_>,
+    ) -> Result<Arc<Self>, SingleError> {
+        let granted = match project.config.grants.get(MCP_AGENT).and_then(|grant| grant.tools.clone()) {
+            Some(tools) => tools.names,
+            None => vec!["*".to_owned()],
+        };
+        // What is offered is known by the manifests, also where another process makes the calls.
+        let catalog = super::Catalog::of(&project).map_err(super::SetupError::from)?;
+        let mut offered = Vec::new();
+        let is_wanted = |plugin: &str| match &options.plugins {
+            Wanted::Named(names) => names.contains(plugin),
+            Wanted::All | Wanted::OfTool(_) => true,
+        };
+        for plugin in catalog.names().filter(|plugin| is_wanted(plugin)) {
+            let binary = catalog.binary(plugin).map_err(super::SetupError::from)?;
+            let is_open =
+                binary.manifest.needs.iter().any(|need| matches!(need.capability.as_str(), "http" | "process"));
+            offered.extend(binary.manifest.tools.iter().map(|tool| of_tool(tool, is_open)));
+        }
         let station = Station::open(project, options, progress).await?;
         let tools = Self { station, granted, offered: RwLock::new(Vec::new()) };
         tools.offer(offered);

@@ -16,7 +16,7 @@ use crate::capability::services::ServicesState;
 use crate::config::{AgentConfig, FILE, Grant, LimitsConfig, Project, covers};
 use crate::confine::Confine;
 use crate::gate::{Gate, InForce, Policy, PolicyError, Rego, RegoError, RegoSource};
-use crate::plugin::Kind;
+use crate::plugin::{Kind, Manifest};
 use crate::runtime::{Cache, CallLimits, Compiled, Grants, LinkError, LinkedTool, LoadError, Runtime, RuntimeError};
 use crate::session::{AgentSetup, Kernel, Toolbox, ToolboxError};
 use crate::supervisor::{Places, Supervisor, SupervisorError};
@@ -263,6 +263,7 @@ impl Setup {
     pub async fn tool(&self, plugin: &str, progress: Progress<'_>) -> Result<(LinkedTool, CallLimits), SetupError> {
         let compiled = self.load(plugin, Kind::Tool, "a tool", progress).await?;
         let grant = self.project.config.grants.get(plugin).cloned().unwrap_or_default();
+        declared(plugin, &grant, &compiled.binary.manifest)?;
         let linked = self.runtime.link_tool(&compiled, self.grants(plugin, &grant)?)?;
         Ok((linked, limits(&self.limits_of(plugin), None)))
     }
@@ -309,6 +310,7 @@ impl Setup {
         let plugin = config.plugin.as_deref().unwrap_or(name);
         let compiled = self.load(plugin, Kind::Agent, &format!("[agents.{name}]"), progress).await?;
         let grant = self.project.config.grants.get(name).cloned().unwrap_or_default();
+        declared(name, &grant, &compiled.binary.manifest)?;
         let tools = grant.tools.clone().unwrap_or_default().names;
         for wanted in &tools {
             let is_there = toolbox.iter().any(|entry| covers(wanted, &entry.tool.name));
@@ -473,6 +475,19 @@ impl Setup {
             grants.services = Some(Arc::new(state));
         }
         Ok(grants)
+    }
+}
+
+/// A grant that its plugin never asks for would do nothing, silently.
+///
+/// # Errors
+/// There is one.
+pub fn declared(plugin: &str, grant: &Grant, manifest: &Manifest) -> Result<(), LinkError> {
+    let granted = toml::Table::try_from(grant).unwrap_or_default();
+    let is_declared = |capability: &str| manifest.needs.iter().any(|need| need.capability == capability);
+    match granted.keys().find(|capability| !is_declared(capability)) {
+        None => Ok(()),
+        Some(capability) => Err(LinkError::Undeclared { plugin: plugin.to_owned(), capability: capability.clone() }),
     }
 }
 

@@ -365,7 +365,12 @@ mod tests {
         insta::assert_snapshot!(edit.diff(), @r#"
         --- pi.toml
         +++ pi.toml
-        @@ -4,3 +4,9 @@
+        @@ -3,5 +3,11 @@
+         path = "a.wasm" # near
+         
+        +[plugins.b]
+        +source = "oci://r/b:1"
+        +
          [grants.a.files]
          # what it reads
         -read = ["data"]
@@ -373,9 +378,6 @@ mod tests {
         +
         +[grants.a.process]
         +network = true
-        +
-        +[plugins.b]
-        +source = "oci://r/b:1"
         "#);
     }
 
@@ -429,11 +431,12 @@ mod tests {
     fn what_the_host_would_not_take_is_not_written() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join(FILE);
-        std::fs::write(&file, TEXT).unwrap();
+        let text = format!("[policy]\nprofile = \"approve\"\n{TEXT}");
+        std::fs::write(&file, &text).unwrap();
         let mut edit = Edit::begin(&Project::load(folder.path()).unwrap()).unwrap();
         // Written folders that are not judged go with the profile `auto` alone.
         edit.grant("a", &word("preopens.write=data")).unwrap();
         assert!(edit.write().is_err());
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), TEXT);
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
     }
 }

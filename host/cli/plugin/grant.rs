@@ -3,8 +3,8 @@
 use owo_colors::Style;
 use serde_json::json;
 
-use crate::app::Catalog;
 use crate::app::plugins::{Edit, GrantWord};
+use crate::app::{Catalog, declared};
 use crate::cli::{Failure, Output};
 use crate::config::Project;
 use crate::gate::explain::escaped;
@@ -48,6 +48,9 @@ fn change(
     for word in &arguments.words {
         apply(&mut edit, &GrantWord::parse(word)?)?;
     }
+    let plugin = project.config.agents.get(name).and_then(|agent| agent.plugin.as_ref()).unwrap_or(name);
+    let granted = edit.config()?.grants.get(name).cloned().unwrap_or_default();
+    declared(name, &granted, &catalog.binary(plugin)?.manifest)?;
     finish(output, &edit, arguments.dry_run)
 }
 

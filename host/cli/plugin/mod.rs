@@ -1,6 +1,7 @@
 //! `pi-host plugin`: what plugins there are, what they may do, and making them.
 
 mod bench;
+mod dev;
 mod grant;
 mod install;
 mod pack;
@@ -42,6 +43,8 @@ pub(crate) enum Command {
     Revoke(grant::Arguments),
     /// Put the manifest into a component, so that it can be installed
     Pack(pack::Arguments),
+    /// Reload a component whenever it is built, and call or serve it
+    Dev(dev::Arguments),
     /// Publish a packed component in a registry
     Push(publish::PushArguments),
     /// Sign a component, beside its file or in its registry
@@ -75,6 +78,7 @@ pub(crate) fn run(output: &Output, project: &Path, command: Command) -> Result<(
         Command::Update(arguments) => install::update(output, &project()?, &arguments),
         Command::Remove(arguments) => install::uninstall(output, &project()?, &arguments),
         Command::Verify(arguments) => install::check(output, &project()?, &arguments),
+        Command::Dev(arguments) => dev::run(output, project()?, &arguments),
         Command::Push(arguments) => publish::push(output, &project()?, &arguments),
         Command::Sign(arguments) => publish::run_sign(output, &arguments),
         Command::Keygen(arguments) => publish::keygen(output, &arguments),
