@@ -40,9 +40,9 @@ pub enum LinkError {
     #[error("plugin `{plugin}` is a tool and imports `{import}`, which only an agent can have")]
     AgentOnly { plugin: String, import: String },
     #[error(
-        "plugin `{plugin}` is granted `{capability}`, and its manifest does not ask for it\nhint: remove [grants.{plugin}.{capability}] from pi.toml, or declare it under `needs` in the plugin's plugin.json, with the reason"
+        "plugin `{plugin}` is granted `{capability}`, and its manifest does not ask for it\nhint: `pi-host plugin revoke {plugin} {capability}`; or declare it under `needs` in the plugin's plugin.json, with the reason"
     )]
-    Undeclared { plugin: String, capability: &'static str },
+    Undeclared { plugin: String, capability: String },
     #[error(
         "agent `{plugin}` asks for `{capability}`, which only a tool can have\nhint: an agent acts through tools, so that it can be started again without doing anything twice; move this into a tool plugin, and grant the agent that tool"
     )]
@@ -102,7 +102,7 @@ impl Runtime {
         let plugin = &compiled.binary.manifest.name;
         let is_declared = compiled.binary.manifest.needs.iter().any(|need| need.capability == "preopens");
         if grants.preopens.is_some() && !is_declared {
-            return Err(LinkError::Undeclared { plugin: plugin.clone(), capability: "preopens" });
+            return Err(LinkError::Undeclared { plugin: plugin.clone(), capability: "preopens".into() });
         }
         if is_agent && grants.preopens.is_some() {
             return Err(LinkError::ToolOnly { plugin: plugin.clone(), capability: "preopens" });
