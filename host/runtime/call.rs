@@ -16,7 +16,7 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::{Deterministic, HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder};
 
 use super::engine::Runtime;
-use super::link::{Grants, LinkedAgent, LinkedTool};
+use super::link::{Callable, Grants, LinkedAgent, LinkedTool};
 use crate::capability::bindings::agent_world::exports::pi::agent::agent::{Outcome, Task};
 use crate::capability::bindings::pi::tool::types::{Content, Definition, Error};
 use crate::capability::door::Door;
@@ -100,8 +100,13 @@ impl Runtime {
             Err(error) => return Err(Error::Failed(format!("the call cannot begin: {error:#}"))),
         };
         let called = async {
-            let instance = tool.pre.instantiate_async(&mut store).await.map_err(|e| (true, e))?;
-            instance.pi_tool_tool().call_call(&mut store, name, arguments).await.map_err(|e| (false, e))
+            match &tool.callable {
+                Callable::Contract(pre) => {
+                    let instance = pre.instantiate_async(&mut store).await.map_err(|e| (true, e))?;
+                    instance.pi_tool_tool().call_call(&mut store, name, arguments).await.map_err(|e| (false, e))
+                }
+                Callable::Plain(plain) => plain.call(&mut store, name, arguments, limits.output_bytes_max).await,
+            }
         };
         let result = match within(limits.call_ms_max, door.patience(), called).await {
             None => {
@@ -132,16 +137,18 @@ impl Runtime {
         }
     }
 
-    /// The definitions that a tool component itself gives.
+    /// The definitions that a tool component itself gives. One that was not written for this host
+    /// gives none.
     ///
     /// # Errors
     /// Which limit or trap ended it.
     pub async fn definitions(&self, tool: &LinkedTool, context: Context) -> Result<Vec<Definition>, CallError> {
+        let Callable::Contract(pre) = &tool.callable else { return Ok(Vec::new()) };
         let limits = context.limits.clone();
         let stderr = Tail::default();
         let mut store = self.store(&tool.grants, context, &stderr).map_err(|e| CallError::Start(format!("{e:#}")))?;
         let called = async {
-            let instance = tool.pre.instantiate_async(&mut store).await.map_err(|e| (true, e))?;
+            let instance = pre.instantiate_async(&mut store).await.map_err(|e| (true, e))?;
             instance.pi_tool_tool().call_definitions(&mut store).await.map_err(|e| (false, e))
         };
         match tokio::time::timeout(Duration::from_millis(limits.call_ms_max), called).await {

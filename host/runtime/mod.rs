@@ -2,13 +2,15 @@
 //!
 //! Knows nothing of sessions, agents' decisions or configuration files: it takes bytes and resolved
 //! grants. `engine` has the settings, `compile` and `cache` turn bytes into code, `link` decides
-//! what a plugin can reach, `call` runs one call under its limits.
+//! what a plugin can reach, `call` runs one call under its limits, `plain` calls what was not written
+//! for this host.
 
 mod cache;
 mod call;
 mod compile;
 mod engine;
 mod link;
+mod plain;
 mod prepare;
 
 pub use cache::Cache;
