@@ -7,7 +7,7 @@
 mod binary;
 mod builtin;
 mod manifest;
-mod reflect;
+pub(crate) mod reflect;
 
 pub use binary::{Binary, BinaryError, Capability, Import, pack};
 pub use builtin::{BUILTIN, builtin};

@@ -14,7 +14,7 @@ mod plain;
 mod prepare;
 
 pub use cache::Cache;
-pub use call::{CallError, CallLimits, Context, Determinism};
+pub use call::{CallError, CallLimits, Context, Determinism, definition};
 pub use compile::{Compiled, LoadError};
 pub use engine::{Runtime, RuntimeError};
 pub use link::{Grants, LinkError, LinkedAgent, LinkedTool};

@@ -10,8 +10,12 @@
 //! author wrote about a function.
 
 mod docs;
+#[cfg(test)]
+pub(crate) mod made;
 mod name;
 mod schema;
+#[cfg(test)]
+mod tests;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -105,7 +109,11 @@ pub enum ReflectError {
 }
 
 /// A manifest for a component that has none, under the name that its user gave it.
-pub(in crate::plugin) fn reflect(bytes: &[u8], name: &str, imports: &[Import]) -> Result<(Manifest, Reflected), ReflectError> {
+pub(in crate::plugin) fn reflect(
+    bytes: &[u8],
+    name: &str,
+    imports: &[Import],
+) -> Result<(Manifest, Reflected), ReflectError> {
     let outline = Outline::read(bytes)?;
     let needs = needs(imports);
     // Nobody said what a call can do. Without any capability it can only compute, from its arguments,
@@ -230,7 +238,10 @@ impl Found<'_> {
                 }
             }
             ComponentEntityType::Instance(_) if name.starts_with("wasi:") || name.starts_with("pi:") => {
-                self.leave_out(name.to_owned(), "an interface that a host knows, and no function of the component's own");
+                self.leave_out(
+                    name.to_owned(),
+                    "an interface that a host knows, and no function of the component's own",
+                );
             }
             ComponentEntityType::Instance(id) => {
                 let Some(instance) = self.types.get(id) else { return Ok(()) };

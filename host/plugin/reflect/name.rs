@@ -17,8 +17,7 @@ pub(super) fn of_tool(interface: Option<&str>, function: &str) -> String {
         Some(interface) => format!("{interface}_{function}"),
         None => function.to_owned(),
     };
-    let name: String =
-        joined.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    let name: String = joined.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     if name.len() <= NAME_CHARS_MAX {
         return name;
     }
@@ -45,7 +44,10 @@ mod tests {
     fn names_are_those_of_wassette_with_underscores() {
         assert_eq!(of_tool(None, "list-directory"), "list_directory");
         // Wassette: `local_time-server_time_get-current-time`.
-        assert_eq!(of_tool(Some("local:time-server/time"), "get-current-time"), "local_time_server_time_get_current_time");
+        assert_eq!(
+            of_tool(Some("local:time-server/time"), "get-current-time"),
+            "local_time_server_time_get_current_time"
+        );
         // Wassette: `example_a_b_0_1_0_Run`, in lower case.
         assert_eq!(of_tool(Some("example:a/b@0.1.0"), "RUN"), "example_a_b_0_1_0_run");
     }

@@ -156,7 +156,9 @@ fn of_defined(types: TypesRef<'_>, ty: &ComponentDefinedType, room: &mut Room) -
             }
             json!({ "oneOf": cases })
         }
-        ComponentDefinedType::Enum(names) => json!({ "type": "string", "enum": listed(names.iter().map(|name| name.as_str()), room)? }),
+        ComponentDefinedType::Enum(names) => {
+            json!({ "type": "string", "enum": listed(names.iter().map(|name| name.as_str()), room)? })
+        }
         ComponentDefinedType::Flags(names) => {
             let names = listed(names.iter().map(|name| name.as_str()), room)?;
             let properties: Map<String, Value> = names

@@ -39,10 +39,7 @@ impl fmt::Display for Misfit {
 }
 
 /// The arguments of a function, in its order.
-pub(super) fn arguments<'a>(
-    text: &str,
-    parameters: impl Iterator<Item = (&'a str, Type)>,
-) -> Result<Vec<Val>, Misfit> {
+pub(super) fn arguments<'a>(text: &str, parameters: impl Iterator<Item = (&'a str, Type)>) -> Result<Vec<Val>, Misfit> {
     let mut reader = Reader { place: Vec::new(), left: VALUES_MAX };
     let value = serde_json::from_str::<Value>(text).map_err(|error| reader.misfit(format!("are not JSON: {error}")))?;
     let Some(object) = value.as_object() else {
@@ -241,7 +238,11 @@ impl Reader {
                     return self.at(Step::Name(name.clone()), |reader| Err(reader.wrong("true or false", other)));
                 }
                 if let Some(unknown) = object.keys().find(|name| !known.contains(&name.as_str())) {
-                    return Err(self.misfit(format!("names `{}`; there are: {}", cut(unknown), listed(known.iter().copied()))));
+                    return Err(self.misfit(format!(
+                        "names `{}`; there are: {}",
+                        cut(unknown),
+                        listed(known.iter().copied())
+                    )));
                 }
                 object.iter().filter(|(_, set)| **set == Value::Bool(true)).map(|(name, _)| name.as_str()).collect()
             }

@@ -17,9 +17,7 @@ pub(super) struct TooLarge;
 /// The result of a function as the result of a tool. An `err` is the tool's failure; a text stands
 /// for itself, anything else is JSON.
 pub(super) fn told(result: Option<&Val>, bytes_max: usize) -> Result<Vec<Content>, Error> {
-    let too_large = |TooLarge| {
-        Error::Limit(format!("the result has more than the {bytes_max} bytes that it may have"))
-    };
+    let too_large = |TooLarge| Error::Limit(format!("the result has more than the {bytes_max} bytes that it may have"));
     let content = |value: &Val| match value {
         Val::String(text) => Ok(Content::Text(text.clone())),
         other => json(other, bytes_max).map(Content::Json).map_err(too_large),
