@@ -115,6 +115,10 @@ pub(in crate::plugin) fn reflect(
     imports: &[Import],
 ) -> Result<(Manifest, Reflected), ReflectError> {
     let outline = Outline::read(bytes)?;
+    // Some of its functions may be plain; those by which its tools are called are not.
+    if let Some(provider) = outline.exports.iter().find(|name| is_act(name)) {
+        return Err(ReflectError::Act(shown(provider)));
+    }
     let needs = needs(imports);
     // Nobody said what a call can do. Without any capability it can only compute, from its arguments,
     // the time and random numbers; with one it may do the worst of it.
@@ -356,14 +360,16 @@ fn input_schema(types: TypesRef<'_>, name: &str, function: &ComponentFuncType) -
     Ok(schema)
 }
 
+/// Whether this is the interface of ACT's tools, of `act:core` or of `act:tools`.
+fn is_act(export: &str) -> bool {
+    export.starts_with("act:") && export.contains("/tool-provider@")
+}
+
 /// Why there is nothing to call: what the component is instead, where that is known.
 fn nothing(exports: &[&str], reflected: &Reflected) -> ReflectError {
     let of = |prefixes: &[&str]| {
         exports.iter().find(|name| prefixes.iter().any(|prefix| name.starts_with(prefix))).map(|name| shown(name))
     };
-    if let Some(name) = of(&["act:"]) {
-        return ReflectError::Act(name);
-    }
     if let Some(name) = of(&["wasi:cli/run@"]) {
         return ReflectError::Program(name);
     }

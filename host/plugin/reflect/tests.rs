@@ -186,6 +186,7 @@ fn what_the_component_is_instead_is_said() {
         of("wasi:cli/run@0.2.6", "run"),
         of("wasi:http/incoming-handler@0.2.6", "handle"),
         of("act:tools/tool-provider@0.2.0", "async-call-tool"),
+        of("act:core/tool-provider@0.1.1", "list-tools"),
         nothing,
         only,
     ];
@@ -197,6 +198,9 @@ fn what_the_component_is_instead_is_said() {
     hint: a plugin exports functions that are called; docs/components.md says which
 
     the component is of ACT (it exports `act:tools/tool-provider@0.2.0`), whose functions are asynchronous: this host runs components without the asynchronous component model
+    hint: take a component that exports plain functions (docs/components.md), or run it by `act run --mcp` and name that as an MCP server
+
+    the component is of ACT (it exports `act:core/tool-provider@0.1.1`), whose functions are asynchronous: this host runs components without the asynchronous component model
     hint: take a component that exports plain functions (docs/components.md), or run it by `act run --mcp` and name that as an MCP server
 
     the component has no manifest, and exports no function that could be a tool
