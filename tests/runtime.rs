@@ -6,3 +6,4 @@ mod guests_of_capabilities;
 mod guests_of_hosts;
 mod hostile;
 mod malformed;
+mod plain;

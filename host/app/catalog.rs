@@ -188,6 +188,6 @@ impl Catalog {
     /// It cannot be read, or is no plugin for this host.
     pub fn binary(&self, name: &str) -> Result<Binary, CatalogError> {
         let bytes = self.bytes(name)?;
-        Binary::read(&bytes).map_err(|error| CatalogError::Binary { name: name.to_owned(), error })
+        Binary::read_named(&bytes, name).map_err(|error| CatalogError::Binary { name: name.to_owned(), error })
     }
 }

@@ -442,7 +442,7 @@ impl Setup {
             progress(&format!("compiling plugin `{plugin}` (once; {} KiB)", bytes.len() >> 10));
         }
         let compiled =
-            self.runtime.load(&bytes).await.map_err(|error| SetupError::Load { plugin: plugin.to_owned(), error })?;
+            self.runtime.load_named(&bytes, plugin).await.map_err(|error| SetupError::Load { plugin: plugin.to_owned(), error })?;
         let word = |kind: Kind| match kind {
             Kind::Tool => "a tool plugin",
             Kind::Agent => "an agent",

@@ -16,9 +16,9 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::{Deterministic, HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder};
 
 use super::engine::Runtime;
-use super::link::{Grants, LinkedAgent, LinkedTool};
+use super::link::{Callable, Grants, LinkedAgent, LinkedTool};
 use crate::capability::bindings::agent_world::exports::pi::agent::agent::{Outcome, Task};
-use crate::capability::bindings::pi::tool::types::{Content, Definition, Error};
+use crate::capability::bindings::pi::tool::types::{Content, Definition, Effect, Error};
 use crate::capability::door::Door;
 use crate::capability::limits::{Limits, TooManyHostCalls};
 use crate::capability::log::LogState;
@@ -27,6 +27,7 @@ use crate::capability::session::{LaidAside, SessionState, Stopped};
 use crate::capability::state::CallState;
 use crate::capability::tools::ToolsState;
 use crate::clock;
+use crate::plugin::{Tool, ToolEffect};
 
 /// Bytes that a guest may hand to the host in one call of it: a 16 MiB write with room around.
 const HOSTCALL_BYTES_MAX: usize = 64 << 20;
@@ -100,8 +101,13 @@ impl Runtime {
             Err(error) => return Err(Error::Failed(format!("the call cannot begin: {error:#}"))),
         };
         let called = async {
-            let instance = tool.pre.instantiate_async(&mut store).await.map_err(|e| (true, e))?;
-            instance.pi_tool_tool().call_call(&mut store, name, arguments).await.map_err(|e| (false, e))
+            match &tool.callable {
+                Callable::Contract(pre) => {
+                    let instance = pre.instantiate_async(&mut store).await.map_err(|e| (true, e))?;
+                    instance.pi_tool_tool().call_call(&mut store, name, arguments).await.map_err(|e| (false, e))
+                }
+                Callable::Plain(plain) => plain.call(&mut store, name, arguments, limits.output_bytes_max).await,
+            }
         };
         let result = match within(limits.call_ms_max, door.patience(), called).await {
             None => {
@@ -132,16 +138,20 @@ impl Runtime {
         }
     }
 
-    /// The definitions that a tool component itself gives.
+    /// The definitions that a tool component itself gives; of one that was not written for this host
+    /// those of the manifest that was made for it.
     ///
     /// # Errors
     /// Which limit or trap ended it.
     pub async fn definitions(&self, tool: &LinkedTool, context: Context) -> Result<Vec<Definition>, CallError> {
+        let Callable::Contract(pre) = &tool.callable else {
+            return Ok(tool.manifest.tools.iter().map(definition).collect());
+        };
         let limits = context.limits.clone();
         let stderr = Tail::default();
         let mut store = self.store(&tool.grants, context, &stderr).map_err(|e| CallError::Start(format!("{e:#}")))?;
         let called = async {
-            let instance = tool.pre.instantiate_async(&mut store).await.map_err(|e| (true, e))?;
+            let instance = pre.instantiate_async(&mut store).await.map_err(|e| (true, e))?;
             instance.pi_tool_tool().call_definitions(&mut store).await.map_err(|e| (false, e))
         };
         match tokio::time::timeout(Duration::from_millis(limits.call_ms_max), called).await {
@@ -281,6 +291,22 @@ impl AsyncWrite for Tail {
     }
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<std::io::Result<()>> {
         Poll::Ready(Ok(()))
+    }
+}
+
+/// A tool as its manifest describes it, in the words of the contract.
+#[must_use]
+pub fn definition(tool: &Tool) -> Definition {
+    Definition {
+        name: tool.name.clone(),
+        description: tool.description.clone(),
+        input_schema: tool.input_schema.to_string(),
+        effect: match tool.effect {
+            ToolEffect::Read => Effect::Read,
+            ToolEffect::Write => Effect::Write,
+            ToolEffect::Destructive => Effect::Destructive,
+        },
+        idempotent: tool.idempotent,
     }
 }
 

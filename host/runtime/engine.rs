@@ -90,6 +90,9 @@ fn settings(pool_of: Option<u32>) -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
+        // Types that components which were not written for this host may use.
+        .wasm_component_model_map(true)
+        .wasm_component_model_fixed_length_lists(true)
         .epoch_interruption(true)
         .memory_init_cow(true)
         .max_wasm_stack(WASM_STACK_BYTES)

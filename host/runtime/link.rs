@@ -8,6 +8,7 @@ use wasmtime_wasi::p2::bindings as wasi;
 
 use super::compile::Compiled;
 use super::engine::Runtime;
+use super::plain::Plain;
 use crate::capability::bindings::agent_world::AgentExportsPre;
 use crate::capability::bindings::tool_world::ToolExportsPre;
 use crate::capability::bindings::{self, pi};
@@ -16,7 +17,7 @@ use crate::capability::preopens::Preopens;
 use crate::capability::process::ProcessState;
 use crate::capability::services::ServicesState;
 use crate::capability::state::CallState;
-use crate::plugin::{Capability, Manifest};
+use crate::plugin::{Capability, Manifest, ToolEffect};
 
 /// A plugin's grants, resolved. What is `None` was not granted.
 #[derive(Clone, Default)]
@@ -57,7 +58,16 @@ pub struct LinkedTool {
     pub manifest: Arc<Manifest>,
     pub digest: String,
     pub(super) grants: Grants,
-    pub(super) pre: ToolExportsPre<CallState>,
+    pub(super) callable: Callable,
+}
+
+/// How a tool plugin is called.
+#[derive(Clone)]
+pub(super) enum Callable {
+    /// By the contract of this host.
+    Contract(ToolExportsPre<CallState>),
+    /// By the functions that it happens to export.
+    Plain(Plain),
 }
 
 /// An agent plugin, ready to run.
@@ -67,6 +77,13 @@ pub struct LinkedAgent {
     pub digest: String,
     pub(super) grants: Grants,
     pub(super) pre: AgentExportsPre<CallState>,
+}
+
+/// Whether a component of which nobody said what it does can change nothing: it imports no capability,
+/// and of the standard folders, which all of them may import, it has none to write to.
+fn is_harmless(compiled: &Compiled, grants: &Grants) -> bool {
+    let may_write = |preopens: &Arc<Preopens>| preopens.folders().any(|(_, is_writable)| is_writable);
+    compiled.binary.capabilities().next().is_none() && !grants.preopens.as_ref().is_some_and(may_write)
 }
 
 impl Runtime {
@@ -80,8 +97,17 @@ impl Runtime {
             |error: wasmtime::Error| LinkError::Link { plugin: manifest.name.clone(), error: format!("{error:#}") };
         let linker = self.linker(compiled, &grants, false)?;
         let pre = linker.instantiate_pre(&compiled.component).map_err(failed)?;
-        let pre = ToolExportsPre::new(pre).map_err(failed)?;
-        Ok(LinkedTool { manifest: Arc::new(manifest.clone()), digest: compiled.digest.clone(), grants, pre })
+        let mut manifest = manifest.clone();
+        let callable = match &compiled.binary.reflected {
+            None => Callable::Contract(ToolExportsPre::new(pre).map_err(failed)?),
+            Some(reflected) => {
+                if is_harmless(compiled, &grants) {
+                    manifest.tools.iter_mut().for_each(|tool| tool.effect = ToolEffect::Read);
+                }
+                Callable::Plain(Plain::new(pre, &compiled.component, reflected).map_err(failed)?)
+            }
+        };
+        Ok(LinkedTool { manifest: Arc::new(manifest), digest: compiled.digest.clone(), grants, callable })
     }
 
     /// Link an agent plugin under its grants.

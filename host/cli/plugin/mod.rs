@@ -16,7 +16,7 @@ use crate::cli::output::table;
 use crate::cli::{Failure, Output};
 use crate::config::Project;
 use crate::gate::explain::escaped;
-use crate::plugin::{Binary, Import};
+use crate::plugin::{Binary, Import, Reflected, name_of_file};
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
@@ -120,13 +120,15 @@ fn list(output: &Output, catalog: &Catalog) -> Result<(), Failure> {
 fn inspect(output: &Output, project: &Project, catalog: &Catalog, plugin: &str) -> Result<(), Failure> {
     let binary = if catalog.source(plugin).is_none() && Path::new(plugin).is_file() {
         let bytes = std::fs::read(plugin)?;
-        Binary::read(&bytes).map_err(|error| anyhow::anyhow!("{plugin}: {error}"))?
+        let stem = Path::new(plugin).file_stem().unwrap_or_default().to_string_lossy();
+        Binary::read_named(&bytes, &name_of_file(&stem)).map_err(|error| anyhow::anyhow!("{plugin}: {error}"))?
     } else {
         catalog.binary(plugin)?
     };
     let grant = project.config.grants.get(plugin);
     let value = json!({
         "manifest": binary.manifest, "imports": binary.imports, "exports": binary.exports, "grant": grant,
+        "reflected": binary.reflected,
     });
     output.data(&value, || {
         // Nobody trusts it yet, so no text of it becomes lines of its own either: one of them could
@@ -159,9 +161,27 @@ fn inspect(output: &Output, project: &Project, catalog: &Catalog, plugin: &str) 
             let (name, description) = (escaped(&tool.name), escaped(&tool.description));
             text.push_str(&format!("  {name} ({:?}): {description}\n", tool.effect));
         }
+        if let Some(reflected) = &binary.reflected {
+            text.push_str(&made_of(reflected));
+        }
         let granted = grant.and_then(|grant| toml::to_string(grant).ok()).unwrap_or_else(|| "nothing\n".into());
         text.push_str(&format!("\ngranted by pi.toml:\n{granted}"));
         text.trim_end().to_owned()
     });
     Ok(())
+}
+
+/// What of a component without a manifest the tools are, and what is none.
+fn made_of(reflected: &Reflected) -> String {
+    let mut text = String::from("\nit has no manifest: its tools were made from what it exports\n");
+    for function in &reflected.functions {
+        text.push_str(&format!("  {} is {}\n", function.tool, escaped(&function.export())));
+    }
+    if !reflected.left_out.is_empty() {
+        text.push_str("\nleft out:\n");
+    }
+    for left in &reflected.left_out {
+        text.push_str(&format!("  {}: {}\n", escaped(&left.export), left.why));
+    }
+    text
 }
