@@ -8,6 +8,7 @@ mod cache;
 mod call;
 mod compile;
 mod engine;
+mod hide;
 mod link;
 mod prepare;
 

@@ -8,6 +8,7 @@ use pi_host::approval::Nobody;
 use pi_host::capability::door::{Door, Judge};
 use pi_host::capability::files::FilesState;
 use pi_host::capability::hold::Holds;
+use pi_host::capability::http::HttpCall;
 use pi_host::capability::limits::Limits;
 use pi_host::capability::patience::Patience;
 use pi_host::capability::state::CallState;
@@ -80,6 +81,10 @@ impl Bench {
             tools: None,
             session: None,
             log: None,
+            keyvalue: None,
+            config: None,
+            http: HttpCall::new(None),
+            scan: Arc::default(),
         }
     }
 
