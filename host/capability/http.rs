@@ -231,6 +231,3 @@ fn whole(bytes: Bytes) -> WasiBody {
     use http_body_util::BodyExt as _;
     http_body_util::Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
 }
-
-#[cfg(test)]
-mod tests;

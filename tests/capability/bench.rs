@@ -149,6 +149,12 @@ impl Bench {
             .collect()
     }
 
+    /// All of the journal's bodies as text.
+    pub(crate) async fn journal_text(&self) -> String {
+        let entries = self.session.entries().await.unwrap();
+        entries.iter().map(|entry| serde_json::to_string(&entry.body).unwrap() + "\n").collect()
+    }
+
     /// What the journal says of the outcomes.
     pub(crate) async fn details(&self) -> Vec<serde_json::Value> {
         let entries = self.session.entries().await.unwrap();

@@ -143,7 +143,7 @@ impl Target {
     ///
     /// # Errors
     /// What is not clear about it.
-    pub(super) fn read(scheme: Scheme, authority: &str, path_and_query: &str) -> Result<Self, String> {
+    pub(in crate::capability) fn read(scheme: Scheme, authority: &str, path_and_query: &str) -> Result<Self, String> {
         if authority.len() + path_and_query.len() > URL_BYTES_MAX {
             return Err(format!("the URL is longer than {URL_BYTES_MAX} bytes"));
         }
