@@ -4,6 +4,8 @@
 #![allow(clippy::disallowed_methods, reason = "this is the place that reads the environment")]
 
 mod approvals;
+mod http;
+mod secrets;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,9 +14,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::gate::Profile;
 
+pub use http::{HttpGrant, HttpHost};
+pub use secrets::{SecretAs, SecretConfig, SecretsGrant, SigV4Config};
+
 /// The file's name, and the folder for state beside it.
 pub const FILE: &str = "pi.toml";
 pub const STATE_FOLDER: &str = ".pi";
+
+/// Most bytes of `[plugins.X.config]`. Danger: each call of the plugin may copy all of it.
+const PLUGIN_CONFIG_BYTES_MAX: usize = 256 << 10;
 
 /// The commented file that `init` writes.
 pub const TEMPLATE: &str = include_str!("pi.toml");
@@ -174,6 +182,19 @@ impl Config {
                 }
             }
         }
+        for (name, plugin) in &self.plugins {
+            let place = || format!("[plugins.{name}.config]");
+            if let Some((key, _)) = plugin.config.iter().find(|(_, value)| !value.is_str()) {
+                let hint = "write it in quotes: a plugin reads texts alone".into();
+                return wrong(format!("{} {key}", place()), "it is no text", hint);
+            }
+            let bytes: usize =
+                plugin.config.iter().map(|(key, value)| key.len() + value.as_str().map_or(0, str::len)).sum();
+            if bytes > PLUGIN_CONFIG_BYTES_MAX {
+                let hint = "put it into a file, and grant `files`".into();
+                return wrong(place(), "it is longer than 256 KiB", hint);
+            }
+        }
         for (name, grant) in &self.grants {
             let is_writable = grant.preopens.as_ref().is_some_and(|preopens| !preopens.write.is_empty());
             if is_writable && self.policy.profile != Profile::Auto {
@@ -216,6 +237,8 @@ pub struct Config {
     pub services: BTreeMap<String, ServiceConfig>,
     pub signatures: SignaturesConfig,
     pub plugins: BTreeMap<String, PluginConfig>,
+    /// What is put into requests on their way out, and is never seen by a component.
+    pub secrets: BTreeMap<String, SecretConfig>,
     pub agents: BTreeMap<String, AgentConfig>,
     /// By plugin or agent.
     pub grants: BTreeMap<String, Grant>,
@@ -470,6 +493,8 @@ pub struct PluginConfig {
     /// plugin of this name.
     pub source: Option<String>,
     pub limits: LimitsConfig,
+    /// Read by the plugin as `wasi:config`: texts.
+    pub config: BTreeMap<String, toml::Value>,
 }
 
 /// The limits of one call. Each has a default.
@@ -513,6 +538,10 @@ pub struct Grant {
     pub log: Option<LogGrant>,
     /// Standard `wasi:filesystem` preopens: scoped, not judged act by act.
     pub preopens: Option<FilesGrant>,
+    pub http: Option<HttpGrant>,
+    pub secrets: Option<SecretsGrant>,
+    pub keyvalue: Option<KeyValueGrant>,
+    pub config: Option<ConfigGrant>,
 }
 
 /// Folders or files, relative to `pi.toml`.
@@ -581,6 +610,27 @@ pub fn covers(granted: &str, name: &str) -> bool {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogGrant {}
+
+/// A store of its own for each plugin.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeyValueGrant {
+    /// Keys and values together.
+    pub bytes_max: u64,
+    pub keys_max: u64,
+    pub value_bytes_max: u64,
+}
+
+impl Default for KeyValueGrant {
+    fn default() -> Self {
+        Self { bytes_max: 8 << 20, keys_max: 1_000, value_bytes_max: 1 << 20 }
+    }
+}
+
+/// Lets a plugin read `[plugins.X.config]`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConfigGrant {}
 
 /// What an environment variable holds, where it is set and not empty: a token, a secret.
 #[must_use]

@@ -7,11 +7,15 @@ use std::sync::Arc;
 use super::catalog::{Catalog, CatalogError};
 use super::packages::audit;
 use crate::approval::Approver;
+use crate::capability::config::ConfigState;
 use crate::capability::files::FilesState;
 use crate::capability::grant::GrantError;
 use crate::capability::hold::Holds;
+use crate::capability::http::HttpState;
+use crate::capability::keyvalue::KeyValueState;
 use crate::capability::preopens::Preopens;
 use crate::capability::process::{ProcessState, Surroundings};
+use crate::capability::secret::{SecretError, Secrets};
 use crate::capability::services::ServicesState;
 use crate::config::{AgentConfig, FILE, Grant, LimitsConfig, Project, covers};
 use crate::confine::Confine;
@@ -38,6 +42,8 @@ pub enum SetupError {
     Supervisor(#[from] SupervisorError),
     #[error(transparent)]
     Grant(#[from] GrantError),
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     #[error(transparent)]
     Toolbox(#[from] ToolboxError),
     #[error(transparent)]
@@ -70,6 +76,7 @@ pub struct Setup {
     pub runtime: Arc<Runtime>,
     pub confine: Confine,
     pub supervisor: Arc<Supervisor>,
+    pub secrets: Secrets,
 }
 
 /// The gate of a project: its policy, what it grants to be run, and what no agent may change.
@@ -237,10 +244,11 @@ impl Setup {
     ) -> Result<Self, SetupError> {
         // A cache that cannot be used safely is not used: the next start is slower, nothing else.
         let cache = crate::config::cache_folder().and_then(|folder| Cache::open(&folder).ok());
-        let runtime = Arc::new(Runtime::with_instances(cache, instances)?);
+        let secrets = Secrets::load(&project.config.secrets, &project.directory)?;
+        let runtime = Arc::new(Runtime::with_instances(cache, instances)?.with_scan(secrets.scan()));
         let places = Places { confine: confine.clone(), ..Places::of(&project.directory) };
         let supervisor = Supervisor::observe(&project.config.services, places)?;
-        Ok(Self { project, catalog, runtime, confine, supervisor })
+        Ok(Self { project, catalog, runtime, confine, supervisor, secrets })
     }
 
     /// The tools of these plugins, linked.
@@ -441,8 +449,11 @@ impl Setup {
         if !self.runtime.is_cached(&bytes) {
             progress(&format!("compiling plugin `{plugin}` (once; {} KiB)", bytes.len() >> 10));
         }
-        let compiled =
-            self.runtime.load_named(&bytes, plugin).await.map_err(|error| SetupError::Load { plugin: plugin.to_owned(), error })?;
+        let compiled = self
+            .runtime
+            .load_named(&bytes, plugin)
+            .await
+            .map_err(|error| SetupError::Load { plugin: plugin.to_owned(), error })?;
         let word = |kind: Kind| match kind {
             Kind::Tool => "a tool plugin",
             Kind::Agent => "an agent",
@@ -473,6 +484,26 @@ impl Setup {
         if let Some(services) = &grant.services {
             let state = ServicesState::new(services, self.supervisor.clone()).map_err(of)?;
             grants.services = Some(Arc::new(state));
+        }
+        if let Some(keyvalue) = &grant.keyvalue {
+            grants.keyvalue = Some(Arc::new(KeyValueState::new(keyvalue).map_err(of)?));
+        }
+        if grant.config.is_some() {
+            let values = self.project.config.plugins.get(name).map(|plugin| plugin.config.clone()).unwrap_or_default();
+            grants.config = Some(Arc::new(ConfigState::new(&values)));
+        }
+        let named = grant.secrets.as_ref().map(|named| self.secrets.granted(named)).transpose().map_err(of)?;
+        grants.has_secrets = named.is_some();
+        match (&grant.http, named) {
+            (Some(http), named) => {
+                let state = HttpState::new(http, named.unwrap_or_default(), self.secrets.scan()).map_err(of)?;
+                grants.http = Some(Arc::new(state));
+            }
+            (None, Some(_)) => {
+                let reason = "secrets go along with requests, and none is granted: add [grants.X.http]";
+                return Err(of(GrantError::new("secrets", "names", "names", reason)));
+            }
+            (None, None) => {}
         }
         Ok(grants)
     }
