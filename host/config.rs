@@ -5,6 +5,8 @@
 
 mod approvals;
 mod http;
+mod mcp;
+mod mcp_limits;
 mod secrets;
 
 use std::collections::BTreeMap;
@@ -13,6 +15,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::gate::Profile;
+
+pub use mcp::McpConfig;
+pub use mcp_limits::PeerLimits;
 
 pub use http::{HttpGrant, HttpHost};
 pub use secrets::{SecretAs, SecretConfig, SecretsGrant, SigV4Config};
@@ -203,6 +208,9 @@ impl Config {
                 return wrong(format!("[grants.{name}.preopens] write"), what, hint.into());
             }
         }
+        for (name, server) in &self.mcp {
+            server.check(name).or_else(|(place, what, hint)| wrong(place, what, hint))?;
+        }
         if let Some(approvals) = &self.approvals {
             approvals.check().or_else(|(place, what, hint)| wrong(place, what, hint))?;
         }
@@ -236,6 +244,8 @@ pub struct Config {
     pub packages: PackagesConfig,
     pub services: BTreeMap<String, ServiceConfig>,
     pub signatures: SignaturesConfig,
+    /// Servers of the Model Context Protocol whose tools agents may be granted.
+    pub mcp: BTreeMap<String, McpConfig>,
     pub plugins: BTreeMap<String, PluginConfig>,
     /// What is put into requests on their way out, and is never seen by a component.
     pub secrets: BTreeMap<String, SecretConfig>,

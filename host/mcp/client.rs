@@ -5,7 +5,6 @@
 //! A server may ask nothing back: no sampling, no elicitation, no roots.
 
 mod http;
-mod limits;
 mod offered;
 mod result;
 mod silent;
@@ -24,7 +23,7 @@ use rmcp::transport::IntoTransport;
 use serde_json::{Map, Value};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-pub use limits::PeerLimits;
+pub use crate::config::PeerLimits;
 pub use offered::PeerTool;
 
 use self::silent::Silent;

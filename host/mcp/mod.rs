@@ -12,7 +12,6 @@
 
 mod answer;
 mod client;
-mod config;
 mod handler;
 mod http;
 mod lines;
@@ -29,7 +28,6 @@ use serde_json::{Map, Value};
 use crate::gate::Severity;
 
 pub use client::{McpPeer, McpPeerError, PeerLimits, PeerTool};
-pub use config::{McpConfig, McpLimitsConfig};
 pub use http::{HttpOptions, McpHttpError, serve_http};
 pub use progress::Progress;
 pub use server::{McpServer, McpServerError, ServerOptions};

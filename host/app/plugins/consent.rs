@@ -252,6 +252,7 @@ mod tests {
             manifest: Manifest::parse(manifest.to_string().as_bytes()).unwrap(),
             imports: imports.iter().map(|(capability, name)| Import::Capability(*capability, (*name).into())).collect(),
             exports: vec![],
+            reflected: None,
         }
     }
 

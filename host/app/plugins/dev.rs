@@ -76,7 +76,8 @@ impl Dev {
         }
         self.seen = Some(now);
         let bytes = self.packed().await?;
-        let binary = Binary::read(&bytes).map_err(|error| DevError::Binary { path: self.file.clone(), error })?;
+        let binary = Binary::read_named(&bytes, "plugin")
+            .map_err(|error| DevError::Binary { path: self.file.clone(), error })?;
         self.generation += 1;
         // Each state is a file of its own: calls of the one before may still read it.
         let path = self.scratch.path().join(format!("{}.wasm", self.generation));

@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::client::PeerLimits;
-
-/// The limits of what the server may send.
-pub type McpLimitsConfig = PeerLimits;
+use super::mcp_limits::PeerLimits as McpLimitsConfig;
 
 /// A server: exactly one of `command` and `url`.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]

@@ -1,4 +1,4 @@
-//! What a server of others may send, with defaults that fit those that are in use.
+//! What an MCP server of others may send, with defaults that fit those that are in use.
 
 use serde::{Deserialize, Serialize};
 
@@ -37,7 +37,7 @@ impl Default for PeerLimits {
 impl PeerLimits {
     /// # Errors
     /// A hint that names the range.
-    pub(crate) fn check(&self) -> Result<(), &'static str> {
+    pub(super) fn check(&self) -> Result<(), &'static str> {
         let bytes = [self.message_bytes_max, self.result_bytes_max];
         if bytes.iter().any(|bytes| !(1 << 10..=64 << 20).contains(bytes)) {
             return Err("`message_bytes_max` and `result_bytes_max` are between 1 KiB and 64 MiB");
