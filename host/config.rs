@@ -4,6 +4,8 @@
 #![allow(clippy::disallowed_methods, reason = "this is the place that reads the environment")]
 
 mod approvals;
+mod http;
+mod secrets;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,12 +14,33 @@ use serde::{Deserialize, Serialize};
 
 use crate::gate::Profile;
 
+pub use http::{HttpGrant, HttpHost};
+pub use secrets::{SecretAs, SecretConfig, SecretsGrant, SigV4Config};
+
 /// The file's name, and the folder for state beside it.
 pub const FILE: &str = "pi.toml";
 pub const STATE_FOLDER: &str = ".pi";
 
+/// Most bytes of `[plugins.X.config]`. Danger: each call of the plugin may copy all of it.
+const PLUGIN_CONFIG_BYTES_MAX: usize = 256 << 10;
+
 /// The commented file that `init` writes.
 pub const TEMPLATE: &str = include_str!("pi.toml");
+
+/// What holds where there is no `pi.toml`, as one would write it.
+pub const WITHOUT_FILE: &str = r#"# What held here before there was a pi.toml: reading below this folder, and a shell without native programs.
+[grants.files.files]
+read = ["."]
+
+[grants.bash.files]
+read = ["."]
+
+[grants.bash.process]
+
+[grants.bash.log]
+
+[grants.service.services]
+"#;
 
 /// A project: its folder, and what its `pi.toml` says.
 #[derive(Clone, Debug)]
@@ -81,6 +104,26 @@ pub fn cache_folder() -> Option<PathBuf> {
     std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache").join("pi-host"))
 }
 
+/// The user's credentials for registries: the texts of the files in which docker and podman keep them.
+#[must_use]
+pub fn registry_credentials() -> Vec<String> {
+    let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = folder("HOME");
+    let files = [
+        folder("REGISTRY_AUTH_FILE"),
+        folder("DOCKER_CONFIG").map(|folder| folder.join("config.json")),
+        folder("XDG_RUNTIME_DIR").map(|folder| folder.join("containers/auth.json")),
+        home.map(|home| home.join(".docker/config.json")),
+    ];
+    files.into_iter().flatten().filter_map(|file| std::fs::read_to_string(file).ok()).collect()
+}
+
+/// Where a command makes a folder for the time that it runs.
+#[must_use]
+pub fn scratch_folder() -> PathBuf {
+    cache_folder().unwrap_or_else(std::env::temp_dir).join("scratch")
+}
+
 /// The host's `PATH`, in which granted programs are looked up once.
 #[must_use]
 pub fn search_path() -> String {
@@ -105,19 +148,7 @@ impl Config {
     /// without native programs.
     #[must_use]
     pub fn without_file() -> Self {
-        let read = FilesGrant { read: vec![".".into()], write: Vec::new() };
-        let files = Grant { files: Some(read.clone()), ..Grant::default() };
-        let bash = Grant {
-            files: Some(read),
-            process: Some(ProcessGrant::default()),
-            log: Some(LogGrant {}),
-            ..Grant::default()
-        };
-        let service = Grant { services: Some(ServicesGrant::default()), ..Grant::default() };
-        Self {
-            grants: [("files".into(), files), ("bash".into(), bash), ("service".into(), service)].into(),
-            ..Self::default()
-        }
+        toml::from_str(WITHOUT_FILE).unwrap_or_default()
     }
 
     fn check(&self, file: &str) -> Result<(), ConfigError> {
@@ -149,6 +180,19 @@ impl Config {
                     let hint = format!("add [services.{needed}], or correct the name");
                     return wrong(format!("{place} depends_on"), &format!("there is no service `{needed}`"), hint);
                 }
+            }
+        }
+        for (name, plugin) in &self.plugins {
+            let place = || format!("[plugins.{name}.config]");
+            if let Some((key, _)) = plugin.config.iter().find(|(_, value)| !value.is_str()) {
+                let hint = "write it in quotes: a plugin reads texts alone".into();
+                return wrong(format!("{} {key}", place()), "it is no text", hint);
+            }
+            let bytes: usize =
+                plugin.config.iter().map(|(key, value)| key.len() + value.as_str().map_or(0, str::len)).sum();
+            if bytes > PLUGIN_CONFIG_BYTES_MAX {
+                let hint = "put it into a file, and grant `files`".into();
+                return wrong(place(), "it is longer than 256 KiB", hint);
             }
         }
         for (name, grant) in &self.grants {
@@ -191,7 +235,10 @@ pub struct Config {
     pub production: ProductionConfig,
     pub packages: PackagesConfig,
     pub services: BTreeMap<String, ServiceConfig>,
+    pub signatures: SignaturesConfig,
     pub plugins: BTreeMap<String, PluginConfig>,
+    /// What is put into requests on their way out, and is never seen by a component.
+    pub secrets: BTreeMap<String, SecretConfig>,
     pub agents: BTreeMap<String, AgentConfig>,
     /// By plugin or agent.
     pub grants: BTreeMap<String, Grant>,
@@ -415,13 +462,39 @@ impl Default for RestartConfig {
     }
 }
 
+/// Whose plugins are installed.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SignaturesConfig {
+    /// None: `required` where there are keys, else `warn`.
+    pub policy: Option<SignaturesPolicy>,
+    /// Files with public keys (PEM), relative to `pi.toml`: `cosign.pub`.
+    pub keys: Vec<String>,
+    /// The name that signatures in registries must be for, where that is not the one a component is
+    /// fetched by: for mirrors.
+    pub signed_as: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignaturesPolicy {
+    Required,
+    Warn,
+    Off,
+}
+
 /// A plugin that is not built in, or limits for one that is.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PluginConfig {
-    /// A component's file, relative to `pi.toml`. None: the built-in plugin of this name.
+    /// A component's file, relative to `pi.toml`, read as it is now: for a plugin that is being written.
     pub path: Option<String>,
+    /// Where it was installed from; `plugins.lock` pins the digest. Neither of the two: the built-in
+    /// plugin of this name.
+    pub source: Option<String>,
     pub limits: LimitsConfig,
+    /// Read by the plugin as `wasi:config`: texts.
+    pub config: BTreeMap<String, toml::Value>,
 }
 
 /// The limits of one call. Each has a default.
@@ -465,6 +538,10 @@ pub struct Grant {
     pub log: Option<LogGrant>,
     /// Standard `wasi:filesystem` preopens: scoped, not judged act by act.
     pub preopens: Option<FilesGrant>,
+    pub http: Option<HttpGrant>,
+    pub secrets: Option<SecretsGrant>,
+    pub keyvalue: Option<KeyValueGrant>,
+    pub config: Option<ConfigGrant>,
 }
 
 /// Folders or files, relative to `pi.toml`.
@@ -533,6 +610,27 @@ pub fn covers(granted: &str, name: &str) -> bool {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogGrant {}
+
+/// A store of its own for each plugin.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeyValueGrant {
+    /// Keys and values together.
+    pub bytes_max: u64,
+    pub keys_max: u64,
+    pub value_bytes_max: u64,
+}
+
+impl Default for KeyValueGrant {
+    fn default() -> Self {
+        Self { bytes_max: 8 << 20, keys_max: 1_000, value_bytes_max: 1 << 20 }
+    }
+}
+
+/// Lets a plugin read `[plugins.X.config]`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConfigGrant {}
 
 /// What an environment variable holds, where it is set and not empty: a token, a secret.
 #[must_use]

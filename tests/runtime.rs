@@ -5,5 +5,7 @@ pub(crate) mod guest;
 mod guests_of_capabilities;
 mod guests_of_hosts;
 mod hostile;
+mod http;
+mod keyvalue;
 mod malformed;
 mod plain;

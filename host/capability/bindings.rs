@@ -23,7 +23,8 @@ pub mod standard {
         with: {
             "wasi:io": wasmtime_wasi::p2::bindings::io,
             "wasi:clocks": wasmtime_wasi::p2::bindings::clocks,
-            "wasi:http": wasmtime_wasi_http::p2::bindings::http,
+            "wasi:keyvalue/store.bucket": crate::capability::keyvalue::Bucket,
+            "wasi:http/types": wasmtime_wasi_http::p2::bindings::http::types,
         },
     });
 }

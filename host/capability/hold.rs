@@ -156,7 +156,9 @@ impl Holds {
             | Act::FileList { .. }
             | Act::DirectoryMake { .. }
             | Act::ServiceRead { .. }
-            | Act::ServiceProbe { .. } => Vec::new(),
+            | Act::ServiceProbe { .. }
+            | Act::HttpRequest { .. }
+            | Act::KeyValueWrite { .. } => Vec::new(),
         }
     }
 

@@ -4,15 +4,19 @@
 //! made. The first line of every host function with an effect asks the [`door`].
 
 pub mod bindings;
+pub mod config;
 pub mod door;
 pub mod files;
 pub mod grant;
 pub mod hold;
+pub mod http;
+pub mod keyvalue;
 pub mod limits;
 pub mod log;
 pub mod patience;
 pub mod preopens;
 pub mod process;
+pub mod secret;
 pub mod services;
 pub mod session;
 pub mod state;

@@ -6,10 +6,14 @@ use std::sync::Arc;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use super::config::ConfigState;
 use super::door::{Door, Refusal};
 use super::files::FilesState;
+use super::http::HttpCall;
+use super::keyvalue::KeyValueState;
 use super::log::LogState;
 use super::process::ProcessState;
+use super::secret::scan::Scan;
 use super::services::ServicesState;
 use super::session::SessionState;
 use super::tools::ToolsState;
@@ -27,6 +31,12 @@ pub struct CallState {
     pub tools: Option<Arc<dyn ToolsState>>,
     pub session: Option<Arc<dyn SessionState>>,
     pub log: Option<LogState>,
+    pub keyvalue: Option<Arc<KeyValueState>>,
+    pub config: Option<Arc<ConfigState>>,
+    /// Always there: without a grant it sends nothing.
+    pub http: HttpCall,
+    /// Finds the values of the project's secrets in what is said.
+    pub scan: Arc<Scan>,
 }
 
 impl WasiView for CallState {

@@ -8,6 +8,9 @@ use serde_json::Value;
 
 use super::effect::Severity;
 
+/// Keys that a summary names.
+const KEYS_SHOWN_MAX: usize = 8;
+
 /// Who asks for an act.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
@@ -108,6 +111,55 @@ pub enum Act {
         service: String,
         path: String,
     },
+    /// Send an HTTP request. Values of headers and the body are not here: they may be private.
+    HttpRequest {
+        method: String,
+        /// As it is sent, but for what a secret adds to it.
+        url: String,
+        /// The names of the headers that the plugin gives.
+        headers: Vec<String>,
+        /// The names of the secrets that the host adds.
+        secrets: Vec<String>,
+        /// None: it comes as a stream, and is not known in advance.
+        body_bytes: Option<u64>,
+    },
+    /// Change what a plugin keeps for itself.
+    KeyValueWrite {
+        plugin: String,
+        operation: KeyValueOperation,
+        keys: Vec<String>,
+        /// Of the values together.
+        bytes: u64,
+    },
+}
+
+/// What is done to the values of a plugin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyValueOperation {
+    Set,
+    Delete,
+    Increment,
+}
+
+impl KeyValueOperation {
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Set => "set",
+            Self::Delete => "delete",
+            Self::Increment => "increment",
+        }
+    }
+}
+
+/// What can be done to a resource by a request's method, as HTTP defines the methods.
+fn severity_of(method: &str) -> Severity {
+    match method {
+        "GET" | "HEAD" | "OPTIONS" => Severity::Read,
+        "DELETE" => Severity::Destructive,
+        _ => Severity::Write,
+    }
 }
 
 impl Act {
@@ -132,6 +184,8 @@ impl Act {
             Act::ServiceRestart { .. } => "service_restart",
             Act::ProcessEnd { .. } => "process_end",
             Act::LogRotate { .. } => "log_rotate",
+            Act::HttpRequest { .. } => "http_request",
+            Act::KeyValueWrite { .. } => "key_value_write",
         }
     }
 
@@ -153,7 +207,9 @@ impl Act {
             | Act::FileSymlink { .. }
             | Act::DirectoryMake { .. }
             | Act::ServiceRestart { .. }
-            | Act::LogRotate { .. } => Severity::Write,
+            | Act::LogRotate { .. }
+            | Act::KeyValueWrite { .. } => Severity::Write,
+            Act::HttpRequest { method, .. } => severity_of(method),
         }
     }
 
@@ -187,6 +243,28 @@ impl Act {
             Act::ServiceRestart { service } => format!("restart `{service}`"),
             Act::ProcessEnd { pid, command, .. } => format!("end process {pid} (`{command}`)"),
             Act::LogRotate { service, path } => format!("rotate `{path}` of `{service}`"),
+            Act::HttpRequest { method, url, secrets, body_bytes, .. } => {
+                let body = match body_bytes {
+                    Some(0) => String::new(),
+                    Some(bytes) => format!(" ({bytes} bytes)"),
+                    None => " (a body of unknown length)".to_owned(),
+                };
+                let with = if secrets.is_empty() {
+                    String::new()
+                } else {
+                    format!(" with the secret `{}`", secrets.join("`, `"))
+                };
+                format!("request `{method} {url}`{body}{with}")
+            }
+            Act::KeyValueWrite { plugin, operation, keys, bytes } => {
+                let shown: Vec<&str> = keys.iter().take(KEYS_SHOWN_MAX).map(String::as_str).collect();
+                let more = if keys.len() > shown.len() { ", ..." } else { "" };
+                format!(
+                    "{} `{}`{more} ({bytes} bytes) in the values of `{plugin}`",
+                    operation.name(),
+                    shown.join("`, `")
+                )
+            }
         }
     }
 }

@@ -691,6 +691,15 @@ impl<'g> Look<'g> {
         is_judged
     }
 
+    /// Look at what an act that is no command does: by the rules for the act, and by those for such an effect.
+    pub(crate) fn act_effect(&mut self, act: &'static str, effect: Effect) {
+        let name = effect.name();
+        let is_production = effect.severity > Severity::Read && self.gate.is_production(&effect.target);
+        let detail = || format!("{name} {}", quoted(&effect.target));
+        self.fact(act, &Fact::Effect { name: &name, effect: &effect, is_production }, detail);
+        self.effect(effect, false);
+    }
+
     /// Look at one effect; whether a rule asks or denies because of it.
     fn effect(&mut self, effect: Effect, is_production: bool) -> bool {
         let gate = self.gate;

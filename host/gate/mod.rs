@@ -41,7 +41,7 @@ mod trace;
 mod variable;
 mod weigh;
 
-pub use action::{Act, Origin, WriteMode};
+pub use action::{Act, KeyValueOperation, Origin, WriteMode};
 pub use decision::{Decision, Evidence, Verdict};
 pub use effect::{Effect, Severity};
 pub use in_force::InForce;
@@ -199,6 +199,18 @@ impl Gate {
                 look.fact(name, &Fact::Process { pid: *pid }, || format!("process {pid} `{command}`"))
             }
             Act::LogRotate { path, .. } => file(&mut look, name, &[path], false, None),
+            Act::HttpRequest { method, url, secrets, .. } => {
+                look.note_text(url);
+                look.act_effect(name, effect::of_request(method, url));
+                for secret in secrets {
+                    look.act_effect(name, effect::of_secret(secret, url));
+                }
+            }
+            Act::KeyValueWrite { plugin, operation, keys, .. } => {
+                for key in keys {
+                    look.act_effect(name, effect::of_value(plugin, *operation, key));
+                }
+            }
         }
         let (mut decision, commands) = self.sum_up(look, moment);
         self.weigh(&mut decision, act, &commands, origin, time_ms);

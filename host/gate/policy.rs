@@ -21,7 +21,7 @@ const BUILTIN: &str = include_str!("../../policies/security.json");
 const BUILTIN_NAME: &str = "policies/security.json";
 
 /// The names of all acts, as rules use them.
-pub(crate) const ACTS: [&str; 18] = [
+pub(crate) const ACTS: [&str; 20] = [
     "tool_call",
     "script",
     "process_run",
@@ -39,6 +39,8 @@ pub(crate) const ACTS: [&str; 18] = [
     "service_restart",
     "process_end",
     "log_rotate",
+    "http_request",
+    "key_value_write",
     // No act of its own: what a command would do.
     "effect",
 ];

@@ -9,7 +9,7 @@ use super::payload::{self, BODY_BYTES_MAX, Large};
 use super::writer::{Health, Item, Writer};
 use super::{Body, Entry, JournalError};
 use crate::clock;
-use crate::store::{Blob, Row, SUMMARY_CHARS_MAX, SessionMark, Store};
+use crate::store::{Blob, Lease, Row, SUMMARY_CHARS_MAX, SessionMark, Store};
 
 /// The journal of one session. Clones append to the same chain.
 #[derive(Clone)]
@@ -67,6 +67,14 @@ impl Chain {
         if self.followers.receiver_count() > 0 {
             let _ = self.followers.send(Arc::new(Followed { session: self.id.clone(), time_ms, body }));
         }
+    }
+}
+
+impl SessionJournal {
+    /// The store that it is written to, and the lease under which: for what plugins keep beside it.
+    #[must_use]
+    pub fn store(&self) -> (&dyn Store, &Lease) {
+        (self.chain.writer.store(), self.chain.writer.lease())
     }
 }
 

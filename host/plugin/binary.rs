@@ -22,6 +22,9 @@ pub enum Capability {
     Tools,
     Session,
     Log,
+    Http,
+    KeyValue,
+    Config,
 }
 
 impl Capability {
@@ -35,6 +38,9 @@ impl Capability {
             Capability::Tools => "tools",
             Capability::Session => "session",
             Capability::Log => "log",
+            Capability::Http => "http",
+            Capability::KeyValue => "keyvalue",
+            Capability::Config => "config",
         }
     }
 }
@@ -48,6 +54,16 @@ pub enum Import {
     Inert(String),
     /// Linked where it is declared and granted.
     Capability(Capability, String),
+}
+
+impl Import {
+    /// The interface, as the component names it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Inert(name) | Self::Capability(_, name) => name,
+        }
+    }
 }
 
 /// A component, looked at but not compiled.
@@ -98,7 +114,7 @@ pub enum BinaryError {
     )]
     Undeclared { import: String, capability: &'static str },
     #[error(
-        "the manifest declares an unknown capability: `{0}`\nhint: known are files, process, services, tools, session, log"
+        "the manifest declares an unknown capability: `{0}`\nhint: known are files, process, services, tools, session, log, preopens, http, secrets, keyvalue, config"
     )]
     UnknownNeed(String),
 }
@@ -113,7 +129,18 @@ const INTERFACES: &[(&str, Option<Capability>)] = &[
     ("pi:tools/tools@0.1.0", Some(Capability::Tools)),
     ("pi:agent/session@0.1.0", Some(Capability::Session)),
     ("wasi:logging/logging@0.1.0-draft", Some(Capability::Log)),
+    ("wasi:keyvalue/store@0.2.0-draft", Some(Capability::KeyValue)),
+    ("wasi:keyvalue/atomics@0.2.0-draft", Some(Capability::KeyValue)),
+    ("wasi:keyvalue/batch@0.2.0-draft", Some(Capability::KeyValue)),
+    ("wasi:config/store@0.2.0-rc.1", Some(Capability::Config)),
 ];
+
+/// Of these every version 0.2 will do: they are stable, and later ones only add.
+const STABLE: &[(&str, Option<Capability>)] =
+    &[("wasi:http/types@0.2.", None), ("wasi:http/outgoing-handler@0.2.", Some(Capability::Http))];
+
+/// What can be granted and is no import: by what the plugin says it needs.
+const WITHOUT_IMPORT: &[&str] = &["preopens", "secrets"];
 
 /// The standard packages that are linked with nothing behind them.
 const INERT: &[&str] = &["wasi:io/", "wasi:clocks/", "wasi:random/", "wasi:cli/", "wasi:filesystem/", "wasi:sockets/"];
@@ -181,8 +208,8 @@ impl Binary {
     fn check_needs(&self) -> Result<(), BinaryError> {
         let needs = &self.manifest.needs;
         for need in needs {
-            let is_known = INTERFACES.iter().any(|(_, c)| c.is_some_and(|c| c.name() == need.capability));
-            if !is_known && need.capability != "preopens" {
+            let is_known = INTERFACES.iter().chain(STABLE).any(|(_, c)| c.is_some_and(|c| c.name() == need.capability));
+            if !is_known && !WITHOUT_IMPORT.contains(&need.capability.as_str()) {
                 return Err(BinaryError::UnknownNeed(quoted(&need.capability)));
             }
         }
@@ -244,6 +271,12 @@ fn classify(name: String) -> Result<Import, BinaryError> {
     if let Some((known, capability)) = INTERFACES.iter().find(|(known, _)| *known == name) {
         return Ok(match capability {
             Some(capability) => Import::Capability(*capability, (*known).to_owned()),
+            None => Import::Inert(name),
+        });
+    }
+    if let Some((_, capability)) = STABLE.iter().find(|(begin, _)| name.starts_with(begin)) {
+        return Ok(match capability {
+            Some(capability) => Import::Capability(*capability, name),
             None => Import::Inert(name),
         });
     }

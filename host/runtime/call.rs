@@ -16,10 +16,12 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::{Deterministic, HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder};
 
 use super::engine::Runtime;
+use super::hide;
 use super::link::{Callable, Grants, LinkedAgent, LinkedTool};
 use crate::capability::bindings::agent_world::exports::pi::agent::agent::{Outcome, Task};
 use crate::capability::bindings::pi::tool::types::{Content, Definition, Effect, Error};
 use crate::capability::door::Door;
+use crate::capability::http::HttpCall;
 use crate::capability::limits::{Limits, TooManyHostCalls};
 use crate::capability::log::LogState;
 use crate::capability::patience::Patience;
@@ -95,6 +97,18 @@ impl Runtime {
         name: &str,
         arguments: &str,
     ) -> Result<Vec<Content>, Error> {
+        let result = self.call_unsearched(tool, context, name, arguments).await;
+        hide::result(&self.scan, result)
+    }
+
+    /// What a tool answers, with whatever secrets are in it.
+    async fn call_unsearched(
+        &self,
+        tool: &LinkedTool,
+        context: Context,
+        name: &str,
+        arguments: &str,
+    ) -> Result<Vec<Content>, Error> {
         let limits = context.limits.clone();
         let stderr = Tail::default();
         let door = context.door.clone();
@@ -111,7 +125,9 @@ impl Runtime {
                 Callable::Plain(plain) => plain.call(&mut store, name, arguments, limits.output_bytes_max).await,
             }
         };
-        let result = match within(limits.call_ms_max, door.patience(), called).await {
+        let ended = within(limits.call_ms_max, door.patience(), called).await;
+        store.data_mut().say_dropped();
+        let result = match ended {
             None => {
                 Err(CallError::Limit(format!("the call took longer than the {} ms that it may", limits.call_ms_max)))
             }
@@ -180,8 +196,8 @@ impl Runtime {
                 Err(CallError::Limit(format!("the session took longer than the {} ms that it may", limits.call_ms_max)))
             }
             Ok(Err((is_start, error))) => Err(told(&store, is_start, &error, &stderr)),
-            Ok(Ok(Err(sentence))) => Err(CallError::Start(sentence)),
-            Ok(Ok(Ok(outcome))) => Ok(outcome),
+            Ok(Ok(Err(sentence))) => Err(CallError::Start(self.scan.hidden(&sentence).into_owned())),
+            Ok(Ok(Ok(outcome))) => Ok(hide::outcome(&self.scan, outcome)),
         }
     }
 
@@ -198,6 +214,10 @@ impl Runtime {
             tools: context.tools.filter(|_| grants.has_tools),
             session: context.session,
             log: grants.has_log.then(|| LogState::after(context.said)),
+            keyvalue: grants.keyvalue.clone(),
+            config: grants.config.clone(),
+            http: HttpCall::new(grants.http.clone()),
+            scan: Arc::clone(&self.scan),
         };
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.limits);

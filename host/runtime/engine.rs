@@ -7,6 +7,7 @@ use std::time::Duration;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::cache::Cache;
+use crate::capability::secret::scan::Scan;
 
 /// How often a running guest looks whether it should yield.
 pub(super) const TICK: Duration = Duration::from_millis(10);
@@ -30,6 +31,8 @@ pub enum RuntimeError {
 pub struct Runtime {
     pub(super) engine: Engine,
     pub(super) cache: Option<Cache>,
+    /// Finds the secrets of the project in what tools say.
+    pub(super) scan: Arc<Scan>,
     is_pooled: bool,
     is_alive: Arc<AtomicBool>,
 }
@@ -70,7 +73,14 @@ impl Runtime {
                 }
             })
             .map_err(|e| RuntimeError::Engine(e.to_string()))?;
-        Ok(Self { engine, cache, is_pooled, is_alive })
+        Ok(Self { engine, cache, scan: Arc::default(), is_pooled, is_alive })
+    }
+
+    /// The same, with what may not be in anything that a tool says.
+    #[must_use]
+    pub fn with_scan(mut self, scan: Arc<Scan>) -> Self {
+        self.scan = scan;
+        self
     }
 
     /// Whether instances come from the pool.

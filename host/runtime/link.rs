@@ -5,14 +5,21 @@ use std::sync::Arc;
 
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime_wasi::p2::bindings as wasi;
+use wasmtime_wasi_http::p2::bindings::http::types::{self as http_types, LinkOptions as HttpLinkOptions};
+use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
 
 use super::compile::Compiled;
 use super::engine::Runtime;
 use super::plain::Plain;
 use crate::capability::bindings::agent_world::AgentExportsPre;
+use crate::capability::bindings::standard::wasi::http::outgoing_handler;
+use crate::capability::bindings::standard::wasi::{config, keyvalue};
 use crate::capability::bindings::tool_world::ToolExportsPre;
 use crate::capability::bindings::{self, pi};
+use crate::capability::config::ConfigState;
 use crate::capability::files::FilesState;
+use crate::capability::http::HttpState;
+use crate::capability::keyvalue::KeyValueState;
 use crate::capability::preopens::Preopens;
 use crate::capability::process::ProcessState;
 use crate::capability::services::ServicesState;
@@ -25,6 +32,11 @@ pub struct Grants {
     pub files: Option<Arc<FilesState>>,
     pub process: Option<Arc<ProcessState>>,
     pub services: Option<Arc<ServicesState>>,
+    pub http: Option<Arc<HttpState>>,
+    pub keyvalue: Option<Arc<KeyValueState>>,
+    pub config: Option<Arc<ConfigState>>,
+    /// Secrets go along with requests: they are no import, and must be declared all the same.
+    pub has_secrets: bool,
     /// Folders that a component of the standard world finds open; linked for all, empty without.
     pub preopens: Option<Arc<Preopens>>,
     /// The session lends what stands behind these two.
@@ -41,9 +53,9 @@ pub enum LinkError {
     #[error("plugin `{plugin}` is a tool and imports `{import}`, which only an agent can have")]
     AgentOnly { plugin: String, import: String },
     #[error(
-        "plugin `{plugin}` is granted `{capability}`, and its manifest does not ask for it\nhint: remove [grants.{plugin}.{capability}] from pi.toml, or declare it under `needs` in the plugin's plugin.json, with the reason"
+        "plugin `{plugin}` is granted `{capability}`, and its manifest does not ask for it\nhint: `pi-host plugin revoke {plugin} {capability}`; or declare it under `needs` in the plugin's plugin.json, with the reason"
     )]
-    Undeclared { plugin: String, capability: &'static str },
+    Undeclared { plugin: String, capability: String },
     #[error(
         "agent `{plugin}` asks for `{capability}`, which only a tool can have\nhint: an agent acts through tools, so that it can be started again without doing anything twice; move this into a tool plugin, and grant the agent that tool"
     )]
@@ -126,12 +138,15 @@ impl Runtime {
 
     fn linker(&self, compiled: &Compiled, grants: &Grants, is_agent: bool) -> Result<Linker<CallState>, LinkError> {
         let plugin = &compiled.binary.manifest.name;
-        let is_declared = compiled.binary.manifest.needs.iter().any(|need| need.capability == "preopens");
-        if grants.preopens.is_some() && !is_declared {
-            return Err(LinkError::Undeclared { plugin: plugin.clone(), capability: "preopens" });
-        }
-        if is_agent && grants.preopens.is_some() {
-            return Err(LinkError::ToolOnly { plugin: plugin.clone(), capability: "preopens" });
+        // What no import shows.
+        for (capability, is_granted) in [("preopens", grants.preopens.is_some()), ("secrets", grants.has_secrets)] {
+            let is_declared = compiled.binary.manifest.needs.iter().any(|need| need.capability == capability);
+            if is_granted && !is_declared {
+                return Err(LinkError::Undeclared { plugin: plugin.clone(), capability: capability.into() });
+            }
+            if is_granted && is_agent {
+                return Err(LinkError::ToolOnly { plugin: plugin.clone(), capability });
+            }
         }
         let mut linker = Linker::new(&self.engine);
         let failed = |error: wasmtime::Error| LinkError::Link { plugin: plugin.clone(), error: format!("{error:#}") };
@@ -141,14 +156,28 @@ impl Runtime {
         let l = &mut linker;
         pi::gate::refusal::add_to_linker::<_, HasSelf<_>>(l, |s| s).map_err(failed)?;
         pi::tool::types::add_to_linker::<_, HasSelf<_>>(l, |s| s).map_err(failed)?;
+        if compiled.binary.imports.iter().any(|import| import.name().starts_with("wasi:http/")) {
+            let options = HttpLinkOptions::default();
+            http_types::add_to_linker::<_, WasiHttp>(l, &options, CallState::http).map_err(failed)?;
+        }
         for (capability, import) in compiled.binary.capabilities() {
             let is_granted = match capability {
-                Capability::Files | Capability::Process | Capability::Services if is_agent => {
+                Capability::Files
+                | Capability::Process
+                | Capability::Services
+                | Capability::Http
+                | Capability::KeyValue
+                | Capability::Config
+                    if is_agent =>
+                {
                     return Err(LinkError::ToolOnly { plugin: plugin.clone(), capability: capability.name() });
                 }
                 Capability::Files => grants.files.is_some(),
                 Capability::Process => grants.process.is_some(),
                 Capability::Services => grants.services.is_some(),
+                Capability::Http => grants.http.is_some(),
+                Capability::KeyValue => grants.keyvalue.is_some(),
+                Capability::Config => grants.config.is_some(),
                 Capability::Tools => grants.has_tools,
                 Capability::Log => grants.has_log,
                 Capability::Session if !is_agent => {
@@ -164,6 +193,16 @@ impl Runtime {
                 Capability::Files => pi::files::files::add_to_linker::<_, HasSelf<_>>(l, |s| s),
                 Capability::Process => pi::process::process::add_to_linker::<_, HasSelf<_>>(l, |s| s),
                 Capability::Services => pi::services::services::add_to_linker::<_, HasSelf<_>>(l, |s| s),
+                Capability::Http => outgoing_handler::add_to_linker::<_, HasSelf<_>>(l, |s| s),
+                // Its three interfaces are separate imports, and each is linked once.
+                Capability::KeyValue if import.starts_with("wasi:keyvalue/atomics") => {
+                    keyvalue::atomics::add_to_linker::<_, HasSelf<_>>(l, |s| s)
+                }
+                Capability::KeyValue if import.starts_with("wasi:keyvalue/batch") => {
+                    keyvalue::batch::add_to_linker::<_, HasSelf<_>>(l, |s| s)
+                }
+                Capability::KeyValue => keyvalue::store::add_to_linker::<_, HasSelf<_>>(l, |s| s),
+                Capability::Config => config::store::add_to_linker::<_, HasSelf<_>>(l, |s| s),
                 Capability::Tools => pi::tools::tools::add_to_linker::<_, HasSelf<_>>(l, |s| s),
                 Capability::Session => pi::agent::session::add_to_linker::<_, HasSelf<_>>(l, |s| s),
                 Capability::Log => bindings::wasi::logging::logging::add_to_linker::<_, HasSelf<_>>(l, |s| s),

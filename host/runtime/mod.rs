@@ -9,6 +9,7 @@ mod cache;
 mod call;
 mod compile;
 mod engine;
+mod hide;
 mod link;
 mod plain;
 mod prepare;

@@ -9,12 +9,14 @@
 
 mod error;
 mod lease;
+mod plugin_value;
 mod record;
 mod request;
 pub mod sqlite;
 
 pub use error::StoreError;
 pub use lease::{Held, Holder, LEASE_MS, Lease, LeaseError};
+pub use plugin_value::{PluginChange, PluginChanged, PluginQuota};
 pub use record::{
     Batch, Blob, Durability, Extent, Head, NewSession, OPEN, Row, SUMMARY_CHARS_MAX, SessionMark, SessionRecord,
 };
@@ -86,6 +88,20 @@ pub trait Store: Send + Sync {
     async fn values(&self, prefix: &str) -> Result<Vec<(String, Value)>, StoreError>;
     async fn set_value(&self, lease: &Lease, key: &str, value: &Value) -> Result<(), StoreError>;
     async fn remove_value(&self, lease: &Lease, key: &str) -> Result<(), StoreError>;
+
+    // What plugins keep for themselves.
+
+    async fn plugin_value(&self, plugin: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
+    /// The keys of a plugin in order, from the place `from` on, at most `limit`.
+    async fn plugin_keys(&self, plugin: &str, from: u64, limit: u32) -> Result<Vec<String>, StoreError>;
+    /// Make all of a change, or nothing of it.
+    async fn change_plugin_values(
+        &self,
+        lease: &Lease,
+        plugin: &str,
+        change: &PluginChange,
+        quota: &PluginQuota,
+    ) -> Result<PluginChanged, StoreError>;
 }
 
 /// The name of the chain over the sessions, in the table of heads. No session has it.

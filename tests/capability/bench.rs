@@ -8,6 +8,7 @@ use pi_host::approval::Nobody;
 use pi_host::capability::door::{Door, Judge};
 use pi_host::capability::files::FilesState;
 use pi_host::capability::hold::Holds;
+use pi_host::capability::http::HttpCall;
 use pi_host::capability::limits::Limits;
 use pi_host::capability::patience::Patience;
 use pi_host::capability::state::CallState;
@@ -80,6 +81,10 @@ impl Bench {
             tools: None,
             session: None,
             log: None,
+            keyvalue: None,
+            config: None,
+            http: HttpCall::new(None),
+            scan: Arc::default(),
         }
     }
 
@@ -142,6 +147,12 @@ impl Bench {
             })
             .map(|line| line.replace(self.project().to_str().unwrap(), "PROJECT"))
             .collect()
+    }
+
+    /// All of the journal's bodies as text.
+    pub(crate) async fn journal_text(&self) -> String {
+        let entries = self.session.entries().await.unwrap();
+        entries.iter().map(|entry| serde_json::to_string(&entry.body).unwrap() + "\n").collect()
     }
 
     /// What the journal says of the outcomes.

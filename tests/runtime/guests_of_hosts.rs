@@ -96,7 +96,9 @@ async fn fills_no_log_and_forges_no_line() {
     let limits = CallLimits { host_calls_max: 1_000_000, call_ms_max: 20_000, ..limits() };
     call(&bench, &guest, limits, "log_flood", json!({ "bytes": 1_000_000, "count": 20_000 })).await.unwrap();
     let said = bench.said().await;
-    assert_eq!(said.len(), 10_000);
+    // A burst, what came back meanwhile, and the two remarks: not as much as was said.
+    assert!((100..10_000).contains(&said.len()), "{}", said.len());
+    assert!(said.iter().any(|message| message.contains("were dropped here")), "{:?}", said.last());
     assert!(said.iter().all(|message| message.len() < 9_000));
     assert!(said.last().unwrap().contains("limit of 10000"), "{:?}", said.last());
 }

@@ -11,8 +11,8 @@
 //! |---|---|
 //! | `file` | `write` (a client's own output file) |
 //! | `process` | `list`, `signal`, `kill`, `kill_all`, `kill_init`, `priority`, `unknown` |
-//! | `network` | `resolve`, `download`, `connect`, `upload`, `delete`, `listen`, `metadata` |
-//! | `secret` | `list`, `read`, `create`, `write`, `grant`, `delete`, `destroy`, `seal`, `send`, `unknown` |
+//! | `network` | (of a request: `download` for GET, HEAD and OPTIONS, `delete`, else `upload`) `resolve`, `download`, `connect`, `upload`, `delete`, `listen`, `metadata` |
+//! | `secret` | `list`, `read`, `create`, `write`, `grant`, `delete`, `destroy`, `seal`, `send`, `use` (the host puts it into a request, towards the host that it is bound to), `unknown` |
 //! | `package` | none here: installs are read elsewhere |
 //! | `database` | SQL: `select`, `show`, `explain`, `transaction`, `insert`, `update`, `update_all`, `delete`, `delete_all`, `drop`, `truncate`, `alter`, `create`, `grant`, `revoke`, `execute`, `copy`, `set`, `set_role`, `set_global`, `lock`, `pragma`, `sequence`, `vacuum`, `analyze`, `terminate`, `cancel`, `connect`, `file_read`, `file_write`, `replication`, `purge`, `shutdown`; tools: `run_file`, `dump`, `restore`, `migrate`, `rollback`, `drain`, `flush`, `find`, a store's own verbs (`get`, `put`); `unknown` |
 //! | `queue` | `list`, `consume`, `send`, `create`, `alter`, `start`, `stop`, `grant`, `revoke`, `cancel`, `delete`, `purge`, `reset_offsets`, `reset`, `unknown` |
@@ -47,6 +47,8 @@ mod verb;
 pub(crate) use secret::flow;
 #[cfg(test)]
 use secret::is_secret_path;
+
+pub(super) use network::of_request;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -161,6 +163,21 @@ impl std::fmt::Display for Effect {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {}", self.name(), self.target)
     }
+}
+
+/// What it is that the host adds a secret to a request.
+pub(super) fn of_secret(secret: &str, url: &str) -> Effect {
+    Effect::new(Kind::Secret, "use", line::shown(&format!("{secret} -> {}", network::host_of(url))), Severity::Read)
+}
+
+/// What a change of a plugin's own values is.
+pub(super) fn of_value(plugin: &str, operation: super::action::KeyValueOperation, key: &str) -> Effect {
+    let operation = match operation {
+        super::action::KeyValueOperation::Set => "put",
+        super::action::KeyValueOperation::Delete => "delete",
+        super::action::KeyValueOperation::Increment => "increment",
+    };
+    Effect::new(Kind::Database, operation, line::shown(&format!("keyvalue/{plugin}/{key}")), Severity::Write)
 }
 
 /// What a family of programs has to say about a command line and the known text of its input.

@@ -71,6 +71,19 @@ fn push(target: &str, operation: &'static str, found: &mut Vec<Effect>) {
     }
 }
 
+/// What a request does, by its method.
+pub(in super::super) fn of_request(method: &str, url: &str) -> Effect {
+    let host = host_of(url);
+    if is_metadata(&host) {
+        return effect("metadata", &host, Destructive);
+    }
+    match method {
+        "GET" | "HEAD" | "OPTIONS" => effect("download", &host, Read),
+        "DELETE" => effect("delete", &host, Destructive),
+        _ => effect("upload", &host, Write),
+    }
+}
+
 fn listen(target: &str, found: &mut Vec<Effect>) {
     found.push(effect("listen", target, Write));
 }
@@ -87,7 +100,7 @@ fn sent(files: &[String], found: &mut Vec<Effect>) {
 }
 
 /// `host:port` of a URL or of `user@host:path`; nothing where a text names none.
-fn host_of(text: &str) -> String {
+pub(super) fn host_of(text: &str) -> String {
     let text = text.trim_matches(['"', '\'']);
     let behind_scheme = text.split_once("://").map_or(text, |(_, rest)| rest);
     let authority = behind_scheme.split(['/', '?', '#', '\\']).next().unwrap_or(behind_scheme);

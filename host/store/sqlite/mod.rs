@@ -8,6 +8,7 @@
 mod entries;
 mod failure;
 mod lease;
+mod plugin_values;
 mod requests;
 mod schema;
 mod values;
@@ -25,8 +26,8 @@ use sqlx::{ConnectOptions, Connection};
 use tokio::sync::Mutex;
 
 use super::{
-    Answer, Batch, Durability, Extent, Head, Held, Holder, Lease, LeaseError, NewRequest, Outcome, Request, Row,
-    SessionRecord, Store, StoreError,
+    Answer, Batch, Durability, Extent, Head, Held, Holder, Lease, LeaseError, NewRequest, Outcome, PluginChange,
+    PluginChanged, PluginQuota, Request, Row, SessionRecord, Store, StoreError,
 };
 use failure::Failures;
 
@@ -221,5 +222,24 @@ impl Store for SqliteStore {
 
     async fn remove_value(&self, lease: &Lease, key: &str) -> Result<(), StoreError> {
         self.delete_value(lease, key).await
+    }
+
+    async fn plugin_value(&self, plugin: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read_plugin_value(plugin, key).await
+    }
+
+    async fn plugin_keys(&self, plugin: &str, from: u64, limit: u32) -> Result<Vec<String>, StoreError> {
+        self.read_plugin_keys(plugin, from, limit).await
+    }
+
+    async fn change_plugin_values(
+        &self,
+        lease: &Lease,
+        plugin: &str,
+        change: &PluginChange,
+        quota: &PluginQuota,
+    ) -> Result<PluginChanged, StoreError> {
+        self.check_in_place()?;
+        self.write_plugin_values(lease, plugin, change, quota).await
     }
 }

@@ -12,7 +12,8 @@ use crate::store::StoreError;
 const VERSION: i64 = STEPS.len() as i64;
 
 /// What leads from each version to the next. A step that was published is never changed.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [
+    "
     CREATE TABLE schema_version (id BIGINT PRIMARY KEY, version BIGINT NOT NULL);
     INSERT INTO schema_version (id, version) VALUES (1, 0);
 
@@ -40,7 +41,14 @@ const STEPS: [&str; 1] = ["
     CREATE INDEX requests_by_state ON requests (state, number);
 
     CREATE TABLE kv (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-"];
+",
+    "
+    -- `value` in base64; `bytes` of key and value, for the quota.
+    CREATE TABLE plugin_values (
+        plugin TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, bytes BIGINT NOT NULL,
+        PRIMARY KEY (plugin, name));
+",
+];
 
 /// Changing to WAL needs the file for itself, and does not wait for it.
 const WAL_RETRIES: u32 = 50;

@@ -1,12 +1,19 @@
-//! `pi-host plugin list|inspect`
+//! `pi-host plugin`: what plugins there are, what they may do, and making them.
+
+mod bench;
+mod dev;
+mod grant;
+mod install;
+mod pack;
+mod publish;
 
 use std::path::Path;
 
 use serde_json::json;
 
-use super::output::table;
-use super::{Failure, Output};
 use crate::app::{Catalog, Source};
+use crate::cli::output::table;
+use crate::cli::{Failure, Output};
 use crate::config::Project;
 use crate::gate::explain::escaped;
 use crate::plugin::{Binary, Import, Reflected, name_of_file};
@@ -20,14 +27,65 @@ pub(crate) enum Command {
         /// A plugin's name, or the path of a component
         plugin: String,
     },
+    /// Install a plugin from a file, the web or a registry, after showing what it may do
+    Install(install::InstallArguments),
+    /// Take a newer version, after showing what changes
+    Update(install::UpdateArguments),
+    /// Remove a plugin, its grants and its component
+    Remove(install::RemoveArguments),
+    /// Compare the installed components with plugins.lock, byte for byte
+    Verify(install::VerifyArguments),
+    /// Grant a plugin or an agent more: changes pi.toml
+    #[command(after_help = GRANT_HELP)]
+    Grant(grant::Arguments),
+    /// Take a grant back: changes pi.toml
+    #[command(after_help = REVOKE_HELP)]
+    Revoke(grant::Arguments),
+    /// Put the manifest into a component, so that it can be installed
+    Pack(pack::Arguments),
+    /// Reload a component whenever it is built, and call or serve it
+    Dev(dev::Arguments),
+    /// Publish a packed component in a registry
+    Push(publish::PushArguments),
+    /// Sign a component, beside its file or in its registry
+    Sign(publish::SignArguments),
+    /// Make a pair of keys to sign with
+    Keygen(publish::KeygenArguments),
+    /// Measure what a call of a plugin's tool costs here
+    Bench(bench::Arguments),
 }
 
+const GRANT_HELP: &str = "\
+Examples:
+  pi-host plugin grant weather files.read=station,archive
+  pi-host plugin grant weather process.programs=ps process.timeout_ms_max=2000
+  pi-host plugin grant weather log --dry-run";
+
+const REVOKE_HELP: &str = "\
+Examples:
+  pi-host plugin revoke weather files.read=archive
+  pi-host plugin revoke weather process";
+
 pub(crate) fn run(output: &Output, project: &Path, command: Command) -> Result<(), Failure> {
-    let project = Project::load(project)?;
-    let catalog = Catalog::of(&project)?;
+    let project = || Project::load(project);
     match command {
-        Command::List => list(output, &catalog),
-        Command::Inspect { plugin } => inspect(output, &project, &catalog, &plugin),
+        Command::List => list(output, &Catalog::of(&project()?)?),
+        Command::Inspect { plugin } => {
+            let project = project()?;
+            inspect(output, &project, &Catalog::of(&project)?, &plugin)
+        }
+        Command::Install(arguments) => install::install(output, &project()?, &arguments),
+        Command::Update(arguments) => install::update(output, &project()?, &arguments),
+        Command::Remove(arguments) => install::uninstall(output, &project()?, &arguments),
+        Command::Verify(arguments) => install::check(output, &project()?, &arguments),
+        Command::Dev(arguments) => dev::run(output, project()?, &arguments),
+        Command::Push(arguments) => publish::push(output, &project()?, &arguments),
+        Command::Sign(arguments) => publish::run_sign(output, &arguments),
+        Command::Keygen(arguments) => publish::keygen(output, &arguments),
+        Command::Grant(arguments) => grant::grant(output, &project()?, &arguments),
+        Command::Revoke(arguments) => grant::revoke(output, &project()?, &arguments),
+        Command::Pack(arguments) => pack::run(output, &arguments),
+        Command::Bench(arguments) => bench::run(output, project()?, &arguments),
     }
 }
 
@@ -39,6 +97,7 @@ fn list(output: &Output, catalog: &Catalog) -> Result<(), Failure> {
         let manifest = binary.manifest;
         let from = match catalog.source(name) {
             Some(Source::File(path)) => path.display().to_string(),
+            Some(Source::Installed { locked, .. }) => locked.source.to_string(),
             _ => "built in".into(),
         };
         let kind = format!("{:?}", manifest.kind).to_lowercase();

@@ -1,0 +1,233 @@
+//! `wasi:http` outgoing: requests to the hosts of a grant, each judged and journalled before anything is sent.
+//!
+//! The way of every request: read what it is aimed at ([`target`]), hold that against the grant ([`grant`]), enter the
+//! door, resolve the host once and look at each address ([`guard`]), put the secrets in that are bound to it, and send
+//! ([`send`]), with a limit on everything that the guest or the server decides ([`body`]). The host follows no
+//! redirect: a guest that does makes another request, which takes the same way.
+//!
+//! `wasi:http/types` is always linked: requests and bodies are data, and nothing leaves without `handle`.
+
+mod body;
+mod grant;
+mod guard;
+mod send;
+pub(in crate::capability) mod target;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, HeaderName, Method};
+use wasmtime::component::Resource;
+use wasmtime_wasi_http::p2::bindings::http::types;
+use wasmtime_wasi_http::p2::types::{HostFutureIncomingResponse, HostOutgoingRequest};
+use wasmtime_wasi_http::{
+    DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView,
+    WasiHttpHooks, WasiHttpView,
+};
+
+use super::bindings::standard::wasi::http::outgoing_handler;
+use super::door::{Door, Refusal};
+use super::state::CallState;
+use crate::gate::Act;
+use crate::gate::explain::escaped;
+use target::{Scheme, Target};
+
+pub use grant::HttpState;
+
+/// Names and values of the headers of one request or answer, as they are held. Danger: each is held, sent and searched.
+const HEADER_BYTES_MAX: usize = 64 << 10;
+/// Largest piece of a body that a guest hands over at once.
+const CHUNK_BYTES_MAX: usize = 1 << 20;
+
+/// The requests of one call.
+pub struct HttpCall {
+    ctx: WasiHttpCtx,
+    hooks: Controlled,
+    state: Option<Arc<HttpState>>,
+    requests: u32,
+}
+
+impl HttpCall {
+    /// Of a call of a plugin that was granted this, or nothing.
+    #[must_use]
+    pub fn new(state: Option<Arc<HttpState>>) -> Self {
+        let mut ctx = WasiHttpCtx::new();
+        ctx.set_field_size_limit(HEADER_BYTES_MAX);
+        Self { ctx, hooks: Controlled, state, requests: 0 }
+    }
+}
+
+impl WasiHttpView for CallState {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.http.hooks, table: &mut self.table, ctx: &mut self.http.ctx }
+    }
+}
+
+/// Whether a header is the host's to write: what is about the connection and not about the request.
+pub(in crate::capability) fn is_controlled(name: &HeaderName) -> bool {
+    let text = name.as_str();
+    DEFAULT_FORBIDDEN_HEADERS.contains(name)
+        || text.starts_with("proxy-")
+        || matches!(text, "te" | "trailer" | "expect" | "via" | "forwarded")
+}
+
+struct Controlled;
+
+impl WasiHttpHooks for Controlled {
+    fn is_forbidden_header(&mut self, name: &HeaderName) -> bool {
+        is_controlled(name)
+    }
+
+    fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
+        Arc::new(is_controlled)
+    }
+
+    /// Never asked: `handle` below does not come through here.
+    fn send_request(
+        &mut self,
+        _: http::Request<WasiBody>,
+        _: Option<RequestOptions>,
+        _: Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ) -> Box<dyn Future<Output = SentBody> + Send> {
+        Box::new(std::future::ready(Err(Error::HttpRequestDenied)))
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        CHUNK_BYTES_MAX
+    }
+}
+
+type SentBody = Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>;
+
+/// A request that was read, and is not judged yet.
+pub(super) struct Outgoing {
+    pub method: Method,
+    pub target: Target,
+    pub headers: HeaderMap,
+    pub body: Option<WasiBody>,
+    /// What it says of its body; none where that comes as a stream.
+    pub body_bytes: Option<u64>,
+    pub options: RequestOptions,
+}
+
+impl outgoing_handler::Host for CallState {
+    async fn handle(
+        &mut self,
+        request: Resource<HostOutgoingRequest>,
+        options: Option<Resource<RequestOptions>>,
+    ) -> wasmtime::Result<Result<Resource<HostFutureIncomingResponse>, types::ErrorCode>> {
+        let options = match options {
+            Some(options) => self.table.delete(options)?,
+            None => RequestOptions::default(),
+        };
+        let request = self.table.delete(request)?;
+        let Some(state) = self.http.state.clone() else { return Ok(Err(denied("no request is granted".into()))) };
+        let outgoing = match read(request, options) {
+            Ok(outgoing) => outgoing,
+            Err(error) => return Ok(Err(error)),
+        };
+        self.http.requests = self.http.requests.saturating_add(1);
+        if self.http.requests > state.requests_max {
+            let text = format!("the call made more than the {} requests that it may", state.requests_max);
+            return Ok(Err(denied(text)));
+        }
+        match begin(state, &self.door, outgoing).await {
+            Ok(pending) => Ok(Ok(self.table.push(pending)?)),
+            Err(text) => Ok(Err(denied(text))),
+        }
+    }
+}
+
+/// What a guest can read: the other codes have no text.
+fn denied(text: String) -> types::ErrorCode {
+    types::ErrorCode::InternalError(Some(text))
+}
+
+/// Judge a request and send it.
+async fn begin(state: Arc<HttpState>, door: &Door, outgoing: Outgoing) -> Result<HostFutureIncomingResponse, String> {
+    let Outgoing { method, target, headers, body_bytes, .. } = &outgoing;
+    state
+        .covers(method.as_str(), target, &door.origin().plugin)
+        .map_err(|text| state.scan.hidden(&text).into_owned())?;
+    // A guest may have found a secret in a file. Where it belongs the host puts it in; anywhere else it does not go.
+    let values = headers.values().map(http::HeaderValue::as_bytes);
+    let url = target.url();
+    let decoded = target::decoded(url.as_bytes());
+    if [url.as_bytes(), &decoded].into_iter().chain(values).any(|text| state.scan.finds(text)) {
+        return Err("the request holds the value of a secret of pi.toml\nhint: leave it out: the host puts a secret in that is granted and bound to the host".into());
+    }
+    let is_exception = state.is_exception(target);
+    let secrets: Vec<_> = state.secrets.iter().filter(|secret| secret.is_for(target, is_exception)).cloned().collect();
+    let permit = Arc::clone(&state.running).try_acquire_owned().map_err(|_| {
+        format!("{} requests are under way already: read one to its end, or drop it", grant::RUNNING_MAX)
+    })?;
+    let names: BTreeSet<&str> = headers.keys().map(HeaderName::as_str).collect();
+    let act = Act::HttpRequest {
+        method: method.as_str().to_owned(),
+        url,
+        headers: names.into_iter().map(str::to_owned).collect(),
+        secrets: secrets.iter().map(|secret| secret.name().to_owned()).collect(),
+        body_bytes: *body_bytes,
+    };
+    let pass = door.enter(act).await.map_err(|refusal| in_words(&refusal))?;
+    if pass.edited().is_some() {
+        let text = "what an approver made of the request cannot be sent: only the request as it was asked for can";
+        pass.failed(&text);
+        return Err(text.into());
+    }
+    let sending = send::Sending { state, outgoing, secrets, is_exception, pass, permit };
+    Ok(HostFutureIncomingResponse::Pending(wasmtime_wasi::runtime::spawn(send::send(sending))))
+}
+
+fn in_words(refusal: &Refusal) -> String {
+    let mut text = format!("refused by rule `{}`: {}", refusal.rule, refusal.reason);
+    if !refusal.advice.is_empty() {
+        text.push_str("; ");
+        text.push_str(&refusal.advice);
+    }
+    text
+}
+
+/// The parts of a request, as exactly one thing each.
+fn read(request: HostOutgoingRequest, options: RequestOptions) -> Result<Outgoing, types::ErrorCode> {
+    let method: Result<Method, _> = request.method.try_into();
+    let method = method.map_err(|_| types::ErrorCode::HttpRequestMethodInvalid)?;
+    let scheme = match request.scheme {
+        None | Some(types::Scheme::Https) => Scheme::Https,
+        Some(types::Scheme::Http) => Scheme::Http,
+        Some(types::Scheme::Other(other)) => {
+            return Err(denied(format!(
+                "there is no way to send over `{}`: https and http are known",
+                escaped(&other)
+            )));
+        }
+    };
+    let authority = request.authority.unwrap_or_default();
+    let path = request.path_with_query.unwrap_or_default();
+    let target = Target::read(scheme, &authority, &path)
+        .map_err(|reason| denied(format!("`{}` is refused: {reason}", escaped(&format!("{authority}{path}")))))?;
+    let mut headers = HeaderMap::from(request.headers);
+    let body_bytes = match (headers.remove(CONTENT_LENGTH), &request.body) {
+        (Some(length), body) => {
+            let text = length.to_str().unwrap_or_default();
+            let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+            let bytes: u64 =
+                text.parse().ok().filter(|_| is_number).ok_or(types::ErrorCode::HttpRequestBodySize(None))?;
+            if body.is_none() && bytes != 0 {
+                return Err(types::ErrorCode::HttpRequestBodySize(Some(0)));
+            }
+            Some(bytes)
+        }
+        (None, None) => Some(0),
+        (None, Some(_)) => None,
+    };
+    Ok(Outgoing { method, target, headers, body: request.body, body_bytes, options })
+}
+
+/// A body of bytes that are there.
+fn whole(bytes: Bytes) -> WasiBody {
+    use http_body_util::BodyExt as _;
+    http_body_util::Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+}

@@ -1,0 +1,480 @@
+//! Guests that were granted requests: what they reach, what they do not, and what servers cannot do to them.
+
+use std::os::unix::fs::PermissionsExt;
+use std::sync::{Arc, Mutex};
+
+use pi_host::capability::bindings::pi::tool::types::{Content, Error};
+use pi_host::capability::door::Door;
+use pi_host::capability::http::HttpState;
+use pi_host::capability::secret::Secrets;
+use pi_host::config::{HttpGrant, SecretsGrant};
+use pi_host::gate::{Gate, InForce};
+use pi_host::runtime::{CallLimits, Context, Grants, LinkedTool};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use super::guest::{limits, linked, runtime};
+use crate::capability::bench::Bench;
+
+const TOKEN: &str = "s3cr3t-t0ken/+x";
+
+/// A server that answers each request with these parts, and keeps what it was sent.
+struct Server {
+    port: u16,
+    seen: Arc<Mutex<Vec<String>>>,
+}
+
+/// What a server does behind its answer.
+#[derive(Clone, Copy, PartialEq)]
+enum Then {
+    Close,
+    /// Nothing: the connection stays open.
+    Stall,
+    /// One part again and again.
+    Repeat,
+}
+
+impl Server {
+    async fn answering(parts: &[&[u8]], then: Then) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let seen = Arc::<Mutex<Vec<String>>>::default();
+        let parts: Vec<Vec<u8>> = parts.iter().map(|part| part.to_vec()).collect();
+        let kept = Arc::clone(&seen);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let (parts, kept) = (parts.clone(), Arc::clone(&kept));
+                tokio::spawn(async move {
+                    let mut head = Vec::new();
+                    let mut buffer = [0; 65_536];
+                    while !is_whole(&head) {
+                        match stream.read(&mut buffer).await {
+                            Ok(0) | Err(_) => break,
+                            Ok(read) => head.extend_from_slice(&buffer[..read]),
+                        }
+                    }
+                    kept.lock().unwrap().push(String::from_utf8_lossy(&head).into_owned());
+                    let _ = stream.set_nodelay(true);
+                    for part in &parts {
+                        let _ = stream.write_all(part).await;
+                        let _ = stream.flush().await;
+                        tokio::task::yield_now().await;
+                    }
+                    match then {
+                        Then::Close => {}
+                        Then::Stall => std::future::pending().await,
+                        Then::Repeat => while stream.write_all(parts.last().unwrap()).await.is_ok() {},
+                    }
+                });
+            }
+        });
+        Self { port, seen }
+    }
+
+    async fn of(answer: &str) -> Self {
+        Self::answering(&[answer.as_bytes()], Then::Close).await
+    }
+
+    fn authority(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    fn seen(&self) -> Vec<String> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    /// A grant of this server, with `more` keys.
+    fn grant(&self, more: &str) -> HttpGrant {
+        toml::from_str(&format!(
+            "hosts = [{{ host = \"127.0.0.1\", port = {0}, scheme = \"http\", methods = [\"GET\", \"POST\"], paths = [\"/v1\"] }}]\nprivate = [\"127.0.0.1:{0}\"]\n{more}",
+            self.port
+        ))
+        .unwrap()
+    }
+
+    fn ask(&self, path: &str) -> Value {
+        json!({ "scheme": "http", "authority": self.authority(), "path": path })
+    }
+}
+
+/// Whether a request is all there: its head, and as much of a body as that says.
+fn is_whole(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes).to_ascii_lowercase();
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    if head.contains("transfer-encoding: chunked") {
+        return body.ends_with("0\r\n\r\n");
+    }
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
+    body.len() >= length.unwrap_or(0)
+}
+
+async fn with(grant: &HttpGrant) -> LinkedTool {
+    let state = HttpState::new(grant, Vec::new(), Arc::default()).unwrap();
+    linked("http", Grants { http: Some(Arc::new(state)), ..Grants::default() }).await
+}
+
+/// The secret `token`, bound to this server.
+fn secrets(bench: &Bench, hosts: &[String], form: &str) -> Secrets {
+    let file = bench.file("secrets/token", format!("{TOKEN}\n"));
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let config = format!("[token]\nfile = \"secrets/token\"\nhosts = {hosts:?}\nas = {form}\n");
+    Secrets::load(&toml::from_str(&config).unwrap(), &bench.project()).unwrap()
+}
+
+async fn with_secret(grant: &HttpGrant, secrets: &Secrets) -> LinkedTool {
+    let granted = secrets.granted(&SecretsGrant { names: vec!["token".into()] }).unwrap();
+    let state = HttpState::new(grant, granted, secrets.scan()).unwrap();
+    linked("http", Grants { http: Some(Arc::new(state)), has_secrets: true, ..Grants::default() }).await
+}
+
+async fn call_behind(door: Door, guest: &LinkedTool, name: &str, arguments: &Value) -> Result<Value, String> {
+    let limits = CallLimits { call_ms_max: 20_000, host_calls_max: 100_000, ..limits() };
+    let context = Context { door, limits, tools: None, session: None, said: 0, determinism: None };
+    match runtime().call_tool(guest, context, name, &arguments.to_string()).await {
+        Ok(parts) => match parts.as_slice() {
+            [Content::Json(text)] => Ok(serde_json::from_str(text).unwrap()),
+            [Content::Text(text)] => Ok(text.clone().into()),
+            other => panic!("{other:?}"),
+        },
+        Err(Error::Failed(text)) => Err(text),
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+async fn request(bench: &Bench, guest: &LinkedTool, arguments: &Value) -> Result<Value, String> {
+    call_behind(bench.door(), guest, "request", arguments).await
+}
+
+const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-A: b\r\n\r\nhello";
+
+#[tokio::test]
+async fn a_granted_request_is_sent_and_journalled() {
+    let bench = Bench::new().await;
+    let server = Server::of(HELLO).await;
+    let guest = with(&server.grant("")).await;
+    let mut ask = server.ask("/v1/x?a=b");
+    ask["headers"] = json!([["X-Mine", "private value"]]);
+    let answer = request(&bench, &guest, &ask).await.unwrap();
+    assert_eq!((&answer["status"], &answer["body"]), (&json!(200), &json!("hello")));
+    let seen = server.seen().remove(0);
+    assert!(seen.starts_with("GET /v1/x?a=b HTTP/1.1\r\n"), "{seen}");
+    assert!(
+        seen.contains(&format!("host: {}\r\n", server.authority())) && seen.contains("x-mine: private value"),
+        "{seen}"
+    );
+    let url = format!("http://{}/v1/x?a=b", server.authority());
+    assert_eq!(bench.acts().await, [format!("started: request `GET {url}`"), "ended: Done".into()]);
+    let details = bench.details().await;
+    assert_eq!(
+        (&details[0]["status"], &details[0]["response_bytes"], &details[0]["is_whole"]),
+        (&json!(200), &json!(5), &json!(true))
+    );
+}
+
+#[tokio::test]
+async fn a_body_is_sent_as_a_stream_and_counted() {
+    let bench = Bench::new().await;
+    let server = Server::of(HELLO).await;
+    let guest = with(&server.grant("request_bytes_max = 8192\n")).await;
+    let mut ask = server.ask("/v1");
+    ask["method"] = "POST".into();
+    ask["body_bytes"] = 8192.into();
+    request(&bench, &guest, &ask).await.unwrap();
+    assert_eq!(bench.details().await[0]["request_bytes"], 8192);
+    ask["body_bytes"] = (8192 + 4096).into();
+    let error = request(&bench, &guest, &ask).await.unwrap_err();
+    assert!(error.contains("HttpRequestBodySize"), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_not_granted_is_not_sent_and_the_line_is_named() {
+    let bench = Bench::new().await;
+    let server = Server::of(HELLO).await;
+    let guest = with(&server.grant("")).await;
+    let mut asks = vec![
+        (
+            json!({ "authority": "api.example.com", "path": "/" }),
+            "add { host = \"api.example.com\", methods = [\"GET\"] }",
+        ),
+        (json!({ "authority": server.authority(), "path": "/v1" }), "the host is not"),
+        (server.ask("/v2"), "the path is not"),
+        (server.ask("/v1x"), "the path is not"),
+        (server.ask("/v1/../admin"), "segment `.` or `..`"),
+        (server.ask("/v1/%2e%2e/admin"), "segment `.` or `..`"),
+        (json!({ "scheme": "http", "authority": format!("x@{}", server.authority()), "path": "/v1" }), "a user's name"),
+        (
+            json!({ "scheme": "http", "authority": format!("{}@evil.example", server.authority()), "path": "/v1" }),
+            "refused",
+        ),
+        (
+            json!({ "scheme": "http", "authority": format!("0x7f.1:{}", server.port), "path": "/v1" }),
+            "more than one way",
+        ),
+        (json!({ "scheme": "http", "authority": "169.254.169.254", "path": "/v1" }), "the host is not"),
+    ];
+    for method in ["DELETE", "CONNECT", "TRACE", "get"] {
+        let mut ask = server.ask("/v1");
+        ask["method"] = method.into();
+        asks.push((ask, "the method is not"));
+    }
+    for (ask, expected) in asks {
+        let error = request(&bench, &guest, &ask).await.unwrap_err();
+        assert!(error.contains(expected) || error.contains("refused by the request itself"), "{ask}: {error}");
+    }
+    assert!(server.seen().is_empty() && bench.acts().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_private_address_is_reached_only_where_it_is_named() {
+    let bench = Bench::new().await;
+    let server = Server::of(HELLO).await;
+    for private in
+        [String::new(), format!("127.0.0.1:{}", server.port.wrapping_add(1)), format!("localhost:{}", server.port)]
+    {
+        let grant = HttpGrant { private: Vec::from_iter((!private.is_empty()).then_some(private)), ..server.grant("") };
+        let error = request(&bench, &with(&grant).await, &server.ask("/v1")).await.unwrap_err();
+        assert!(error.contains("not of the public internet (loopback)") && error.contains("`private`"), "{error}");
+    }
+    // Also by a name that the system resolves to it.
+    let hosts = toml::from_str::<HttpGrant>(&format!(
+        "hosts = [{{ host = \"localhost\", port = {}, scheme = \"http\" }}]",
+        server.port
+    ));
+    let guest = with(&hosts.unwrap()).await;
+    let ask = json!({ "scheme": "http", "authority": format!("localhost:{}", server.port), "path": "/" });
+    let error = request(&bench, &guest, &ask).await.unwrap_err();
+    assert!(error.contains("(loopback)"), "{error}");
+    assert!(server.seen().is_empty());
+}
+
+#[tokio::test]
+async fn the_metadata_service_is_not_reached_by_a_redirect_either() {
+    let bench = Bench::new().await;
+    let server =
+        Server::of("HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/latest/\r\nContent-Length: 0\r\n\r\n").await;
+    let guest = with(&server.grant("")).await;
+    let answer = request(&bench, &guest, &server.ask("/v1")).await.unwrap();
+    assert_eq!(answer["status"], 302);
+    let error = call_behind(bench.door(), &guest, "follow", &server.ask("/v1")).await.unwrap_err();
+    assert!(error.contains("`GET http://169.254.169.254/latest/` is not granted"), "{error}");
+    // And were it granted by its address, it would be no address of the public internet.
+    let mut grant = server.grant("");
+    grant.hosts.extend(
+        toml::from_str::<HttpGrant>("hosts = [{ host = \"169.254.169.254\", scheme = \"http\" }]").unwrap().hosts,
+    );
+    let error = call_behind(bench.door(), &with(&grant).await, "follow", &server.ask("/v1")).await.unwrap_err();
+    assert!(error.contains("link-local, where clouds hand out credentials"), "{error}");
+}
+
+#[tokio::test]
+async fn a_refusal_by_rule_reaches_the_guest_as_text_and_nothing_is_sent() {
+    let bench = Bench::new().await;
+    let server = Server::of(HELLO).await;
+    let guest = with(&server.grant("")).await;
+    let builtin = || bench.door_of(Arc::new(InForce::new(Gate::builtin(), None)));
+    let mut ask = server.ask("/v1");
+    assert!(call_behind(builtin(), &guest, "request", &ask).await.is_ok());
+    ask["method"] = "POST".into();
+    ask["body"] = "a=b".into();
+    let error = call_behind(builtin(), &guest, "request", &ask).await.unwrap_err();
+    assert!(error.starts_with("refused by rule `network_upload`: it sends something out"), "{error}");
+    assert_eq!(server.seen().len(), 1);
+    assert!(bench.acts().await.last().unwrap().starts_with("refused: request `POST http://127.0.0.1"));
+}
+
+#[tokio::test]
+async fn makes_no_more_requests_than_it_may() {
+    let bench = Bench::new().await;
+    let server = Server::of(HELLO).await;
+    let guest = with(&server.grant("requests_max = 3\n")).await;
+    let mut ask = server.ask("/v1");
+    ask["count"] = 3.into();
+    assert!(call_behind(bench.door(), &guest, "repeat", &ask).await.is_ok());
+    ask["count"] = 4.into();
+    let error = call_behind(bench.door(), &guest, "repeat", &ask).await.unwrap_err();
+    assert!(error.contains("after 3") && error.contains("the 3 requests that it may"), "{error}");
+    assert_eq!(server.seen().len(), 6);
+}
+
+#[tokio::test]
+async fn reads_no_more_than_it_may_whether_it_was_announced_or_not() {
+    let bench = Bench::new().await;
+    let body = "x".repeat(1_000);
+    let server = Server::of(&format!("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{body}")).await;
+    let read = async |most: u32| {
+        request(&bench, &with(&server.grant(&format!("response_bytes_max = {most}\n"))).await, &server.ask("/v1")).await
+    };
+    assert_eq!(read(1_000).await.unwrap()["bytes"], 1_000);
+    let error = read(999).await.unwrap_err();
+    assert!(error.contains("HttpResponseBodySize"), "{error}");
+    let endless = Server::answering(&[b"HTTP/1.1 200 OK\r\n\r\n", &[b'x'; 1_000]], Then::Repeat).await;
+    let guest = with(&endless.grant("response_bytes_max = 100000\n")).await;
+    let error = request(&bench, &guest, &endless.ask("/v1")).await.unwrap_err();
+    assert!(error.contains("body size exceeds limit"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_stalls_or_drips_is_left() {
+    let bench = Bench::new().await;
+    for parts in [&[][..], &[&b"HTTP/1.1 200 OK\r\nX-"[..]], &[b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", b"x"]]
+    {
+        let server = Server::answering(parts, Then::Stall).await;
+        let guest = with(&server.grant("timeout_ms_max = 300\n")).await;
+        let error = request(&bench, &guest, &server.ask("/v1")).await.unwrap_err();
+        assert!(error.to_lowercase().contains("timeout") || error.contains("timed out"), "{error}");
+    }
+    // Informational answers without end are no answer.
+    let server = Server::answering(&[b"HTTP/1.1 103 Early Hints\r\n\r\n"], Then::Repeat).await;
+    let guest = with(&server.grant("timeout_ms_max = 300\n")).await;
+    assert!(request(&bench, &guest, &server.ask("/v1")).await.is_err());
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_the_rules_of_http_is_an_error() {
+    let bench = Bench::new().await;
+    let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "X-A: b\r\n".repeat(200));
+    let long = format!("HTTP/1.1 200 OK\r\nX-A: {}\r\n\r\n", "x".repeat(100_000));
+    for answer in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
+        "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n",
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
+        "SSH-2.0-OpenSSH\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX A: b\r\n\r\n",
+        "",
+        &many,
+        &long,
+    ] {
+        let server = Server::of(answer).await;
+        let answered = request(&bench, &with(&server.grant("")).await, &server.ask("/v1")).await;
+        assert!(answered.is_err(), "{}: {answered:?}", answer.chars().take(80).collect::<String>());
+    }
+}
+
+#[tokio::test]
+async fn headers_that_are_the_hosts_to_write_cannot_be_written() {
+    let bench = Bench::new().await;
+    let server = Server::of(HELLO).await;
+    let guest = with(&server.grant("")).await;
+    for (name, value) in [
+        ("Host", "evil.example"),
+        ("Transfer-Encoding", "chunked"),
+        ("Connection", "close"),
+        ("Proxy-Authorization", "x"),
+        ("Proxy-Anything", "x"),
+        ("TE", "trailers"),
+        ("Expect", "100-continue"),
+        ("X-A", "a\r\nHost: evil.example"),
+        ("X-A", "a\nb"),
+        ("X-A\r\nHost", "a"),
+        ("Content-Length", "+5"),
+        ("Content-Length", "5"),
+    ] {
+        let mut ask = server.ask("/v1");
+        ask["headers"] = json!([[name, value]]);
+        let error = request(&bench, &guest, &ask).await;
+        assert!(error.is_err(), "{name}: {error:?}");
+    }
+    assert!(server.seen().is_empty());
+}
+
+#[tokio::test]
+async fn nothing_is_decoded() {
+    let bench = Bench::new().await;
+    let server = Server::of("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello").await;
+    let answer = request(&bench, &with(&server.grant("")).await, &server.ask("/v1")).await.unwrap();
+    assert_eq!(answer["body"], "hello");
+}
+
+#[tokio::test]
+async fn a_secret_goes_to_its_host_in_place_of_what_the_guest_wrote() {
+    let bench = Bench::new().await;
+    let server = Server::of(HELLO).await;
+    for (form, expected) in [
+        ("{ header = \"Authorization\", value = \"Bearer {}\" }", format!("authorization: Bearer {TOKEN}\r\n")),
+        ("{ header = \"X-Key\" }", format!("x-key: {TOKEN}\r\n")),
+        ("{ query = \"key\" }", "GET /v1?a=b&key=s3cr3t-t0ken%2F%2Bx HTTP/1.1".into()),
+        ("{ basic = \"me\" }", "authorization: Basic bWU6czNjcjN0LXQwa2VuLyt4\r\n".into()),
+    ] {
+        let secrets = secrets(&bench, &[server.authority()], form);
+        let guest = with_secret(&server.grant(""), &secrets).await;
+        let mut ask = server.ask("/v1?key=mine&a=b");
+        ask["headers"] = json!([["Authorization", "mine"], ["X-Key", "mine"]]);
+        request(&bench, &guest, &ask).await.unwrap();
+        let seen = server.seen().pop().unwrap();
+        assert!(seen.contains(&expected), "{seen}");
+        let own = if form.contains("query") {
+            "key=mine"
+        } else if form.contains("X-Key") {
+            "x-key: mine"
+        } else {
+            "authorization: mine"
+        };
+        assert!(!seen.contains(own), "{seen}");
+    }
+    let journal = bench.journal_text().await;
+    assert!(
+        journal.contains("\"secrets\":[\"token\"]") && !journal.contains(TOKEN) && !journal.contains("czNjcjN0"),
+        "{journal}"
+    );
+}
+
+#[tokio::test]
+async fn a_secret_goes_nowhere_else() {
+    let bench = Bench::new().await;
+    let (server, other) = (Server::of(HELLO).await, Server::of(HELLO).await);
+    let form = "{ header = \"Authorization\", value = \"Bearer {}\" }";
+    for hosts in [vec![other.authority()], vec!["127.0.0.1".into()], vec![format!("localhost:{}", server.port)]] {
+        let secrets = secrets(&bench, &hosts, form);
+        let guest = with_secret(&server.grant(""), &secrets).await;
+        request(&bench, &guest, &server.ask("/v1")).await.unwrap();
+        let seen = server.seen().pop().unwrap();
+        assert!(!seen.to_lowercase().contains("authorization"), "{hosts:?}: {seen}");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_a_server_sends_back_does_not_reach_the_guest() {
+    let bench = Bench::new().await;
+    let parts: [&[u8]; 5] = [
+        b"HTTP/1.1 200 OK\r\nX-Echo: Bearer s3cr3t-t0ken/+x\r\nContent-Length: 63\r\n\r\n",
+        b"one s3cr3t-",
+        b"t0ken/",
+        b"+x two \"s3cr3t-t0ken\\/+x\" three ",
+        b"czNjcjN0LXQwa2VuLyt4",
+    ];
+    let server = Server::answering(&parts, Then::Close).await;
+    let secrets = secrets(&bench, &[server.authority()], "{ header = \"Authorization\", value = \"Bearer {}\" }");
+    let guest = with_secret(&server.grant(""), &secrets).await;
+    let answer = request(&bench, &guest, &server.ask("/v1")).await.unwrap();
+    assert!(
+        answer["body"].as_str().unwrap().starts_with("one [secret token] two \"[secret token]\" three [secret token]"),
+        "{answer}"
+    );
+    assert!(answer["headers"].to_string().contains("Bearer [secret token]"), "{answer}");
+    assert_eq!(bench.details().await[0]["secrets_hidden"], 4);
+    let packed = Server::of("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nxx").await;
+    let secrets = self::secrets(&bench, &[packed.authority()], "{ header = \"Authorization\" }");
+    let error = request(&bench, &with_secret(&packed.grant(""), &secrets).await, &packed.ask("/v1")).await.unwrap_err();
+    assert!(error.contains("HttpResponseContentCoding"), "{error}");
+    assert!(packed.seen()[0].contains("accept-encoding: identity"));
+}
+
+#[tokio::test]
+async fn a_secret_that_a_guest_has_found_is_not_sent() {
+    let bench = Bench::new().await;
+    let server = Server::of(HELLO).await;
+    let secrets = secrets(&bench, &["api.example.com".into()], "{ header = \"Authorization\" }");
+    let guest = with_secret(&server.grant(""), &secrets).await;
+    let (mut header, mut body) = (server.ask("/v1"), server.ask("/v1"));
+    header["headers"] = json!([["X-A", TOKEN]]);
+    body["method"] = "POST".into();
+    body["body"] = format!("a{TOKEN}b").into();
+    let asks = [server.ask(&format!("/v1?a={TOKEN}")), server.ask("/v1?a=czNjcjN0LXQwa2VuLyt4"), header, body];
+    for ask in asks {
+        let error = request(&bench, &guest, &ask).await.unwrap_err();
+        assert!(error.contains("holds the value of a secret"), "{ask}: {error}");
+    }
+    assert!(server.seen().iter().all(|seen| !seen.contains(TOKEN)));
+}
