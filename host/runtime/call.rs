@@ -33,6 +33,8 @@ use crate::plugin::{Tool, ToolEffect};
 
 /// Bytes that a guest may hand to the host in one call of it: a 16 MiB write with room around.
 const HOSTCALL_BYTES_MAX: usize = 64 << 20;
+/// In the engine's words for a guest that handed over more.
+const HOSTCALL_EXHAUSTED: &str = "fuel allocated for hostcalls has been exhausted";
 /// Handles (children, pollables, streams) alive at once.
 const HANDLES_MAX: usize = 4_096;
 /// What is kept of a guest's standard error, for the message when it traps.
@@ -361,6 +363,13 @@ fn told(store: &Store<CallState>, is_start: bool, error: &wasmtime::Error, stder
         return CallError::Limit(format!("the call needed more than its {limit}"));
     }
     let cause = error.root_cause().to_string();
+    // The engine has no type for it that could be asked for.
+    if cause.contains(HOSTCALL_EXHAUSTED) {
+        return CallError::Limit(format!(
+            "the call handed more to the host than the {} MiB that it may",
+            HOSTCALL_BYTES_MAX >> 20
+        ));
+    }
     let words = stderr.text();
     let text = if words.is_empty() { cause } else { format!("{cause}; it said: {words}") };
     if is_start { CallError::Start(text) } else { CallError::Trap(text) }

@@ -281,6 +281,11 @@ impl Found<'_> {
             return Err(ReflectError::TooMany);
         }
         let export = interface.map_or_else(|| name.to_owned(), |interface| format!("{interface}#{name}"));
+        // Every component that componentize-py made has this one, for componentize-py alone.
+        if (interface, name) == (Some("exports"), "init") {
+            self.leave_out(export, "a function for the tool that made the component");
+            return Ok(());
+        }
         let input_schema = match input_schema(self.types, name, function) {
             Ok(schema) => schema,
             Err(misfit) => {

@@ -104,6 +104,14 @@ fn functions_with_resources_and_asynchronous_ones_are_left_out_with_the_reason()
 }
 
 #[test]
+fn what_componentize_py_puts_into_every_component_is_left_out() {
+    let functions = [("init", Vec::new(), None), ("f", Vec::new(), None)];
+    let binary = Binary::read_named(&component("exports", &functions), "made").unwrap();
+    assert_eq!(left_out(&binary), [("exports#init", "a function for the tool that made the component")]);
+    assert_eq!(binary.manifest.tools[0].name, "exports_f");
+}
+
+#[test]
 fn types_that_double_at_each_level_are_left_out_and_cost_nothing() {
     // 2^16 bytes of types: as JSON Schema some megabytes.
     let binary = read(&[("plain", Vec::new(), None), ("explode", vec![("x", Made::Doubling(16))], None)]);
