@@ -15,9 +15,6 @@ fn packed_with(version: &str, change: impl FnOnce(&mut Value)) -> Vec<u8> {
     value["name"] = "reader".into();
     value["version"] = version.into();
     value["needs"] = json!([{ "capability": "files", "why": "reads notes", "grant": { "read": ["notes"] } }]);
-    for tool in value["tools"].as_array_mut().unwrap() {
-        tool["name"] = format!("reader_{}", tool["name"].as_str().unwrap()).into();
-    }
     change(&mut value);
     pi_host::plugin::pack(&component("files"), &value.to_string())
 }
@@ -72,12 +69,12 @@ fn what_is_agreed_to_is_installed_pinned_and_granted() {
     let config = std::fs::read_to_string(project.path().join("pi.toml")).unwrap();
     assert!(config.contains("[grants.reader.files]\nread = [\"notes\"]"), "{config}");
     project.write("notes/a.txt", "hello");
-    let said = project.run(&["tool", "call", "reader_open", r#"{"path":"notes/a.txt"}"#]);
+    let said = project.run(&["tool", "call", "open", r#"{"path":"notes/a.txt"}"#]);
     assert!(good(&said).out.contains("hello"), "{}", said.out);
     good(&project.run(&["plugin", "verify"]));
     let said = project.run(&["plugin", "remove", "reader"]);
     assert!(good(&said).out.contains("-[plugins.reader]"), "{}", said.out);
-    assert!(project.run(&["tool", "call", "reader_open", "{}"]).err.contains("there is no tool"));
+    assert!(project.run(&["tool", "call", "open", "{}"]).err.contains("there is no tool"));
 }
 
 #[test]
@@ -88,7 +85,7 @@ fn what_is_shown_before_is_what_it_imports_asks_for_and_would_get() {
         "  files: reads notes",
         "      imports pi:files/files@0.1.0",
         "      would be granted: read = [\"notes\"]",
-        "  reader_remove_all (destructive): Removes a folder",
+        "  remove_all (destructive): Removes a folder",
         "+source = \"reader.wasm\"",
         "nothing was changed (--dry-run)",
     ] {
@@ -105,7 +102,7 @@ fn a_component_that_was_changed_on_disk_is_not_run() {
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
     std::fs::write(&path, bytes).unwrap();
-    let said = project.run(&["tool", "call", "reader_open", r#"{"path":"notes/a.txt"}"#]);
+    let said = project.run(&["tool", "call", "open", r#"{"path":"notes/a.txt"}"#]);
     assert!(bad(&said).contains("not what its name says"), "{}", said.err);
     let said = project.run(&["plugin", "verify"]);
     assert_eq!(said.code, Some(1));
@@ -127,7 +124,7 @@ fn an_update_shows_what_changes_and_a_changed_file_is_no_update() {
     let said = project.run(&["plugin", "install", "reader.wasm", "--yes"]);
     assert!(bad(&said).contains("plugin update reader"), "{}", said.err);
     let said = project.run(&["plugin", "update", "reader", "--dry-run"]);
-    for line in ["  + asks for `log`: says what it reads", "  ~ tool `reader_open`: destructive, was read"] {
+    for line in ["  + asks for `log`: says what it reads", "  ~ tool `open`: destructive, was read"] {
         assert!(good(&said).out.lines().any(|shown| shown == line), "{}", said.out);
     }
     assert!(project.run(&["--json", "plugin", "list"]).out.contains("1.0.0"));
@@ -151,7 +148,7 @@ fn what_a_manifest_asks_for_beyond_its_own_is_not_granted_in_passing() {
     assert!(good(&said).err.matches("WIDE").count() == 3, "{}", said.err);
     let config = std::fs::read_to_string(project.path().join("pi.toml")).unwrap();
     assert!(!config.contains("[grants.reader"), "{config}");
-    let said = project.run(&["tool", "call", "reader_open", r#"{"path":"notes/a.txt"}"#]);
+    let said = project.run(&["tool", "call", "open", r#"{"path":"notes/a.txt"}"#]);
     assert!(bad(&said).contains("not granted"), "{}", said.err);
 }
 
@@ -219,7 +216,7 @@ fn grants_are_changed_by_words_and_those_that_would_do_nothing_are_refused() {
     assert!(bad(&project.run(&["plugin", "revoke", "reader", "files.write=notes"])).contains("nothing to take back"));
     // Granted by hand, and asked for by nobody: an error when it is to be used.
     project.write("pi.toml", &format!("{}\n[grants.reader.log]\n", config()));
-    let said = project.run(&["tool", "call", "reader_open", r#"{"path":"notes/a.txt"}"#]);
+    let said = project.run(&["tool", "call", "open", r#"{"path":"notes/a.txt"}"#]);
     assert!(bad(&said).contains("plugin revoke reader log"), "{}", said.err);
 }
 
@@ -263,7 +260,7 @@ fn what_is_pushed_signed_is_installed_by_who_trusts_the_key_and_by_nobody_else()
 
     // A clone of the project has the lock and no components.
     std::fs::remove_dir_all(user.path().join(".pi")).unwrap();
-    let said = user.run(&["tool", "call", "reader_open", r#"{"path":"notes/a.txt"}"#]);
+    let said = user.run(&["tool", "call", "open", r#"{"path":"notes/a.txt"}"#]);
     assert!(bad(&said).contains("pi-host plugin install"), "{}", said.err);
     good(&user.run(&["plugin", "install"]));
     good(&user.run(&["plugin", "verify"]));
@@ -274,7 +271,7 @@ fn what_is_pushed_signed_is_installed_by_who_trusts_the_key_and_by_nobody_else()
     let source = target("1.2.0");
     let text = std::fs::read_to_string(&config).unwrap();
     std::fs::write(&config, format!("{text}[plugins.reader]\nsource = \"{source}\"\n")).unwrap();
-    let said = user.run(&["tool", "call", "reader_open", "{}"]);
+    let said = user.run(&["tool", "call", "open", "{}"]);
     assert!(bad(&said).contains("not signed by a key that is trusted now"), "{}", said.err);
 }
 
@@ -332,10 +329,10 @@ fn what_a_call_costs_is_measured_and_a_call_that_fails_is_not() {
             "1",
         ])
     };
-    let said = measure("reader_open", arguments);
+    let said = measure("open", arguments);
     let report = good(&said).json();
     assert!(report["calls"].as_u64().unwrap() > 10 && report["p50_us"].as_f64().unwrap() > 1.0, "{report}");
-    assert!(measure("reader_open", r#"{"path":"none"}"#).out.contains("nothing to measure"));
+    assert!(measure("open", r#"{"path":"none"}"#).out.contains("nothing to measure"));
     assert!(measure("none", "{}").out.contains("has no tool `none`"));
     // The project's own journal has not grown by it.
     assert_eq!(project.run(&["session", "list"]).code, Some(1));
@@ -352,7 +349,7 @@ fn a_component_that_is_being_written_is_tried_as_it_is_now() {
         "reader.wasm",
         "--once",
         "--call",
-        "reader_open",
+        "open",
         "--arguments",
         r#"{"path":"notes/a.txt"}"#,
     ]);

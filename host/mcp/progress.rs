@@ -53,7 +53,7 @@ impl Notes {
 
     /// Send notes and signs of life until dropped. Returns only when the client is gone.
     pub(super) async fn run(mut self) {
-        let begun = Instant::now();
+        let begun = Instant::from_std(crate::clock::monotonic());
         let mut sent = None;
         let mut has_calls = true;
         // The protocol wants a number that grows; seconds would stand still between two notes.
@@ -84,7 +84,7 @@ impl Notes {
             if self.peer.notify_progress(param).await.is_err() {
                 return;
             }
-            sent = Some(Instant::now());
+            sent = Some(Instant::from_std(crate::clock::monotonic()));
         }
     }
 }
