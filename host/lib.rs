@@ -17,6 +17,7 @@ pub mod plugin;
 pub mod registry;
 pub mod report;
 pub mod runtime;
+pub mod scaffold;
 pub mod session;
 pub mod store;
 pub mod supervisor;

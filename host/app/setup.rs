@@ -21,7 +21,9 @@ use crate::config::{AgentConfig, FILE, Grant, LimitsConfig, Project, covers};
 use crate::confine::Confine;
 use crate::gate::{Gate, InForce, Policy, PolicyError, Rego, RegoError, RegoSource};
 use crate::plugin::{Kind, Manifest};
-use crate::runtime::{Cache, CallLimits, Compiled, Grants, LinkError, LinkedTool, LoadError, Runtime, RuntimeError};
+use crate::runtime::{
+    Cache, CallLimits, Compiled, Grants, LinkError, LinkedAgent, LinkedTool, LoadError, Runtime, RuntimeError,
+};
 use crate::session::{AgentSetup, Kernel, Toolbox, ToolboxError};
 use crate::supervisor::{Places, Supervisor, SupervisorError};
 
@@ -274,6 +276,22 @@ impl Setup {
         declared(plugin, &grant, &compiled.binary.manifest)?;
         let linked = self.runtime.link_tool(&compiled, self.grants(plugin, &grant)?)?;
         Ok((linked, limits(&self.limits_of(plugin), None)))
+    }
+
+    /// An agent plugin, linked under the grant of its own name, whatever tools there are.
+    ///
+    /// # Errors
+    /// A component that is none, an import that is not granted.
+    pub(super) async fn bare_agent(
+        &self,
+        name: &str,
+        progress: Progress<'_>,
+    ) -> Result<(LinkedAgent, CallLimits), SetupError> {
+        let compiled = self.load(name, Kind::Agent, "the rehearsal", progress).await?;
+        let grant = self.project.config.grants.get(name).cloned().unwrap_or_default();
+        declared(name, &grant, &compiled.binary.manifest)?;
+        let linked = self.runtime.link_agent(&compiled, self.grants(name, &grant)?)?;
+        Ok((linked, limits(&self.limits_of(name), None)))
     }
 
     /// See whether a plugin can be linked as it is granted, and leave it compiled in the cache.

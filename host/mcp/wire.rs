@@ -192,7 +192,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Wire<R, W> {
 
     /// The client sends nothing more: what runs may answer, then all ends.
     async fn ended(&mut self) -> Option<ClientJsonRpcMessage> {
-        let end = *self.end.get_or_insert_with(|| Instant::from_std(crate::clock::monotonic()) + Duration::from_millis(END_GRACE_MS));
+        let end = *self
+            .end
+            .get_or_insert_with(|| Instant::from_std(crate::clock::monotonic()) + Duration::from_millis(END_GRACE_MS));
         let open = self.open.clone();
         let _ = timeout_at(end, open.empty()).await;
         self.stop.cancel();

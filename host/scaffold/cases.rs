@@ -150,13 +150,19 @@ pub enum CasesError {
     Many(usize),
     #[error("two cases of tests.json have one name: `{0}`")]
     Twice(String),
-    #[error("the case `{0}` of tests.json expects nothing\nhint: say at least one thing under `expect`, such as \"error\" or \"contains\"")]
+    #[error(
+        "the case `{0}` of tests.json expects nothing\nhint: say at least one thing under `expect`, such as \"error\" or \"contains\""
+    )]
     ExpectsNothing(String),
-    #[error("the case `{case}` of tests.json has a file outside of its folder: `{path}`\nhint: a path is relative, without `..`")]
+    #[error(
+        "the case `{case}` of tests.json has a file outside of its folder: `{path}`\nhint: a path is relative, without `..`"
+    )]
     Path { case: String, path: String },
     #[error("the case `{0}` of tests.json has more than {FILES_MAX} files")]
     Files(String),
-    #[error("the tool `{tool}` of the case `{case}` of tests.json has no answer, or one that is both a result and an error")]
+    #[error(
+        "the tool `{tool}` of the case `{case}` of tests.json has no answer, or one that is both a result and an error"
+    )]
     Answer { case: String, tool: String },
 }
 
@@ -342,8 +348,7 @@ fn parsed<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<Vec<T>, CasesE
     if bytes.len() > FILE_BYTES_MAX {
         return Err(CasesError::TooLarge);
     }
-    let cases: Vec<T> =
-        serde_json::from_slice(bytes).map_err(|error| CasesError::Form(escaped(&error.to_string())))?;
+    let cases: Vec<T> = serde_json::from_slice(bytes).map_err(|error| CasesError::Form(escaped(&error.to_string())))?;
     match cases.len() {
         0 => Err(CasesError::Empty),
         count if count > CASES_MAX => Err(CasesError::Many(count)),
@@ -431,7 +436,8 @@ mod tests {
         let one = r#"{"name": "a", "tool": "t", "expect": {"text": ""}}"#;
         assert!(matches!(error(&format!("[{one},{one}]")), CasesError::Twice(_)));
         for path in ["/etc/x", "../x", "a/../../x", ""] {
-            let text = format!(r#"[{{"name": "a", "tool": "t", "expect": {{"text": ""}}, "files": {{"{path}": ""}}}}]"#);
+            let text =
+                format!(r#"[{{"name": "a", "tool": "t", "expect": {{"text": ""}}, "files": {{"{path}": ""}}}}]"#);
             assert!(matches!(error(&text), CasesError::Path { .. }), "{path}");
         }
     }

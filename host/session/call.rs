@@ -112,9 +112,14 @@ impl Kernel {
         linked: &LinkedTool,
         limits: CallLimits,
     ) -> Result<Vec<Definition>, CallError> {
-        let door = Door::new(self.judge_for(&caller), caller.key);
+        let door = self.door(&caller);
         let context = Context { door, limits, tools: None, session: None, said: 0, determinism: None };
         self.runtime.definitions(linked, context).await
+    }
+
+    /// The door of a call that is made past the toolbox.
+    pub(super) fn door(&self, caller: &Caller) -> Door {
+        Door::new(self.judge_for(caller), caller.key.clone())
     }
 
     fn judge_for(&self, caller: &Caller) -> Judge {

@@ -8,9 +8,11 @@
 mod agent;
 mod call;
 pub mod message;
+mod rehearsal;
 mod run;
 mod toolbox;
 
 pub use call::{Called, Caller, Kernel};
+pub use rehearsal::{Rehearsal, Script, rehearse};
 pub use run::{AgentSetup, Ended, SessionError, resume, start};
 pub use toolbox::{Entry as ToolEntry, Toolbox, ToolboxError};

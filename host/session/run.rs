@@ -187,7 +187,7 @@ async fn drive(
     Ok(ended)
 }
 
-fn ended(outcome: Outcome) -> Ended {
+pub(super) fn ended(outcome: Outcome) -> Ended {
     let status = match outcome.status {
         Status::Done => "done",
         Status::NothingToDo => "nothing_to_do",

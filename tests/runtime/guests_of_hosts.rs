@@ -124,7 +124,7 @@ fn run_agent(prompt: &str) -> (Option<i32>, String) {
     std::fs::write(folder.path().join("agent.wasm"), packed("agent")).unwrap();
     std::fs::write(
         folder.path().join("pi.toml"),
-        "[plugins.guest_agent]\npath = \"agent.wasm\"\n[agents.guest_agent]\nsession_ms_max = 1500\n[grants.guest_agent]\ntools = {}\nlog = {}\n",
+        "[plugins.guest_agent]\npath = \"agent.wasm\"\n[agents.guest_agent]\nsession_ms_max = 1500\n[grants.guest_agent]\ntools = {}\n",
     )
     .unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_pi-host"))

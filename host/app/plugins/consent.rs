@@ -170,6 +170,20 @@ pub fn changes(before: &Binary, after: &Binary) -> Vec<String> {
     lines
 }
 
+/// All that a manifest suggests, wide or not: for who tries a plugin of their own.
+///
+/// # Errors
+/// A suggestion that this host cannot keep.
+pub(super) fn suggested(manifest: &crate::plugin::Manifest) -> Result<toml::Table, EditError> {
+    let mut whole = toml::Table::new();
+    for need in &manifest.needs {
+        if let Some(grant) = suggestion(need)? {
+            whole.insert(need.capability.clone(), toml::Value::Table(grant));
+        }
+    }
+    Ok(whole)
+}
+
 /// The grant that a need suggests: what its author wrote, or what follows from its names.
 fn suggestion(need: &crate::plugin::Need) -> Result<Option<toml::Table>, EditError> {
     let names = || toml::Value::Array(need.names.iter().cloned().map(toml::Value::String).collect());

@@ -13,6 +13,7 @@ mod pack;
 mod publish;
 mod scratch;
 pub(super) mod signatures;
+mod test;
 
 pub use bench::{BenchError, BenchReport, bench};
 pub use consent::{Ask, Proposal, ToolLine, changes};
@@ -24,3 +25,4 @@ pub use install::{
 pub use pack::{PackError, Packed, pack};
 pub use publish::{PublishError, publish};
 pub use signatures::{Standing, TrustError};
+pub use test::{TestError, Tested, test};

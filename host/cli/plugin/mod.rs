@@ -4,6 +4,7 @@ mod bench;
 mod dev;
 mod grant;
 mod install;
+mod new;
 mod pack;
 mod publish;
 
@@ -41,6 +42,10 @@ pub(crate) enum Command {
     /// Take a grant back: changes pi.toml
     #[command(after_help = REVOKE_HELP)]
     Revoke(grant::Arguments),
+    /// Make a project for a plugin of your own
+    New(new::NewArguments),
+    /// Run the cases of a plugin's tests.json
+    Test(new::TestArguments),
     /// Put the manifest into a component, so that it can be installed
     Pack(pack::Arguments),
     /// Reload a component whenever it is built, and call or serve it
@@ -66,8 +71,8 @@ Examples:
   pi-host plugin revoke weather files.read=archive
   pi-host plugin revoke weather process";
 
-pub(crate) fn run(output: &Output, project: &Path, command: Command) -> Result<(), Failure> {
-    let project = || Project::load(project);
+pub(crate) fn run(output: &Output, folder: &Path, command: Command) -> Result<(), Failure> {
+    let project = || Project::load(folder);
     match command {
         Command::List => list(output, &Catalog::of(&project()?)?),
         Command::Inspect { plugin } => {
@@ -84,6 +89,8 @@ pub(crate) fn run(output: &Output, project: &Path, command: Command) -> Result<(
         Command::Keygen(arguments) => publish::keygen(output, &arguments),
         Command::Grant(arguments) => grant::grant(output, &project()?, &arguments),
         Command::Revoke(arguments) => grant::revoke(output, &project()?, &arguments),
+        Command::New(arguments) => new::new(output, folder, &arguments),
+        Command::Test(arguments) => new::run_tests(output, &arguments),
         Command::Pack(arguments) => pack::run(output, &arguments),
         Command::Bench(arguments) => bench::run(output, project()?, &arguments),
     }

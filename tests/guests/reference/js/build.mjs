@@ -1,0 +1,18 @@
+// The StarlingMonkey build, with `http`: jco 1.35 cannot make it by its command line with Node.js 20, the
+// componentize-js that it brings along can. Called by build.sh.
+
+import { writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { pathToFileURL } from "node:url";
+
+const [modules, source, wit, output] = process.argv.slice(2);
+const { resolve } = createRequire(`${modules}/`);
+const { componentize } = await import(pathToFileURL(resolve("@bytecodealliance/componentize-js")));
+const { component } = await componentize({
+  sourcePath: source,
+  witPath: wit,
+  worldName: "plugin",
+  // The engine's own `fetch` would import a second version of wasi:http.
+  disableFeatures: ["http", "fetch-event"],
+});
+writeFileSync(output, component);
