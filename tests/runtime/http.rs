@@ -9,13 +9,13 @@ use pi_host::capability::http::HttpState;
 use pi_host::capability::secret::Secrets;
 use pi_host::config::{HttpGrant, SecretsGrant};
 use pi_host::gate::{Gate, InForce};
-use pi_host::runtime::{CallLimits, Context, Grants, LinkedTool};
+use pi_host::runtime::{CallLimits, Context, Grants, LinkedTool, Runtime};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use super::guest::{limits, linked, runtime};
-use crate::capability::bench::Bench;
+use super::guest::{compiled, limits, linked, packed, runtime};
+use crate::capability::bench::{Bench, files};
 
 const TOKEN: &str = "s3cr3t-t0ken/+x";
 
@@ -477,4 +477,31 @@ async fn a_secret_that_a_guest_has_found_is_not_sent() {
         assert!(error.contains("holds the value of a secret"), "{ask}: {error}");
     }
     assert!(server.seen().iter().all(|seen| !seen.contains(TOKEN)));
+}
+
+#[tokio::test]
+async fn a_secret_that_a_tool_has_found_is_in_nothing_that_it_says() {
+    let bench = Bench::new().await;
+    bench.file("f", format!("a {TOKEN} b czNjcjN0LXQwa2VuLyt4 c"));
+    let secrets = secrets(&bench, &["api.example.com".into()], "{ header = \"Authorization\" }");
+    let runtime = Runtime::with_instances(None, 4).unwrap().with_scan(secrets.scan());
+    let files = Arc::new(files(&["."], &[], &bench.project()));
+    let compiled = runtime.load(&packed("files")).await.unwrap();
+    let guest = runtime.link_tool(&compiled, Grants { files: Some(files), ..Grants::default() }).unwrap();
+    let context =
+        Context { door: bench.door(), limits: limits(), tools: None, session: None, said: 0, determinism: None };
+    let said = runtime.call_tool(&guest, context, "open", &json!({ "path": "f" }).to_string()).await;
+    assert_eq!(said, Ok(vec![Content::Text("a [secret token] b [secret token] c".into())]));
+    let context =
+        Context { door: bench.door(), limits: limits(), tools: None, session: None, said: 0, determinism: None };
+    let path = json!({ "path": format!("/{TOKEN}") }).to_string();
+    let Err(Error::Failed(text)) = runtime.call_tool(&guest, context, "open", &path).await else { panic!() };
+    assert!(text.contains("[secret token]") && !text.contains(TOKEN), "{text}");
+}
+
+#[tokio::test]
+async fn what_was_granted_and_not_declared_is_an_error() {
+    let grants = Grants { has_secrets: true, ..Grants::default() };
+    let error = runtime().link_tool(&compiled("files").await, grants).err().unwrap().to_string();
+    assert!(error.contains("granted `secrets`, and its manifest does not ask for it"), "{error}");
 }
