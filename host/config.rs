@@ -5,6 +5,8 @@
 
 mod approvals;
 mod http;
+mod mcp;
+mod mcp_limits;
 mod secrets;
 
 use std::collections::BTreeMap;
@@ -13,6 +15,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::gate::Profile;
+
+pub use mcp::McpConfig;
+pub use mcp_limits::PeerLimits;
 
 pub use http::{HttpGrant, HttpHost};
 pub use secrets::{SecretAs, SecretConfig, SecretsGrant, SigV4Config};
@@ -26,6 +31,21 @@ const PLUGIN_CONFIG_BYTES_MAX: usize = 256 << 10;
 
 /// The commented file that `init` writes.
 pub const TEMPLATE: &str = include_str!("pi.toml");
+
+/// What holds where there is no `pi.toml`, as one would write it.
+pub const WITHOUT_FILE: &str = r#"# What held here before there was a pi.toml: reading below this folder, and a shell without native programs.
+[grants.files.files]
+read = ["."]
+
+[grants.bash.files]
+read = ["."]
+
+[grants.bash.process]
+
+[grants.bash.log]
+
+[grants.service.services]
+"#;
 
 /// A project: its folder, and what its `pi.toml` says.
 #[derive(Clone, Debug)]
@@ -89,6 +109,26 @@ pub fn cache_folder() -> Option<PathBuf> {
     std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache").join("pi-host"))
 }
 
+/// The user's credentials for registries: the texts of the files in which docker and podman keep them.
+#[must_use]
+pub fn registry_credentials() -> Vec<String> {
+    let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = folder("HOME");
+    let files = [
+        folder("REGISTRY_AUTH_FILE"),
+        folder("DOCKER_CONFIG").map(|folder| folder.join("config.json")),
+        folder("XDG_RUNTIME_DIR").map(|folder| folder.join("containers/auth.json")),
+        home.map(|home| home.join(".docker/config.json")),
+    ];
+    files.into_iter().flatten().filter_map(|file| std::fs::read_to_string(file).ok()).collect()
+}
+
+/// Where a command makes a folder for the time that it runs.
+#[must_use]
+pub fn scratch_folder() -> PathBuf {
+    cache_folder().unwrap_or_else(std::env::temp_dir).join("scratch")
+}
+
 /// The host's `PATH`, in which granted programs are looked up once.
 #[must_use]
 pub fn search_path() -> String {
@@ -113,19 +153,7 @@ impl Config {
     /// without native programs.
     #[must_use]
     pub fn without_file() -> Self {
-        let read = FilesGrant { read: vec![".".into()], write: Vec::new() };
-        let files = Grant { files: Some(read.clone()), ..Grant::default() };
-        let bash = Grant {
-            files: Some(read),
-            process: Some(ProcessGrant::default()),
-            log: Some(LogGrant {}),
-            ..Grant::default()
-        };
-        let service = Grant { services: Some(ServicesGrant::default()), ..Grant::default() };
-        Self {
-            grants: [("files".into(), files), ("bash".into(), bash), ("service".into(), service)].into(),
-            ..Self::default()
-        }
+        toml::from_str(WITHOUT_FILE).unwrap_or_default()
     }
 
     fn check(&self, file: &str) -> Result<(), ConfigError> {
@@ -180,6 +208,9 @@ impl Config {
                 return wrong(format!("[grants.{name}.preopens] write"), what, hint.into());
             }
         }
+        for (name, server) in &self.mcp {
+            server.check(name).or_else(|(place, what, hint)| wrong(place, what, hint))?;
+        }
         if let Some(approvals) = &self.approvals {
             approvals.check().or_else(|(place, what, hint)| wrong(place, what, hint))?;
         }
@@ -212,6 +243,9 @@ pub struct Config {
     pub production: ProductionConfig,
     pub packages: PackagesConfig,
     pub services: BTreeMap<String, ServiceConfig>,
+    pub signatures: SignaturesConfig,
+    /// Servers of the Model Context Protocol whose tools agents may be granted.
+    pub mcp: BTreeMap<String, McpConfig>,
     pub plugins: BTreeMap<String, PluginConfig>,
     /// What is put into requests on their way out, and is never seen by a component.
     pub secrets: BTreeMap<String, SecretConfig>,
@@ -438,12 +472,36 @@ impl Default for RestartConfig {
     }
 }
 
+/// Whose plugins are installed.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SignaturesConfig {
+    /// None: `required` where there are keys, else `warn`.
+    pub policy: Option<SignaturesPolicy>,
+    /// Files with public keys (PEM), relative to `pi.toml`: `cosign.pub`.
+    pub keys: Vec<String>,
+    /// The name that signatures in registries must be for, where that is not the one a component is
+    /// fetched by: for mirrors.
+    pub signed_as: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignaturesPolicy {
+    Required,
+    Warn,
+    Off,
+}
+
 /// A plugin that is not built in, or limits for one that is.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PluginConfig {
-    /// A component's file, relative to `pi.toml`. None: the built-in plugin of this name.
+    /// A component's file, relative to `pi.toml`, read as it is now: for a plugin that is being written.
     pub path: Option<String>,
+    /// Where it was installed from; `plugins.lock` pins the digest. Neither of the two: the built-in
+    /// plugin of this name.
+    pub source: Option<String>,
     pub limits: LimitsConfig,
     /// Read by the plugin as `wasi:config`: texts.
     pub config: BTreeMap<String, toml::Value>,

@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["clock"],
     &["gate"],
     &["config", "plugin"],
-    &["store"],
+    &["mcp", "registry", "scaffold", "store"],
     &["journal"],
     &["confine"],
     &["supervisor"],

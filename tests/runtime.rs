@@ -8,3 +8,4 @@ mod hostile;
 mod http;
 mod keyvalue;
 mod malformed;
+mod plain;

@@ -3,15 +3,29 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use super::mcp::MCP_AGENT;
+use super::plugins::TrustError;
+use super::plugins::signatures::held;
 use crate::config::Project;
 use crate::plugin::{BUILTIN, Binary, BinaryError};
+use crate::registry::lock::{self, Lock, LockError, Locked};
+use crate::registry::source::SourceError;
+use crate::registry::store::{Store, StoreError};
 
 /// Where a plugin's component comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     BuiltIn(&'static [u8]),
     File(PathBuf),
+    /// Fetched, and not installed.
+    Bytes(Arc<[u8]>),
+    /// Pinned by `plugins.lock`, kept in the project's store of components.
+    Installed {
+        folder: PathBuf,
+        locked: Box<Locked>,
+    },
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -24,8 +38,52 @@ pub enum CatalogError {
         "there is no plugin `{name}`, which {wanted_by} names\nhint: there are {known}; others are added by [plugins.{name}] with a `path`"
     )]
     Unknown { name: String, wanted_by: String, known: String },
-    #[error("[plugins.{name}] has no `path`, and `{name}` is not built in\nhint: built in are {known}")]
+    #[error(
+        "[plugins.{name}] has no `path` and no `source`, and `{name}` is not built in\nhint: built in are {known}; `pi-host plugin install` brings others"
+    )]
     NoPath { name: String, known: String },
+    #[error(
+        "[plugins.{0}] has both a `path` and a `source`\nhint: keep `source` for what was installed, `path` for what you are writing"
+    )]
+    Both(String),
+    #[error("[plugins.{name}] source: {error}")]
+    Source { name: String, error: SourceError },
+    #[error("plugin `{name}` is not installed: plugins.lock does not name it\nhint: `pi-host plugin install {wanted}`")]
+    NotInstalled { name: String, wanted: String },
+    #[error(
+        "plugin `{name}` is installed from {locked}, and pi.toml says {wanted}\nhint: `pi-host plugin install {wanted} --name {name}` takes the other, or correct `source` in [plugins.{name}]"
+    )]
+    OtherSource { name: String, locked: String, wanted: String },
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error("plugin `{name}`: {error}")]
+    Store { name: String, error: StoreError },
+    #[error(transparent)]
+    Trust(#[from] Box<TrustError>),
+}
+
+/// The lock of a project.
+pub(super) fn lock_file(project: &Project) -> PathBuf {
+    project.directory.join(lock::FILE)
+}
+
+/// Where a project keeps the components that are installed.
+pub(super) fn components_folder(project: &Project) -> PathBuf {
+    project.state().join("plugins")
+}
+
+/// What the lock says of a plugin, which is what `pi.toml` says of it too.
+fn locked(lock: &Lock, name: &str, source: &str) -> Result<Locked, CatalogError> {
+    let wanted = crate::registry::source::Source::parse(source)
+        .map_err(|error| CatalogError::Source { name: name.to_owned(), error })?;
+    let Some(locked) = lock.get(name) else {
+        return Err(CatalogError::NotInstalled { name: name.to_owned(), wanted: wanted.to_string() });
+    };
+    if locked.source != wanted {
+        let (locked, wanted) = (locked.source.to_string(), wanted.to_string());
+        return Err(CatalogError::OtherSource { name: name.to_owned(), locked, wanted });
+    }
+    Ok(locked.clone())
 }
 
 /// The plugins by name.
@@ -44,24 +102,36 @@ impl Catalog {
         for (name, bytes) in BUILTIN {
             catalog.sources.insert((*name).to_owned(), Source::BuiltIn(bytes));
         }
+        let lock = Lock::load(&lock_file(project))?;
         for (name, plugin) in &project.config.plugins {
-            match &plugin.path {
-                Some(path) => {
-                    catalog.sources.insert(name.clone(), Source::File(project.directory.join(path)));
+            let source = match (&plugin.path, &plugin.source) {
+                (Some(_), Some(_)) => return Err(CatalogError::Both(name.clone())),
+                (Some(path), None) => Source::File(project.directory.join(path)),
+                (None, Some(source)) => {
+                    let locked = locked(&lock, name, source)?;
+                    held(project, &locked).map_err(Box::new)?;
+                    Source::Installed { folder: components_folder(project), locked: Box::new(locked) }
                 }
-                None if catalog.sources.contains_key(name) => {}
-                None => return Err(CatalogError::NoPath { name: name.clone(), known: catalog.known() }),
-            }
+                (None, None) if catalog.sources.contains_key(name) => continue,
+                (None, None) => return Err(CatalogError::NoPath { name: name.clone(), known: catalog.known() }),
+            };
+            catalog.sources.insert(name.clone(), source);
         }
         for (name, agent) in &project.config.agents {
             catalog.require(agent.plugin.as_ref().unwrap_or(name), &format!("[agents.{name}]"))?;
         }
         for name in project.config.grants.keys() {
-            if !project.config.agents.contains_key(name) {
+            if !project.config.agents.contains_key(name) && name != MCP_AGENT {
                 catalog.require(name, &format!("[grants.{name}]"))?;
             }
         }
         Ok(catalog)
+    }
+
+    /// One component under a name, that is nowhere yet.
+    #[must_use]
+    pub(super) fn single(name: &str, bytes: Vec<u8>) -> Self {
+        Self { sources: BTreeMap::from([(name.to_owned(), Source::Bytes(Arc::from(bytes)))]) }
     }
 
     fn require(&self, name: &str, wanted_by: &str) -> Result<(), CatalogError> {
@@ -93,11 +163,17 @@ impl Catalog {
     pub fn bytes(&self, name: &str) -> Result<Cow<'static, [u8]>, CatalogError> {
         match self.sources.get(name) {
             Some(Source::BuiltIn(bytes)) => Ok(Cow::Borrowed(bytes)),
+            Some(Source::Bytes(bytes)) => Ok(Cow::Owned(bytes.to_vec())),
             Some(Source::File(path)) => std::fs::read(path).map(Cow::Owned).map_err(|error| CatalogError::Read {
                 name: name.to_owned(),
                 path: path.clone(),
                 error,
             }),
+            Some(Source::Installed { folder, locked }) => {
+                let failed = |error| CatalogError::Store { name: name.to_owned(), error };
+                let store = Store::open(folder).map_err(failed)?;
+                store.get(&locked.digest).map(Cow::Owned).map_err(failed)
+            }
             None => Err(CatalogError::Unknown {
                 name: name.to_owned(),
                 wanted_by: "the command".into(),
@@ -112,6 +188,6 @@ impl Catalog {
     /// It cannot be read, or is no plugin for this host.
     pub fn binary(&self, name: &str) -> Result<Binary, CatalogError> {
         let bytes = self.bytes(name)?;
-        Binary::read(&bytes).map_err(|error| CatalogError::Binary { name: name.to_owned(), error })
+        Binary::read_named(&bytes, name).map_err(|error| CatalogError::Binary { name: name.to_owned(), error })
     }
 }

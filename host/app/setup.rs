@@ -20,8 +20,8 @@ use crate::capability::services::ServicesState;
 use crate::config::{AgentConfig, FILE, Grant, LimitsConfig, Project, covers};
 use crate::confine::Confine;
 use crate::gate::{Gate, InForce, Policy, PolicyError, Rego, RegoError, RegoSource};
-use crate::plugin::Kind;
-use crate::runtime::{Cache, CallLimits, Compiled, Grants, LinkError, LoadError, Runtime, RuntimeError};
+use crate::plugin::{Kind, Manifest};
+use crate::runtime::{Cache, CallLimits, Compiled, Grants, LinkError, LinkedTool, LoadError, Runtime, RuntimeError};
 use crate::session::{AgentSetup, Kernel, Toolbox, ToolboxError};
 use crate::supervisor::{Places, Supervisor, SupervisorError};
 
@@ -197,10 +197,11 @@ fn governing(project: &Project) -> Vec<PathBuf> {
     let plugins = project.config.plugins.values().filter_map(|plugin| plugin.path.as_ref());
     let config = &project.config.policy;
     let policies = config.file.iter().chain(&config.shadow).chain(&config.rego);
+    let lock = super::catalog::lock_file(project);
     let files = policies.chain(plugins).map(|path| project.directory.join(path));
     // What is known about packages decides as well.
     let store = project.config.packages.store.iter().map(|store| project.directory.join(store));
-    files.chain(store).chain([project.directory.join("policies")]).collect()
+    files.chain(store).chain([lock, project.directory.join("policies")]).collect()
 }
 
 /// What any grant of the project opens for writing.
@@ -260,6 +261,16 @@ impl Setup {
     /// The project names what there is not, or the engine does not start.
     pub fn new(project: Project, confine: Confine, instances: u32) -> Result<Self, SetupError> {
         let catalog = Catalog::of(&project)?;
+        Self::with_catalog(project, catalog, confine, instances)
+    }
+
+    /// The same, with these plugins.
+    pub(super) fn with_catalog(
+        project: Project,
+        catalog: Catalog,
+        confine: Confine,
+        instances: u32,
+    ) -> Result<Self, SetupError> {
         // A cache that cannot be used safely is not used: the next start is slower, nothing else.
         let cache = crate::config::cache_folder().and_then(|folder| Cache::open(&folder).ok());
         let secrets = Secrets::load(&project.config.secrets, &project.directory)?;
@@ -277,12 +288,39 @@ impl Setup {
     pub async fn toolbox(&self, plugins: &BTreeSet<String>, progress: Progress<'_>) -> Result<Toolbox, SetupError> {
         let mut toolbox = Toolbox::default();
         for plugin in plugins {
-            let compiled = self.load(plugin, Kind::Tool, "a tool", progress).await?;
-            let grant = self.project.config.grants.get(plugin).cloned().unwrap_or_default();
-            let linked = self.runtime.link_tool(&compiled, self.grants(plugin, &grant)?)?;
-            toolbox.add(&linked, &limits(&self.limits_of(plugin), None))?;
+            let (linked, limits) = self.tool(plugin, progress).await?;
+            toolbox.add(&linked, &limits)?;
         }
         Ok(toolbox)
+    }
+
+    /// A tool plugin, linked under its grant, with the limits of its calls.
+    ///
+    /// # Errors
+    /// A component that is none, an import that is not granted, a grant that cannot be kept.
+    pub async fn tool(&self, plugin: &str, progress: Progress<'_>) -> Result<(LinkedTool, CallLimits), SetupError> {
+        let compiled = self.load(plugin, Kind::Tool, "a tool", progress).await?;
+        let grant = self.project.config.grants.get(plugin).cloned().unwrap_or_default();
+        declared(plugin, &grant, &compiled.binary.manifest)?;
+        let linked = self.runtime.link_tool(&compiled, self.grants(plugin, &grant)?)?;
+        Ok((linked, limits(&self.limits_of(plugin), None)))
+    }
+
+    /// See whether a plugin can be linked as it is granted, and leave it compiled in the cache.
+    ///
+    /// # Errors
+    /// What is in the way. An import that is not granted is not: it may be granted later.
+    pub(super) async fn try_link(&self, name: &str, kind: Kind, progress: Progress<'_>) -> Result<(), SetupError> {
+        let compiled = self.load(name, kind, "the installation", progress).await?;
+        let grants = self.grants(name, &self.project.config.grants.get(name).cloned().unwrap_or_default())?;
+        let linked = match kind {
+            Kind::Tool => self.runtime.link_tool(&compiled, grants).map(|_| ()),
+            Kind::Agent => self.runtime.link_agent(&compiled, grants).map(|_| ()),
+        };
+        match linked {
+            Err(LinkError::NotGranted { .. }) => Ok(()),
+            other => Ok(other?),
+        }
     }
 
     /// What every session shares.
@@ -310,6 +348,7 @@ impl Setup {
         let plugin = config.plugin.as_deref().unwrap_or(name);
         let compiled = self.load(plugin, Kind::Agent, &format!("[agents.{name}]"), progress).await?;
         let grant = self.project.config.grants.get(name).cloned().unwrap_or_default();
+        declared(name, &grant, &compiled.binary.manifest)?;
         let tools = grant.tools.clone().unwrap_or_default().names;
         for wanted in &tools {
             let is_there = toolbox.iter().any(|entry| covers(wanted, &entry.tool.name));
@@ -394,6 +433,20 @@ impl Setup {
         Ok(withheld)
     }
 
+    /// All plugins that offer tools.
+    ///
+    /// # Errors
+    /// A plugin that cannot be read.
+    pub fn tool_plugins(&self) -> Result<BTreeSet<String>, SetupError> {
+        let mut plugins = BTreeSet::new();
+        for plugin in self.catalog.names() {
+            if self.catalog.binary(plugin)?.manifest.kind == Kind::Tool {
+                plugins.insert(plugin.to_owned());
+            }
+        }
+        Ok(plugins)
+    }
+
     /// The plugin that offers a tool.
     ///
     /// # Errors
@@ -426,8 +479,11 @@ impl Setup {
         if !self.runtime.is_cached(&bytes) {
             progress(&format!("compiling plugin `{plugin}` (once; {} KiB)", bytes.len() >> 10));
         }
-        let compiled =
-            self.runtime.load(&bytes).await.map_err(|error| SetupError::Load { plugin: plugin.to_owned(), error })?;
+        let compiled = self
+            .runtime
+            .load_named(&bytes, plugin)
+            .await
+            .map_err(|error| SetupError::Load { plugin: plugin.to_owned(), error })?;
         let word = |kind: Kind| match kind {
             Kind::Tool => "a tool plugin",
             Kind::Agent => "an agent",
@@ -480,6 +536,19 @@ impl Setup {
             (None, None) => {}
         }
         Ok(grants)
+    }
+}
+
+/// A grant that its plugin never asks for would do nothing, silently.
+///
+/// # Errors
+/// There is one.
+pub fn declared(plugin: &str, grant: &Grant, manifest: &Manifest) -> Result<(), LinkError> {
+    let granted = toml::Table::try_from(grant).unwrap_or_default();
+    let is_declared = |capability: &str| manifest.needs.iter().any(|need| need.capability == capability);
+    match granted.keys().find(|capability| !is_declared(capability)) {
+        None => Ok(()),
+        Some(capability) => Err(LinkError::Undeclared { plugin: plugin.to_owned(), capability: capability.clone() }),
     }
 }
 

@@ -7,6 +7,7 @@ mod approvals;
 mod demo;
 mod doctor;
 mod init;
+mod mcp;
 mod output;
 mod packages;
 mod plugin;
@@ -58,6 +59,8 @@ enum Command {
     /// List the plugins, or look into one
     #[command(subcommand)]
     Plugin(plugin::Command),
+    /// Serve the tools to any MCP client, over stdio or HTTP
+    Mcp(mcp::Arguments),
     /// Ask the gatekeeper how it judges a command
     #[command(subcommand)]
     Policy(policy::Command),
@@ -104,6 +107,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&output, &project, arguments),
         Command::Tool(command) => tool::run(&output, &project, command),
         Command::Plugin(command) => plugin::run(&output, &project, command),
+        Command::Mcp(arguments) => mcp::run(&output, &project, &arguments),
         Command::Policy(command) => policy::run(&output, &project, command),
         Command::Packages(command) => packages::run(&output, &project, command),
         Command::Approvals(command) => approvals::run(&output, &project, command),

@@ -136,12 +136,18 @@ fn ended(output: &Output, closed: &Closed) -> Result<(), Failure> {
 pub(super) fn stop_on_signal(host: &Arc<Host>) {
     let host = host.clone();
     tokio::spawn(async move {
-        let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-        let Ok(mut terminate) = terminate else { return };
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        }
+        signalled().await;
         host.stop();
     });
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+pub(super) async fn signalled() {
+    let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+    // Without the signal there is nothing to wait for.
+    let Ok(mut terminate) = terminate else { return std::future::pending().await };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
 }

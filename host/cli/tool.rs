@@ -112,7 +112,7 @@ fn read_arguments(arguments: &str) -> Result<String, anyhow::Error> {
     Ok(text)
 }
 
-fn text(content: &Content) -> String {
+pub(in crate::cli) fn text(content: &Content) -> String {
     match content {
         Content::Text(text) => text.clone(),
         Content::Json(text) => serde_json::from_str::<Value>(text)

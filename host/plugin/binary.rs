@@ -3,6 +3,7 @@
 use serde::Serialize;
 use wasmparser::{Chunk, Encoding, Parser, Payload};
 
+use super::reflect::{ReflectError, Reflected, reflect};
 use super::{Manifest, ManifestError, SECTION};
 use crate::gate::explain::escaped;
 
@@ -71,6 +72,9 @@ pub struct Binary {
     pub manifest: Manifest,
     pub imports: Vec<Import>,
     pub exports: Vec<String>,
+    /// Of a component that nobody wrote for this host: how its functions are called. Its manifest was
+    /// made from its types.
+    pub reflected: Option<Reflected>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +91,8 @@ pub enum BinaryError {
     NoManifest,
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    #[error(transparent)]
+    Reflect(#[from] ReflectError),
     #[error(
         "the component imports what this host does not have: `{0}`\nhint: remove the dependency on it, or see docs/plugins.md for the interfaces there are"
     )]
@@ -140,11 +146,23 @@ const WITHOUT_IMPORT: &[&str] = &["preopens", "secrets"];
 const INERT: &[&str] = &["wasi:io/", "wasi:clocks/", "wasi:random/", "wasi:cli/", "wasi:filesystem/", "wasi:sockets/"];
 
 impl Binary {
-    /// Look at a component.
+    /// Look at a component that was written for this host.
     ///
     /// # Errors
     /// What it is that this host cannot take, by name, and what to do.
     pub fn read(bytes: &[u8]) -> Result<Self, BinaryError> {
+        Self::look(bytes, None)
+    }
+
+    /// Look at any component: one without a manifest gets one, under this name, from its types.
+    ///
+    /// # Errors
+    /// As of [`Binary::read`]; or nothing that it exports can be called.
+    pub fn read_named(bytes: &[u8], name: &str) -> Result<Self, BinaryError> {
+        Self::look(bytes, Some(name))
+    }
+
+    fn look(bytes: &[u8], name: Option<&str>) -> Result<Self, BinaryError> {
         if bytes.len() > COMPONENT_BYTES_MAX {
             return Err(BinaryError::TooLarge);
         }
@@ -154,9 +172,18 @@ impl Binary {
         for export in &exports {
             check_contract(export)?;
         }
-        let manifest = Manifest::parse(section.ok_or(BinaryError::NoManifest)?)?;
         let has_tool = exports.iter().any(|e| e == "pi:tool/tool@0.1.0");
         let has_agent = exports.iter().any(|e| e == "pi:agent/agent@0.1.0");
+        let manifest = match (section, name) {
+            (Some(section), _) => Manifest::parse(section)?,
+            // One of the contract without a manifest was not packed: what it needs is not known.
+            (None, Some(name)) if !has_tool && !has_agent => {
+                let imports = imports.into_iter().map(classify).collect::<Result<Vec<_>, _>>()?;
+                let (manifest, reflected) = reflect(bytes, name, &imports)?;
+                return Ok(Self { manifest, imports, exports, reflected: Some(reflected) });
+            }
+            (None, _) => return Err(BinaryError::NoManifest),
+        };
         let is_as_said = match manifest.kind {
             super::Kind::Tool => has_tool,
             super::Kind::Agent => has_agent,
@@ -165,7 +192,7 @@ impl Binary {
             return Err(BinaryError::NoContract);
         }
         let imports = imports.into_iter().map(classify).collect::<Result<Vec<_>, _>>()?;
-        let binary = Self { manifest, imports, exports };
+        let binary = Self { manifest, imports, exports, reflected: None };
         binary.check_needs()?;
         Ok(binary)
     }

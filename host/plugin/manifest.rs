@@ -131,7 +131,8 @@ impl Manifest {
         Ok(manifest)
     }
 
-    fn check(&self) -> Result<(), ManifestError> {
+    /// Whether it is within the limits, and its names are such.
+    pub(super) fn check(&self) -> Result<(), ManifestError> {
         if self.contract != CONTRACT {
             return Err(ManifestError::Contract(cut(&self.contract)));
         }

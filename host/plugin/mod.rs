@@ -1,15 +1,18 @@
 //! What a plugin is before it runs: its manifest, the imports in its binary, its contract.
 //!
 //! Pure: reads bytes, never runs or compiles them, so that listing and inspecting a plugin is safe
-//! whatever it contains. To add a capability, name its interface in [`Capability`].
+//! whatever it contains. A component that was not written for this host is understood by its types
+//! (`reflect`). To add a capability, name its interface in [`Capability`].
 
 mod binary;
 mod builtin;
 mod manifest;
+pub(crate) mod reflect;
 
 pub use binary::{Binary, BinaryError, Capability, Import, pack};
 pub use builtin::{BUILTIN, builtin};
 pub use manifest::{Kind, Manifest, ManifestError, Need, Tool, ToolEffect};
+pub use reflect::{Function, LeftOut, ReflectError, Reflected, name_of_file};
 
 /// The contract that this host speaks: `pi:tool` and `pi:agent` of this version.
 pub const CONTRACT: &str = "0.1";

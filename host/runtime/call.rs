@@ -17,9 +17,9 @@ use wasmtime_wasi::{Deterministic, HostMonotonicClock, HostWallClock, WasiCtx, W
 
 use super::engine::Runtime;
 use super::hide;
-use super::link::{Grants, LinkedAgent, LinkedTool};
+use super::link::{Callable, Grants, LinkedAgent, LinkedTool};
 use crate::capability::bindings::agent_world::exports::pi::agent::agent::{Outcome, Task};
-use crate::capability::bindings::pi::tool::types::{Content, Definition, Error};
+use crate::capability::bindings::pi::tool::types::{Content, Definition, Effect, Error};
 use crate::capability::door::Door;
 use crate::capability::http::HttpCall;
 use crate::capability::limits::{Limits, TooManyHostCalls};
@@ -29,9 +29,12 @@ use crate::capability::session::{LaidAside, SessionState, Stopped};
 use crate::capability::state::CallState;
 use crate::capability::tools::ToolsState;
 use crate::clock;
+use crate::plugin::{Tool, ToolEffect};
 
 /// Bytes that a guest may hand to the host in one call of it: a 16 MiB write with room around.
 const HOSTCALL_BYTES_MAX: usize = 64 << 20;
+/// In the engine's words for a guest that handed over more.
+const HOSTCALL_EXHAUSTED: &str = "fuel allocated for hostcalls has been exhausted";
 /// Handles (children, pollables, streams) alive at once.
 const HANDLES_MAX: usize = 4_096;
 /// What is kept of a guest's standard error, for the message when it traps.
@@ -114,8 +117,13 @@ impl Runtime {
             Err(error) => return Err(Error::Failed(format!("the call cannot begin: {error:#}"))),
         };
         let called = async {
-            let instance = tool.pre.instantiate_async(&mut store).await.map_err(|e| (true, e))?;
-            instance.pi_tool_tool().call_call(&mut store, name, arguments).await.map_err(|e| (false, e))
+            match &tool.callable {
+                Callable::Contract(pre) => {
+                    let instance = pre.instantiate_async(&mut store).await.map_err(|e| (true, e))?;
+                    instance.pi_tool_tool().call_call(&mut store, name, arguments).await.map_err(|e| (false, e))
+                }
+                Callable::Plain(plain) => plain.call(&mut store, name, arguments, limits.output_bytes_max).await,
+            }
         };
         let ended = within(limits.call_ms_max, door.patience(), called).await;
         store.data_mut().say_dropped();
@@ -148,16 +156,20 @@ impl Runtime {
         }
     }
 
-    /// The definitions that a tool component itself gives.
+    /// The definitions that a tool component itself gives; of one that was not written for this host
+    /// those of the manifest that was made for it.
     ///
     /// # Errors
     /// Which limit or trap ended it.
     pub async fn definitions(&self, tool: &LinkedTool, context: Context) -> Result<Vec<Definition>, CallError> {
+        let Callable::Contract(pre) = &tool.callable else {
+            return Ok(tool.manifest.tools.iter().map(definition).collect());
+        };
         let limits = context.limits.clone();
         let stderr = Tail::default();
         let mut store = self.store(&tool.grants, context, &stderr).map_err(|e| CallError::Start(format!("{e:#}")))?;
         let called = async {
-            let instance = tool.pre.instantiate_async(&mut store).await.map_err(|e| (true, e))?;
+            let instance = pre.instantiate_async(&mut store).await.map_err(|e| (true, e))?;
             instance.pi_tool_tool().call_definitions(&mut store).await.map_err(|e| (false, e))
         };
         match tokio::time::timeout(Duration::from_millis(limits.call_ms_max), called).await {
@@ -304,6 +316,22 @@ impl AsyncWrite for Tail {
     }
 }
 
+/// A tool as its manifest describes it, in the words of the contract.
+#[must_use]
+pub fn definition(tool: &Tool) -> Definition {
+    Definition {
+        name: tool.name.clone(),
+        description: tool.description.clone(),
+        input_schema: tool.input_schema.to_string(),
+        effect: match tool.effect {
+            ToolEffect::Read => Effect::Read,
+            ToolEffect::Write => Effect::Write,
+            ToolEffect::Destructive => Effect::Destructive,
+        },
+        idempotent: tool.idempotent,
+    }
+}
+
 /// What comes of `called` within its time, which stands still while people are asked.
 async fn within<T>(limit_ms: u64, patience: &Patience, called: impl Future<Output = T>) -> Option<T> {
     tokio::pin!(called);
@@ -335,6 +363,13 @@ fn told(store: &Store<CallState>, is_start: bool, error: &wasmtime::Error, stder
         return CallError::Limit(format!("the call needed more than its {limit}"));
     }
     let cause = error.root_cause().to_string();
+    // The engine has no type for it that could be asked for.
+    if cause.contains(HOSTCALL_EXHAUSTED) {
+        return CallError::Limit(format!(
+            "the call handed more to the host than the {} MiB that it may",
+            HOSTCALL_BYTES_MAX >> 20
+        ));
+    }
     let words = stderr.text();
     let text = if words.is_empty() { cause } else { format!("{cause}; it said: {words}") };
     if is_start { CallError::Start(text) } else { CallError::Trap(text) }

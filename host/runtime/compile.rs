@@ -35,12 +35,23 @@ impl Runtime {
         self.cache.as_ref().is_some_and(|cache| cache.load(&self.engine, &digest(bytes)).is_some())
     }
 
-    /// Read, check and compile a component, or take its code from the cache.
+    /// Read, check and compile a component that was written for this host, or take its code from the cache.
     ///
     /// # Errors
     /// What is wrong with the component, and what to do.
     pub async fn load(&self, bytes: &[u8]) -> Result<Compiled, LoadError> {
-        let binary = Binary::read(bytes)?;
+        self.compile(Binary::read(bytes)?, bytes).await
+    }
+
+    /// The same for any component: one without a manifest is a plugin of this name.
+    ///
+    /// # Errors
+    /// As of [`Runtime::load`]; or nothing that it exports can be called.
+    pub async fn load_named(&self, bytes: &[u8], name: &str) -> Result<Compiled, LoadError> {
+        self.compile(Binary::read_named(bytes, name)?, bytes).await
+    }
+
+    async fn compile(&self, binary: Binary, bytes: &[u8]) -> Result<Compiled, LoadError> {
         let digest = digest(bytes);
         if let Some(component) = self.cache.as_ref().and_then(|cache| cache.load(&self.engine, &digest)) {
             return Ok(Compiled { binary, digest, component });

@@ -19,6 +19,11 @@ const MEMORY_BYTES_MAX: usize = 1 << 30;
 const MEMORY_KEEP_RESIDENT: usize = 32 << 20;
 const TABLE_KEEP_RESIDENT: usize = 512 << 10;
 const TABLE_ELEMENTS_MAX: usize = 100_000;
+/// What one component may consist of. Even the smallest pool, that of a command which makes one call,
+/// has room for two of the largest: a Python component would not start in it otherwise.
+const CORE_INSTANCES_MAX: u32 = 64;
+const MEMORIES_MAX: u32 = 8;
+const TABLES_MAX: u32 = 64;
 const WASM_STACK_BYTES: usize = 1 << 20;
 
 #[derive(Debug, thiserror::Error)]
@@ -100,6 +105,9 @@ fn settings(pool_of: Option<u32>) -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
+        // Types that components which were not written for this host may use.
+        .wasm_component_model_map(true)
+        .wasm_component_model_fixed_length_lists(true)
         .epoch_interruption(true)
         .memory_init_cow(true)
         .max_wasm_stack(WASM_STACK_BYTES)
@@ -112,13 +120,13 @@ fn settings(pool_of: Option<u32>) -> Config {
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(instances)
             // A Python component is 38 core instances, a QuickJS one has 3 memories.
-            .total_core_instances(instances.saturating_mul(8))
-            .total_memories(instances.saturating_mul(2))
-            .total_tables(instances.saturating_mul(4))
+            .total_core_instances(instances.saturating_mul(8).max(CORE_INSTANCES_MAX * 2))
+            .total_memories(instances.saturating_mul(2).max(MEMORIES_MAX * 2))
+            .total_tables(instances.saturating_mul(4).max(TABLES_MAX * 2))
             .total_stacks(instances)
-            .max_core_instances_per_component(64)
-            .max_memories_per_component(8)
-            .max_tables_per_component(64)
+            .max_core_instances_per_component(CORE_INSTANCES_MAX)
+            .max_memories_per_component(MEMORIES_MAX)
+            .max_tables_per_component(TABLES_MAX)
             .max_component_instance_size(1 << 20)
             .max_core_instance_size(1 << 20)
             .table_elements(TABLE_ELEMENTS_MAX)

@@ -10,6 +10,7 @@ use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
 
 use super::compile::Compiled;
 use super::engine::Runtime;
+use super::plain::Plain;
 use crate::capability::bindings::agent_world::AgentExportsPre;
 use crate::capability::bindings::standard::wasi::http::outgoing_handler;
 use crate::capability::bindings::standard::wasi::{config, keyvalue};
@@ -23,7 +24,7 @@ use crate::capability::preopens::Preopens;
 use crate::capability::process::ProcessState;
 use crate::capability::services::ServicesState;
 use crate::capability::state::CallState;
-use crate::plugin::{Capability, Manifest};
+use crate::plugin::{Capability, Manifest, ToolEffect};
 
 /// A plugin's grants, resolved. What is `None` was not granted.
 #[derive(Clone, Default)]
@@ -52,9 +53,9 @@ pub enum LinkError {
     #[error("plugin `{plugin}` is a tool and imports `{import}`, which only an agent can have")]
     AgentOnly { plugin: String, import: String },
     #[error(
-        "plugin `{plugin}` is granted `{capability}`, and its manifest does not ask for it\nhint: remove [grants.{plugin}.{capability}] from pi.toml, or declare it under `needs` in the plugin's plugin.json, with the reason"
+        "plugin `{plugin}` is granted `{capability}`, and its manifest does not ask for it\nhint: `pi-host plugin revoke {plugin} {capability}`; or declare it under `needs` in the plugin's plugin.json, with the reason"
     )]
-    Undeclared { plugin: String, capability: &'static str },
+    Undeclared { plugin: String, capability: String },
     #[error(
         "agent `{plugin}` asks for `{capability}`, which only a tool can have\nhint: an agent acts through tools, so that it can be started again without doing anything twice; move this into a tool plugin, and grant the agent that tool"
     )]
@@ -69,7 +70,16 @@ pub struct LinkedTool {
     pub manifest: Arc<Manifest>,
     pub digest: String,
     pub(super) grants: Grants,
-    pub(super) pre: ToolExportsPre<CallState>,
+    pub(super) callable: Callable,
+}
+
+/// How a tool plugin is called.
+#[derive(Clone)]
+pub(super) enum Callable {
+    /// By the contract of this host.
+    Contract(ToolExportsPre<CallState>),
+    /// By the functions that it happens to export.
+    Plain(Plain),
 }
 
 /// An agent plugin, ready to run.
@@ -79,6 +89,13 @@ pub struct LinkedAgent {
     pub digest: String,
     pub(super) grants: Grants,
     pub(super) pre: AgentExportsPre<CallState>,
+}
+
+/// Whether a component of which nobody said what it does can change nothing: it imports no capability,
+/// and of the standard folders, which all of them may import, it has none to write to.
+fn is_harmless(compiled: &Compiled, grants: &Grants) -> bool {
+    let may_write = |preopens: &Arc<Preopens>| preopens.folders().any(|(_, is_writable)| is_writable);
+    compiled.binary.capabilities().next().is_none() && !grants.preopens.as_ref().is_some_and(may_write)
 }
 
 impl Runtime {
@@ -92,8 +109,17 @@ impl Runtime {
             |error: wasmtime::Error| LinkError::Link { plugin: manifest.name.clone(), error: format!("{error:#}") };
         let linker = self.linker(compiled, &grants, false)?;
         let pre = linker.instantiate_pre(&compiled.component).map_err(failed)?;
-        let pre = ToolExportsPre::new(pre).map_err(failed)?;
-        Ok(LinkedTool { manifest: Arc::new(manifest.clone()), digest: compiled.digest.clone(), grants, pre })
+        let mut manifest = manifest.clone();
+        let callable = match &compiled.binary.reflected {
+            None => Callable::Contract(ToolExportsPre::new(pre).map_err(failed)?),
+            Some(reflected) => {
+                if is_harmless(compiled, &grants) {
+                    manifest.tools.iter_mut().for_each(|tool| tool.effect = ToolEffect::Read);
+                }
+                Callable::Plain(Plain::new(pre, &compiled.component, reflected).map_err(failed)?)
+            }
+        };
+        Ok(LinkedTool { manifest: Arc::new(manifest), digest: compiled.digest.clone(), grants, callable })
     }
 
     /// Link an agent plugin under its grants.
@@ -116,7 +142,7 @@ impl Runtime {
         for (capability, is_granted) in [("preopens", grants.preopens.is_some()), ("secrets", grants.has_secrets)] {
             let is_declared = compiled.binary.manifest.needs.iter().any(|need| need.capability == capability);
             if is_granted && !is_declared {
-                return Err(LinkError::Undeclared { plugin: plugin.clone(), capability });
+                return Err(LinkError::Undeclared { plugin: plugin.clone(), capability: capability.into() });
             }
             if is_granted && is_agent {
                 return Err(LinkError::ToolOnly { plugin: plugin.clone(), capability });

@@ -2,7 +2,8 @@
 //!
 //! Knows nothing of sessions, agents' decisions or configuration files: it takes bytes and resolved
 //! grants. `engine` has the settings, `compile` and `cache` turn bytes into code, `link` decides
-//! what a plugin can reach, `call` runs one call under its limits.
+//! what a plugin can reach, `call` runs one call under its limits, `plain` calls what was not written
+//! for this host.
 
 mod cache;
 mod call;
@@ -10,10 +11,11 @@ mod compile;
 mod engine;
 mod hide;
 mod link;
+mod plain;
 mod prepare;
 
 pub use cache::Cache;
-pub use call::{CallError, CallLimits, Context, Determinism};
+pub use call::{CallError, CallLimits, Context, Determinism, definition};
 pub use compile::{Compiled, LoadError};
 pub use engine::{Runtime, RuntimeError};
 pub use link::{Grants, LinkError, LinkedAgent, LinkedTool};

@@ -7,14 +7,14 @@ use serde_json::Value;
 use super::message::{self, CallResult};
 use super::toolbox::{Entry, Toolbox};
 use crate::approval::{Approver, Aside};
-use crate::capability::bindings::pi::tool::types::Error;
+use crate::capability::bindings::pi::tool::types::{Definition, Error};
 use crate::capability::door::{Door, Judge};
 use crate::capability::hold::Holds;
 use crate::capability::patience::Patience;
 use crate::gate::{Act, Decision, InForce, Origin};
 use crate::journal::{Body, Key, SessionJournal, Status};
 use crate::packages::audit::Audit;
-use crate::runtime::{Context, Runtime};
+use crate::runtime::{CallError, CallLimits, Context, LinkedTool, Runtime};
 
 /// What every session of a host shares.
 pub struct Kernel {
@@ -100,6 +100,21 @@ impl Kernel {
             Context { door, limits: entry.limits.clone(), tools: None, session: None, said: 0, determinism: None };
         let result = self.runtime.call_tool(&entry.linked, context, name, &arguments).await;
         end(&caller, result)
+    }
+
+    /// Ask a component itself which tools it has: for who packs it, never for who installs it.
+    ///
+    /// # Errors
+    /// Which limit or trap ended it.
+    pub async fn definitions(
+        &self,
+        caller: Caller,
+        linked: &LinkedTool,
+        limits: CallLimits,
+    ) -> Result<Vec<Definition>, CallError> {
+        let door = Door::new(self.judge_for(&caller), caller.key);
+        let context = Context { door, limits, tools: None, session: None, said: 0, determinism: None };
+        self.runtime.definitions(linked, context).await
     }
 
     fn judge_for(&self, caller: &Caller) -> Judge {

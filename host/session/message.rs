@@ -64,6 +64,19 @@ pub fn error_value(error: &Error) -> Value {
     json!({ "kind": kind, "message": message })
 }
 
+/// An error in one sentence.
+#[must_use]
+pub fn words(error: &Error) -> String {
+    match error {
+        Error::InvalidArguments(text)
+        | Error::NotFound(text)
+        | Error::Unknown(text)
+        | Error::Limit(text)
+        | Error::Failed(text) => text.clone(),
+        Error::Refused(refusal) => format!("refused by `{}`: {}", refusal.rule, refusal.reason),
+    }
+}
+
 /// The result that [`to_value`] wrote. None if it did not.
 #[must_use]
 pub fn from_value(value: &Value) -> Option<CallResult> {

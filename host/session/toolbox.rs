@@ -6,10 +6,9 @@ use std::sync::Arc;
 use jsonschema::Validator;
 use serde_json::Value;
 
-use crate::capability::bindings::pi::tool::types::{Definition, Effect as WitEffect};
-use crate::gate::Severity;
+use crate::capability::bindings::pi::tool::types::Definition;
 use crate::plugin::Tool;
-use crate::runtime::{CallLimits, LinkedTool};
+use crate::runtime::{CallLimits, LinkedTool, definition};
 
 /// A property of a tool's schema with this format is a shell script: judged as a whole before the
 /// call, beside what it then does.
@@ -113,18 +112,4 @@ fn scripts(schema: &Value) -> Vec<String> {
     };
     let is_script = |property: &Value| property.get("format").and_then(Value::as_str) == Some(SCRIPT_FORMAT);
     properties.iter().filter(|(_, property)| is_script(property)).map(|(name, _)| name.clone()).collect()
-}
-
-fn definition(tool: &Tool) -> Definition {
-    Definition {
-        name: tool.name.clone(),
-        description: tool.description.clone(),
-        input_schema: tool.input_schema.to_string(),
-        effect: match tool.effect {
-            Severity::Read => WitEffect::Read,
-            Severity::Write => WitEffect::Write,
-            Severity::Destructive => WitEffect::Destructive,
-        },
-        idempotent: tool.idempotent,
-    }
 }

@@ -1,8 +1,15 @@
 //! What a Rust author of a pi-host plugin uses: the bindings of every interface that can be
-//! granted, and three macros, [`tool!`], [`agent!`] and [`prepare!`], that export the contract.
+//! granted, and the macros that export the contract: `tools!` (feature `schema`) for tools whose
+//! schemas come from Rust types, [`tool!`] for one whose definitions stand in its `plugin.json`,
+//! [`agent!`], and [`prepare!`].
 //!
 //! A component imports only the interfaces of which it really calls a function, so depending on
 //! this crate asks for nothing by itself.
+
+mod content;
+pub mod http;
+#[cfg(feature = "schema")]
+mod schema;
 
 mod bindings {
     wit_bindgen::generate!({
@@ -36,11 +43,17 @@ pub use bindings::pi::tools::tools;
 pub use bindings::wasi::clocks::monotonic_clock;
 pub use bindings::wasi::io::poll;
 pub use bindings::wasi::logging::logging;
+pub use content::{IntoContent, Json, increment};
+#[cfg(feature = "schema")]
+pub use schema::{NoArguments, definition, parsed};
+#[cfg(feature = "schema")]
+pub use schemars;
+pub use serde;
+pub use serde_json::{self, Value, json};
 pub use standard::wasi::config::store as config;
 pub use standard::wasi::http::{outgoing_handler, types as http_types};
 pub use standard::wasi::io::streams;
 pub use standard::wasi::keyvalue::{atomics, batch, store as keyvalue};
-pub use serde_json::{self, Value, json};
 
 /// The exports of a tool plugin, as generated. Use [`tool!`].
 pub mod tool_world {

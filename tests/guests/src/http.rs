@@ -80,7 +80,8 @@ fn request(arguments: &Value) -> Result<IncomingResponse, Error> {
     request.set_path_with_query(text(arguments, "path")).map_err(|()| odd("path"))?;
     let body_bytes = arguments.get("body_bytes").and_then(Value::as_u64);
     let body = text(arguments, "body").map(str::as_bytes);
-    let outgoing = (body.is_some() || body_bytes.is_some()).then(|| request.body().map_err(|()| odd("body"))).transpose()?;
+    let outgoing =
+        (body.is_some() || body_bytes.is_some()).then(|| request.body().map_err(|()| odd("body"))).transpose()?;
     let answer = outgoing_handler::handle(request, None).map_err(of_code)?;
     if let Some(outgoing) = outgoing {
         let stream = outgoing.write().map_err(|()| odd("write"))?;

@@ -21,7 +21,12 @@ impl ToolPlugin for KeyValue {
         let answer = match name {
             "open" => json!("opened"),
             "set" => json!(bucket.set(text("key"), text("value").as_bytes()).map_err(error)?),
-            "get" => json!(bucket.get(text("key")).map_err(error)?.map(|value: Vec<u8>| String::from_utf8_lossy(&value).into_owned())),
+            "get" => json!(
+                bucket
+                    .get(text("key"))
+                    .map_err(error)?
+                    .map(|value: Vec<u8>| String::from_utf8_lossy(&value).into_owned())
+            ),
             "delete" => json!(bucket.delete(text("key")).map_err(error)?),
             "increment" => json!(atomics::increment(&bucket, text("key"), number("by")).map_err(error)?),
             "fill" => {

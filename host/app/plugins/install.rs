@@ -1,0 +1,430 @@
+//! Installing, updating, restoring and removing plugins.
+//!
+//! Everything that can go wrong goes wrong before anything is written: fetched, looked at, checked
+//! against its signature, agreed to, linked, compiled; then the component, the lock and `pi.toml` are
+//! written, each whole. What is cut off in between leaves a component that nothing names, or a lock
+//! that names more than `pi.toml`: both harmless, and mended by the next install.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::consent::{Proposal, changes};
+use super::edit::{Edit, EditError, GrantWord};
+use super::signatures::{Standing, TrustError, standing};
+use crate::app::catalog::{Catalog, CatalogError, components_folder, lock_file};
+use crate::app::setup::{Setup, SetupError};
+use crate::config::{Project, registry_credentials};
+use crate::confine::Confine;
+use crate::plugin::{Binary, BinaryError, Kind};
+use crate::registry::credentials::{Credentials, CredentialsError};
+use crate::registry::fetch::{FetchError, FetchOptions, Fetched, Progress as FetchProgress, fetch};
+use crate::registry::lock::{Lock, LockError, Locked};
+use crate::registry::source::{Source, SourceError};
+use crate::registry::store::{Store, StoreError};
+use crate::registry::tags::{latest as newest, tags};
+
+#[derive(Debug, thiserror::Error)]
+pub enum InstallError {
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    #[error("{from}: {error}")]
+    Binary { from: String, error: BinaryError },
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    #[error(transparent)]
+    Edit(#[from] EditError),
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    #[error("`{0}` is the name of a built-in plugin\nhint: --name gives this one another")]
+    BuiltIn(String),
+    #[error(
+        "[plugins.{0}] is there already\nhint: `pi-host plugin update {0}` takes a newer one; --name gives this one another name"
+    )]
+    There(String),
+    #[error("`{0}` is not 1 to 64 characters of `a-z`, `0-9`, `_` and `-`\nhint: --name gives it another name")]
+    Name(String),
+    #[error(
+        "two plugins would offer a tool of one name, `{tool}`: `{there}` has it already\nhint: its author can rename it; or do without `{there}`"
+    )]
+    ToolTaken { tool: String, there: String },
+    #[error("plugin `{0}` is not installed\nhint: `pi-host plugin list` shows what is")]
+    NotInstalled(String),
+    #[error(
+        "plugin `{name}` is now another component: locked {locked}, found {found}\nhint: whoever publishes it has changed it under the same name; `pi-host plugin update {name}` shows what changes"
+    )]
+    Changed { name: String, locked: String, found: String },
+    #[error("`{0}` cannot be found: {1}")]
+    Path(String, std::io::Error),
+    #[error(
+        "`{0}` was not installed by a tag of a registry, so there is no newest version to look for\nhint: `pi-host plugin update {0}` takes what is there now"
+    )]
+    NoTags(String),
+    #[error("agent `{agent}` runs plugin `{name}`\nhint: remove [agents.{agent}] from pi.toml first")]
+    InUse { name: String, agent: String },
+}
+
+/// A component that is here, looked at and not installed.
+pub struct Candidate {
+    /// Its name in this project.
+    pub name: String,
+    pub source: Source,
+    pub fetched: Fetched,
+    pub binary: Binary,
+    pub standing: Standing,
+    pub proposal: Proposal,
+    /// What it replaces.
+    pub before: Option<Binary>,
+}
+
+impl Candidate {
+    /// Whether it is what the lock has already.
+    ///
+    /// # Errors
+    /// The lock cannot be read.
+    pub fn is_locked(&self, project: &Project) -> Result<bool, InstallError> {
+        let lock = Lock::load(&lock_file(project))?;
+        let is_same = |locked: &Locked| locked.digest == self.fetched.digest && locked.source == self.source;
+        Ok(lock.get(&self.name).is_some_and(is_same))
+    }
+
+    /// What changes against what it replaces; None where it is new.
+    #[must_use]
+    pub fn changes(&self) -> Option<Vec<String>> {
+        self.before.as_ref().map(|before| changes(before, &self.binary))
+    }
+
+    /// `pi.toml` with the plugin in it, with what is granted: by words of the command line, and what the
+    /// manifest suggests where that was agreed to.
+    ///
+    /// # Errors
+    /// A grant that this host cannot keep.
+    pub fn edit(&self, project: &Project, words: &[GrantWord], is_agreed: bool) -> Result<Edit, EditError> {
+        let mut edit = Edit::begin(project)?;
+        let source = self.source.to_string();
+        if project.config.plugins.get(&self.name).and_then(|plugin| plugin.source.as_ref()) != Some(&source) {
+            edit.set(&["plugins", &self.name], "source", &source)?;
+        }
+        if self.binary.manifest.kind == Kind::Agent && !project.config.agents.contains_key(&self.name) {
+            edit.add_table(&["agents", &self.name])?;
+        }
+        if is_agreed {
+            for (capability, grant) in self.proposal.grants() {
+                edit.merge_grant(&self.name, capability, grant)?;
+            }
+        }
+        for word in words {
+            edit.grant(&self.name, word)?;
+        }
+        Ok(edit)
+    }
+
+    /// Install it under `edit`. `progress` is told what takes long.
+    ///
+    /// # Errors
+    /// It does not link or compile, or cannot be written. Nothing is installed then.
+    pub async fn install(
+        &self,
+        project: &Project,
+        edit: &Edit,
+        progress: &(dyn Fn(&str) + Send + Sync),
+    ) -> Result<(), InstallError> {
+        let config = edit.config()?;
+        // Compiled and linked as it will be, from where it will be: what does not start is not installed.
+        let store = Store::open(&components_folder(project))?;
+        let hold = store.hold()?;
+        let lock_path = lock_file(project);
+        let mut lock = Lock::load(&lock_path)?;
+        lock.put(self.locked())?;
+        let next = Project { directory: project.directory.clone(), config, has_file: true };
+        let setup =
+            Setup::with_catalog(next, Catalog::single(&self.name, self.fetched.bytes.clone()), Confine::new(), 1)?;
+        setup.try_link(&self.name, self.binary.manifest.kind, progress).await?;
+        store.put(&hold, &self.fetched.bytes)?;
+        lock.save(&lock_path)?;
+        if !edit.is_empty() {
+            edit.write()?;
+        }
+        drop(hold);
+        collect(project)?;
+        Ok(())
+    }
+
+    fn locked(&self) -> Locked {
+        let version =
+            if self.binary.manifest.version.is_empty() { "0".into() } else { self.binary.manifest.version.clone() };
+        Locked {
+            name: self.name.clone(),
+            version,
+            source: self.source.clone(),
+            digest: self.fetched.digest.clone(),
+            manifest_digest: self.fetched.manifest_digest.clone(),
+            bytes: u64::try_from(self.fetched.bytes.len()).unwrap_or(u64::MAX),
+            signature: self.standing.locked(),
+        }
+    }
+}
+
+/// Fetch a component and look at it. Nothing is written.
+///
+/// # Errors
+/// What is wrong with it, or with where it comes from.
+pub async fn candidate(
+    project: &Project,
+    source: &str,
+    name: Option<&str>,
+    watch: &mut (dyn FnMut(FetchProgress) + Send),
+) -> Result<Candidate, InstallError> {
+    let source = placed(project, Source::parse(source)?)?;
+    let candidate = looked_at(project, source, name, None, watch).await?;
+    if let Some(plugin) = project.config.plugins.get(&candidate.name) {
+        // The same again is no mistake: a clone of the project has `pi.toml` and no components.
+        if plugin.source.as_deref() != Some(candidate.source.to_string().as_str()) {
+            return Err(InstallError::There(candidate.name));
+        }
+        let lock = Lock::load(&lock_file(project))?;
+        if let Some(locked) = lock.get(&candidate.name).filter(|locked| locked.digest != candidate.fetched.digest) {
+            let (locked, found) = (locked.digest.to_string(), candidate.fetched.digest.to_string());
+            return Err(InstallError::Changed { name: candidate.name, locked, found });
+        }
+    }
+    Ok(candidate)
+}
+
+/// Fetch what an installed plugin's source has now, or another tag of it.
+///
+/// # Errors
+/// It is not installed, or what is there cannot be taken.
+pub async fn newer(
+    project: &Project,
+    name: &str,
+    to: Option<&Source>,
+    watch: &mut (dyn FnMut(FetchProgress) + Send),
+) -> Result<Candidate, InstallError> {
+    let lock = Lock::load(&lock_file(project))?;
+    let locked = lock.get(name).ok_or_else(|| InstallError::NotInstalled(name.to_owned()))?;
+    let source = to.unwrap_or(&locked.source).clone();
+    let store = Store::open(&components_folder(project))?;
+    // What was installed may be gone here: then everything is new, and shown as such.
+    let before = store.get(&locked.digest).ok().and_then(|bytes| Binary::read(&bytes).ok());
+    looked_at(project, source, Some(name), before, watch).await
+}
+
+/// The newest release in the registry that a plugin was installed from; None where it has it.
+///
+/// # Errors
+/// It is not from a registry by a tag, or the registry does not answer.
+pub async fn latest(project: &Project, name: &str) -> Result<Option<Source>, InstallError> {
+    let lock = Lock::load(&lock_file(project))?;
+    let locked = lock.get(name).ok_or_else(|| InstallError::NotInstalled(name.to_owned()))?;
+    let Source::Oci(reference) = &locked.source else { return Err(InstallError::NoTags(name.to_owned())) };
+    let Some(current) = reference.tag() else { return Err(InstallError::NoTags(name.to_owned())) };
+    let tags = tags(reference, &options(&locked.source)?).await?;
+    Ok(match newest(current, &tags) {
+        Some(tag) => Some(Source::Oci(reference.tagged(&tag)?)),
+        None => None,
+    })
+}
+
+/// Fetch again, by their digests, the components that the lock names and that are not here. The answer
+/// is which.
+///
+/// # Errors
+/// One cannot be fetched, or is another one now.
+pub async fn restore(
+    project: &Project,
+    watch: &mut (dyn FnMut(&str, FetchProgress) + Send),
+) -> Result<Vec<String>, InstallError> {
+    let lock = Lock::load(&lock_file(project))?;
+    let store = Store::open(&components_folder(project))?;
+    let mut restored = Vec::new();
+    for locked in lock.plugins() {
+        if store.check(&locked.digest).is_ok() {
+            continue;
+        }
+        let source = match (&locked.source, &locked.manifest_digest) {
+            (Source::Oci(reference), Some(manifest)) => Source::Oci(reference.pinned(manifest.clone())),
+            (other, _) => other.clone(),
+        };
+        let options = options(&source)?;
+        let mut told = |progress| watch(&locked.name, progress);
+        let fetched = fetch(&absolute(project, source), &options, &mut told).await?;
+        locked.check(&fetched.digest)?;
+        standing(project, &locked.name, &fetched, &options).await?;
+        let hold = store.hold()?;
+        store.put(&hold, &fetched.bytes)?;
+        restored.push(locked.name.clone());
+    }
+    Ok(restored)
+}
+
+/// `pi.toml` without a plugin and its grants.
+///
+/// # Errors
+/// It is not installed, or an agent runs it.
+pub fn removal(project: &Project, name: &str) -> Result<Edit, InstallError> {
+    if !project.config.plugins.contains_key(name) && Lock::load(&lock_file(project))?.get(name).is_none() {
+        return Err(InstallError::NotInstalled(name.to_owned()));
+    }
+    let runs = |agent: &(&String, &crate::config::AgentConfig)| agent.1.plugin.as_deref() == Some(name);
+    if let Some((agent, _)) = project.config.agents.iter().find(runs) {
+        return Err(InstallError::InUse { name: name.to_owned(), agent: agent.clone() });
+    }
+    let mut edit = Edit::begin(project)?;
+    edit.remove(&["plugins", name]);
+    edit.remove(&["grants", name]);
+    edit.remove(&["agents", name]);
+    Ok(edit)
+}
+
+/// Remove a plugin: from `pi.toml` by `edit`, from the lock, and its component if nothing else is it.
+///
+/// # Errors
+/// Something cannot be written.
+pub fn remove(project: &Project, name: &str, edit: &Edit) -> Result<(), InstallError> {
+    edit.write()?;
+    let path = lock_file(project);
+    let mut lock = Lock::load(&path)?;
+    if lock.remove(name).is_some() {
+        lock.save(&path)?;
+    }
+    collect(project)
+}
+
+/// How one installed plugin stands.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Checked {
+    pub name: String,
+    pub digest: String,
+    pub is_here: bool,
+    /// What is wrong, in words; none where nothing is.
+    pub fault: Option<String>,
+    pub signature: Option<String>,
+}
+
+/// Read every installed component and compare it with the lock.
+///
+/// # Errors
+/// The lock or the store cannot be read.
+pub fn verify(project: &Project, only: Option<&str>) -> Result<Vec<Checked>, InstallError> {
+    let lock = Lock::load(&lock_file(project))?;
+    if let Some(name) = only.filter(|name| lock.get(name).is_none()) {
+        return Err(InstallError::NotInstalled(name.to_owned()));
+    }
+    let store = Store::open(&components_folder(project))?;
+    let mut all = Vec::new();
+    for locked in lock.plugins().iter().filter(|locked| only.is_none_or(|name| locked.name == name)) {
+        let found = store.check_fully(&locked.digest);
+        let in_file = project.config.plugins.get(&locked.name).and_then(|plugin| plugin.source.clone());
+        let fault = match (&found, in_file) {
+            (Err(error), _) => Some(error.to_string()),
+            (Ok(_), None) => Some(format!("pi.toml does not name it\nhint: `pi-host plugin remove {}`", locked.name)),
+            (Ok(_), Some(source)) if source != locked.source.to_string() => {
+                Some(format!("pi.toml says {source}, and it was installed from {}", locked.source))
+            }
+            (Ok(_), Some(_)) => super::signatures::held(project, locked).err().map(|error| error.to_string()),
+        };
+        all.push(Checked {
+            name: locked.name.clone(),
+            digest: locked.digest.to_string(),
+            is_here: found.is_ok(),
+            fault,
+            signature: locked.signature.as_ref().map(|signature| format!("{} by {}", signature.scheme, signature.key)),
+        });
+    }
+    Ok(all)
+}
+
+/// What a source needs to be fetched: who we are to its registry.
+///
+/// # Errors
+/// The credentials cannot be read.
+pub fn options(source: &Source) -> Result<FetchOptions, CredentialsError> {
+    let mut options = FetchOptions::default();
+    if let Source::Oci(reference) = source {
+        for text in registry_credentials() {
+            options.credentials = Credentials::parse_docker_config(&text, reference.registry())?;
+            if options.credentials.is_some() {
+                break;
+            }
+        }
+    }
+    Ok(options)
+}
+
+async fn looked_at(
+    project: &Project,
+    source: Source,
+    name: Option<&str>,
+    before: Option<Binary>,
+    watch: &mut (dyn FnMut(FetchProgress) + Send),
+) -> Result<Candidate, InstallError> {
+    let options = options(&source)?;
+    let fetched = fetch(&absolute(project, source.clone()), &options, watch).await?;
+    let from = source.to_string();
+    let binary = Binary::read(&fetched.bytes).map_err(|error| InstallError::Binary { from: from.clone(), error })?;
+    let name = name.unwrap_or(&binary.manifest.name).to_owned();
+    if !is_name(&name) {
+        return Err(InstallError::Name(crate::gate::explain::escaped(&name)));
+    }
+    if crate::plugin::BUILTIN.iter().any(|(taken, _)| *taken == name) {
+        return Err(InstallError::BuiltIn(name));
+    }
+    let standing = standing(project, &from, &fetched, &options).await?;
+    tools_are_free(project, &name, &binary)?;
+    let proposal = Proposal::of(&binary, project.config.grants.get(&name))?;
+    Ok(Candidate { name, source, fetched, binary, standing, proposal, before })
+}
+
+fn is_name(name: &str) -> bool {
+    let is_fine = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
+    (1..=64).contains(&name.len()) && name.bytes().all(is_fine)
+}
+
+/// No other plugin has a tool of the same name.
+fn tools_are_free(project: &Project, name: &str, binary: &Binary) -> Result<(), InstallError> {
+    // A project with other plugins missing can still take this one.
+    let Ok(catalog) = Catalog::of(project) else { return Ok(()) };
+    let ours: BTreeSet<&str> = binary.manifest.tools.iter().map(|tool| tool.name.as_str()).collect();
+    for other in catalog.names().filter(|other| *other != name) {
+        let Ok(there) = catalog.binary(other) else { continue };
+        if let Some(tool) = there.manifest.tools.iter().find(|tool| ours.contains(tool.name.as_str())) {
+            return Err(InstallError::ToolTaken { tool: tool.name.clone(), there: other.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+/// A file is named from the project's folder where it lies in it, else from the root.
+fn placed(project: &Project, source: Source) -> Result<Source, InstallError> {
+    let Source::File(path) = source else { return Ok(source) };
+    let path = path.canonicalize().map_err(|error| InstallError::Path(path.display().to_string(), error))?;
+    let inside = path.strip_prefix(&project.directory).map(Path::to_path_buf);
+    Ok(Source::File(inside.unwrap_or(path)))
+}
+
+fn absolute(project: &Project, source: Source) -> Source {
+    match source {
+        Source::File(path) => Source::File(project.directory.join(path)),
+        other => other,
+    }
+}
+
+/// Remove the components that the lock does not name.
+fn collect(project: &Project) -> Result<(), InstallError> {
+    let path = lock_file(project);
+    Store::open(&components_folder(project))?.remove_unused(|| {
+        let lock = Lock::load(&path).map_err(|error| error.to_string())?;
+        Ok(lock.plugins().iter().map(|locked| locked.digest.clone()).collect())
+    })?;
+    Ok(())
+}

@@ -1,0 +1,26 @@
+//! Plugins as a person handles them: agreeing to what one may do, installing, changing and trying it.
+//!
+//! `install` brings, updates and removes, `signatures` says whose are trusted, `consent` says what is agreed to, `edit` changes `pi.toml`, `pack` makes a component a plugin, `publish`
+//! puts it into a registry, `scratch` is where one is tried, `dev` reads
+//! one anew while it is written, `bench` says what its calls cost.
+
+mod bench;
+mod consent;
+mod dev;
+mod edit;
+mod install;
+mod pack;
+mod publish;
+mod scratch;
+pub(super) mod signatures;
+
+pub use bench::{BenchError, BenchReport, bench};
+pub use consent::{Ask, Proposal, ToolLine, changes};
+pub use dev::{Dev, DevError, Loaded};
+pub use edit::{Edit, EditError, GrantWord};
+pub use install::{
+    Candidate, Checked, InstallError, candidate, latest, newer, options, removal, remove, restore, verify,
+};
+pub use pack::{PackError, Packed, pack};
+pub use publish::{PublishError, publish};
+pub use signatures::{Standing, TrustError};

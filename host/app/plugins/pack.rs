@@ -1,0 +1,120 @@
+//! Putting the manifest into a component: what an author does last.
+//!
+//! Where `plugin.json` does not list the tools, the component is asked for them, once, with nothing
+//! granted. From then on nobody has to run it to know what it offers.
+
+use serde_json::{Map, Value, json};
+
+use super::scratch::{Scratch, empty_grant};
+use crate::app::setup::SetupError;
+use crate::app::single::SingleError;
+use crate::app::station::{Station, StationOptions, Wanted};
+use crate::capability::bindings::pi::tool::types::{Definition, Effect};
+use crate::capability::hold::PERSON;
+use crate::plugin::{Binary, BinaryError, Manifest, ManifestError};
+use crate::runtime::CallError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    #[error("the manifest cannot be read: {0}\nhint: it is JSON as docs/plugins.md describes it")]
+    Form(String),
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    #[error(transparent)]
+    Binary(#[from] BinaryError),
+    #[error("the component has a manifest already\nhint: pack what the build has just made, which has none")]
+    Packed,
+    #[error("a folder to try the component in cannot be made: {0}")]
+    Scratch(std::io::Error),
+    #[error("the component was asked for its tools, and cannot be linked: {0}")]
+    Setup(#[from] SetupError),
+    #[error("the component was asked for its tools: {0}")]
+    Single(#[from] SingleError),
+    #[error(
+        "the component was asked for its tools: {0}\nhint: `definitions` may call no import; or list the tools in plugin.json"
+    )]
+    Definitions(#[from] CallError),
+    #[error("the component's tool `{tool}` has an input schema that is not JSON: {error}")]
+    Schema { tool: String, error: String },
+    #[error(
+        "the component offers no tools\nhint: `definitions` returns them; or list them under `tools` in plugin.json"
+    )]
+    NoTools,
+}
+
+/// A component with its manifest inside.
+pub struct Packed {
+    pub bytes: Vec<u8>,
+    pub binary: Binary,
+}
+
+/// Put `manifest` into `component`.
+///
+/// # Errors
+/// What does not fit together, and what to do.
+pub async fn pack(component: &[u8], manifest: &str) -> Result<Packed, PackError> {
+    match Binary::read(component) {
+        Err(BinaryError::NoManifest) => {}
+        Ok(_) | Err(BinaryError::Manifest(_)) => return Err(PackError::Packed),
+        Err(error) => return Err(error.into()),
+    }
+    let mut value: Map<String, Value> =
+        serde_json::from_str(manifest).map_err(|error| PackError::Form(error.to_string()))?;
+    let is_tool = value.get("kind").and_then(Value::as_str) == Some("tool");
+    let listed = value.get("tools").is_some_and(|tools| tools.as_array().is_none_or(|tools| !tools.is_empty()));
+    if is_tool && !listed {
+        value.insert("tools".into(), json!([]));
+        let bare = Manifest::parse(Value::Object(value.clone()).to_string().as_bytes())?;
+        let tools = asked(component, &value, &bare).await?;
+        if tools.is_empty() {
+            return Err(PackError::NoTools);
+        }
+        value.insert("tools".into(), Value::Array(tools));
+    }
+    let text = Value::Object(value).to_string();
+    let bytes = crate::plugin::pack(component, &text);
+    let binary = Binary::read(&bytes)?;
+    Ok(Packed { bytes, binary })
+}
+
+/// The tools as the component says them.
+async fn asked(component: &[u8], value: &Map<String, Value>, bare: &Manifest) -> Result<Vec<Value>, PackError> {
+    let scratch = Scratch::new().map_err(PackError::Scratch)?;
+    let packed = crate::plugin::pack(component, &Value::Object(value.clone()).to_string());
+    let project = scratch.project(&bare.name, &packed, empty_grant(bare)).map_err(PackError::Scratch)?;
+    let options = StationOptions {
+        name: "plugin pack",
+        agent: PERSON.into(),
+        kind: "pack",
+        task: json!({ "plugin": bare.name }),
+        plugins: Wanted::Named(std::collections::BTreeSet::new()),
+        may_ask: false,
+        instances: 1,
+        state: None,
+    };
+    let station = Station::open(project, options, &|_| ()).await?;
+    let answered = match (station.setup(), station.kernel(), station.caller()) {
+        (Some(setup), Some(kernel), Some(caller)) => {
+            let (linked, limits) = setup.tool(&bare.name, &|_| ()).await?;
+            kernel.definitions(caller, &linked, limits).await
+        }
+        // A folder that was made a moment ago has no host.
+        _ => Ok(Vec::new()),
+    };
+    station.close("done", "asked for its tools").await?;
+    answered?.into_iter().map(tool).collect()
+}
+
+fn tool(definition: Definition) -> Result<Value, PackError> {
+    let schema = serde_json::from_str::<Value>(&definition.input_schema)
+        .map_err(|error| PackError::Schema { tool: definition.name.clone(), error: error.to_string() })?;
+    let effect = match definition.effect {
+        Effect::Read => "read",
+        Effect::Write => "write",
+        Effect::Destructive => "destructive",
+    };
+    Ok(json!({
+        "name": definition.name, "description": definition.description, "effect": effect,
+        "idempotent": definition.idempotent, "input_schema": schema,
+    }))
+}

@@ -1,0 +1,87 @@
+//! Writing a file whole or not at all.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use super::digest::hex;
+
+/// What the name of a file begins with that is not finished.
+pub(crate) const UNFINISHED: &str = ".unfinished-";
+
+/// Write a file beside its place, make sure that it is on the disk, and put it there. Who reads at any
+/// time finds the old one or the new one, and after a failure the old one is there and nothing else.
+pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let unfinished = folder.join(format!("{UNFINISHED}{}", random()?));
+    let written = write_new(&unfinished, bytes, mode).and_then(|()| fs::rename(&unfinished, path));
+    if written.is_err() {
+        // What cannot be removed is found by its name later.
+        let _ = fs::remove_file(&unfinished);
+    }
+    written?;
+    // The name itself is on the disk when the folder is.
+    File::open(folder)?.sync_all()
+}
+
+/// Write a file that is not there yet.
+pub(crate) fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let mut file = File::options().write(true).create_new(true).mode(mode).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// The files in a folder that were begun and never finished.
+pub(crate) fn unfinished(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}
+
+fn random() -> io::Result<String> {
+    let mut bytes = [0; 12];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| io::Error::other("there are no random numbers"))?;
+    Ok(hex(&bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_is_replaced_and_nothing_else_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        write(&path, b"old", 0o600).unwrap();
+        write(&path, b"new", 0o600).unwrap();
+        assert_eq!((fs::read(&path).unwrap(), names(folder.path())), (b"new".to_vec(), vec!["a".to_owned()]));
+    }
+
+    #[test]
+    fn a_failure_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        // A folder with something in it cannot be replaced by a file.
+        fs::create_dir_all(path.join("b")).unwrap();
+        assert!(write(&path, b"new", 0o600).is_err());
+        assert_eq!(names(folder.path()), ["a"]);
+    }
+}

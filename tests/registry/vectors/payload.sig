@@ -1,0 +1,1 @@
+MEQCIG3Efw3WlnWUhfjvApDmp/bbt2rQ3fKucMyTGT/M1z7rAiANlKeivI7LlsrthoxpaoFkYJFwe/VszYQP+DxpvctxaQ==
