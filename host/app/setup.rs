@@ -46,6 +46,10 @@ pub enum SetupError {
     Grant(#[from] GrantError),
     #[error(transparent)]
     Secret(#[from] SecretError),
+    #[error(
+        "[secrets.{secret}] file: `{file}` lies within what [grants.{plugin}] opens: `{folder}`\nhint: keep it outside of every granted folder, or grant a narrower one"
+    )]
+    SecretInReach { secret: String, file: String, plugin: String, folder: String },
     #[error(transparent)]
     Toolbox(#[from] ToolboxError),
     #[error(transparent)]
@@ -212,6 +216,31 @@ fn writable(project: &Project) -> Vec<String> {
     paths.collect()
 }
 
+/// A secret is put into requests and never handed out: no component may read the file that it comes from.
+fn check_reach(project: &Project, secrets: &Secrets) -> Result<(), SetupError> {
+    for (secret, file) in secrets.files() {
+        let Ok(file) = file.canonicalize() else { continue };
+        for (plugin, grant) in &project.config.grants {
+            let folders =
+                grant.files.iter().chain(&grant.preopens).flat_map(|files| files.read.iter().chain(&files.write));
+            let folders =
+                folders.chain(grant.process.iter().flat_map(|process| process.read.iter().chain(&process.write)));
+            for folder in folders {
+                let is_within = project.directory.join(folder).canonicalize().is_ok_and(|real| file.starts_with(real));
+                if is_within {
+                    return Err(SetupError::SecretInReach {
+                        secret: secret.clone(),
+                        file: file.display().to_string(),
+                        plugin: plugin.clone(),
+                        folder: folder.clone(),
+                    });
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The policy of a project: its file, or the built-in one.
 fn policy(project: &Project) -> Result<Policy, SetupError> {
     match &project.config.policy.file {
@@ -247,6 +276,7 @@ impl Setup {
         // A cache that cannot be used safely is not used: the next start is slower, nothing else.
         let cache = crate::config::cache_folder().and_then(|folder| Cache::open(&folder).ok());
         let secrets = Secrets::load(&project.config.secrets, &project.directory)?;
+        check_reach(&project, &secrets)?;
         let runtime = Arc::new(Runtime::with_instances(cache, instances)?.with_scan(secrets.scan()));
         let places = Places { confine: confine.clone(), ..Places::of(&project.directory) };
         let supervisor = Supervisor::observe(&project.config.services, places)?;

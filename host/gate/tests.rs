@@ -51,6 +51,48 @@ fn every_act_has_its_name_in_the_policy() {
     }
 }
 
+fn request(method: &str, url: &str, secrets: &[&str]) -> Act {
+    Act::HttpRequest {
+        method: method.into(),
+        url: url.into(),
+        headers: Vec::new(),
+        secrets: secrets.iter().map(|name| (*name).to_owned()).collect(),
+        body_bytes: Some(0),
+    }
+}
+
+#[test]
+fn policies_in_rego_see_a_request_its_effect_and_its_secret() {
+    for (package, condition) in [
+        ("pi.http_request", "input.action.method == \"POST\""),
+        ("pi.http_request", "startswith(input.action.url, \"https://api.example.com/\")"),
+        ("pi.network", "input.effects[_].operation == \"upload\""),
+        ("pi.secret", "input.effects[_].target == \"token -> api.example.com\""),
+        ("pi.http_request", "input.action.secrets[_] == \"token\""),
+    ] {
+        let text = format!("package {package}\ndeny contains {{\"id\": \"mine\", \"reason\": \"r\"}} if {condition}\n");
+        let rego = Rego::compile(&[RegoSource { file: "mine.rego", text: &text }]).unwrap();
+        let gate = Gate::builtin().with_rego(rego).unwrap();
+        let decision = gate.decide(&request("POST", "https://api.example.com/v1", &["token"]), &person());
+        assert_eq!(decision.verdict, Verdict::Deny, "{text}");
+    }
+}
+
+#[test]
+fn a_request_to_production_weighs_more() {
+    let gate = Gate::builtin().with_production(&["*.prod.example.com".to_owned()], 2.0).unwrap();
+    let there = gate.decide(&request("POST", "https://api.prod.example.com/v1", &[]), &person());
+    let elsewhere = gate.decide(&request("POST", "https://api.test.example.com/v1", &[]), &person());
+    assert!(there.risk > elsewhere.risk, "{} {}", there.risk, elsewhere.risk);
+}
+
+#[test]
+fn a_profile_bounds_requests_by_their_method() {
+    let gate = Gate::builtin().with_profile(Profile::Observe);
+    let verdict = |method| gate.decide(&request(method, "https://api.example.com/", &[]), &person()).verdict;
+    assert_eq!((verdict("GET"), verdict("POST"), verdict("DELETE")), (Verdict::Allow, Verdict::Deny, Verdict::Deny));
+}
+
 /// One act of each kind that a healing run makes, and the dangerous twin.
 fn acts() -> Vec<Act> {
     let path = |text: &str| text.to_owned();
@@ -104,6 +146,16 @@ fn acts() -> Vec<Act> {
         Act::ProcessEnd { pid: 4711, start_time: 1, command: "stray".into() },
         Act::ProcessEnd { pid: 1, start_time: 1, command: "init".into() },
         Act::LogRotate { service: "shop".into(), path: path("/srv/app/shop.log") },
+        request("GET", "https://api.example.com/v1", &["token"]),
+        request("POST", "https://api.example.com/v1", &[]),
+        request("DELETE", "https://api.example.com/v1/x", &[]),
+        request("GET", "http://169.254.169.254/latest/", &[]),
+        Act::KeyValueWrite {
+            plugin: "web".into(),
+            operation: KeyValueOperation::Set,
+            keys: vec!["a".into(), "b".into()],
+            bytes: 10,
+        },
         argv(&["ls", "-la"]),
         argv(&["rm", "-rf", "/"]),
         argv(&["sh", "-c", "rm -rf /"]),
@@ -158,6 +210,11 @@ fn acts_and_verdicts_under_the_builtin_policy() {
     allow   0 process_end     end process 4711 (`stray`) []
     deny  100 process_end     end process 1 (`init`) [end_first_process]
     allow   0 log_rotate      rotate `/srv/app/shop.log` of `shop` []
+    allow   0 http_request    request `GET https://api.example.com/v1` with the secret `token` []
+    ask    45 http_request    request `POST https://api.example.com/v1` [network_upload]
+    ask    45 http_request    request `DELETE https://api.example.com/v1/x` [network_upload]
+    ask    20 http_request    request `GET http://169.254.169.254/latest/` [network_metadata]
+    allow   0 key_value_write set `a`, `b` (10 bytes) in the values of `web` []
     allow   0 process_run     run `ls -la` []
     deny  100 process_run     run `rm -rf /` [remove_system remove_recursively]
     deny  100 process_run     run `sh -c rm -rf /` [remove_system remove_recursively]

@@ -215,8 +215,18 @@ async fn a_newer_schema_is_refused_and_left_alone() {
     open(folder.path()).await.unwrap().close().await;
     tamper(folder.path(), "UPDATE schema_version SET version = 99").await;
     let error = open(folder.path()).await.err().unwrap();
-    assert!(matches!(error, StoreError::NewerSchema { found: 99, known: 1, .. }), "{error}");
-    assert!(error.to_string().starts_with("the store was written by a newer pi-host (schema 99, this one knows 1): "));
+    assert!(matches!(error, StoreError::NewerSchema { found: 99, known: 2, .. }), "{error}");
+    assert!(error.to_string().starts_with("the store was written by a newer pi-host (schema 99, this one knows 2): "));
+}
+
+#[tokio::test]
+async fn a_store_of_the_schema_before_is_brought_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    open(folder.path()).await.unwrap().close().await;
+    tamper(folder.path(), "DROP TABLE plugin_values").await;
+    tamper(folder.path(), "UPDATE schema_version SET version = 1").await;
+    let store = open(folder.path()).await.unwrap();
+    assert_eq!(store.plugin_value("web", "a").await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -9,13 +9,13 @@ use pi_host::capability::http::HttpState;
 use pi_host::capability::secret::Secrets;
 use pi_host::config::{HttpGrant, SecretsGrant};
 use pi_host::gate::{Gate, InForce};
-use pi_host::runtime::{CallLimits, Context, Grants, LinkedTool};
+use pi_host::runtime::{CallLimits, Context, Grants, LinkedTool, Runtime};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use super::guest::{limits, linked, runtime};
-use crate::capability::bench::Bench;
+use super::guest::{compiled, limits, linked, packed, runtime};
+use crate::capability::bench::{Bench, files};
 
 const TOKEN: &str = "s3cr3t-t0ken/+x";
 
@@ -100,6 +100,10 @@ impl Server {
 
 /// Whether a request is all there: its head, and as much of a body as that says.
 fn is_whole(bytes: &[u8]) -> bool {
+    // A handshake of TLS: its first record is enough.
+    if bytes.first() == Some(&0x16) {
+        return bytes.len() > 100;
+    }
     let text = String::from_utf8_lossy(bytes).to_ascii_lowercase();
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
     if head.contains("transfer-encoding: chunked") {
@@ -380,6 +384,22 @@ async fn headers_that_are_the_hosts_to_write_cannot_be_written() {
 }
 
 #[tokio::test]
+async fn over_https_the_host_is_named_and_nothing_is_sent_to_who_does_not_prove_to_be_it() {
+    let bench = Bench::new().await;
+    let server = Server::of(HELLO).await;
+    let authority = format!("localhost:{}", server.port);
+    let grant = format!("hosts = [\"{authority}\"]\nprivate = [\"{authority}\"]\n");
+    let secrets = secrets(&bench, &[authority.clone()], "{ header = \"Authorization\" }");
+    let guest = with_secret(&toml::from_str(&grant).unwrap(), &secrets).await;
+    let ask = json!({ "authority": authority, "path": "/path" });
+    let error = request(&bench, &guest, &ask).await.unwrap_err();
+    assert!(error.contains("TlsProtocolError"), "{error}");
+    let seen = server.seen().remove(0);
+    assert!(seen.contains("localhost") && seen.contains("http/1.1"), "{seen}");
+    assert!(!seen.contains("/path") && !seen.contains(TOKEN), "{seen}");
+}
+
+#[tokio::test]
 async fn nothing_is_decoded() {
     let bench = Bench::new().await;
     let server = Server::of("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello").await;
@@ -438,7 +458,7 @@ async fn a_secret_goes_nowhere_else() {
 async fn a_secret_that_a_server_sends_back_does_not_reach_the_guest() {
     let bench = Bench::new().await;
     let parts: [&[u8]; 5] = [
-        b"HTTP/1.1 200 OK\r\nX-Echo: Bearer s3cr3t-t0ken/+x\r\nContent-Length: 63\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX-Echo: Bearer s3cr3t-t0ken/+x\r\nContent-Length: 69\r\n\r\n",
         b"one s3cr3t-",
         b"t0ken/",
         b"+x two \"s3cr3t-t0ken\\/+x\" three ",
@@ -477,4 +497,31 @@ async fn a_secret_that_a_guest_has_found_is_not_sent() {
         assert!(error.contains("holds the value of a secret"), "{ask}: {error}");
     }
     assert!(server.seen().iter().all(|seen| !seen.contains(TOKEN)));
+}
+
+#[tokio::test]
+async fn a_secret_that_a_tool_has_found_is_in_nothing_that_it_says() {
+    let bench = Bench::new().await;
+    bench.file("f", format!("a {TOKEN} b czNjcjN0LXQwa2VuLyt4 c"));
+    let secrets = secrets(&bench, &["api.example.com".into()], "{ header = \"Authorization\" }");
+    let runtime = Runtime::with_instances(None, 4).unwrap().with_scan(secrets.scan());
+    let files = Arc::new(files(&["."], &[], &bench.project()));
+    let compiled = runtime.load(&packed("files")).await.unwrap();
+    let guest = runtime.link_tool(&compiled, Grants { files: Some(files), ..Grants::default() }).unwrap();
+    let context =
+        Context { door: bench.door(), limits: limits(), tools: None, session: None, said: 0, determinism: None };
+    let said = runtime.call_tool(&guest, context, "open", &json!({ "path": "f" }).to_string()).await;
+    assert_eq!(said, Ok(vec![Content::Text("a [secret token] b [secret token] c".into())]));
+    let context =
+        Context { door: bench.door(), limits: limits(), tools: None, session: None, said: 0, determinism: None };
+    let path = json!({ "path": format!("/{TOKEN}") }).to_string();
+    let Err(Error::Failed(text)) = runtime.call_tool(&guest, context, "open", &path).await else { panic!() };
+    assert!(text.contains("[secret token]") && !text.contains(TOKEN), "{text}");
+}
+
+#[tokio::test]
+async fn what_was_granted_and_not_declared_is_an_error() {
+    let grants = Grants { has_secrets: true, ..Grants::default() };
+    let error = runtime().link_tool(&compiled("files").await, grants).err().unwrap().to_string();
+    assert!(error.contains("granted `secrets`, and its manifest does not ask for it"), "{error}");
 }

@@ -296,6 +296,11 @@ fn check(response: &Response<Incoming>, state: &HttpState, has_secrets: bool) ->
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Failure::plain(Error::HttpUpgradeFailed));
     }
+    // The connection's own buffer is a floor: what comes in one read may be more.
+    let bytes: usize = response.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if bytes > HEAD_BYTES_MAX {
+        return Err(Failure::plain(Error::HttpResponseHeaderSectionSize(u32::try_from(HEAD_BYTES_MAX).ok())));
+    }
     let codings: Vec<&[u8]> = response.headers().get_all(CONTENT_ENCODING).iter().map(HeaderValue::as_bytes).collect();
     if has_secrets && codings.iter().any(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
         let shown = escaped(&String::from_utf8_lossy(codings.first().copied().unwrap_or_default()));
