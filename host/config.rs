@@ -123,10 +123,10 @@ pub fn registry_credentials() -> Vec<String> {
     files.into_iter().flatten().filter_map(|file| std::fs::read_to_string(file).ok()).collect()
 }
 
-/// Where a command makes a folder for the time that it runs.
+/// Where a command makes a folder for the time that it runs: `TMPDIR`, else `/tmp`.
 #[must_use]
 pub fn scratch_folder() -> PathBuf {
-    cache_folder().unwrap_or_else(std::env::temp_dir).join("scratch")
+    std::env::temp_dir()
 }
 
 /// The host's `PATH`, in which granted programs are looked up once.

@@ -4,11 +4,13 @@
 //! whatever it contains. A component that was not written for this host is understood by its types
 //! (`reflect`). To add a capability, name its interface in [`Capability`].
 
+mod adapt;
 mod binary;
 mod builtin;
 mod manifest;
 pub(crate) mod reflect;
 
+pub use adapt::{AdaptError, component_of_module, is_core_module};
 pub use binary::{Binary, BinaryError, Capability, Import, pack};
 pub use builtin::{BUILTIN, builtin};
 pub use manifest::{Kind, Manifest, ManifestError, Need, Tool, ToolEffect};

@@ -11,13 +11,15 @@ use crate::app::single::SingleError;
 use crate::app::station::{Station, StationOptions, Wanted};
 use crate::capability::bindings::pi::tool::types::{Definition, Effect};
 use crate::capability::hold::PERSON;
-use crate::plugin::{Binary, BinaryError, Manifest, ManifestError};
+use crate::plugin::{AdaptError, Binary, BinaryError, Manifest, ManifestError, component_of_module, is_core_module};
 use crate::runtime::CallError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
     #[error("the manifest cannot be read: {0}\nhint: it is JSON as docs/plugins.md describes it")]
     Form(String),
+    #[error(transparent)]
+    Adapt(#[from] AdaptError),
     #[error(transparent)]
     Manifest(#[from] ManifestError),
     #[error(transparent)]
@@ -48,11 +50,13 @@ pub struct Packed {
     pub binary: Binary,
 }
 
-/// Put `manifest` into `component`.
+/// Put `manifest` into `component`, or into the component that a core module makes.
 ///
 /// # Errors
 /// What does not fit together, and what to do.
 pub async fn pack(component: &[u8], manifest: &str) -> Result<Packed, PackError> {
+    let adapted = if is_core_module(component) { Some(component_of_module(component)?) } else { None };
+    let component = adapted.as_deref().unwrap_or(component);
     match Binary::read(component) {
         Err(BinaryError::NoManifest) => {}
         Ok(_) | Err(BinaryError::Manifest(_)) => return Err(PackError::Packed),

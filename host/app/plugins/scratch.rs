@@ -20,9 +20,7 @@ impl Scratch {
     /// # Errors
     /// The system's.
     pub(super) fn new() -> std::io::Result<Self> {
-        let parent = scratch_folder();
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&parent)?;
-        let folder = parent.join(session_id("try"));
+        let folder = scratch_folder().join(session_id("pi-host"));
         std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
         Ok(Self { folder: folder.canonicalize()? })
     }
@@ -50,7 +48,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What cannot be removed is in the cache folder, which is the user's to empty.
+        // What cannot be removed is among the temporary files, which the system removes.
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
