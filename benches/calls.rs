@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use pi_host::app::Setup;
 use pi_host::approval::Nobody;
-use pi_host::config::{Config, FilesGrant, Grant, LogGrant, PluginConfig, ProcessGrant, Project};
+use pi_host::config::{Config, FilesGrant, Grant, PluginConfig, ProcessGrant, Project};
 use pi_host::confine::Confine;
 use pi_host::gate::{Gate, Origin};
 use pi_host::journal::{Journal, SessionJournal};
@@ -88,12 +88,7 @@ impl Bench {
     async fn new(folder: &Path, guest: &Path) -> Self {
         let read_write = FilesGrant { read: vec![], write: vec![".".into()] };
         let files = Grant { files: Some(read_write.clone()), ..Grant::default() };
-        let bash = Grant {
-            files: Some(read_write),
-            process: Some(ProcessGrant::default()),
-            log: Some(LogGrant {}),
-            ..Grant::default()
-        };
+        let bash = Grant { files: Some(read_write), process: Some(ProcessGrant::default()), ..Grant::default() };
         let config = Config {
             plugins: [(
                 "hostile".into(),

@@ -42,8 +42,6 @@ read = ["."]
 
 [grants.bash.process]
 
-[grants.bash.log]
-
 [grants.service.services]
 "#;
 

@@ -51,7 +51,7 @@ impl Host {
         let project = top.path().join("project");
         std::fs::create_dir(&project).unwrap();
         let grants = format!(
-            "[grants.bash.files]\nwrite = [\".\"]\n[grants.bash.process]\nprograms = {PROGRAMS}\nwrite = [\".\"]\n[grants.bash.log]\n"
+            "[grants.bash.files]\nwrite = [\".\"]\n[grants.bash.process]\nprograms = {PROGRAMS}\nwrite = [\".\"]\n"
         );
         std::fs::write(project.join("pi.toml"), grants).unwrap();
         let store = SqliteStore::open(&top.path().join("store.db")).await.unwrap();

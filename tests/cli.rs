@@ -191,7 +191,6 @@ files = { write = ["."] }
 [grants.bash]
 files = { read = ["."] }
 process = {}
-log = {}
 "#;
 
 #[test]
