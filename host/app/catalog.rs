@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::mcp::MCP_AGENT;
 use super::plugins::TrustError;
@@ -90,6 +90,16 @@ fn locked(lock: &Lock, name: &str, source: &str) -> Result<Locked, CatalogError>
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     sources: BTreeMap<String, Source>,
+    /// What was read already: components are large, and looked at by many.
+    known: Arc<Mutex<BTreeMap<String, Known>>>,
+}
+
+/// A component that was read.
+#[derive(Clone, Debug)]
+struct Known {
+    binary: Binary,
+    /// Lower-case hex SHA-256.
+    digest: String,
 }
 
 impl Catalog {
@@ -131,7 +141,7 @@ impl Catalog {
     /// One component under a name, that is nowhere yet.
     #[must_use]
     pub(super) fn single(name: &str, bytes: Vec<u8>) -> Self {
-        Self { sources: BTreeMap::from([(name.to_owned(), Source::Bytes(Arc::from(bytes)))]) }
+        Self { sources: BTreeMap::from([(name.to_owned(), Source::Bytes(Arc::from(bytes)))]), ..Self::default() }
     }
 
     fn require(&self, name: &str, wanted_by: &str) -> Result<(), CatalogError> {
@@ -187,7 +197,31 @@ impl Catalog {
     /// # Errors
     /// It cannot be read, or is no plugin for this host.
     pub fn binary(&self, name: &str) -> Result<Binary, CatalogError> {
+        Ok(self.looked_at(name)?.binary)
+    }
+
+    /// The lower-case hex SHA-256 of a plugin's component.
+    ///
+    /// # Errors
+    /// As of [`Catalog::binary`].
+    pub fn digest(&self, name: &str) -> Result<String, CatalogError> {
+        Ok(self.looked_at(name)?.digest)
+    }
+
+    fn looked_at(&self, name: &str) -> Result<Known, CatalogError> {
+        if let Some(known) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(name) {
+            return Ok(known.clone());
+        }
         let bytes = self.bytes(name)?;
-        Binary::read_named(&bytes, name).map_err(|error| CatalogError::Binary { name: name.to_owned(), error })
+        let binary =
+            Binary::read_named(&bytes, name).map_err(|error| CatalogError::Binary { name: name.to_owned(), error })?;
+        let digest = match self.sources.get(name) {
+            // The store has compared it.
+            Some(Source::Installed { locked, .. }) => locked.digest.hex().to_owned(),
+            _ => crate::registry::digest::Digest::of(&bytes).hex().to_owned(),
+        };
+        let known = Known { binary, digest };
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), known.clone());
+        Ok(known)
     }
 }

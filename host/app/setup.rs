@@ -493,15 +493,15 @@ impl Setup {
         wanted_by: &str,
         progress: Progress<'_>,
     ) -> Result<Compiled, SetupError> {
-        let bytes = self.catalog.bytes(plugin)?;
-        if !self.runtime.is_cached(&bytes) {
-            progress(&format!("compiling plugin `{plugin}` (once; {} KiB)", bytes.len() >> 10));
-        }
-        let compiled = self
-            .runtime
-            .load_named(&bytes, plugin)
-            .await
-            .map_err(|error| SetupError::Load { plugin: plugin.to_owned(), error })?;
+        let compiled = match self.runtime.cached(&self.catalog.binary(plugin)?, &self.catalog.digest(plugin)?) {
+            Some(compiled) => compiled,
+            None => {
+                let bytes = self.catalog.bytes(plugin)?;
+                progress(&format!("compiling plugin `{plugin}` (once; {} KiB)", bytes.len() >> 10));
+                let loaded = self.runtime.load_named(&bytes, plugin).await;
+                loaded.map_err(|error| SetupError::Load { plugin: plugin.to_owned(), error })?
+            }
+        };
         let word = |kind: Kind| match kind {
             Kind::Tool => "a tool plugin",
             Kind::Agent => "an agent",

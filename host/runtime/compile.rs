@@ -29,10 +29,12 @@ pub enum LoadError {
 }
 
 impl Runtime {
-    /// Whether [`Runtime::load`] would have to compile, which may take seconds.
+    /// The code of a component that was compiled before, which may take seconds otherwise. The component
+    /// itself is not needed for it.
     #[must_use]
-    pub fn is_cached(&self, bytes: &[u8]) -> bool {
-        self.cache.as_ref().is_some_and(|cache| cache.load(&self.engine, &digest(bytes)).is_some())
+    pub fn cached(&self, binary: &Binary, digest: &str) -> Option<Compiled> {
+        let component = self.cache.as_ref()?.load(&self.engine, digest)?;
+        Some(Compiled { binary: binary.clone(), digest: digest.to_owned(), component })
     }
 
     /// Read, check and compile a component that was written for this host, or take its code from the cache.
