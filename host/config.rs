@@ -556,8 +556,9 @@ pub struct Grant {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FilesGrant {
+    /// What may be read.
     pub read: Vec<String>,
-    /// Also readable.
+    /// What may be read and written.
     pub write: Vec<String>,
 }
 
@@ -572,9 +573,13 @@ pub struct ProcessGrant {
     pub write: Vec<String>,
     /// Whether they may open TCP connections and listen.
     pub network: bool,
+    /// Of one program, with its descendants.
     pub timeout_ms_max: u64,
+    /// Standard output and error together.
     pub output_bytes_max: u64,
+    /// Of one program, with its descendants.
     pub memory_bytes_max: u64,
+    /// At once, descendants included.
     pub processes_max: u32,
 }
 
@@ -626,6 +631,7 @@ pub struct KeyValueGrant {
     /// Keys and values together.
     pub bytes_max: u64,
     pub keys_max: u64,
+    /// Of one value.
     pub value_bytes_max: u64,
 }
 

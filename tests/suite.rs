@@ -21,6 +21,7 @@ mod mcp;
 mod packages;
 mod plugins;
 mod project;
+mod reference;
 mod registry;
 mod runtime;
 mod slack;

@@ -34,6 +34,7 @@ impl Default for HttpGrant {
 /// A host with what may be asked of it. In `pi.toml` also as its name alone.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct HttpHost {
+    /// A name, or `*.` and the end of one.
     pub host: String,
     /// None: GET and HEAD.
     pub methods: Option<Vec<String>>,

@@ -13,6 +13,7 @@ pub struct SecretConfig {
     pub file: Option<String>,
     /// The hosts that it goes to: exact names, with a port where it is not 443.
     pub hosts: Vec<String>,
+    /// How it is put into a request.
     #[serde(rename = "as")]
     pub form: SecretAs,
 }
@@ -50,5 +51,6 @@ pub struct SigV4Config {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SecretsGrant {
+    /// Secrets by name.
     pub names: Vec<String>,
 }
