@@ -33,10 +33,13 @@ struct Item {
     text: String,
 }
 
-/// The package's name, its comment, and its interfaces: name, comment, items.
-fn interfaces(text: &str) -> (String, String, Vec<(String, String, Vec<Item>)>) {
+/// Name, comment, items.
+type Interface = (String, String, Vec<Item>);
+
+/// The package's name, its comment, and its interfaces.
+fn interfaces(text: &str) -> (String, String, Vec<Interface>) {
     let (mut package, mut package_comment) = (String::new(), String::new());
-    let mut all: Vec<(String, String, Vec<Item>)> = Vec::new();
+    let mut all: Vec<Interface> = Vec::new();
     let (mut comment, mut item, mut depth) = (String::new(), String::new(), 0_i32);
     let mut base = 0;
     for line in text.lines() {

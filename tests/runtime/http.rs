@@ -389,7 +389,7 @@ async fn over_https_the_host_is_named_and_nothing_is_sent_to_who_does_not_prove_
     let server = Server::of(HELLO).await;
     let authority = format!("localhost:{}", server.port);
     let grant = format!("hosts = [\"{authority}\"]\nprivate = [\"{authority}\"]\n");
-    let secrets = secrets(&bench, &[authority.clone()], "{ header = \"Authorization\" }");
+    let secrets = secrets(&bench, std::slice::from_ref(&authority), "{ header = \"Authorization\" }");
     let guest = with_secret(&toml::from_str(&grant).unwrap(), &secrets).await;
     let ask = json!({ "authority": authority, "path": "/path" });
     let error = request(&bench, &guest, &ask).await.unwrap_err();

@@ -24,7 +24,7 @@ pub enum DevError {
     #[error("{path} has no manifest, and {manifest} cannot be read: {error}\nhint: --manifest names the plugin.json", path = .path.display(), manifest = .manifest.display())]
     Manifest { path: PathBuf, manifest: PathBuf, error: std::io::Error },
     #[error("{path}: {error}", path = .path.display())]
-    Pack { path: PathBuf, error: PackError },
+    Pack { path: PathBuf, error: Box<PackError> },
     #[error("a folder to try it in cannot be made: {0}")]
     Scratch(std::io::Error),
 }
@@ -110,7 +110,7 @@ impl Dev {
             manifest: self.manifest.clone(),
             error,
         })?;
-        let packed = pack(&bytes, &manifest).await.map_err(|error| DevError::Pack { path, error })?;
+        let packed = pack(&bytes, &manifest).await.map_err(|error| DevError::Pack { path, error: Box::new(error) })?;
         Ok(packed.bytes)
     }
 }
