@@ -21,7 +21,7 @@ use super::single::session_id;
 use crate::approval::{Answer, Approver, Question};
 use crate::capability::door::Door;
 use crate::capability::process::Surroundings;
-use crate::config::{Project, variable};
+use crate::config::{McpConfig, Project, variable};
 use crate::confine::Confine;
 use crate::gate::Origin;
 use crate::gate::explain::escaped;
@@ -107,7 +107,8 @@ impl Peers {
                     continue;
                 }
             };
-            left_out.extend(listed.left_out.into_iter().map(|(tool, why)| (format!("{}: {tool}", server.plugin()), why)));
+            left_out
+                .extend(listed.left_out.into_iter().map(|(tool, why)| (format!("{}: {tool}", server.plugin()), why)));
             let peer: Arc<dyn Peer> = server.clone();
             for tool in listed.tools {
                 let added = if self.reserved.contains(&tool.name) {
@@ -236,10 +237,14 @@ pub(super) fn secret_values(project: &Project) -> Vec<(String, String)> {
     values.flat_map(parts).collect()
 }
 
-/// The commands that `[mcp]` starts, each with the plugin in whose name.
+/// The commands and URLs of `[mcp]`, each with the plugin in whose name.
 pub(super) fn commands(project: &Project) -> Vec<(String, Vec<String>)> {
+    let command = |config: &McpConfig| match &config.url {
+        Some(url) => Some(vec![url.clone()]),
+        None => server::argv(config, &project.directory),
+    };
     let servers = project.config.mcp.iter();
-    servers.filter_map(|(name, config)| Some((server::plugin(name), server::argv(config, &project.directory)?))).collect()
+    servers.filter_map(|(name, config)| Some((server::plugin(name), command(config)?))).collect()
 }
 
 /// The files that the commands of `[mcp]` name: who could write them would decide what the host starts.

@@ -175,7 +175,8 @@ impl Station {
             Place::Host(store) => {
                 let value = ask_host(store.as_ref(), PEER_TOOLS, json!({}), true).await?;
                 if let Some(error) = value.get("error") {
-                    let why = error.get("message").and_then(serde_json::Value::as_str).unwrap_or("it does not know them");
+                    let why =
+                        error.get("message").and_then(serde_json::Value::as_str).unwrap_or("it does not know them");
                     let left_out = vec![("the MCP servers of the running host".to_owned(), why.to_owned())];
                     return Ok(PeerTools { tools: Vec::new(), left_out });
                 }

@@ -57,14 +57,19 @@ pub(crate) fn run(output: &Output, directory: &Path) -> Result<(), Failure> {
                     for name in project.config.mcp.keys() {
                         let plugin = format!("mcp:{name}");
                         match peers.left_out.iter().find(|(what, _)| *what == plugin) {
-                            Some((_, why)) => note(&plugin, false, why.lines().map(escaped).collect::<Vec<_>>().join("\n")),
+                            Some((_, why)) => {
+                                note(&plugin, false, why.lines().map(escaped).collect::<Vec<_>>().join("\n"))
+                            }
                             None => {
                                 let count = peers.tools.iter().filter(|tool| tool.plugin == plugin).count();
                                 note(&plugin, true, format!("{count} tools"));
                             }
                         }
                     }
-                    let tools = peers.left_out.iter().filter(|(what, _)| !project.config.mcp.keys().any(|name| *what == format!("mcp:{name}")));
+                    let tools = peers
+                        .left_out
+                        .iter()
+                        .filter(|(what, _)| !project.config.mcp.keys().any(|name| *what == format!("mcp:{name}")));
                     for (what, why) in tools {
                         note(&escaped(what), false, format!("left out: {}", escaped(why)));
                     }

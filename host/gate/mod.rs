@@ -147,8 +147,8 @@ impl Gate {
         self
     }
 
-    /// Command lines that the operator wrote down, each with the plugin in whose name the host itself starts
-    /// it. Neither their program nor the files that they name are unknown; all else holds for them as well.
+    /// Command lines (or, as one word, URLs) that the operator wrote down, each with the plugin in whose name the
+    /// host itself starts it. Neither their program nor the files that they name are unknown; all else holds for them as well.
     #[must_use]
     pub fn with_granted_commands(mut self, commands: impl IntoIterator<Item = (String, Vec<String>)>) -> Self {
         self.commands.extend(commands);
@@ -218,6 +218,9 @@ impl Gate {
             }
             Act::LogRotate { path, .. } => file(&mut look, name, &[path], false, None),
             Act::HttpRequest { method, url, secrets, .. } => {
+                // To begin with a server is no upload: what is sent to it later is judged call by call.
+                let is_own = self.is_granted_command(std::slice::from_ref(url), origin);
+                let method = if is_own { "GET" } else { method.as_str() };
                 look.note_text(url);
                 look.act_effect(name, effect::of_request(method, url));
                 for secret in secrets {

@@ -333,6 +333,16 @@ fn a_command_that_the_operator_wrote_down_is_known_in_its_plugins_name_alone() {
     assert_eq!(judged(&own, "bash"), Verdict::Ask);
     assert_eq!(judged(&command(&["/srv/venv/bin/python", "other.py"]), "mcp:a"), Verdict::Ask);
     assert_eq!(judged(&hostile, "mcp:a"), Verdict::Deny);
+
+    let url = "https://mcp.example.com/mcp";
+    let gate = Gate::builtin().with_granted_commands([("mcp:a".to_owned(), vec![url.to_owned()])]);
+    let judged = |url: &str| {
+        let (method, url) = ("POST".to_owned(), url.to_owned());
+        let act = Act::HttpRequest { method, url, headers: vec![], secrets: vec!["TOKEN".into()], body_bytes: None };
+        gate.decide(&act, &Origin { plugin: "mcp:a".into(), ..Origin::default() }).verdict
+    };
+    assert_eq!(judged(url), Verdict::Allow);
+    assert_eq!(judged("https://other.example.com/mcp"), Verdict::Ask);
 }
 
 #[test]

@@ -79,8 +79,7 @@ impl Toolbox {
     /// A schema that is none, or a name that is taken.
     pub fn add_peer(&mut self, peer: &Arc<dyn Peer>, tool: &Tool) -> Result<(), ToolboxError> {
         // A pattern that goes back and forth would let a server stop the host with one argument.
-        let validator =
-            jsonschema::options().with_pattern_options(PatternOptions::regex()).build(&tool.input_schema);
+        let validator = jsonschema::options().with_pattern_options(PatternOptions::regex()).build(&tool.input_schema);
         self.insert(tool, Provider::Peer(peer.clone()), validator)
     }
 
@@ -102,8 +101,7 @@ impl Toolbox {
             scripts: scripts(&tool.input_schema),
             tool: tool.clone(),
             provider,
-            validator: validator
-                .map_err(|e| ToolboxError::Schema { tool: tool.name.clone(), error: e.to_string() })?,
+            validator: validator.map_err(|e| ToolboxError::Schema { tool: tool.name.clone(), error: e.to_string() })?,
         };
         self.entries.insert(tool.name.clone(), Arc::new(entry));
         Ok(())

@@ -29,7 +29,7 @@ fn project() -> Project {
     std::fs::write(project.path().join("guest.wasm"), packed("mcp")).unwrap();
     project.write("policy.json", &include_str!("../../policies/security.json").replacen("\"rules\": [", ASKS, 1));
     let config = "[policy]\nfile = \"policy.json\"\n[approvals]\napprovers = [\"cli:*\"]\nwait_minutes = 5\n\
-        [plugins.guest_mcp]\npath = \"guest.wasm\"\n[grants.files.files]\nwrite = [\".\"]\n[grants.bash.files]\nread = [\".\"]\n";
+        [plugins.guest_mcp]\npath = \"guest.wasm\"\n[grants.files.files]\nwrite = [\".\"]\n[grants.bash.process]\n[grants.bash.files]\nread = [\".\"]\n";
     project.write("pi.toml", &format!("{config}{}", sample(&project, "")));
     project
 }

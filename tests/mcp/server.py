@@ -12,6 +12,7 @@ import sys
 from mcp.server.mcpserver import Image, MCPServer
 from mcp.types import ToolAnnotations
 
+LIFE = os.urandom(8).hex()
 READS = ToolAnnotations(read_only_hint=True)
 server = MCPServer("sample", log_level="ERROR")
 
@@ -48,9 +49,9 @@ async def wait() -> str:
 
 
 @server.tool(annotations=READS)
-def process() -> dict[str, int]:
-    """The process of this server."""
-    return {"pid": os.getpid()}
+def life() -> str:
+    """What each process of this server has of its own."""
+    return LIFE
 
 
 @server.tool(annotations=READS)

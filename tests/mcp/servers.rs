@@ -63,35 +63,37 @@ fn its_tools_are_listed_and_called_and_stand_in_the_journal() {
     let said = call(&project, "sample_picture", json!({}));
     assert_eq!(said.json()["content"][0]["blob"]["mime"], "image/png", "{}", said.err);
     let failed = call(&project, "sample_fail", json!({}));
-    assert!(failed.code == Some(1) && failed.out.contains("it does not work"), "{}{}", failed.out, failed.err);
+    assert!(failed.code == Some(1) && failed.out.contains("Error executing tool fail"), "{}{}", failed.out, failed.err);
     let wrong = call(&project, "sample_add", json!({ "one": "x", "other": 2 }));
     assert!(wrong.out.contains("invalid_arguments") && wrong.out.contains("/one"), "{}", wrong.out);
 
     let sessions = project.run(&["--json", "session", "list"]).json();
     let ids: Vec<&str> = sessions.as_array().unwrap().iter().map(|session| session["id"].as_str().unwrap()).collect();
     let shown: Vec<String> = ids.iter().map(|id| project.run(&["session", "show", id]).out).collect();
-    let of_add = shown.iter().find(|shown| shown.contains("call tool `sample_add`")).unwrap_or_else(|| panic!("{shown:?}"));
+    let of_add =
+        shown.iter().find(|shown| shown.contains("call tool `sample_add`")).unwrap_or_else(|| panic!("{shown:?}"));
     assert!(of_add.contains("servers/server.py"), "{of_add}");
     assert_eq!(project.run(&["session", "verify"]).code, Some(0));
 }
 
 #[test]
 fn the_policy_denies_a_tool_and_the_start_of_a_server() {
-    let denies = |act: &str, when: &str| {
+    let denies = |act: &str, when: &str, example: &str| {
         format!(
             r#"{{ "version": 1, "thresholds": {{ "ask": 100, "deny": 100 }}, "rules": [{{
                 "id": "denied_here", "acts": ["{act}"], "when": {when}, "verdict": "deny", "points": 100,
-                "reason": "the tests deny it", "advice": "use another", "examples": {{ "match": [], "no_match": ["ls"] }} }}] }}"#
+                "reason": "the tests deny it", "advice": "use another", "examples": {{ "match": [{example}], "no_match": ["ls"] }} }}] }}"#
         )
     };
+    let example = r#"{ "act": "tool_call", "tool": "sample_say_hello", "effect": "write", "idempotent": false, "arguments": {} }"#;
     let project = project("\n[policy]\nfile = \"policy.json\"");
-    project.write("policy.json", &denies("tool_call", r#"{ "tool": ["sample_say_hello"] }"#));
+    project.write("policy.json", &denies("tool_call", r#"{ "tool": ["sample_say_hello"] }"#, &example));
     let said = call(&project, "sample_say_hello", json!({ "name": "you" }));
     assert_eq!(said.code, Some(3), "{}{}", said.out, said.err);
     assert!(said.out.contains("denied_here"), "{}", said.out);
     assert_eq!(call(&project, "sample_add", json!({ "one": 1, "other": 2 })).code, Some(0));
 
-    project.write("policy.json", &denies("process_run", r#"{ "program": ["python*"] }"#));
+    project.write("policy.json", &denies("process_run", r#"{ "program": ["python*"] }"#, r#""python3 x.py""#));
     let said = call(&project, "sample_add", json!({ "one": 1, "other": 2 }));
     assert_eq!(said.code, Some(1));
     assert!(said.err.contains("denied_here") && said.err.contains("mcp:sample"), "{}", said.err);
@@ -143,23 +145,21 @@ fn it_gets_a_clean_environment_and_nobody_reads_its_secrets() {
     assert!(unset.code == Some(1) && unset.err.contains("`SAMPLE_TOKEN` is not set"), "{}", unset.err);
 }
 
-fn pid(project: &Project) -> i32 {
-    let said = call(project, "sample_process", json!({}));
-    let pid = said.json()["content"][0]["json"]["pid"].as_i64().unwrap_or_else(|| panic!("{}{}", said.out, said.err));
-    i32::try_from(pid).unwrap()
+fn life(project: &Project) -> String {
+    text(&call(project, "sample_life", json!({})))
 }
 
 #[test]
 fn one_that_dies_is_started_again_and_not_for_ever() {
     let project = project("\n[services.idle]\ncommand = [\"/bin/sleep\", \"600\"]");
     let host = RunningHost::start(&project);
-    let first = pid(&project);
-    assert_eq!(pid(&project), first, "one process serves all calls");
+    let first = life(&project);
+    assert_eq!(life(&project), first, "one process serves all calls");
 
     let died = call(&project, "sample_die", json!({}));
     assert_eq!(died.json()["error"]["kind"], "unknown", "{}", died.out);
     assert!(died.out.contains("the last words") && died.out.contains("code 3"), "{}", died.out);
-    assert_ne!(pid(&project), first);
+    assert_ne!(life(&project), first);
     let died = call(&project, "sample_die_harmlessly", json!({}));
     assert_eq!(died.json()["error"]["kind"], "failed", "{}", died.out);
 
@@ -179,7 +179,7 @@ fn it_ends_with_the_host() {
     let host = RunningHost::start(&project);
     let mark = project.path().join("servers/server.py").canonicalize().unwrap();
     let running = || processes_in(mark.parent().unwrap().parent().unwrap());
-    pid(&project);
+    life(&project);
     assert!(running() > 0);
     drop(host);
     until("end of the server", || (running() == 0).then_some(()));
@@ -210,7 +210,11 @@ fn one_that_is_hostile_is_named_and_leaves_the_others_alone() {
         project.write("pi.toml", &format!("{config}{}", sample(&project, "")));
         let listed = project.run(&["tool", "list"]);
         assert_eq!(listed.code, Some(0), "{way}: {}", listed.err);
-        assert!(listed.err.contains("left out: mcp:hostile:") && listed.err.contains(said_of_it), "{way}: {}", listed.err);
+        assert!(
+            listed.err.contains("left out: mcp:hostile:") && listed.err.contains(said_of_it),
+            "{way}: {}",
+            listed.err
+        );
         assert!(listed.out.contains("sample_add") && !listed.out.contains("hostile_"), "{way}: {}", listed.out);
         assert!(!listed.err.contains('\u{1b}'), "{way}: {:?}", listed.err);
         if way == "ends" {
@@ -229,7 +233,8 @@ fn a_tool_that_is_named_like_another_is_left_out() {
     assert_eq!((of("service_list"), of("service_fine")), (1, 1), "{}", listed.err);
     assert!(listed.err.contains("service_list: a plugin has a tool of that name"), "{}", listed.err);
     assert_eq!(text(&call(&project, "service_fine", json!({}))), "done");
-    assert_eq!(call(&project, "service_list", json!({})).json()["content"][0]["json"], json!([]));
+    let said = call(&project, "service_list", json!({}));
+    assert!(!said.out.contains("done"), "{}", said.out);
 }
 
 #[test]
@@ -258,7 +263,7 @@ fn an_agent_calls_those_that_it_is_granted() {
     let project = Project::new();
     std::fs::write(project.path().join("agent.wasm"), packed("agent")).unwrap();
     let grants = |names: &str| {
-        let agent = "[plugins.guest_agent]\npath = \"agent.wasm\"\n[agents.guest_agent]\n[grants.guest_agent.log]\n";
+        let agent = "[plugins.guest_agent]\npath = \"agent.wasm\"\n[agents.guest_agent]\n";
         let config = format!("{agent}[grants.guest_agent.tools]\nnames = {names}\n{}", sample(&project, ""));
         project.write("pi.toml", &config);
         project.run(&["run", "guest_agent", "call sample_add {\"one\":40,\"other\":2}"])

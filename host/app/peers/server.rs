@@ -36,9 +36,13 @@ const LIFE_MS_MAX: u64 = 10 * 365 * 86_400_000;
 pub(super) enum PeerError {
     #[error("{0}\nhint: `pi-host policy check` shows how its command is judged; a rule of the policy can allow it")]
     Refused(String),
-    #[error("it was started {STARTS_MAX} times within a minute, and ended each time{0}\nhint: try again in a minute, or run its command by hand")]
+    #[error(
+        "it was started {STARTS_MAX} times within a minute, and ended each time{0}\nhint: try again in a minute, or run its command by hand"
+    )]
     Often(String),
-    #[error("the environment variable `{0}` is not set\nhint: set it where pi-host is started, or correct its name in [mcp.{1}]")]
+    #[error(
+        "the environment variable `{0}` is not set\nhint: set it where pi-host is started, or correct its name in [mcp.{1}]"
+    )]
     Variable(String, String),
     #[error("it cannot be started: {0}")]
     Start(String),
@@ -94,13 +98,7 @@ pub(super) fn argv(config: &McpConfig, project: &Path) -> Option<Vec<String>> {
 }
 
 impl Server {
-    pub(super) fn new(
-        name: &str,
-        config: &McpConfig,
-        project: &Path,
-        confine: Confine,
-        around: Surroundings,
-    ) -> Self {
+    pub(super) fn new(name: &str, config: &McpConfig, project: &Path, confine: Confine, around: Surroundings) -> Self {
         Self {
             name: name.to_owned(),
             plugin: plugin(name),
@@ -203,7 +201,8 @@ impl Server {
             secrets: self.config.headers.values().cloned().collect(),
             body_bytes: None,
         };
-        let pass = door.enter(act).await.map_err(|refusal| PeerError::Refused(words(&refusal.rule, &refusal.reason)))?;
+        let pass =
+            door.enter(act).await.map_err(|refusal| PeerError::Refused(words(&refusal.rule, &refusal.reason)))?;
         if pass.edited().is_some() {
             let why = "what the approver made of it is not the url in pi.toml";
             pass.failed(&why);
@@ -273,8 +272,9 @@ impl Server {
             memory_bytes_max: config.memory_bytes_max,
             processes_max: config.processes_max,
         };
-        ProcessState::new(&grant, &self.project, self.confine.clone(), &self.around)
-            .map_err(|error| PeerError::Start(format!("[mcp.{}] {}: {}: {}", self.name, error.key, error.value, error.reason)))
+        ProcessState::new(&grant, &self.project, self.confine.clone(), &self.around).map_err(|error| {
+            PeerError::Start(format!("[mcp.{}] {}: {}: {}", self.name, error.key, error.value, error.reason))
+        })
     }
 
     /// Names with the values of the host's variables.
