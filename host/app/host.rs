@@ -20,11 +20,13 @@ use super::setup::{Progress, Setup, SetupError, gate, shadow_gate};
 use super::single::{known, session_id};
 use super::state::{StateError, open_store};
 use crate::approval::{Approvals, Note};
+use crate::capability::bindings::pi::tool::types::Error;
 use crate::capability::hold::{Leave, PERSON};
 use crate::clock;
 use crate::config::Project;
 use crate::confine::Confine;
 use crate::gate::Origin;
+use crate::gate::explain::escaped;
 use crate::journal::{Body, Followed, Journal, JournalError, SessionJournal};
 use crate::session::message;
 use crate::session::{self, AgentSetup, Caller, Kernel, SessionError, Toolbox};
@@ -555,17 +557,26 @@ impl Host {
         Ok(Arc::new(self.kernel.with(toolbox)))
     }
 
-    /// The kernel, with the tools of the servers that may have this one.
-    async fn kernel_with_servers(&self, kernel: Arc<Kernel>, tool: &str, caller: &Caller) -> Arc<Kernel> {
+    /// The kernel, with the tools of the servers that may have this one; or why none of them has it.
+    async fn kernel_with_servers(
+        &self,
+        kernel: Arc<Kernel>,
+        tool: &str,
+        caller: &Caller,
+    ) -> Result<Arc<Kernel>, String> {
         if kernel.toolbox.get(tool).is_some() {
-            return kernel;
+            return Ok(kernel);
         }
         let mut toolbox = kernel.toolbox.clone();
         // Beside the call itself, which is the first of its step.
         let doors = Doors::of(Caller { key: "0.1".into(), ..caller.clone() });
         let servers = self.setup.peers.of_tools([tool]);
-        self.setup.peers.offer(&servers, &mut toolbox, |plugin| doors.asking(&kernel, plugin), &|_| {}).await;
-        Arc::new(kernel.with(toolbox))
+        let peers = &self.setup.peers;
+        let left_out = peers.offer(&servers, &mut toolbox, |plugin| doors.asking(&kernel, plugin), &|_| {}).await;
+        if toolbox.get(tool).is_none() {
+            return Err(peers::why(&left_out, &toolbox));
+        }
+        Ok(Arc::new(kernel.with(toolbox)))
     }
 
     /// The tools of all servers, those that no agent needs among them.
@@ -598,16 +609,18 @@ impl Host {
         });
         let origin = Origin { session: id, agent: PERSON.into(), plugin: String::new() };
         let caller = Caller { journal: journal.clone(), origin, key: "0.0".into(), aside: None };
-        let kernel = self.kernel_with_servers(kernel, &call.tool, &caller).await;
-        let called = kernel.call(caller, &call.tool, &call.arguments).await;
-        let status = if called.result.is_ok() { "done" } else { "failed" };
+        let result = match self.kernel_with_servers(kernel, &call.tool, &caller).await {
+            Ok(kernel) => kernel.call(caller, &call.tool, &call.arguments).await.result,
+            Err(why) => Err(Error::Failed(format!("there is no tool `{}`: {why}", escaped(&call.tool)))),
+        };
+        let status = if result.is_ok() { "done" } else { "failed" };
         let summary = format!("one call of `{}`", call.tool);
         journal.append(Body::SessionEnded { status: status.into(), summary, details: json!({}) });
         if let Some(approvals) = &self.approvals {
             // What cannot be written now is withdrawn by the next host.
             let _ = approvals.forget(journal.id()).await;
         }
-        message::to_value(&called.result)
+        message::to_value(&result)
     }
 }
 

@@ -81,6 +81,9 @@ impl McpTools {
         }
         let has_servers = matches!(options.plugins, Wanted::All) && !project.config.mcp.is_empty();
         let station = Station::open(project, options, progress).await?;
+        if let Some(kernel) = station.kernel() {
+            offered.retain(|tool: &Offered| kernel.toolbox.get(&tool.name).is_some());
+        }
         if has_servers {
             let peers = station.peer_tools().await?;
             if station.is_by_host() {

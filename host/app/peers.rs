@@ -160,6 +160,15 @@ impl Peers {
     }
 }
 
+/// Why a tool is not in the box, once its server was asked.
+pub(super) fn why(left_out: &[(String, String)], toolbox: &Toolbox) -> String {
+    if left_out.is_empty() {
+        let known: Vec<String> = in_box(toolbox).into_iter().map(|peer| peer.tool.name).collect();
+        return format!("its server has none of that name\nhint: there are {}", known.join(", "));
+    }
+    left_out.iter().map(|(what, why)| format!("{what}: {why}")).collect::<Vec<_>>().join("\n")
+}
+
 /// Servers among what was left out; the others are single tools.
 fn refused(left_out: &[(String, String)]) -> usize {
     left_out.iter().filter(|(what, _)| !what.contains(": ")).count()

@@ -273,6 +273,26 @@ impl Setup {
         Ok(toolbox)
     }
 
+    /// The tools of those of these plugins that are granted what they import; the others are left out, and said.
+    ///
+    /// # Errors
+    /// As of [`Setup::toolbox`], but for what is not granted.
+    pub(super) async fn granted_toolbox(
+        &self,
+        plugins: &BTreeSet<String>,
+        progress: Progress<'_>,
+    ) -> Result<Toolbox, SetupError> {
+        let mut toolbox = Toolbox::default();
+        for plugin in plugins {
+            match self.tool(plugin, progress).await {
+                Ok((linked, limits)) => toolbox.add(&linked, &limits)?,
+                Err(SetupError::Link(error @ LinkError::NotGranted { .. })) => progress(&format!("left out: {error}")),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(toolbox)
+    }
+
     /// A tool plugin, linked under its grant, with the limits of its calls.
     ///
     /// # Errors

@@ -31,6 +31,8 @@ pub enum SingleError {
     Store(#[from] StoreError),
     #[error("there is no tool `{name}`\nhint: there are {known}")]
     NoTool { name: String, known: String },
+    #[error("there is no tool `{name}`: {why}")]
+    LeftOut { name: String, why: String },
     #[error(
         "the running host took the call and did not answer: it may have been done\nhint: `pi-host session list` has its session"
     )]

@@ -56,7 +56,7 @@ pub struct StationOptions {
 
 /// Which plugins a station links.
 pub enum Wanted {
-    /// All that offer tools, and all servers of `[mcp]`.
+    /// All that offer tools and are granted what they import, and all servers of `[mcp]`.
     All,
     /// The one that offers this tool, or the servers of `[mcp]` that may.
     OfTool(String),
@@ -153,9 +153,7 @@ impl Station {
             None => peers.offer(&here.servers, &mut toolbox, |plugin| doors.unasked(&kernel, plugin), progress).await,
         };
         if let Some(tool) = here.wanted_tool.as_ref().filter(|tool| toolbox.get(tool).is_none()) {
-            let known: Vec<String> = toolbox.iter().map(|entry| entry.tool.name.clone()).collect();
-            let known = if known.is_empty() { "none of its server".to_owned() } else { known.join(", ") };
-            return Err(SingleError::NoTool { name: tool.clone(), known });
+            return Err(SingleError::LeftOut { name: tool.clone(), why: peers::why(&left_out, &toolbox) });
         }
         *here.left_out.write().unwrap_or_else(PoisonError::into_inner) = left_out;
         self.replace(toolbox);
@@ -270,6 +268,7 @@ impl Here {
         let revision = gate.revision().to_owned();
         let setup = Setup::new(project, Confine::new(), options.instances)?;
         let none = BTreeSet::new;
+        let wanted_is_all = matches!(options.plugins, Wanted::All);
         let (plugins, servers, wanted_tool) = match options.plugins {
             Wanted::All => (setup.tool_plugins()?, setup.peers.names(), None),
             Wanted::Servers => (none(), setup.peers.names(), None),
@@ -284,7 +283,11 @@ impl Here {
                 },
             },
         };
-        let toolbox = setup.toolbox(&plugins, progress).await?;
+        let toolbox = if wanted_is_all {
+            setup.granted_toolbox(&plugins, progress).await?
+        } else {
+            setup.toolbox(&plugins, progress).await?
+        };
         let Desk { approver, approvals, tasks, notes } = desk(&setup.project, journal, options.may_ask).await?;
         notes.iter().for_each(|note| progress(note));
         let kernel = Arc::new(setup.kernel(gate, shadow, approver, toolbox));

@@ -40,7 +40,7 @@ for line in sys.stdin:
         listings += 1
         tools = [tool("fine"), tool("list")]
         if way == "many":
-            tools = [tool(f"t{i}") for i in range(100_000)]
+            tools = [tool(f"t{i}") for i in range(1_000)]
         if way == "changes" and listings > 1:
             tools = [tool("fine", "does something else")]
         say({"id": number, "result": {"tools": tools}})

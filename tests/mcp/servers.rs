@@ -240,12 +240,25 @@ fn a_tool_that_is_named_like_another_is_left_out() {
 #[test]
 fn a_tool_that_has_become_another_is_not_called() {
     let project = Project::new();
-    project.write("pi.toml", &server(&project, "hostile", "hostile.py", &["changes"], ""));
-    let said = call(&project, "hostile_fine", json!({}));
-    assert_eq!(said.code, Some(1), "{}", said.out);
-    assert!(said.out.contains("describes `hostile_fine` otherwise"), "{}", said.out);
-    let said = call(&project, "hostile_list", json!({}));
-    assert!(said.out.contains("no tool `hostile_list` any more"), "{}", said.out);
+    let (agent, services) = (agent("[\"hostile_*\"]"), "[services.idle]\ncommand = [\"/bin/sleep\", \"600\"]\n");
+    std::fs::write(project.path().join("agent.wasm"), packed("agent")).unwrap();
+    let config = server(&project, "hostile", "hostile.py", &["changes"], "");
+    project.write("pi.toml", &format!("{agent}{services}{config}"));
+    let _host = RunningHost::start(&project);
+    let fails = |tool: &str| {
+        until("failure", || {
+            let said = call(&project, tool, json!({}));
+            (said.code != Some(0)).then_some(said.out)
+        })
+    };
+    assert!(fails("hostile_fine").contains("describes `hostile_fine` otherwise"));
+    assert!(fails("hostile_list").contains("no tool `hostile_list` any more"));
+}
+
+/// An agent that may call these tools.
+fn agent(names: &str) -> String {
+    let agent = "[plugins.guest_agent]\npath = \"agent.wasm\"\n[agents.guest_agent]\n";
+    format!("{agent}[grants.guest_agent.tools]\nnames = {names}\n")
 }
 
 #[test]
@@ -263,8 +276,7 @@ fn an_agent_calls_those_that_it_is_granted() {
     let project = Project::new();
     std::fs::write(project.path().join("agent.wasm"), packed("agent")).unwrap();
     let grants = |names: &str| {
-        let agent = "[plugins.guest_agent]\npath = \"agent.wasm\"\n[agents.guest_agent]\n";
-        let config = format!("{agent}[grants.guest_agent.tools]\nnames = {names}\n{}", sample(&project, ""));
+        let config = format!("{}{}", agent(names), sample(&project, ""));
         project.write("pi.toml", &config);
         project.run(&["run", "guest_agent", "call sample_add {\"one\":40,\"other\":2}"])
     };
