@@ -14,19 +14,22 @@ use tokio::task::JoinSet;
 
 use super::approvals::{ApprovalsError, desk, on_approval_request};
 use super::incident::{self, Closed};
-use super::requests::{STOP, Stop, TOOL_CALL, ToolCall};
+use super::peers::{self, Doors, PeerTools};
+use super::requests::{PEER_TOOLS, STOP, Stop, TOOL_CALL, ToolCall};
 use super::setup::{Progress, Setup, SetupError, gate, shadow_gate};
 use super::single::{known, session_id};
 use super::state::{StateError, open_store};
 use crate::approval::{Approvals, Note};
+use crate::capability::bindings::pi::tool::types::Error;
 use crate::capability::hold::{Leave, PERSON};
 use crate::clock;
 use crate::config::Project;
 use crate::confine::Confine;
 use crate::gate::Origin;
+use crate::gate::explain::escaped;
 use crate::journal::{Body, Followed, Journal, JournalError, SessionJournal};
 use crate::session::message;
-use crate::session::{self, AgentSetup, Caller, Kernel, SessionError};
+use crate::session::{self, AgentSetup, Caller, Kernel, SessionError, Toolbox};
 use crate::store::{Holder, LeaseError, Request, Store, StoreError};
 use crate::supervisor::{Places, Supervisor, SupervisorError};
 use crate::watch::{Alarm, AlarmState, Incidents, Watch};
@@ -188,7 +191,10 @@ impl Host {
             let agent = setup.agent(&name, &toolbox, progress).await?;
             agents.insert(name, agent);
         }
-        let kernel = Arc::new(setup.kernel(gate, shadow, desk.approver, toolbox));
+        let kernel = setup.kernel(gate, shadow, desk.approver, toolbox);
+        let servers = setup.servers_for(&agents.keys().cloned().collect::<Vec<_>>());
+        let (toolbox, _) = setup.peers.offer_unasked(&servers, journal, &kernel, progress).await?;
+        let kernel = Arc::new(kernel.with(toolbox));
         let watched: Vec<String> = agents
             .keys()
             .filter_map(|name| project.config.agents.get(name))
@@ -501,6 +507,10 @@ impl Host {
             return answer;
         }
         match request.kind.as_str() {
+            PEER_TOOLS => match self.peer_tools().await {
+                Ok(tools) => serde_json::to_value(tools).unwrap_or_default(),
+                Err(error) => json!({ "error": { "message": error.to_string() } }),
+            },
             TOOL_CALL => match serde_json::from_value::<ToolCall>(request.payload.clone()) {
                 Ok(call) => self.tool_call(&call).await,
                 Err(error) => failed(format!("the request cannot be read: {error}")),
@@ -537,11 +547,45 @@ impl Host {
             return Ok(self.kernel.clone());
         }
         let Some(plugin) = self.setup.plugin_of_tool(tool)? else {
+            if !self.setup.peers.of_tools([tool]).is_empty() {
+                return Ok(self.kernel.clone());
+            }
             let name = tool.chars().take(64).collect();
             return Err(SetupError::NoSuchTool { name, known: known(&self.setup) });
         };
         let toolbox = self.setup.toolbox(&[plugin].into(), &|_| {}).await?;
         Ok(Arc::new(self.kernel.with(toolbox)))
+    }
+
+    /// The kernel, with the tools of the servers that may have this one; or why none of them has it.
+    async fn kernel_with_servers(
+        &self,
+        kernel: Arc<Kernel>,
+        tool: &str,
+        caller: &Caller,
+    ) -> Result<Arc<Kernel>, String> {
+        if kernel.toolbox.get(tool).is_some() {
+            return Ok(kernel);
+        }
+        let mut toolbox = kernel.toolbox.clone();
+        // Beside the call itself, which is the first of its step.
+        let doors = Doors::of(Caller { key: "0.1".into(), ..caller.clone() });
+        let servers = self.setup.peers.of_tools([tool]);
+        let peers = &self.setup.peers;
+        let left_out = peers.offer(&servers, &mut toolbox, |plugin| doors.asking(&kernel, plugin), &|_| {}).await;
+        if toolbox.get(tool).is_none() {
+            return Err(peers::why(&left_out, &toolbox));
+        }
+        Ok(Arc::new(kernel.with(toolbox)))
+    }
+
+    /// The tools of all servers, those that no agent needs among them.
+    async fn peer_tools(&self) -> Result<PeerTools, JournalError> {
+        let servers = self.setup.peers.names();
+        // Those that run are listed once more, so that one box has all.
+        let plain = self.kernel.with(Toolbox::default());
+        let (toolbox, left_out) = self.setup.peers.offer_unasked(&servers, &self.journal, &plain, &|_| {}).await?;
+        Ok(PeerTools { tools: peers::in_box(&toolbox), left_out })
     }
 
     async fn tool_call(&self, call: &ToolCall) -> Value {
@@ -565,15 +609,18 @@ impl Host {
         });
         let origin = Origin { session: id, agent: PERSON.into(), plugin: String::new() };
         let caller = Caller { journal: journal.clone(), origin, key: "0.0".into(), aside: None };
-        let called = kernel.call(caller, &call.tool, &call.arguments).await;
-        let status = if called.result.is_ok() { "done" } else { "failed" };
+        let result = match self.kernel_with_servers(kernel, &call.tool, &caller).await {
+            Ok(kernel) => kernel.call(caller, &call.tool, &call.arguments).await.result,
+            Err(why) => Err(Error::Failed(format!("there is no tool `{}`: {why}", escaped(&call.tool)))),
+        };
+        let status = if result.is_ok() { "done" } else { "failed" };
         let summary = format!("one call of `{}`", call.tool);
         journal.append(Body::SessionEnded { status: status.into(), summary, details: json!({}) });
         if let Some(approvals) = &self.approvals {
             // What cannot be written now is withdrawn by the next host.
             let _ = approvals.forget(journal.id()).await;
         }
-        message::to_value(&called.result)
+        message::to_value(&result)
     }
 }
 

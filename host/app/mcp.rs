@@ -71,6 +71,7 @@ impl McpTools {
         let is_wanted = |plugin: &str| match &options.plugins {
             Wanted::Named(names) => names.contains(plugin),
             Wanted::All | Wanted::OfTool(_) => true,
+            Wanted::Servers => false,
         };
         for plugin in catalog.names().filter(|plugin| is_wanted(plugin)) {
             let binary = catalog.binary(plugin).map_err(super::SetupError::from)?;
@@ -78,7 +79,18 @@ impl McpTools {
                 binary.manifest.needs.iter().any(|need| matches!(need.capability.as_str(), "http" | "process"));
             offered.extend(binary.manifest.tools.iter().map(|tool| of_tool(tool, is_open)));
         }
+        let has_servers = matches!(options.plugins, Wanted::All) && !project.config.mcp.is_empty();
         let station = Station::open(project, options, progress).await?;
+        if let Some(kernel) = station.kernel() {
+            offered.retain(|tool: &Offered| kernel.toolbox.get(&tool.name).is_some());
+        }
+        if has_servers {
+            let peers = station.peer_tools().await?;
+            if station.is_by_host() {
+                peers.left_out.iter().for_each(|(what, why)| progress(&format!("left out: {what}: {why}")));
+            }
+            offered.extend(peers.tools.iter().map(|peer| of_tool(&peer.tool, true)));
+        }
         let tools = Self { station, granted, offered: RwLock::new(Vec::new()) };
         tools.offer(offered);
         Ok(Arc::new(tools))

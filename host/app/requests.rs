@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 /// Call a tool: [`ToolCall`].
 pub const TOOL_CALL: &str = "tool_call";
+/// The tools of the servers of `[mcp]`: the answer is [`super::PeerTools`].
+pub(super) const PEER_TOOLS: &str = "peer_tools";
 /// Stop the host, or one session: [`Stop`].
 pub const STOP: &str = "stop";
 

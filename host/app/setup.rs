@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::catalog::{Catalog, CatalogError};
 use super::packages::audit;
+use super::peers::{self, Peers};
 use crate::approval::Approver;
 use crate::capability::config::ConfigState;
 use crate::capability::files::FilesState;
@@ -83,6 +84,7 @@ pub struct Setup {
     pub confine: Confine,
     pub supervisor: Arc<Supervisor>,
     pub secrets: Secrets,
+    pub(super) peers: Peers,
 }
 
 /// The gate of a project: its policy, what it grants to be run, and what no agent may change.
@@ -134,6 +136,7 @@ fn gate_under(project: &Project, policy: Policy) -> Result<Gate, SetupError> {
     let production = &project.config.production;
     let gate = Gate::new(policy)
         .with_granted_programs(granted)
+        .with_granted_commands(peers::commands(project))
         .with_protected_paths(protected)
         .with_profile(project.config.policy.profile)
         .with_production(&production.targets, production.factor)
@@ -203,7 +206,8 @@ fn governing(project: &Project) -> Vec<PathBuf> {
     let files = policies.chain(plugins).map(|path| project.directory.join(path));
     // What is known about packages decides as well.
     let store = project.config.packages.store.iter().map(|store| project.directory.join(store));
-    files.chain(store).chain([lock, project.directory.join("policies")]).collect()
+    let servers = peers::files(project);
+    files.chain(store).chain(servers).chain([lock, project.directory.join("policies")]).collect()
 }
 
 /// What any grant of the project opens for writing.
@@ -213,7 +217,8 @@ fn writable(project: &Project) -> Vec<String> {
         let files = grant.files.iter().chain(&grant.preopens).flat_map(|files| files.write.clone());
         files.chain(grant.process.iter().flat_map(|process| process.write.clone())).collect::<Vec<_>>()
     });
-    paths.collect()
+    let servers = project.config.mcp.values().flat_map(|server| server.write.clone());
+    paths.chain(servers).collect()
 }
 
 /// A secret is put into requests and never handed out: no component may read the file that it comes from.
@@ -275,12 +280,16 @@ impl Setup {
     ) -> Result<Self, SetupError> {
         // A cache that cannot be used safely is not used: the next start is slower, nothing else.
         let cache = crate::config::cache_folder().and_then(|folder| Cache::open(&folder).ok());
-        let secrets = Secrets::load(&project.config.secrets, &project.directory)?;
+        let mut secrets = Secrets::load(&project.config.secrets, &project.directory)?;
         check_reach(&project, &secrets)?;
+        secrets.also_find(peers::secret_values(&project));
         let runtime = Arc::new(Runtime::with_instances(cache, instances)?.with_scan(secrets.scan()));
         let places = Places { confine: confine.clone(), ..Places::of(&project.directory) };
         let supervisor = Supervisor::observe(&project.config.services, places)?;
-        Ok(Self { project, catalog, runtime, confine, supervisor, secrets })
+        let around = Surroundings { writable: writable(&project), kept: governing(&project) };
+        let reserved = if project.config.mcp.is_empty() { BTreeSet::new() } else { tools_of(&catalog)? };
+        let peers = Peers::new(&project, &confine, &around, reserved);
+        Ok(Self { project, catalog, runtime, confine, supervisor, secrets, peers })
     }
 
     /// The tools of these plugins, linked.
@@ -292,6 +301,26 @@ impl Setup {
         for plugin in plugins {
             let (linked, limits) = self.tool(plugin, progress).await?;
             toolbox.add(&linked, &limits)?;
+        }
+        Ok(toolbox)
+    }
+
+    /// The tools of those of these plugins that are granted what they import; the others are left out, and said.
+    ///
+    /// # Errors
+    /// As of [`Setup::toolbox`], but for what is not granted.
+    pub(super) async fn granted_toolbox(
+        &self,
+        plugins: &BTreeSet<String>,
+        progress: Progress<'_>,
+    ) -> Result<Toolbox, SetupError> {
+        let mut toolbox = Toolbox::default();
+        for plugin in plugins {
+            match self.tool(plugin, progress).await {
+                Ok((linked, limits)) => toolbox.add(&linked, &limits)?,
+                Err(SetupError::Link(error @ LinkError::NotGranted { .. })) => progress(&format!("left out: {error}")),
+                Err(error) => return Err(error),
+            }
         }
         Ok(toolbox)
     }
@@ -370,7 +399,9 @@ impl Setup {
         let tools = grant.tools.clone().unwrap_or_default().names;
         for wanted in &tools {
             let is_there = toolbox.iter().any(|entry| covers(wanted, &entry.tool.name));
-            if !is_there {
+            // A server that does not start leaves its tools out, and all else as it is.
+            let is_of_server = !self.peers.of_tools([wanted.as_str()]).is_empty();
+            if !is_there && !is_of_server {
                 let known = toolbox.iter().map(|entry| entry.tool.name.as_str()).collect::<Vec<_>>().join(", ");
                 return Err(SetupError::NoTool { agent: name.to_owned(), name: wanted.clone(), known });
             }
@@ -389,6 +420,12 @@ impl Setup {
             limits: limits(&self.limits_of(plugin), Some(config.session_ms_max.unwrap_or(SESSION_MS_MAX))),
             config: serde_json::to_value(&config.config).unwrap_or_default(),
         })
+    }
+
+    /// The MCP servers that these agents' tools may come from.
+    pub(super) fn servers_for(&self, agents: &[String]) -> BTreeSet<String> {
+        let grants = agents.iter().filter_map(|agent| self.project.config.grants.get(agent)?.tools.as_ref());
+        self.peers.of_tools(grants.flat_map(|tools| tools.names.iter().map(String::as_str)))
     }
 
     /// The plugins that these agents' tools come from.
@@ -555,6 +592,15 @@ impl Setup {
         }
         Ok(grants)
     }
+}
+
+/// The names of all tools of plugins.
+fn tools_of(catalog: &Catalog) -> Result<BTreeSet<String>, CatalogError> {
+    let mut names = BTreeSet::new();
+    for plugin in catalog.names() {
+        names.extend(catalog.binary(plugin)?.manifest.tools.into_iter().map(|tool| tool.name));
+    }
+    Ok(names)
 }
 
 /// A grant that its plugin never asks for would do nothing, silently.

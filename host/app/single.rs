@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::approvals::ApprovalsError;
+use super::peers::PeerTools;
 use super::setup::{Progress, Setup, SetupError};
 use super::state::StateError;
 use super::station::{Station, StationOptions, Wanted};
@@ -30,6 +31,8 @@ pub enum SingleError {
     Store(#[from] StoreError),
     #[error("there is no tool `{name}`\nhint: there are {known}")]
     NoTool { name: String, known: String },
+    #[error("there is no tool `{name}`: {why}")]
+    LeftOut { name: String, why: String },
     #[error(
         "the running host took the call and did not answer: it may have been done\nhint: `pi-host session list` has its session"
     )]
@@ -67,6 +70,30 @@ pub async fn call_tool(
     let status = if result.is_ok() { "done" } else { "failed" };
     station.close(status, &format!("one call of `{tool}`")).await?;
     Ok(result)
+}
+
+/// The tools of the servers of `[mcp]`: of the host that runs, or of those that this process starts for it.
+///
+/// # Errors
+/// Nobody could be asked. A server that does not start is in the answer.
+pub async fn peer_tools(project: Project, progress: Progress<'_>) -> Result<PeerTools, SingleError> {
+    let options = StationOptions {
+        name: "tool list",
+        agent: PERSON.into(),
+        kind: "list",
+        task: json!({ "tools": "mcp" }),
+        plugins: Wanted::Servers,
+        may_ask: false,
+        instances: INSTANCES,
+        state: None,
+    };
+    let station = Station::open(project, options, progress).await?;
+    let tools = station.peer_tools().await?;
+    if station.is_by_host() {
+        tools.left_out.iter().for_each(|(what, why)| progress(&format!("left out: {what}: {why}")));
+    }
+    station.close("done", "listed the tools of MCP servers").await?;
+    Ok(tools)
 }
 
 /// The names of all tools.

@@ -14,7 +14,8 @@ use tokio::sync::broadcast;
 use tokio::task::JoinSet;
 
 use super::approvals::{Desk, desk, on_approval_request};
-use super::requests::{TOOL_CALL, ToolCall};
+use super::peers::{self, Doors, PeerTools};
+use super::requests::{PEER_TOOLS, TOOL_CALL, ToolCall};
 use super::setup::{Progress, Setup, gate, shadow_gate};
 use super::single::{SingleError, known, session_id};
 use super::state::open_store_in;
@@ -55,10 +56,12 @@ pub struct StationOptions {
 
 /// Which plugins a station links.
 pub enum Wanted {
-    /// All that offer tools.
+    /// All that offer tools and are granted what they import, and all servers of `[mcp]`.
     All,
-    /// The one that offers this tool.
+    /// The one that offers this tool, or the servers of `[mcp]` that may.
     OfTool(String),
+    /// No plugin, and all servers of `[mcp]`.
+    Servers,
     Named(BTreeSet<String>),
 }
 
@@ -81,6 +84,10 @@ struct Here {
     setup: Setup,
     approvals: Option<Arc<Approvals>>,
     next: AtomicU64,
+    /// The servers whose tools are wanted, and the one tool, where it is one.
+    servers: BTreeSet<String>,
+    wanted_tool: Option<String>,
+    left_out: RwLock<Vec<(String, String)>>,
     /// Takes people's answers while the station is there.
     _answering: JoinSet<()>,
     _listening: JoinSet<()>,
@@ -98,7 +105,16 @@ impl Station {
             Ok(journal) => {
                 let journal = Arc::new(journal);
                 match Here::open(project, &journal, options, progress).await {
-                    Ok(here) => Ok(Self { place: Place::Here(Box::new(here)) }),
+                    Ok(here) => {
+                        let station = Self { place: Place::Here(Box::new(here)) };
+                        match station.start_servers(progress).await {
+                            Ok(()) => Ok(station),
+                            Err(error) => {
+                                station.close("failed", "no server has the tool").await?;
+                                Err(error)
+                            }
+                        }
+                    }
                     Err(error) => {
                         let _ = journal.close().await;
                         Err(error)
@@ -118,6 +134,52 @@ impl Station {
         match &self.place {
             Place::Here(here) => Ok(here.call(tool, arguments).await),
             Place::Host(store) => by_host(store.as_ref(), tool, arguments).await,
+        }
+    }
+
+    /// Put the tools of servers into the box, as far as they are wanted.
+    async fn start_servers(&self, progress: Progress<'_>) -> Result<(), SingleError> {
+        let Place::Here(here) = &self.place else { return Ok(()) };
+        if here.servers.is_empty() {
+            return Ok(());
+        }
+        let kernel = here.kernel();
+        let mut toolbox = kernel.toolbox.clone();
+        let doors = Doors::of(here.caller());
+        let peers = &here.setup.peers;
+        let left_out = match &here.wanted_tool {
+            // Who calls one tool waits for it, and for the people who are asked.
+            Some(_) => peers.offer(&here.servers, &mut toolbox, |plugin| doors.asking(&kernel, plugin), progress).await,
+            None => peers.offer(&here.servers, &mut toolbox, |plugin| doors.unasked(&kernel, plugin), progress).await,
+        };
+        if let Some(tool) = here.wanted_tool.as_ref().filter(|tool| toolbox.get(tool).is_none()) {
+            return Err(SingleError::LeftOut { name: tool.clone(), why: peers::why(&left_out, &toolbox) });
+        }
+        *here.left_out.write().unwrap_or_else(PoisonError::into_inner) = left_out;
+        self.replace(toolbox);
+        Ok(())
+    }
+
+    /// The tools of the servers of `[mcp]`.
+    ///
+    /// # Errors
+    /// The running host did not answer.
+    pub async fn peer_tools(&self) -> Result<PeerTools, SingleError> {
+        match &self.place {
+            Place::Here(here) => {
+                let left_out = here.left_out.read().unwrap_or_else(PoisonError::into_inner).clone();
+                Ok(PeerTools { tools: peers::in_box(&here.kernel().toolbox), left_out })
+            }
+            Place::Host(store) => {
+                let value = ask_host(store.as_ref(), PEER_TOOLS, json!({}), true).await?;
+                if let Some(error) = value.get("error") {
+                    let why =
+                        error.get("message").and_then(serde_json::Value::as_str).unwrap_or("it does not know them");
+                    let left_out = vec![("the MCP servers of the running host".to_owned(), why.to_owned())];
+                    return Ok(PeerTools { tools: Vec::new(), left_out });
+                }
+                serde_json::from_value(value).map_err(|_| SingleError::Answer)
+            }
         }
     }
 
@@ -205,15 +267,27 @@ impl Here {
         let (gate, shadow) = (gate(&project)?, shadow_gate(&project)?);
         let revision = gate.revision().to_owned();
         let setup = Setup::new(project, Confine::new(), options.instances)?;
-        let plugins = match options.plugins {
-            Wanted::All => setup.tool_plugins()?,
-            Wanted::Named(names) => names,
+        let none = BTreeSet::new;
+        let wanted_is_all = matches!(options.plugins, Wanted::All);
+        let (plugins, servers, wanted_tool) = match options.plugins {
+            Wanted::All => (setup.tool_plugins()?, setup.peers.names(), None),
+            Wanted::Servers => (none(), setup.peers.names(), None),
+            Wanted::Named(names) => (names, none(), None),
             Wanted::OfTool(tool) => match setup.plugin_of_tool(&tool)? {
-                Some(plugin) => BTreeSet::from([plugin]),
-                None => return Err(SingleError::NoTool { name: tool, known: known(&setup) }),
+                Some(plugin) => (BTreeSet::from([plugin]), none(), None),
+                None => match setup.peers.of_tools([tool.as_str()]) {
+                    servers if servers.is_empty() => {
+                        return Err(SingleError::NoTool { name: tool, known: known(&setup) });
+                    }
+                    servers => (none(), servers, Some(tool)),
+                },
             },
         };
-        let toolbox = setup.toolbox(&plugins, progress).await?;
+        let toolbox = if wanted_is_all {
+            setup.granted_toolbox(&plugins, progress).await?
+        } else {
+            setup.toolbox(&plugins, progress).await?
+        };
         let Desk { approver, approvals, tasks, notes } = desk(&setup.project, journal, options.may_ask).await?;
         notes.iter().for_each(|note| progress(note));
         let kernel = Arc::new(setup.kernel(gate, shadow, approver, toolbox));
@@ -244,6 +318,9 @@ impl Here {
             setup,
             approvals,
             next: AtomicU64::new(0),
+            servers,
+            wanted_tool,
+            left_out: RwLock::default(),
             _answering: answering,
             _listening: tasks,
         })
@@ -281,11 +358,20 @@ async fn answer_requests(journal: &Journal, approvals: &Arc<Approvals>) {
 async fn by_host(store: &dyn Store, tool: &str, arguments: &str) -> Result<CallResult, SingleError> {
     let payload =
         serde_json::to_value(ToolCall { tool: tool.to_owned(), arguments: arguments.to_owned() }).unwrap_or_default();
+    let value = ask_host(store, TOOL_CALL, payload, false).await?;
+    message::from_value(&value).ok_or(SingleError::Answer)
+}
+
+async fn ask_host(
+    store: &dyn Store,
+    kind: &str,
+    payload: serde_json::Value,
+    is_idempotent: bool,
+) -> Result<serde_json::Value, SingleError> {
     let valid_ms = clock::now_ms() + u64::try_from(HOST_ANSWER_MAX.as_millis()).unwrap_or(u64::MAX);
-    let request = NewRequest { kind: TOOL_CALL.into(), payload, is_idempotent: false, valid_ms };
-    let id = store.push_request(request).await?;
+    let id = store.push_request(NewRequest { kind: kind.into(), payload, is_idempotent, valid_ms }).await?;
     match store.wait_answer(&id, HOST_ANSWER_MAX).await? {
-        Answer::Response(value) => message::from_value(&value).ok_or(SingleError::Answer),
+        Answer::Response(value) => Ok(value),
         Answer::Unknown => Err(SingleError::Unknown),
         Answer::Withdrawn => Err(SingleError::NotTaken),
     }

@@ -304,6 +304,17 @@ impl Door {
         self.enter_case(Case { is_asked: Some(reason), may_lay_aside: false, ..Case::of(act) }).await
     }
 
+    /// As [`Door::enter`], for an act that was let through a moment ago, by this decision: to be asked about
+    /// once more would ask people twice.
+    ///
+    /// # Errors
+    /// The intent could not be stored.
+    pub async fn enter_judged(&self, act: Act, decision: Decision) -> Result<Pass, Refusal> {
+        self.judge.journal.ready().await;
+        let key = format!("{}.{}", self.call, self.next.fetch_add(1, Ordering::Relaxed));
+        self.begin(key, act, decision, None).await
+    }
+
     async fn enter_case(&self, case: Case<'_>) -> Result<Pass, Refusal> {
         self.try_enter(case).await.inspect_err(|refusal| {
             self.refused_by.lock().unwrap_or_else(PoisonError::into_inner).insert(refusal.rule.clone());
@@ -317,12 +328,17 @@ impl Door {
         case.may_lay_aside &= !self.has_changed.load(Ordering::SeqCst);
         let asked = case.act.clone();
         let (act, decision) = self.judge.pass_case(&key, case).await?;
-        let is_by_person = decision.verdict == Verdict::Ask;
         let edited = (act != asked).then(|| act.clone());
         // After a person's answer: it may have taken long.
         if let Err(decision) = self.judge.holds.take(&act, &self.judge.origin) {
             return Err(self.judge.refuse(&key, &act, *decision));
         }
+        self.begin(key, act, decision, edited).await
+    }
+
+    /// Write the intent down; from then on the act may be done.
+    async fn begin(&self, key: Key, act: Act, decision: Decision, edited: Option<Act>) -> Result<Pass, Refusal> {
+        let is_by_person = decision.verdict == Verdict::Ask;
         let journal = self.judge.journal.clone();
         let is_read = act.severity() == Severity::Read;
         let action = act.summary();

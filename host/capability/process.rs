@@ -31,6 +31,8 @@ pub use grant::{ProcessState, Surroundings};
 pub const CHILDREN_MAX: usize = 16;
 /// All arguments together: the host holds them, the journal stores them, the kernel copies them.
 pub const ARGUMENT_BYTES_MAX: usize = 1 << 20;
+/// Stands for the value of a secret.
+const REDACTED: &str = "[redacted]";
 /// The signal that no program takes.
 const KILL: i32 = 9;
 /// Of each stream in one call of `read`.
@@ -177,6 +179,41 @@ impl ProcessState {
                     StartError::Invalid(_) | StartError::Permission(_) => Error::Invalid(error.to_string()),
                     _ => Error::Other(error.to_string()),
                 })
+            }
+        }
+    }
+
+    /// Start a program that outlives a call, for the host itself: held like any other, with variables that are in
+    /// no act, no error and no journal. `secrets` are names and values; the act has the names alone.
+    ///
+    /// # Errors
+    /// The grant, the gate or the system does not let it.
+    pub async fn start_lasting(
+        &self,
+        door: &Door,
+        command: Command,
+        secrets: &[(String, String)],
+    ) -> Result<(Running, Pass), Error> {
+        let mut spec = self.spec(&command, &door.origin().plugin)?;
+        let shown = secrets.iter().map(|(name, _)| (name.clone(), REDACTED.to_owned()));
+        let act = Act::ProcessRun {
+            argv: std::iter::once(spec.program.display().to_string()).chain(command.arguments).collect(),
+            directory: spec.directory.display().to_string(),
+            environment: spec.environment.iter().cloned().chain(shown).collect(),
+        };
+        spec.environment.extend(secrets.iter().cloned());
+        environment::check(&spec.environment).map_err(|error| Error::Invalid(error.to_string()))?;
+        let pass = door.enter(act).await.map_err(|refusal| Error::Refused(refusal.into()))?;
+        if pass.edited().is_some() {
+            let why = "what the approver made of it is not the command in pi.toml";
+            pass.failed(&why);
+            return Err(Error::Invalid(why.into()));
+        }
+        match confine::start(&self.confine, spec).await {
+            Ok(running) => Ok((running, pass)),
+            Err(error) => {
+                pass.failed(&error);
+                Err(Error::Other(error.to_string()))
             }
         }
     }

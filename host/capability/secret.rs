@@ -110,6 +110,7 @@ impl Secret {
 pub struct Secrets {
     all: BTreeMap<String, Result<Arc<Secret>, SecretError>>,
     files: Vec<(String, PathBuf)>,
+    known: Vec<(String, SecretText)>,
     scan: Arc<Scan>,
 }
 
@@ -154,8 +155,22 @@ impl Secrets {
             let secret = Secret { name: name.clone(), value, hosts, way: form };
             secrets.all.insert(name.clone(), Ok(Arc::new(secret)));
         }
-        secrets.scan = Arc::new(Scan::of(known.iter().map(|(name, value)| (name.as_str(), value.exposed()))));
+        secrets.known = known;
+        secrets.search();
         Ok(secrets)
+    }
+
+    /// Find these values as well, each by its name: what the host hands to programs of others. One that is too
+    /// short stands in any text by chance, and one that is too long is none.
+    pub fn also_find(&mut self, values: impl IntoIterator<Item = (String, String)>) {
+        let is_found = |value: &String| (VALUE_BYTES_MIN..=VALUE_BYTES_MAX).contains(&value.len());
+        let values = values.into_iter().filter(|(_, value)| is_found(value)).take(SECRETS_MAX);
+        self.known.extend(values.map(|(name, value)| (name, SecretText(value))));
+        self.search();
+    }
+
+    fn search(&mut self) {
+        self.scan = Arc::new(Scan::of(self.known.iter().map(|(name, value)| (name.as_str(), value.exposed()))));
     }
 
     /// Finds all of them again.

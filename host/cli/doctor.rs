@@ -9,6 +9,7 @@ use super::{Failure, Output, block_on};
 use crate::app::{self, Catalog};
 use crate::config::{FILE, Project, cache_folder};
 use crate::confine::{Confine, abilities};
+use crate::gate::explain::escaped;
 use crate::runtime::{Cache, Runtime};
 use crate::supervisor::Supervisor;
 
@@ -49,6 +50,32 @@ pub(crate) fn run(output: &Output, directory: &Path) -> Result<(), Failure> {
                 }
             }
             Err(error) => note("plugins", false, error.to_string()),
+        }
+        if !project.config.mcp.is_empty() {
+            match block_on(app::peer_tools(project.clone(), &|_| ()))? {
+                Ok(peers) => {
+                    for name in project.config.mcp.keys() {
+                        let plugin = format!("mcp:{name}");
+                        match peers.left_out.iter().find(|(what, _)| *what == plugin) {
+                            Some((_, why)) => {
+                                note(&plugin, false, why.lines().map(escaped).collect::<Vec<_>>().join("\n"))
+                            }
+                            None => {
+                                let count = peers.tools.iter().filter(|tool| tool.plugin == plugin).count();
+                                note(&plugin, true, format!("{count} tools"));
+                            }
+                        }
+                    }
+                    let tools = peers
+                        .left_out
+                        .iter()
+                        .filter(|(what, _)| !project.config.mcp.keys().any(|name| *what == format!("mcp:{name}")));
+                    for (what, why) in tools {
+                        note(&escaped(what), false, format!("left out: {}", escaped(why)));
+                    }
+                }
+                Err(error) => note("MCP servers", false, error.to_string()),
+            }
         }
         match block_on(store(project))? {
             Ok(text) => note("store", true, text),

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 
 use super::output::table;
 use super::{Failure, Output, block_on};
-use crate::app::{Catalog, call_tool};
+use crate::app::{Catalog, PeerTool, call_tool, peer_tools};
 use crate::capability::bindings::pi::tool::types::{Content, Error};
 use crate::config::Project;
 use crate::gate::explain::escaped;
-use crate::plugin::Kind;
+use crate::plugin::{Kind, Tool};
 use crate::session::message;
 
 /// Largest arguments that are read.
@@ -21,7 +21,7 @@ const ARGUMENTS_BYTES_MAX: u64 = 48 << 20;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// List the tools of all plugins
+    /// List the tools of all plugins, and of all MCP servers, which are started for it
     List,
     /// Call one tool, under its grants, the policy and the journal
     #[command(
@@ -38,13 +38,13 @@ pub(crate) enum Command {
 pub(crate) fn run(output: &Output, project: &Path, command: Command) -> Result<(), Failure> {
     let project = Project::load(project)?;
     match command {
-        Command::List => list(output, &project),
+        Command::List => list(output, project),
         Command::Call { name, arguments } => call(output, project, &name, &arguments),
     }
 }
 
-fn list(output: &Output, project: &Project) -> Result<(), Failure> {
-    let catalog = Catalog::of(project)?;
+fn list(output: &Output, project: Project) -> Result<(), Failure> {
+    let catalog = Catalog::of(&project)?;
     let mut values = Vec::new();
     let mut rows = vec![["tool", "plugin", "effect", "what"].map(String::from).to_vec()];
     for plugin in catalog.names() {
@@ -53,14 +53,26 @@ fn list(output: &Output, project: &Project) -> Result<(), Failure> {
             continue;
         }
         for tool in manifest.tools {
-            let effect = format!("{:?}", tool.effect).to_lowercase();
-            let first = escaped(tool.description.split(". ").next().unwrap_or_default());
-            rows.push(vec![escaped(&tool.name), escaped(plugin), effect, first]);
+            rows.push(row(plugin, &tool));
+            values.push(json!({ "plugin": plugin, "tool": tool }));
+        }
+    }
+    if !project.config.mcp.is_empty() {
+        let progress = |text: &str| output.note(text);
+        for PeerTool { plugin, tool } in block_on(peer_tools(project, &progress))??.tools {
+            rows.push(row(&plugin, &tool));
             values.push(json!({ "plugin": plugin, "tool": tool }));
         }
     }
     output.data(&values, || table(&rows));
     Ok(())
+}
+
+fn row(plugin: &str, tool: &Tool) -> Vec<String> {
+    let effect = format!("{:?}", tool.effect).to_lowercase();
+    let first = tool.description.lines().next().unwrap_or_default();
+    let first = escaped(first.split(". ").next().unwrap_or_default());
+    vec![escaped(&tool.name), escaped(plugin), effect, first]
 }
 
 fn call(output: &Output, project: Project, name: &str, arguments: &str) -> Result<(), Failure> {

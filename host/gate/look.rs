@@ -130,6 +130,8 @@ pub(crate) struct Look<'g> {
     /// The commands with their effects, where policies in Rego want to hear of each.
     commands: Vec<(Vec<String>, Vec<Effect>)>,
     has_granted: bool,
+    /// The operator wrote this command line down, for the host itself to start.
+    pub(crate) is_granted_command: bool,
     /// None: nobody wants to see the way.
     steps: Option<Vec<Step>>,
 }
@@ -164,6 +166,7 @@ impl<'g> Look<'g> {
             network: vec![],
             commands: vec![],
             has_granted: false,
+            is_granted_command: false,
             steps: None,
         }
     }
@@ -383,6 +386,10 @@ impl<'g> Look<'g> {
     /// Add a finding: by the policy's rules for it, and never below its floor.
     pub(crate) fn note(&mut self, name: &'static str, detail: String) {
         let Some(finding) = FINDINGS.iter().find(|finding| finding.name == name) else { return };
+        if self.is_granted_command && name == "runs_file" {
+            // The operator has named the file, and no tool may change it.
+            return;
+        }
         let gate = self.gate;
         let mut is_ruled = false;
         for rule in gate.policy().rules_for_finding(name) {
@@ -821,7 +828,7 @@ impl<'g> Look<'g> {
 
     fn note_known(&mut self, argv: &Argv<'_>, is_carrier: bool, directory: Option<&str>) {
         let path = argv.words.first().map_or("", |word| word.text.as_str());
-        if self.gate.is_granted(path) {
+        if self.is_granted_command || self.gate.is_granted(path) {
             self.has_granted = true;
             return;
         }

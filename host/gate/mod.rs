@@ -66,6 +66,8 @@ pub struct Gate {
     profile: Profile,
     production: Production,
     granted: Vec<String>,
+    /// Command lines that the operator wrote down, by the plugin in whose name alone they are started.
+    commands: Vec<(String, Vec<String>)>,
     protected: Vec<String>,
     revision: String,
 }
@@ -87,6 +89,7 @@ impl Gate {
             profile: Profile::Auto,
             production: Production::default(),
             granted: vec![],
+            commands: vec![],
             protected: vec![],
             revision,
         }
@@ -144,6 +147,18 @@ impl Gate {
         self
     }
 
+    /// Command lines (or, as one word, URLs) that the operator wrote down, each with the plugin in whose name the
+    /// host itself starts it. Neither their program nor the files that they name are unknown; all else holds for them as well.
+    #[must_use]
+    pub fn with_granted_commands(mut self, commands: impl IntoIterator<Item = (String, Vec<String>)>) -> Self {
+        self.commands.extend(commands);
+        self
+    }
+
+    fn is_granted_command(&self, argv: &[String], origin: &Origin) -> bool {
+        self.commands.iter().any(|(plugin, command)| *plugin == origin.plugin && command == argv)
+    }
+
     /// Absolute paths that no act may change: the host's state, its configuration, its policies.
     #[must_use]
     pub fn with_protected_paths(mut self, paths: impl IntoIterator<Item = String>) -> Self {
@@ -180,7 +195,10 @@ impl Gate {
                 moment = Moment::Advance;
                 look.script(text, Some(directory));
             }
-            Act::ProcessRun { argv, directory, environment } => process_run(&mut look, argv, directory, environment),
+            Act::ProcessRun { argv, directory, environment } => {
+                look.is_granted_command = self.is_granted_command(argv, origin);
+                process_run(&mut look, argv, directory, environment);
+            }
             Act::FileRead { path }
             | Act::FileList { path }
             | Act::FileWrite { path, .. }
@@ -200,6 +218,9 @@ impl Gate {
             }
             Act::LogRotate { path, .. } => file(&mut look, name, &[path], false, None),
             Act::HttpRequest { method, url, secrets, .. } => {
+                // To begin with a server is no upload: what is sent to it later is judged call by call.
+                let is_own = self.is_granted_command(std::slice::from_ref(url), origin);
+                let method = if is_own { "GET" } else { method.as_str() };
                 look.note_text(url);
                 look.act_effect(name, effect::of_request(method, url));
                 for secret in secrets {

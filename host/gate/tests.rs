@@ -375,6 +375,34 @@ fn protected_paths_and_what_holds_them_cannot_be_changed() {
 }
 
 #[test]
+fn a_command_that_the_operator_wrote_down_is_known_in_its_plugins_name_alone() {
+    let command = |line: &[&str]| line.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let own = command(&["/srv/venv/bin/python", "server.py"]);
+    let hostile = command(&["/bin/rm", "-rf", "/"]);
+    let granted = [("mcp:a".to_owned(), own.clone()), ("mcp:a".to_owned(), hostile.clone())];
+    let gate = Gate::builtin().with_granted_commands(granted);
+    let judged = |argv: &[String], plugin: &str| {
+        let act = Act::ProcessRun { argv: argv.to_vec(), directory: "/srv".into(), environment: vec![] };
+        gate.decide(&act, &Origin { plugin: plugin.into(), ..Origin::default() }).verdict
+    };
+    assert_eq!(judged(&own, "mcp:a"), Verdict::Allow);
+    assert_eq!(judged(&own, "mcp:b"), Verdict::Ask);
+    assert_eq!(judged(&own, "bash"), Verdict::Ask);
+    assert_eq!(judged(&command(&["/srv/venv/bin/python", "other.py"]), "mcp:a"), Verdict::Ask);
+    assert_eq!(judged(&hostile, "mcp:a"), Verdict::Deny);
+
+    let url = "https://mcp.example.com/mcp";
+    let gate = Gate::builtin().with_granted_commands([("mcp:a".to_owned(), vec![url.to_owned()])]);
+    let judged = |url: &str| {
+        let (method, url) = ("POST".to_owned(), url.to_owned());
+        let act = Act::HttpRequest { method, url, headers: vec![], secrets: vec!["TOKEN".into()], body_bytes: None };
+        gate.decide(&act, &Origin { plugin: "mcp:a".into(), ..Origin::default() }).verdict
+    };
+    assert_eq!(judged(url), Verdict::Allow);
+    assert_eq!(judged("https://other.example.com/mcp"), Verdict::Ask);
+}
+
+#[test]
 fn a_granted_program_is_not_unknown() {
     let gate = Gate::builtin();
     assert_eq!(verdict(&gate, &argv(&["frobnicate"])), Verdict::Ask);

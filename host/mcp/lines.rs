@@ -19,7 +19,7 @@ const KEPT_BYTES: usize = 256 << 10;
 pub(super) enum Line<'a> {
     /// Without its end.
     Whole(&'a [u8]),
-    /// It was longer than allowed, and was skipped up to its end.
+    /// It was longer than allowed, and was skipped up to its end; or not, where that ends the connection.
     TooLong,
     /// Nothing follows. What stands without a line's end is part of a message that was cut off.
     End,
@@ -30,6 +30,8 @@ pub(super) struct Lines<R> {
     read: BufReader<R>,
     line: Vec<u8>,
     bytes_max: usize,
+    /// A line that is too long is said at once: nothing is read behind it.
+    is_strict: bool,
     /// The line is longer than allowed, and its end is not here yet.
     is_skipping: bool,
     /// The line was handed out and is to be forgotten.
@@ -39,7 +41,13 @@ pub(super) struct Lines<R> {
 impl<R: AsyncRead + Unpin> Lines<R> {
     pub(super) fn new(read: R, bytes_max: usize) -> Self {
         let read = BufReader::with_capacity(READ_BYTES, read);
-        Self { read, line: Vec::new(), bytes_max, is_skipping: false, is_done: false }
+        Self { read, line: Vec::new(), bytes_max, is_strict: false, is_skipping: false, is_done: false }
+    }
+
+    /// As [`Self::new`], for whom a line that is too long ends the connection. To look for its end would mean to
+    /// read a line without one for ever.
+    pub(super) fn strict(read: R, bytes_max: usize) -> Self {
+        Self { is_strict: true, ..Self::new(read, bytes_max) }
     }
 
     /// The next line. Dropped before it is ready, nothing is lost.
@@ -60,6 +68,9 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             };
             if !self.is_skipping {
                 if self.line.len() + part.len() > self.bytes_max {
+                    if self.is_strict {
+                        return Ok(Line::TooLong);
+                    }
                     self.is_skipping = true;
                     self.line.clear();
                 } else {
@@ -135,6 +146,14 @@ mod tests {
         assert_eq!(lines.next().await.unwrap(), Line::Whole(b"ab"));
         assert_eq!(lines.next().await.unwrap(), Line::Whole(b""));
         assert_eq!(lines.next().await.unwrap(), Line::End);
+    }
+
+    #[tokio::test]
+    async fn an_endless_line_is_said_at_its_limit_where_that_ends_the_connection() {
+        let mut lines = Lines::strict(tokio::io::repeat(b'x'), 1000);
+        assert_eq!(lines.next().await.unwrap(), Line::TooLong);
+        let mut lines = Lines::strict(&b"abc\n"[..], 3);
+        assert_eq!(lines.next().await.unwrap(), Line::Whole(b"abc"));
     }
 
     #[tokio::test]

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::message::{self, CallResult};
-use super::toolbox::{Entry, Toolbox};
+use super::peer::Peer;
+use super::toolbox::{Entry, Provider, Toolbox};
 use crate::approval::{Approver, Aside};
 use crate::capability::bindings::pi::tool::types::{Definition, Error};
 use crate::capability::door::{Door, Judge};
@@ -87,19 +88,63 @@ impl Kernel {
         caller.journal.append(Body::CallStarted {
             key: caller.key.clone(),
             tool: name.to_owned(),
-            arguments: parsed,
+            arguments: parsed.clone(),
             effect: entry.tool.effect,
             idempotent: entry.tool.idempotent,
-            decision,
+            decision: decision.clone(),
         });
-        let mut origin = caller.origin.clone();
-        origin.plugin.clone_from(&entry.linked.manifest.name);
-        let judge = Judge { origin, ..self.judge_for(&caller) };
-        let door = Door::new(judge, caller.key.clone());
-        let context =
-            Context { door, limits: entry.limits.clone(), tools: None, session: None, said: 0, determinism: None };
-        let result = self.runtime.call_tool(&entry.linked, context, name, &arguments).await;
+        let door = self.door(&caller, entry.provider.plugin());
+        let result = match &entry.provider {
+            Provider::Component(linked, limits) => {
+                let limits = limits.clone();
+                let context = Context { door, limits, tools: None, session: None, said: 0, determinism: None };
+                self.runtime.call_tool(linked, context, name, &arguments).await
+            }
+            Provider::Peer(peer) => self.call_peer(peer.as_ref(), entry, door, decision, parsed).await,
+        };
         end(&caller, result)
+    }
+
+    /// The door of a call, for what is done in a plugin's name.
+    #[must_use]
+    pub fn door(&self, caller: &Caller, plugin: &str) -> Door {
+        self.door_by(caller, plugin, self.approver.clone())
+    }
+
+    /// The same, where somebody else is asked.
+    #[must_use]
+    pub fn door_by(&self, caller: &Caller, plugin: &str, approver: Arc<dyn Approver>) -> Door {
+        let origin = Origin { plugin: plugin.to_owned(), ..caller.origin.clone() };
+        Door::new(Judge { origin, approver, ..self.judge_for(caller) }, caller.key.clone())
+    }
+
+    /// What a server does in a call is not seen act by act: the call is the act, and has been judged.
+    async fn call_peer(
+        &self,
+        peer: &dyn Peer,
+        entry: &Entry,
+        door: Door,
+        decision: Decision,
+        arguments: Value,
+    ) -> CallResult {
+        let tool = &entry.tool;
+        let Value::Object(given) = arguments.clone() else {
+            return Err(Error::InvalidArguments("the arguments are no JSON object".into()));
+        };
+        if let Err(error) = peer.ready(&door, tool).await {
+            return self.runtime.without_secrets(Err(error));
+        }
+        let (effect, idempotent) = (tool.effect, tool.idempotent);
+        let act = Act::ToolCall { tool: tool.name.clone(), effect, idempotent, arguments };
+        let pass = door.enter_judged(act, decision).await.map_err(|refusal| Error::Refused(refusal.into()))?;
+        let result = self.runtime.without_secrets(peer.call(tool, given).await);
+        match &result {
+            Ok(_) => pass.done(Value::Null),
+            // Left open, it says `abandoned`: nobody knows.
+            Err(Error::Unknown(_)) => drop(pass),
+            Err(error) => pass.failed(&message::words(error)),
+        }
+        result
     }
 
     /// Ask a component itself which tools it has: for who packs it, never for who installs it.
@@ -112,14 +157,9 @@ impl Kernel {
         linked: &LinkedTool,
         limits: CallLimits,
     ) -> Result<Vec<Definition>, CallError> {
-        let door = self.door(&caller);
+        let door = self.door(&caller, "");
         let context = Context { door, limits, tools: None, session: None, said: 0, determinism: None };
         self.runtime.definitions(linked, context).await
-    }
-
-    /// The door of a call that is made past the toolbox.
-    pub(super) fn door(&self, caller: &Caller) -> Door {
-        Door::new(self.judge_for(caller), caller.key.clone())
     }
 
     fn judge_for(&self, caller: &Caller) -> Judge {

@@ -8,11 +8,13 @@
 mod agent;
 mod call;
 pub mod message;
+mod peer;
 mod rehearsal;
 mod run;
 mod toolbox;
 
 pub use call::{Called, Caller, Kernel};
+pub use peer::Peer;
 pub use rehearsal::{Rehearsal, Script, rehearse};
 pub use run::{AgentSetup, Ended, SessionError, resume, start};
-pub use toolbox::{Entry as ToolEntry, Toolbox, ToolboxError};
+pub use toolbox::{Entry as ToolEntry, Provider, Toolbox, ToolboxError};

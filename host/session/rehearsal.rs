@@ -52,7 +52,7 @@ pub async fn rehearse(
     let id = caller.origin.session.clone();
     let stage = Arc::new(Stage { script, calls: Mutex::default(), now_ms: Arc::new(AtomicU64::new(BEGIN_MS)) });
     let context = Context {
-        door: kernel.door(&caller),
+        door: kernel.door(&caller, ""),
         limits: rehearsal.limits,
         tools: Some(stage.clone()),
         session: Some(stage.clone()),

@@ -1,11 +1,13 @@
-//! The tools of this host: by name, with their schemas compiled and their plugins linked.
+//! The tools of this host: by name, with their schemas compiled, and what each call of them is handed to:
+//! a linked plugin, or a server of others.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jsonschema::Validator;
+use jsonschema::{PatternOptions, Validator};
 use serde_json::Value;
 
+use super::peer::Peer;
 use crate::capability::bindings::pi::tool::types::Definition;
 use crate::plugin::Tool;
 use crate::runtime::{CallLimits, LinkedTool, definition};
@@ -18,14 +20,32 @@ const SCRIPT_FORMAT: &str = "shell-script";
 pub struct Entry {
     pub tool: Tool,
     pub definition: Definition,
-    pub linked: LinkedTool,
-    pub limits: CallLimits,
+    pub provider: Provider,
     validator: Validator,
     scripts: Vec<String>,
 }
 
+/// What a call is handed to, once it is judged.
+#[derive(Clone)]
+pub enum Provider {
+    /// A fresh instance of it.
+    Component(Box<LinkedTool>, CallLimits),
+    Peer(Arc<dyn Peer>),
+}
+
+impl Provider {
+    /// The plugin, as policies and the journal call it.
+    #[must_use]
+    pub fn plugin(&self) -> &str {
+        match self {
+            Self::Component(linked, _) => &linked.manifest.name,
+            Self::Peer(peer) => peer.plugin(),
+        }
+    }
+}
+
 /// All tools, by name.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Toolbox {
     entries: BTreeMap<String, Arc<Entry>>,
 }
@@ -47,25 +67,43 @@ impl Toolbox {
     /// A schema that is none, or a name that is taken.
     pub fn add(&mut self, linked: &LinkedTool, limits: &CallLimits) -> Result<(), ToolboxError> {
         for tool in &linked.manifest.tools {
-            if let Some(earlier) = self.entries.get(&tool.name) {
-                return Err(ToolboxError::Twice {
-                    tool: tool.name.clone(),
-                    one: earlier.linked.manifest.name.clone(),
-                    other: linked.manifest.name.clone(),
-                });
-            }
-            let validator = jsonschema::validator_for(&tool.input_schema)
-                .map_err(|e| ToolboxError::Schema { tool: tool.name.clone(), error: e.to_string() })?;
-            let entry = Entry {
-                definition: definition(tool),
-                scripts: scripts(&tool.input_schema),
-                tool: tool.clone(),
-                linked: linked.clone(),
-                limits: limits.clone(),
-                validator,
-            };
-            self.entries.insert(tool.name.clone(), Arc::new(entry));
+            let validator = jsonschema::validator_for(&tool.input_schema);
+            self.insert(tool, Provider::Component(Box::new(linked.clone()), limits.clone()), validator)?;
         }
+        Ok(())
+    }
+
+    /// Add a tool of a server of others.
+    ///
+    /// # Errors
+    /// A schema that is none, or a name that is taken.
+    pub fn add_peer(&mut self, peer: &Arc<dyn Peer>, tool: &Tool) -> Result<(), ToolboxError> {
+        // A pattern that goes back and forth would let a server stop the host with one argument.
+        let validator = jsonschema::options().with_pattern_options(PatternOptions::regex()).build(&tool.input_schema);
+        self.insert(tool, Provider::Peer(peer.clone()), validator)
+    }
+
+    fn insert<E: std::fmt::Display>(
+        &mut self,
+        tool: &Tool,
+        provider: Provider,
+        validator: Result<Validator, E>,
+    ) -> Result<(), ToolboxError> {
+        if let Some(earlier) = self.entries.get(&tool.name) {
+            return Err(ToolboxError::Twice {
+                tool: tool.name.clone(),
+                one: earlier.provider.plugin().to_owned(),
+                other: provider.plugin().to_owned(),
+            });
+        }
+        let entry = Entry {
+            definition: definition(tool),
+            scripts: scripts(&tool.input_schema),
+            tool: tool.clone(),
+            provider,
+            validator: validator.map_err(|e| ToolboxError::Schema { tool: tool.name.clone(), error: e.to_string() })?,
+        };
+        self.entries.insert(tool.name.clone(), Arc::new(entry));
         Ok(())
     }
 

@@ -1,7 +1,7 @@
-"""MCP's official Python client (`mcp` 2) against a server of the sample tools.
+"""MCP's official Python client (`mcp` 2) against `pi-host mcp` of a project of the tests.
 
-usage: client.py [--mode legacy|auto] COMMAND [ARGUMENT ...]     over stdio
-       client.py [--mode legacy|auto] --url URL [--token TOKEN]  over streamable HTTP
+usage: client.py legacy|auto PROGRAM PROJECT              over stdio
+       client.py legacy|auto PROGRAM PROJECT URL TOKEN    over streamable HTTP
 
 `legacy` begins with `initialize`, `auto` with `server/discover`. Prints a line for each step, and
 ends with 1 at the first that fails.
@@ -9,17 +9,27 @@ ends with 1 at the first that fails.
 
 import asyncio
 import base64
+import re
 import sys
 
 import httpx2
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
-NOTE = "waits for approval a-17: pi-host approvals show a-17"
+mode, program, project, *http_arguments = sys.argv[1:]
 
 
 def ok(step, detail=""):
     print(f"ok {step} {detail}".rstrip(), flush=True)
+
+
+async def approve(message):
+    """Let the act be done that a call waits for, as a person would."""
+    approval = re.match(r"waits for approval (\S+):", message)
+    if approval:
+        arguments = ["--project", project, "approvals", "approve", approval[1]]
+        process = await asyncio.create_subprocess_exec(program, *arguments, stdout=asyncio.subprocess.DEVNULL)
+        assert await process.wait() == 0
 
 
 async def check(client):
@@ -28,23 +38,35 @@ async def check(client):
     ok("begin", client.protocol_version)
 
     tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-    assert {"echo", "refuse", "picture", "wait"} <= set(tools), tools
-    assert tools["echo"].input_schema["properties"]["text"] == {"type": "string"}
-    assert tools["echo"].annotations.read_only_hint is True
-    assert tools["refuse"].annotations.destructive_hint is True
+    assert {"read", "write", "bash", "guest_echo", "guest_picture", "sample_add"} <= set(tools), sorted(tools)
+    assert tools["guest_echo"].input_schema["properties"]["text"] == {"type": "string"}
+    assert tools["read"].annotations.read_only_hint is True
+    assert tools["bash"].annotations.destructive_hint is True
+    assert tools["sample_add"].input_schema["required"] == ["one", "other"]
     ok("list", f"{len(tools)} tools")
 
-    result = await client.call_tool("echo", {"text": "héllo\n"})
-    assert not result.is_error and result.structured_content == {"text": "héllo\n"}, result
+    result = await client.call_tool("write", {"path": "note.txt", "content": "héllo\n"})
+    assert not result.is_error, result
+    result = await client.call_tool("read", {"path": "note.txt"})
+    assert not result.is_error and "héllo" in result.content[0].text, result
+    result = await client.call_tool("bash", {"command": "cat note.txt | wc -l"})
+    assert result.structured_content["stdout"].strip() == "1", result
     ok("call")
 
-    result = await client.call_tool("refuse", {})
-    assert result.is_error, result
-    assert result.structured_content["rule"] == "delete.system", result
-    assert "remove a file below the project" in result.content[0].text, result
-    ok("error", result.content[0].text.splitlines()[0])
+    result = await client.call_tool("sample_add", {"one": 1, "other": 2})
+    assert result.structured_content == {"sum": 3}, result
+    ok("a server behind the host")
 
-    result = await client.call_tool("picture", {})
+    result = await client.call_tool("bash", {"command": "rm -rf /"})
+    assert result.is_error and result.structured_content["rule"] == "remove_system", result
+    assert "name the one folder" in result.content[0].text, result
+    ok("refused", result.content[0].text.splitlines()[0])
+
+    result = await client.call_tool("read", {"path": 7})
+    assert result.is_error and result.structured_content["kind"] == "invalid_arguments", result
+    ok("invalid arguments")
+
+    result = await client.call_tool("guest_picture", {})
     image = result.content[1]
     assert image.type == "image" and image.mime_type == "image/png", image
     assert base64.b64decode(image.data).startswith(b"\x89PNG"), image
@@ -54,31 +76,24 @@ async def check(client):
 
     async def note(progress, total, message):
         notes.append(message)
+        await approve(message)
 
-    result = await client.call_tool("wait", {"ms": 200}, progress_callback=note)
-    assert result.content[0].text == "waited", result
-    assert NOTE in notes, notes
-    ok("progress", notes[0])
+    result = await asyncio.wait_for(client.call_tool("guest_asked", {}, progress_callback=note), 60)
+    assert result.content[0].text == "done", result
+    assert any(message.startswith("waits for approval") for message in notes), notes
+    ok("progress", re.sub(r"a-\S+", "ID", notes[0]))
 
-    results = await asyncio.gather(*(client.call_tool("echo", {"text": str(i)}) for i in range(100)))
+    results = await asyncio.gather(*(client.call_tool("guest_echo", {"text": str(i)}) for i in range(100)))
     assert [result.structured_content["text"] for result in results] == [str(i) for i in range(100)]
     ok("side by side", "100 calls")
 
     # The host runs 32 calls at once: if cancelled ones went on, the last would never get its turn.
-    for _ in range(40):
-        begun = asyncio.Event()
-
-        async def seen(progress, total, message):
-            begun.set()
-
-        call = asyncio.create_task(client.call_tool("wait", {}, progress_callback=seen))
-        await asyncio.wait_for(begun.wait(), 10)
+    calls = [asyncio.create_task(client.call_tool("guest_wait", {})) for _ in range(40)]
+    await asyncio.sleep(0.5)
+    for call in calls:
         call.cancel()
-        try:
-            await call
-        except asyncio.CancelledError:
-            pass
-    result = await asyncio.wait_for(client.call_tool("echo", {"text": "after"}), 10)
+    await asyncio.gather(*calls, return_exceptions=True)
+    result = await asyncio.wait_for(client.call_tool("guest_echo", {"text": "after"}), 20)
     assert result.structured_content == {"text": "after"}, result
     ok("cancel", "40 calls")
 
@@ -90,22 +105,18 @@ async def check(client):
     ok("unknown tool")
 
 
-async def main(arguments):
-    mode = "auto"
-    if arguments[0] == "--mode":
-        mode, arguments = arguments[1], arguments[2:]
-    if arguments[0] != "--url":
-        server = StdioServerParameters(command=arguments[0], args=arguments[1:])
+async def main():
+    if not http_arguments:
+        server = StdioServerParameters(command=program, args=["--project", project, "mcp"])
         async with Client(server, mode=mode) as client:
             await check(client)
         return
-    headers = {"Authorization": f"Bearer {arguments[3]}"} if len(arguments) > 3 else {}
-    async with httpx2.AsyncClient(headers=headers, timeout=30) as http:
-        async with Client(streamable_http_client(arguments[1], http_client=http), mode=mode) as client:
+    url, token = http_arguments
+    headers = {"Authorization": f"Bearer {token}"}
+    async with httpx2.AsyncClient(headers=headers, timeout=60) as http:
+        async with Client(streamable_http_client(url, http_client=http), mode=mode) as client:
             await check(client)
 
 
-if len(sys.argv) < 2:
-    sys.exit(__doc__)
-asyncio.run(main(sys.argv[1:]))
+asyncio.run(main())
 ok("end")

@@ -55,7 +55,7 @@ enum Step {
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Wire<R, W> {
     pub(super) fn new(read: R, write: W, message_bytes_max: usize, state: Arc<State>) -> Self {
         Self {
-            lines: Lines::new(read, message_bytes_max),
+            lines: Lines::strict(read, message_bytes_max),
             out: Arc::new(tokio::sync::Mutex::new(Outbox::new(write))),
             state,
             reply: None,

@@ -29,6 +29,18 @@ impl AgentPlugin for Agent {
                 let request = Request { name: "noop".into(), arguments: "{}".into() };
                 std::hint::black_box(tools::call(&[request]));
             },
+            // `call NAME ARGUMENTS`: what an agent that behaves does.
+            prompt if prompt.starts_with("call ") => {
+                let (name, arguments) = prompt["call ".len()..].split_once(' ').ok_or("there are no arguments")?;
+                let available = tools::available().iter().any(|tool| tool.name == name);
+                let request = Request { name: name.into(), arguments: arguments.into() };
+                let results = tools::call(&[request]);
+                Ok(Outcome {
+                    status: Status::Done,
+                    summary: format!("available: {available}; {results:?}"),
+                    details: "{}".into(),
+                })
+            }
             _ => Err("the prompt names no misbehaviour".into()),
         }
     }
