@@ -10,6 +10,8 @@ use super::plugins::TrustError;
 use super::plugins::signatures::held;
 use crate::config::Project;
 use crate::plugin::{BUILTIN, Binary, BinaryError};
+use crate::registry::COMPONENT_BYTES_MAX;
+use crate::registry::fetch::read_bounded;
 use crate::registry::lock::{self, Lock, LockError, Locked};
 use crate::registry::source::SourceError;
 use crate::registry::store::{Store, StoreError};
@@ -174,11 +176,9 @@ impl Catalog {
         match self.sources.get(name) {
             Some(Source::BuiltIn(bytes)) => Ok(Cow::Borrowed(bytes)),
             Some(Source::Bytes(bytes)) => Ok(Cow::Owned(bytes.to_vec())),
-            Some(Source::File(path)) => std::fs::read(path).map(Cow::Owned).map_err(|error| CatalogError::Read {
-                name: name.to_owned(),
-                path: path.clone(),
-                error,
-            }),
+            Some(Source::File(path)) => read_bounded(path, COMPONENT_BYTES_MAX)
+                .map(Cow::Owned)
+                .map_err(|error| CatalogError::Read { name: name.to_owned(), path: path.clone(), error }),
             Some(Source::Installed { folder, locked }) => {
                 let failed = |error| CatalogError::Store { name: name.to_owned(), error };
                 let store = Store::open(folder).map_err(failed)?;
@@ -213,8 +213,11 @@ impl Catalog {
             return Ok(known.clone());
         }
         let bytes = self.bytes(name)?;
-        let binary =
+        let mut binary =
             Binary::read_named(&bytes, name).map_err(|error| CatalogError::Binary { name: name.to_owned(), error })?;
+        // In a project a plugin is who `pi.toml` says it is: grants, values and origins go by that name, and
+        // not by what its author wrote, which another's author can write too.
+        name.clone_into(&mut binary.manifest.name);
         let digest = match self.sources.get(name) {
             // The store has compared it.
             Some(Source::Installed { locked, .. }) => locked.digest.hex().to_owned(),

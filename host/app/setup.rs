@@ -539,6 +539,8 @@ impl Setup {
                 loaded.map_err(|error| SetupError::Load { plugin: plugin.to_owned(), error })?
             }
         };
+        let mut compiled = compiled;
+        plugin.clone_into(&mut compiled.binary.manifest.name);
         let word = |kind: Kind| match kind {
             Kind::Tool => "a tool plugin",
             Kind::Agent => "an agent",

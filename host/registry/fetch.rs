@@ -232,6 +232,27 @@ fn file(path: &Path, watch: &mut Watch<'_>) -> Result<Fetched, Failure> {
     Ok(Fetched { bytes, digest, manifest_digest: None, resolved })
 }
 
+/// A file that a person names, whole. A device or a pipe in its place is an error, and nothing waits for it.
+///
+/// # Errors
+/// The system's; or it is no file, or is larger.
+pub fn read_bounded(path: &Path, bytes_max: u64) -> std::io::Result<Vec<u8>> {
+    match read_file(path, bytes_max) {
+        Ok(bytes) => Ok(bytes),
+        Err(Failure::Empty) => Ok(Vec::new()),
+        Err(Failure::File(error)) => Err(error),
+        Err(other) => Err(std::io::Error::other(other.to_string())),
+    }
+}
+
+/// The same, for text.
+///
+/// # Errors
+/// As of [`read_bounded`]; or it is no UTF-8.
+pub fn read_text(path: &Path, bytes_max: u64) -> std::io::Result<String> {
+    String::from_utf8(read_bounded(path, bytes_max)?).map_err(|_| std::io::Error::other("it is not UTF-8 text"))
+}
+
 /// A regular file, whole.
 pub(crate) fn read_file(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Failure> {
     let not_blocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);

@@ -99,17 +99,15 @@ impl Dev {
         if size > FILE_BYTES_MAX {
             return Err(DevError::TooLarge(path));
         }
-        let bytes = std::fs::read(&path).map_err(|error| DevError::Read { path: path.clone(), error })?;
+        let bytes = crate::registry::fetch::read_bounded(&path, FILE_BYTES_MAX)
+            .map_err(|error| DevError::Read { path: path.clone(), error })?;
         match Binary::read(&bytes) {
             Err(BinaryError::NoManifest) => {}
             Ok(_) => return Ok(bytes),
             Err(error) => return Err(DevError::Binary { path, error }),
         }
-        let manifest = std::fs::read_to_string(&self.manifest).map_err(|error| DevError::Manifest {
-            path: path.clone(),
-            manifest: self.manifest.clone(),
-            error,
-        })?;
+        let manifest = crate::registry::fetch::read_text(&self.manifest, FILE_BYTES_MAX)
+            .map_err(|error| DevError::Manifest { path: path.clone(), manifest: self.manifest.clone(), error })?;
         let packed = pack(&bytes, &manifest).await.map_err(|error| DevError::Pack { path, error: Box::new(error) })?;
         Ok(packed.bytes)
     }

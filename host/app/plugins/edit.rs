@@ -3,6 +3,7 @@
 //! Pure: from one text to the next. The new text is checked as if it had been written by hand, so
 //! that no command can write what the host would not take.
 
+use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
@@ -18,6 +19,8 @@ pub enum EditError {
     Read(String, std::io::Error),
     #[error("{0} cannot be written: {1}\nhint: nothing was changed")]
     Write(String, std::io::Error),
+    #[error("{0} was changed by somebody else meanwhile\nhint: nothing was changed; look at it, and do it again")]
+    Changed(String),
     #[error("{FILE} cannot be changed: {0}")]
     Form(String),
     #[error(transparent)]
@@ -60,6 +63,9 @@ impl GrantWord {
         let is_name = |name: &str| {
             !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
         };
+        if value.is_some_and(|value| value.split(',').any(|part| part.trim().is_empty())) {
+            return Err(wrong());
+        }
         if !is_name(capability) || key.is_some_and(|key| !is_name(key)) || value.is_some() && key.is_none() {
             return Err(wrong());
         }
@@ -228,8 +234,22 @@ impl Edit {
     pub fn write(&self) -> Result<(), EditError> {
         self.config()?;
         let text = self.document.to_string();
-        write_whole(&self.file, text.as_bytes())
-            .map_err(|error| EditError::Write(self.file.display().to_string(), error))
+        let shown = self.file.display().to_string();
+        let failed = |error| EditError::Write(shown.clone(), error);
+        // Who reads, changes and writes at the same time would lose what the other has written.
+        let folder = self.file.parent().unwrap_or(Path::new("."));
+        let held = File::open(folder).and_then(|folder| folder.lock().map(|()| folder)).map_err(failed)?;
+        let now = match std::fs::read_to_string(&self.file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(failed(error)),
+        };
+        if now != self.before {
+            return Err(EditError::Changed(shown));
+        }
+        write_whole(&self.file, text.as_bytes()).map_err(failed)?;
+        drop(held);
+        Ok(())
     }
 
     fn table(&mut self, path: &[&str]) -> Result<&mut Table, EditError> {

@@ -126,7 +126,7 @@ fn list(output: &Output, catalog: &Catalog) -> Result<(), Failure> {
 
 fn inspect(output: &Output, project: &Project, catalog: &Catalog, plugin: &str) -> Result<(), Failure> {
     let binary = if catalog.source(plugin).is_none() && Path::new(plugin).is_file() {
-        let bytes = std::fs::read(plugin)?;
+        let bytes = crate::registry::fetch::read_bounded(Path::new(plugin), crate::registry::COMPONENT_BYTES_MAX)?;
         let stem = Path::new(plugin).file_stem().unwrap_or_default().to_string_lossy();
         Binary::read_named(&bytes, &name_of_file(&stem)).map_err(|error| anyhow::anyhow!("{plugin}: {error}"))?
     } else {

@@ -12,7 +12,12 @@ use crate::cli::output::escaped_lines;
 use crate::cli::{Failure, Output, block_on};
 use crate::gate::explain::escaped;
 use crate::plugin::{Binary, BinaryError};
+use crate::registry::COMPONENT_BYTES_MAX;
+use crate::registry::fetch::{read_bounded, read_text};
 use crate::scaffold::{self, Kind, Language};
+
+/// Largest manifest and list of cases.
+const TEXT_BYTES_MAX: u64 = 4 << 20;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -78,13 +83,15 @@ pub(crate) fn new(output: &Output, folder: &Path, arguments: &NewArguments) -> R
 pub(crate) fn run_tests(output: &Output, arguments: &TestArguments) -> Result<(), Failure> {
     let (component, folder) = component(&arguments.path)?;
     let shown = component.display().to_string();
-    let mut bytes = std::fs::read(&component).with_context(|| format!("{shown} cannot be read\nhint: sh build.sh"))?;
+    let mut bytes = read_bounded(&component, COMPONENT_BYTES_MAX)
+        .with_context(|| format!("{shown} cannot be read\nhint: sh build.sh"))?;
     let binary = match Binary::read_named(&bytes, "plugin") {
         Ok(binary) => binary,
         // What the build wrote, and nobody packed yet.
         Err(BinaryError::NoManifest) => {
             let at = folder.join("plugin.json");
-            let manifest = std::fs::read_to_string(&at).with_context(|| format!("{} cannot be read", at.display()))?;
+            let manifest =
+                read_text(&at, TEXT_BYTES_MAX).with_context(|| format!("{} cannot be read", at.display()))?;
             let packed = block_on(pack(&bytes, &manifest))?.map_err(|error| anyhow::anyhow!("{shown}: {error}"))?;
             bytes = packed.bytes;
             packed.binary
@@ -92,7 +99,7 @@ pub(crate) fn run_tests(output: &Output, arguments: &TestArguments) -> Result<()
         Err(error) => return Err(anyhow::anyhow!("{shown}: {error}").into()),
     };
     let cases = arguments.cases.clone().unwrap_or_else(|| folder.join("tests.json"));
-    let text = std::fs::read(&cases).with_context(|| {
+    let text = read_bounded(&cases, TEXT_BYTES_MAX).with_context(|| {
         format!("{} cannot be read\nhint: docs/languages/ shows what stands in it", cases.display())
     })?;
     let told = |tested: &Tested| {
@@ -121,7 +128,7 @@ fn component(path: &Path) -> Result<(PathBuf, PathBuf), Failure> {
         return Ok((path.to_owned(), parent.unwrap_or(Path::new(".")).to_owned()));
     }
     let at = path.join("plugin.json");
-    let text = std::fs::read_to_string(&at)
+    let text = read_text(&at, TEXT_BYTES_MAX)
         .with_context(|| format!("{} cannot be read\nhint: name a plugin's folder, or its component", at.display()))?;
     let manifest: serde_json::Value =
         serde_json::from_str(&text).with_context(|| format!("{} is not JSON", at.display()))?;

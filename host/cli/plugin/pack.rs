@@ -8,6 +8,8 @@ use serde_json::json;
 use crate::app::plugins::pack;
 use crate::cli::{Failure, Output, block_on};
 use crate::gate::explain::escaped;
+use crate::registry::COMPONENT_BYTES_MAX;
+use crate::registry::fetch::{read_bounded, read_text};
 
 /// Largest manifest that is read; the host takes none of that size.
 const MANIFEST_BYTES_MAX: u64 = 4 << 20;
@@ -29,16 +31,10 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(output: &Output, arguments: &Arguments) -> Result<(), Failure> {
     let shown = arguments.component.display();
-    let component = std::fs::read(&arguments.component).with_context(|| format!("{shown} cannot be read"))?;
+    let component =
+        read_bounded(&arguments.component, COMPONENT_BYTES_MAX).with_context(|| format!("{shown} cannot be read"))?;
     let at = arguments.manifest.display();
-    let size = std::fs::metadata(&arguments.manifest).map_or(0, |metadata| metadata.len());
-    if size > MANIFEST_BYTES_MAX {
-        return Err(anyhow::anyhow!(
-            "{at} has {size} bytes, more than the {MANIFEST_BYTES_MAX} that a manifest may have"
-        )
-        .into());
-    }
-    let manifest = std::fs::read_to_string(&arguments.manifest).with_context(|| {
+    let manifest = read_text(&arguments.manifest, MANIFEST_BYTES_MAX).with_context(|| {
         format!("{at} cannot be read\nhint: --manifest names it; docs/plugins.md says what stands in it")
     })?;
     let packed = block_on(pack(&component, &manifest))?.map_err(|error| anyhow::anyhow!("{shown}: {error}"))?;

@@ -11,6 +11,7 @@ use crate::cli::{Failure, Output, block_on};
 use crate::config::Project;
 use crate::gate::explain::escaped;
 use crate::plugin::Binary;
+use crate::registry::fetch::read_bounded;
 use crate::registry::signature::{SecretKey, sign, sign_bytes, write_new_pair};
 use crate::registry::source::Source;
 
@@ -52,7 +53,8 @@ pub(crate) struct KeygenArguments {
 
 pub(crate) fn push(output: &Output, project: &Project, arguments: &PushArguments) -> Result<(), Failure> {
     let bytes = if std::path::Path::new(&arguments.plugin).is_file() {
-        std::fs::read(&arguments.plugin).with_context(|| format!("{} cannot be read", arguments.plugin))?
+        read_bounded(std::path::Path::new(&arguments.plugin), crate::registry::COMPONENT_BYTES_MAX)
+            .with_context(|| format!("{} cannot be read", arguments.plugin))?
     } else {
         Catalog::of(project)?.bytes(&arguments.plugin)?.into_owned()
     };
@@ -80,7 +82,8 @@ pub(crate) fn run_sign(output: &Output, arguments: &SignArguments) -> Result<(),
             output.data(&json!({ "signature": digest.to_string() }), || format!("signed: the signature is {digest}"));
         }
         Source::File(path) => {
-            let bytes = std::fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+            let bytes = read_bounded(&path, crate::registry::COMPONENT_BYTES_MAX)
+                .with_context(|| format!("{} cannot be read", path.display()))?;
             let written = path.with_added_extension("sig");
             let shown = written.display().to_string();
             std::fs::write(&written, sign_bytes(&bytes, &key)?)
