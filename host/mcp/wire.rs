@@ -83,9 +83,25 @@ impl Open {
     }
 }
 
+/// Messages in the order in which they were given, until whoever writes next takes them. What waits here is bounded
+/// by the calls that are open: each has one answer, and a note of its progress now and then.
+#[derive(Default)]
+struct Queue(Mutex<Vec<Vec<u8>>>);
+
+impl Queue {
+    fn push(&self, message: Vec<u8>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(message);
+    }
+
+    fn take(&self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 pub(super) struct Wire<R, W> {
     lines: Lines<R>,
     out: Arc<tokio::sync::Mutex<Outbox<W>>>,
+    queue: Arc<Queue>,
     open: Arc<Open>,
     /// An answer to a fault that is not in the outbox yet.
     reply: Option<Vec<u8>>,
@@ -103,6 +119,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Wire<R, W> {
         Self {
             lines: Lines::new(read, MESSAGE_BYTES_MAX),
             out: Arc::new(tokio::sync::Mutex::new(Outbox::new(write))),
+            queue: Arc::default(),
             open: Arc::default(),
             reply: None,
             is_flushing: false,
@@ -215,13 +232,14 @@ where
             ServerJsonRpcMessage::Error(error) => error.id.clone(),
             _ => None,
         };
-        let message = serde_json::to_vec(&item).map_err(io::Error::other);
-        let (out, open, stop) = (self.out.clone(), self.open.clone(), self.stop.clone());
+        // In its place now: what is returned runs beside others, and progress must not come after its result.
+        let queued = serde_json::to_vec(&item).map_err(io::Error::other).map(|message| self.queue.push(message));
+        let (out, open, stop, queue) = (self.out.clone(), self.open.clone(), self.stop.clone(), self.queue.clone());
         async move {
-            let sent = match message {
-                Ok(message) => {
+            let sent = match queued {
+                Ok(()) => {
                     let mut out = out.lock().await;
-                    out.put(&message);
+                    queue.take().iter().for_each(|message| out.put(message));
                     out.flush().await
                 }
                 Err(error) => Err(error),

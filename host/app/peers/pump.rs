@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
+use crate::clock;
 use crate::confine::{Exit, Running};
 use crate::gate::explain::escaped;
 
@@ -66,6 +68,11 @@ impl Drop for Process {
     }
 }
 
+/// When a server whose input has ended has to be gone.
+fn end_by() -> Instant {
+    Instant::from_std(clock::monotonic()) + END_WITHIN
+}
+
 async fn pump(running: Running, mut output: DuplexStream, mut input: DuplexStream, said: Arc<Mutex<Said>>) {
     let watch = running.watch();
     let (mut coming, mut going) = (VecDeque::<u8>::new(), VecDeque::<u8>::new());
@@ -98,7 +105,7 @@ async fn pump(running: Running, mut output: DuplexStream, mut input: DuplexStrea
                 _ => {
                     is_open = false;
                     running.close_input();
-                    deadline.as_mut().reset(tokio::time::Instant::now() + END_WITHIN);
+                    deadline.as_mut().reset(end_by());
                 }
             },
             () = tokio::time::sleep(OFFER_EVERY), if !going.is_empty() => {}
@@ -111,7 +118,7 @@ async fn pump(running: Running, mut output: DuplexStream, mut input: DuplexStrea
                 Err(_) => {
                     going.clear();
                     is_open = false;
-                    deadline.as_mut().reset(tokio::time::Instant::now() + END_WITHIN);
+                    deadline.as_mut().reset(end_by());
                 }
             }
         }
