@@ -15,6 +15,7 @@ mod confine;
 mod gate_random;
 mod journal;
 mod lab;
+mod languages;
 mod layering;
 mod loopback_slack;
 mod mcp;

@@ -106,16 +106,18 @@ js | js-http)
       --backend quickjs --backend-qjs-disable-async --out out.wasm)
   else
     cp "$here/js/starlingmonkey/http.js" "$work/"
-    node "$here/js/build.mjs" "$cache/js" "$work/app.js" "$work/wit" "$work/out.wasm"
+    cp "$here/js/build.mjs" "$work/"
+    ln -s "$cache/js/node_modules" "$work/node_modules"
+    (cd "$work" && node build.mjs app.js wit out.wasm)
   fi
   ;;
 c)
   environment "$cache/c" "$scaffold/c/requirements.txt"
   mkdir "$work/bindings"
   cp "$scaffold"/c/bindings-tool/* "$work/bindings/"
-  cp "$scaffold/c/json.c" "$scaffold/c/json.h" "$scaffold/c/memory.h" "$here/c/plugin.c" "$work/"
+  cp "$scaffold/c/json.c" "$scaffold/c/json.h" "$scaffold/c/memory.h" "$here"/c/*.[cho] "$work/"
   (cd "$work" && "$cache/c/bin/python" -m ziglang cc -target wasm32-wasi -mexec-model=reactor -Os -s -Wall -I. -o out.wasm \
-    plugin.c json.c bindings/plugin.c bindings/plugin_component_type.o)
+    plugin.c sockets.c json.c bindings/plugin.c bindings/plugin_component_type.o sockets_component_type.o)
   ;;
 esac
 

@@ -1,13 +1,10 @@
 // The StarlingMonkey build, with `http`: jco 1.35 cannot make it by its command line with Node.js 20, the
-// componentize-js that it brings along can. Called by build.sh.
+// componentize-js that it brings along can. Called by build.sh, beside the folder node_modules.
 
 import { writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { pathToFileURL } from "node:url";
+import { componentize } from "@bytecodealliance/componentize-js";
 
-const [modules, source, wit, output] = process.argv.slice(2);
-const { resolve } = createRequire(`${modules}/`);
-const { componentize } = await import(pathToFileURL(resolve("@bytecodealliance/componentize-js")));
+const [source, wit, output] = process.argv.slice(2);
 const { component } = await componentize({
   sourcePath: source,
   witPath: wit,
