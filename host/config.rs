@@ -32,6 +32,9 @@ const PLUGIN_CONFIG_BYTES_MAX: usize = 256 << 10;
 /// The commented file that `init` writes.
 pub const TEMPLATE: &str = include_str!("pi.toml");
 
+/// What no agent and no plugin can be called: who else acts, in grants, policies and the journal.
+pub const RESERVED: &[&str] = &["person", "mcp", "host"];
+
 /// What holds where there is no `pi.toml`, as one would write it.
 pub const WITHOUT_FILE: &str = r#"# What held here before there was a pi.toml: reading below this folder, and a shell without native programs.
 [grants.files.files]
@@ -209,6 +212,12 @@ impl Config {
         for (name, server) in &self.mcp {
             server.check(name).or_else(|(place, what, hint)| wrong(place, what, hint))?;
         }
+        if let Some(grant) = self.grants.get("mcp")
+            && *grant != (Grant { tools: grant.tools.clone(), ..Grant::default() })
+        {
+            let hint = "an MCP client calls tools and has nothing else: keep [grants.mcp.tools]".to_owned();
+            return wrong("[grants.mcp]".into(), "a key would do nothing", hint);
+        }
         if let Some(approvals) = &self.approvals {
             approvals.check().or_else(|(place, what, hint)| wrong(place, what, hint))?;
         }
@@ -216,9 +225,9 @@ impl Config {
             return wrong("[production] factor".into(), "it is not between 1 and 100", "write 2.0, say".into());
         }
         for (name, agent) in &self.agents {
-            if name == "person" {
-                let hint = "give it another name: the journal calls people so".to_owned();
-                return wrong("[agents.person]".to_owned(), "the name is taken", hint);
+            if RESERVED.contains(&name.as_str()) {
+                let hint = "give it another name: the journal calls people, MCP clients and the host so".to_owned();
+                return wrong(format!("[agents.{name}]"), "the name is taken", hint);
             }
             for watched in agent.watch.iter().filter(|watched| *watched != "*") {
                 if !self.services.contains_key(watched) {

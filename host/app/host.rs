@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use super::approvals::{ApprovalsError, desk, on_approval_request};
 use super::incident::{self, Closed};
+use super::mcp::MCP_AGENT;
 use super::peers::{self, Doors, PeerTools};
 use super::requests::{PEER_TOOLS, STOP, Stop, TOOL_CALL, ToolCall};
 use super::setup::{Progress, Setup, SetupError, gate, shadow_gate};
@@ -596,18 +597,26 @@ impl Host {
                 return json!({ "error": { "kind": kind, "message": error.to_string() } });
             }
         };
+        let agent = match call.agent.as_deref() {
+            None => PERSON,
+            Some(MCP_AGENT) => MCP_AGENT,
+            Some(other) => {
+                let message = format!("no request can come from `{}`", escaped(other));
+                return json!({ "error": { "kind": "failed", "message": message } });
+            }
+        };
         let id = session_id("call");
         let journal = match self.journal.session(&id).await {
             Ok(journal) => journal,
             Err(error) => return json!({ "error": { "kind": "failed", "message": error.to_string() } }),
         };
         journal.append(Body::SessionStarted {
-            agent: PERSON.into(),
+            agent: agent.into(),
             component: String::new(),
             task: json!({ "tool": call.tool }),
             policy: self.kernel.gate.now().revision().to_owned(),
         });
-        let origin = Origin { session: id, agent: PERSON.into(), plugin: String::new() };
+        let origin = Origin { session: id, agent: agent.into(), plugin: String::new() };
         let caller = Caller { journal: journal.clone(), origin, key: "0.0".into(), aside: None };
         let result = match self.kernel_with_servers(kernel, &call.tool, &caller).await {
             Ok(kernel) => kernel.call(caller, &call.tool, &call.arguments).await.result,

@@ -28,7 +28,7 @@ pub use incident::Closed;
 pub use mcp::{MCP_AGENT, McpTools};
 pub use peers::{PeerTool, PeerTools};
 pub use requests::{STOP, TOOL_CALL};
-pub use setup::{Setup, SetupError, declared, gate, gate_of_builtin, gate_of_file};
+pub use setup::{Setup, SetupError, gate, gate_of_builtin, gate_of_file};
 pub use single::{SingleError, call_tool, peer_tools};
 pub use state::open_existing_store;
 pub use state::{StateError, open_store};

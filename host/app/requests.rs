@@ -20,6 +20,9 @@ pub(super) struct ToolCall {
     pub tool: String,
     /// A JSON object, as text.
     pub arguments: String,
+    /// Who calls, where that is no person: an MCP client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
 }
 
 /// The payload of [`STOP`]; the answer is `{"stopped": true}`.

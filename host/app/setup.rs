@@ -207,7 +207,8 @@ fn governing(project: &Project) -> Vec<PathBuf> {
     // What is known about packages decides as well.
     let store = project.config.packages.store.iter().map(|store| project.directory.join(store));
     let servers = peers::files(project);
-    files.chain(store).chain(servers).chain([lock, project.directory.join("policies")]).collect()
+    let keys = project.config.signatures.keys.iter().map(|key| project.directory.join(key));
+    files.chain(store).chain(servers).chain(keys).chain([lock, project.directory.join("policies")]).collect()
 }
 
 /// What any grant of the project opens for writing.
@@ -353,6 +354,16 @@ impl Setup {
         Ok((linked, limits(&self.limits_of(name), None)))
     }
 
+    /// See whether what is granted to a plugin can be kept, and whether it asks for it.
+    ///
+    /// # Errors
+    /// What cannot be kept, with its line.
+    pub fn check_grant(&self, name: &str, manifest: &Manifest) -> Result<(), SetupError> {
+        let grant = self.project.config.grants.get(name).cloned().unwrap_or_default();
+        declared(name, &grant, manifest)?;
+        self.grants(name, &grant).map(|_| ())
+    }
+
     /// See whether a plugin can be linked as it is granted, and leave it compiled in the cache.
     ///
     /// # Errors
@@ -361,7 +372,14 @@ impl Setup {
         let compiled = self.load(name, kind, "the installation", progress).await?;
         let grants = self.grants(name, &self.project.config.grants.get(name).cloned().unwrap_or_default())?;
         let linked = match kind {
-            Kind::Tool => self.runtime.link_tool(&compiled, grants).map(|_| ()),
+            Kind::Tool => match self.runtime.link_tool(&compiled, grants) {
+                // A schema that is none would stop every start of the host later.
+                Ok(linked) => {
+                    Toolbox::default().add(&linked, &limits(&self.limits_of(name), None))?;
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            },
             Kind::Agent => self.runtime.link_agent(&compiled, grants).map(|_| ()),
         };
         match linked {
@@ -609,7 +627,7 @@ fn tools_of(catalog: &Catalog) -> Result<BTreeSet<String>, CatalogError> {
 ///
 /// # Errors
 /// There is one.
-pub fn declared(plugin: &str, grant: &Grant, manifest: &Manifest) -> Result<(), LinkError> {
+fn declared(plugin: &str, grant: &Grant, manifest: &Manifest) -> Result<(), LinkError> {
     let granted = toml::Table::try_from(grant).unwrap_or_default();
     let is_declared = |capability: &str| manifest.needs.iter().any(|need| need.capability == capability);
     match granted.keys().find(|capability| !is_declared(capability)) {

@@ -20,6 +20,7 @@ use super::setup::{Progress, Setup, gate, shadow_gate};
 use super::single::{SingleError, known, session_id};
 use super::state::open_store_in;
 use crate::approval::{Approvals, Note};
+use crate::capability::hold::PERSON;
 use crate::clock;
 use crate::config::Project;
 use crate::confine::Confine;
@@ -68,6 +69,8 @@ pub enum Wanted {
 /// Tools that can be called.
 pub struct Station {
     place: Place,
+    /// Who calls.
+    agent: String,
 }
 
 enum Place {
@@ -99,6 +102,7 @@ impl Station {
     /// # Errors
     /// The project cannot be set up, or the store cannot be opened.
     pub async fn open(project: Project, options: StationOptions, progress: Progress<'_>) -> Result<Self, SingleError> {
+        let agent = options.agent.clone();
         let state = options.state.clone().unwrap_or_else(|| project.state());
         let store = open_store_in(&state).await?;
         match Journal::begin(store.clone(), &Holder::this_process(options.name)).await {
@@ -106,7 +110,7 @@ impl Station {
                 let journal = Arc::new(journal);
                 match Here::open(project, &journal, options, progress).await {
                     Ok(here) => {
-                        let station = Self { place: Place::Here(Box::new(here)) };
+                        let station = Self { place: Place::Here(Box::new(here)), agent };
                         match station.start_servers(progress).await {
                             Ok(()) => Ok(station),
                             Err(error) => {
@@ -121,7 +125,7 @@ impl Station {
                     }
                 }
             }
-            Err(LeaseError::HeldBy(_)) => Ok(Self { place: Place::Host(store) }),
+            Err(LeaseError::HeldBy(_)) => Ok(Self { place: Place::Host(store), agent }),
             Err(LeaseError::Store(error)) => Err(error.into()),
         }
     }
@@ -133,7 +137,7 @@ impl Station {
     pub async fn call(&self, tool: &str, arguments: &str) -> Result<CallResult, SingleError> {
         match &self.place {
             Place::Here(here) => Ok(here.call(tool, arguments).await),
-            Place::Host(store) => by_host(store.as_ref(), tool, arguments).await,
+            Place::Host(store) => by_host(store.as_ref(), &self.agent, tool, arguments).await,
         }
     }
 
@@ -355,9 +359,10 @@ async fn answer_requests(journal: &Journal, approvals: &Arc<Approvals>) {
     }
 }
 
-async fn by_host(store: &dyn Store, tool: &str, arguments: &str) -> Result<CallResult, SingleError> {
-    let payload =
-        serde_json::to_value(ToolCall { tool: tool.to_owned(), arguments: arguments.to_owned() }).unwrap_or_default();
+async fn by_host(store: &dyn Store, agent: &str, tool: &str, arguments: &str) -> Result<CallResult, SingleError> {
+    let agent = (agent != PERSON).then(|| agent.to_owned());
+    let call = ToolCall { tool: tool.to_owned(), arguments: arguments.to_owned(), agent };
+    let payload = serde_json::to_value(call).unwrap_or_default();
     let value = ask_host(store, TOOL_CALL, payload, false).await?;
     message::from_value(&value).ok_or(SingleError::Answer)
 }

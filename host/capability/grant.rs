@@ -22,7 +22,7 @@ pub struct GrantError {
 impl GrantError {
     #[must_use]
     pub fn new(capability: &'static str, key: &'static str, value: &str, reason: impl Into<String>) -> Self {
-        Self { plugin: "X".into(), capability, key, value: value.into(), reason: reason.into() }
+        Self { plugin: "X".into(), capability, key, value: crate::gate::explain::escaped(value), reason: reason.into() }
     }
 
     /// The same error with the name of the plugin or agent whose grant it is.

@@ -86,9 +86,11 @@ pub enum BinaryError {
     #[error("the component is larger than {} MiB", COMPONENT_BYTES_MAX >> 20)]
     TooLarge,
     #[error(
-        "the component has no manifest\nhint: add its plugin.json as the custom section `{SECTION}`, in a build script by `pi_host::plugin::pack`: docs/plugins.md shows one"
+        "the component has no manifest\nhint: add its plugin.json as the custom section `{SECTION}`, with `pi-host plugin pack`: docs/plugins.md"
     )]
     NoManifest,
+    #[error("the component has two manifests\nhint: pack what the build has just made, once")]
+    TwoManifests,
     #[error(transparent)]
     Manifest(#[from] ManifestError),
     #[error(transparent)]
@@ -260,7 +262,11 @@ fn surface(bytes: &[u8]) -> Result<Surface<'_>, BinaryError> {
                     found.exports.push(export.map_err(broken)?.name.name.to_owned());
                 }
             }
-            Payload::CustomSection(section) if section.name() == SECTION => found.section = Some(section.data()),
+            Payload::CustomSection(section) if section.name() == SECTION => {
+                if found.section.replace(section.data()).is_some() {
+                    return Err(BinaryError::TwoManifests);
+                }
+            }
             Payload::End(_) => return Ok(found),
             _ => {}
         }

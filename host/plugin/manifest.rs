@@ -103,6 +103,8 @@ pub enum ManifestError {
     Name(String),
     #[error("a tool's name is not 1 to 64 characters of `a-z`, `0-9` and `_`: `{0}`")]
     ToolName(String),
+    #[error("two needs are of one capability: `{0}`\nhint: say all of it in one")]
+    NeedTwice(String),
     #[error("two tools have one name: `{0}`")]
     ToolTwice(String),
     /// `has` is counted in what the limit says.
@@ -143,7 +145,10 @@ impl Manifest {
         within("its `description`", self.description.len(), DESCRIPTION_BYTES_MAX, "bytes")?;
         within("it", self.needs.len(), NEEDS_MAX, "`needs`")?;
         within("it", self.tools.len(), TOOLS_MAX, "`tools`")?;
-        for need in &self.needs {
+        for (index, need) in self.needs.iter().enumerate() {
+            if self.needs.iter().take(index).any(|earlier| earlier.capability == need.capability) {
+                return Err(ManifestError::NeedTwice(cut(&need.capability)));
+            }
             let of = |what: &str| format!("the {what} of the need `{}`", cut(&need.capability));
             within(&of("`why`"), need.why.len(), WHY_BYTES_MAX, "bytes")?;
             within(&of("`names`"), need.names.len(), NEED_NAMES_MAX, "entries")?;

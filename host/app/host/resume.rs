@@ -8,7 +8,8 @@ use tokio::task::JoinSet;
 
 use super::{Event, Host, HostError};
 use crate::app::incident::{self, Closed};
-use crate::capability::hold::{Leave, PERSON};
+use crate::capability::hold::Leave;
+use crate::config::RESERVED;
 use crate::journal::{Body, Entry, SessionJournal};
 use crate::session::{self, SessionError};
 use crate::store::OPEN;
@@ -91,7 +92,7 @@ impl Host {
     /// A single call of a person that was cut off, or a session that never began: nobody waits for
     /// it any more, and what it did is in the journal.
     async fn abandon(&self, id: &str, agent: &str) -> Result<(), HostError> {
-        if agent != PERSON && !agent.is_empty() {
+        if !RESERVED.contains(&agent) && !agent.is_empty() {
             let error = format!("there is no agent `{agent}` here any more; the session stays open");
             let _ = self.events.send(Event::Broken { session: id.to_owned(), error });
             return Ok(());

@@ -100,7 +100,7 @@ pub async fn bench(
     progress(&format!("compiling `{plugin}` afresh ({} KiB)", bytes.len() >> 10));
     let bare = Runtime::with_instances(None, 1)?;
     let begun = clock::monotonic();
-    bare.load(&bytes).await?;
+    bare.load_named(&bytes, plugin).await?;
     let compile_ms = begun.elapsed().as_secs_f64() * 1e3;
     drop(bare);
     let options = StationOptions {
@@ -116,7 +116,7 @@ pub async fn bench(
     let station = Arc::new(Station::open(project, options, progress).await?);
     let begun = clock::monotonic();
     if let Some(setup) = station.setup() {
-        setup.runtime.load(&bytes).await?;
+        setup.runtime.load_named(&bytes, plugin).await?;
     }
     let load_ms = begun.elapsed().as_secs_f64() * 1e3;
     progress(&format!("calling `{tool}` for {} s", duration.as_secs_f64()));

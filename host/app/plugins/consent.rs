@@ -22,11 +22,15 @@ pub struct Ask {
     pub imports: Vec<String>,
     /// What the author suggests to grant; none where nothing is suggested.
     pub suggested: Option<toml::Table>,
-    /// Whether `pi.toml` grants it already.
-    pub is_granted: bool,
-    /// Why the suggestion is too wide to be granted without being written out.
+    /// What `pi.toml` grants already.
+    pub granted: Option<toml::Table>,
+    /// Why the suggestion, or what is granted already, is wide: nothing wide is granted without being
+    /// written out.
     pub wide: Option<String>,
 }
+
+/// What no import shows.
+const WITHOUT_IMPORT: &[&str] = &["preopens", "secrets"];
 
 /// What is shown before a plugin is installed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -68,13 +72,14 @@ impl Proposal {
                 continue;
             }
             let suggested = suggestion(need)?;
+            let granted = there.get(&need.capability).and_then(toml::Value::as_table).cloned();
             asks.push(Ask {
-                wide: suggested.as_ref().and_then(|grant| wide(&need.capability, grant)),
+                wide: granted.as_ref().or(suggested.as_ref()).and_then(|grant| wide(&need.capability, grant)),
                 capability: need.capability.clone(),
                 why: need.why.clone(),
                 imports: imports.remove(need.capability.as_str()).unwrap_or_default(),
                 suggested,
-                is_granted: there.contains_key(&need.capability),
+                granted,
             });
         }
         let tool = |tool: &crate::plugin::Tool| ToolLine {
@@ -102,7 +107,9 @@ impl Proposal {
 
     /// What agreeing to everything would grant: what is suggested, not too wide, and not there yet.
     pub fn grants(&self) -> impl Iterator<Item = (&str, &toml::Table)> {
-        let open = self.asks.iter().filter(|ask| !ask.is_granted && ask.wide.is_none());
+        // What is declared and not imported could be imported by a later version, which nobody would look at.
+        let is_used = |ask: &Ask| !ask.imports.is_empty() || WITHOUT_IMPORT.contains(&ask.capability.as_str());
+        let open = self.asks.iter().filter(move |ask| ask.granted.is_none() && ask.wide.is_none() && is_used(ask));
         open.filter_map(|ask| Some((ask.capability.as_str(), ask.suggested.as_ref()?)))
     }
 
@@ -110,7 +117,7 @@ impl Proposal {
     pub fn withheld<'a>(&'a self, granted: &'a [String]) -> impl Iterator<Item = &'a Ask> {
         self.asks
             .iter()
-            .filter(move |ask| !ask.is_granted && !ask.imports.is_empty() && !granted.contains(&ask.capability))
+            .filter(move |ask| ask.granted.is_none() && !ask.imports.is_empty() && !granted.contains(&ask.capability))
     }
 }
 
@@ -119,6 +126,10 @@ impl Proposal {
 #[must_use]
 pub fn changes(before: &Binary, after: &Binary) -> Vec<String> {
     let mut lines = Vec::new();
+    let (old, new) = (&before.manifest.version, &after.manifest.version);
+    if old != new {
+        lines.push(format!("~ version {new}, was {old}"));
+    }
     let capabilities = |binary: &Binary| {
         let mut names: Vec<&str> = binary.capabilities().map(|(capability, _)| capability.name()).collect();
         names.dedup();
@@ -199,15 +210,20 @@ fn suggestion(need: &crate::plugin::Need) -> Result<Option<toml::Table>, EditErr
         (None, _) => return Ok(None),
     };
     check(&need.capability, &table)?;
+    // It becomes lines of a file that people read.
+    let text = table.to_string();
+    if let Some(bad) = crate::gate::explain::escaped(&text.replace('\n', " ")).find("\\u{") {
+        let word =
+            format!("{}: {}", need.capability, text.chars().skip(bad).take(20).collect::<String>().escape_unicode());
+        return Err(EditError::Grant { word, reason: "it holds characters that are not shown".into() });
+    }
     Ok(Some(table))
 }
 
-/// Programs that run what they are told: granting one grants them all.
-const RUNS_ANYTHING: &[&str] = &[
-    "sh", "bash", "dash", "zsh", "fish", "ksh", "busybox", "python", "python3", "perl", "ruby", "node", "php", "env",
-    "sudo", "su", "doas", "xargs", "find", "ssh", "docker", "podman", "kubectl", "make", "awk", "sed", "vi", "vim",
-    "nohup", "setsid",
-];
+/// Programs that show how the machine is and do nothing else, whatever their arguments. All others may run,
+/// write or send something when they are told to.
+const SHOWS_ONLY: &[&str] =
+    &["cat", "df", "du", "free", "head", "id", "ls", "ps", "stat", "tail", "uname", "uptime", "vmstat", "wc", "whoami"];
 
 /// Why a suggestion is too wide to be agreed to in passing.
 fn wide(capability: &str, grant: &toml::Table) -> Option<String> {
@@ -219,37 +235,71 @@ fn wide(capability: &str, grant: &toml::Table) -> Option<String> {
         };
         items.iter().filter_map(text).collect()
     };
-    let is_everything = |text: &String| text.trim_matches(['/', '.', '*']).is_empty();
     let first = |key: &str, is_wide: &dyn Fn(&String) -> bool| texts(key).into_iter().find(|text| is_wide(text));
+    let folders =
+        || first("write", &|text| !is_own_folder(text)).or_else(|| first("read", &|text| !is_own_folder(text)));
+    let beyond = |path: String| format!("`{path}` is not a folder of its own");
     match capability {
-        "files" | "preopens" | "process" => {
-            let outside = |text: &String| {
-                is_everything(text)
-                    || text.starts_with('/')
-                    || text.starts_with('~')
-                    || text.split('/').any(|part| part == "..")
-            };
-            if let Some(path) = first("write", &outside).or_else(|| first("read", &|text| outside(text) && text != "."))
-            {
-                return Some(format!("`{path}` reaches beyond folders of its own"));
+        "files" => folders().map(beyond),
+        "preopens" => first("write", &|_| true)
+            .map(|path| format!("what is written in `{path}` is not judged"))
+            .or_else(|| folders().map(beyond)),
+        "process" => {
+            if grant.get("network").and_then(toml::Value::as_bool) == Some(true) {
+                return Some("its programs could reach the network".into());
             }
-            let program = |text: &String| {
-                is_everything(text) || RUNS_ANYTHING.contains(&text.rsplit('/').next().unwrap_or_default())
-            };
-            first("programs", &program).map(|name| format!("`{name}` runs whatever it is told"))
+            let program = |text: &String| !SHOWS_ONLY.contains(&text.as_str());
+            let program = first("programs", &program).map(|name| format!("`{name}` may do more than show something"));
+            program.or_else(|| folders().map(beyond))
         }
         "http" => {
-            if let Some(host) = first("hosts", &|text| text.contains('*')) {
-                return Some(format!("`{host}` is more than one host"));
-            }
-            first("private", &|_| true).map(|host| format!("`{host}` is an address inside of your network"))
+            let hosts = grant.get("hosts").and_then(toml::Value::as_array).cloned().unwrap_or_default();
+            hosts.iter().find_map(wide_host).or_else(|| {
+                first("private", &|_| true).map(|host| format!("`{host}` is an address inside of your network"))
+            })
         }
         "secrets" => first("names", &|_| true).map(|name| format!("`{name}` is a secret of yours")),
-        "tools" | "services" => {
-            first("names", &|text| text.contains('*')).map(|name| format!("`{name}` is all there is"))
-        }
+        "tools" => first("names", &|text| text.contains('*')).map(|name| format!("`{name}` is more than one tool")),
+        "services" => first("names", &|text| text.contains('*'))
+            .map(|name| format!("`{name}` is more than one service"))
+            .or_else(|| first("actions", &|text| text != "read").map(|action| format!("`{action}` changes what runs"))),
         _ => None,
     }
+}
+
+/// A folder below the project's, and not one that governs it.
+fn is_own_folder(path: &str) -> bool {
+    let mut parts = path.trim_start_matches("./").split('/').filter(|part| !part.is_empty());
+    let begin = parts.next().unwrap_or_default();
+    !path.starts_with(['/', '~'])
+        && !begin.is_empty()
+        && !begin.starts_with(['.', '*'])
+        && !path.split('/').any(|part| part == "..")
+        && begin != crate::config::FILE
+        && begin != "plugins.lock"
+        && begin != "policies"
+}
+
+/// Why an entry of `hosts` is more than reading from one host on the internet.
+fn wide_host(entry: &toml::Value) -> Option<String> {
+    let host = entry.get("host").unwrap_or(entry).as_str().unwrap_or_default();
+    if host.contains('*') {
+        return Some(format!("`{host}` is more than one host"));
+    }
+    let is_address = host.starts_with('[')
+        || host.parse::<std::net::IpAddr>().is_ok()
+        || host.ends_with(|c: char| c.is_ascii_digit());
+    let is_local = !host.contains('.')
+        || [".internal", ".local", ".localhost", ".lan", ".home.arpa"].iter().any(|end| host.ends_with(end));
+    if is_address || is_local {
+        return Some(format!("`{host}` is an address, or a name of your own network"));
+    }
+    if entry.get("scheme").and_then(toml::Value::as_str) == Some("http") {
+        return Some(format!("`{host}` would be spoken to in the clear"));
+    }
+    let methods = entry.get("methods").and_then(toml::Value::as_array).cloned().unwrap_or_default();
+    let other = methods.iter().filter_map(toml::Value::as_str).find(|method| !["GET", "HEAD", "POST"].contains(method));
+    other.map(|method| format!("`{method}` changes what is at `{host}`"))
 }
 
 #[cfg(test)]
@@ -275,15 +325,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_suggested_is_granted_where_it_is_narrow() {
-        let proposal = proposal(serde_json::json!([
+    fn what_is_suggested_is_granted_where_it_is_narrow_and_imported() {
+        let needs = serde_json::json!([
             { "capability": "files", "why": "w", "grant": { "read": ["data"] } },
             { "capability": "process", "why": "w", "grant": { "programs": ["ps"] } },
             { "capability": "log", "why": "w" },
-        ]))
-        .unwrap();
+        ]);
+        let imports = [(Capability::Files, "f"), (Capability::Log, "l")];
+        let proposal = Proposal::of(&binary(needs, &imports), None).unwrap();
         let granted: Vec<&str> = proposal.grants().map(|(capability, _)| capability).collect();
-        assert_eq!(granted, ["files", "process", "log"]);
+        assert_eq!(granted, ["files", "log"]);
     }
 
     #[test]
@@ -299,6 +350,54 @@ mod tests {
         assert_eq!(proposal.grants().count(), 0, "{proposal:?}");
         assert!(proposal.asks.iter().all(|ask| ask.wide.is_some()), "{proposal:?}");
         assert_eq!(proposal.withheld(&[]).count(), 1);
+    }
+
+    #[test]
+    fn what_reaches_beyond_folders_hosts_and_programs_of_its_own_is_wide() {
+        let is_wide = |capability: &str, grant: serde_json::Value| {
+            wide(capability, &toml::Table::try_from(grant).unwrap()).is_some()
+        };
+        for path in
+            [".", "./", "..", "/", "/etc", "~/x", "a/../..", ".git/hooks", ".env", "pi.toml", "policies", "*", ""]
+        {
+            assert!(is_wide("files", serde_json::json!({ "read": [path] })), "{path}");
+            assert!(is_wide("files", serde_json::json!({ "write": [path] })), "{path}");
+        }
+        for path in ["data", "./data", "data/in", "notes.txt"] {
+            assert!(!is_wide("files", serde_json::json!({ "read": [path] })), "{path}");
+        }
+        for program in ["python3.11", "git", "/usr/bin/ls", "sed", "env", "ld-linux-x86-64.so.2", "bash"] {
+            assert!(is_wide("process", serde_json::json!({ "programs": [program] })), "{program}");
+        }
+        assert!(!is_wide("process", serde_json::json!({ "programs": ["ps", "df"] })));
+        assert!(is_wide("process", serde_json::json!({ "network": true })));
+        for host in ["127.0.0.1", "[::1]", "10.0.0.1", "127.1", "localhost", "db", "metadata.google.internal", "*.com"]
+        {
+            assert!(is_wide("http", serde_json::json!({ "hosts": [host] })), "{host}");
+            assert!(is_wide("http", serde_json::json!({ "hosts": [{ "host": host }] })), "{host}");
+        }
+        assert!(!is_wide(
+            "http",
+            serde_json::json!({ "hosts": [{ "host": "api.example.com", "methods": ["GET", "POST"] }] })
+        ));
+        assert!(is_wide(
+            "http",
+            serde_json::json!({ "hosts": [{ "host": "api.example.com", "methods": ["DELETE"] }] })
+        ));
+        assert!(is_wide("services", serde_json::json!({ "names": ["shop"], "actions": ["restart"] })));
+        assert!(is_wide("preopens", serde_json::json!({ "write": ["data"] })));
+    }
+
+    #[test]
+    fn what_is_granted_already_is_shown_and_called_wide_where_it_is() {
+        let granted = Grant {
+            files: Some(crate::config::FilesGrant { read: vec!["/".into()], write: vec![] }),
+            ..Grant::default()
+        };
+        let needs = serde_json::json!([{ "capability": "files", "why": "w", "grant": { "read": ["data"] } }]);
+        let proposal = Proposal::of(&binary(needs, &[(Capability::Files, "f")]), Some(&granted)).unwrap();
+        assert!(proposal.asks[0].wide.is_some() && proposal.asks[0].granted.is_some());
+        assert_eq!(proposal.grants().count(), 0);
     }
 
     #[test]

@@ -232,13 +232,30 @@ impl Edit {
     /// # Errors
     /// The host would not take the new text, or it cannot be written; the old one is as it was.
     pub fn write(&self) -> Result<(), EditError> {
+        let held = self.hold()?;
+        self.write_held(&held)
+    }
+
+    /// Keep other commands from changing what a project consists of, until it is dropped. Danger: who reads,
+    /// changes and writes at the same time loses what the other has written.
+    ///
+    /// # Errors
+    /// The folder cannot be opened.
+    pub(super) fn hold(&self) -> Result<File, EditError> {
+        let folder = self.file.parent().unwrap_or(Path::new("."));
+        let held = File::open(folder).and_then(|folder| folder.lock().map(|()| folder));
+        held.map_err(|error| EditError::Write(folder.display().to_string(), error))
+    }
+
+    /// [`Edit::write`], by who holds the project.
+    ///
+    /// # Errors
+    /// As of [`Edit::write`].
+    pub(super) fn write_held(&self, _held: &File) -> Result<(), EditError> {
         self.config()?;
         let text = self.document.to_string();
         let shown = self.file.display().to_string();
         let failed = |error| EditError::Write(shown.clone(), error);
-        // Who reads, changes and writes at the same time would lose what the other has written.
-        let folder = self.file.parent().unwrap_or(Path::new("."));
-        let held = File::open(folder).and_then(|folder| folder.lock().map(|()| folder)).map_err(failed)?;
         let now = match std::fs::read_to_string(&self.file) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
@@ -247,9 +264,7 @@ impl Edit {
         if now != self.before {
             return Err(EditError::Changed(shown));
         }
-        write_whole(&self.file, text.as_bytes()).map_err(failed)?;
-        drop(held);
-        Ok(())
+        write_whole(&self.file, text.as_bytes()).map_err(failed)
     }
 
     fn table(&mut self, path: &[&str]) -> Result<&mut Table, EditError> {

@@ -13,7 +13,7 @@ use super::edit::{Edit, EditError, GrantWord};
 use super::signatures::{Standing, TrustError, standing};
 use crate::app::catalog::{Catalog, CatalogError, components_folder, lock_file};
 use crate::app::setup::{Setup, SetupError};
-use crate::config::{Project, registry_credentials};
+use crate::config::{Project, RESERVED, registry_credentials};
 use crate::confine::Confine;
 use crate::plugin::{Binary, BinaryError, Kind};
 use crate::registry::credentials::{Credentials, CredentialsError};
@@ -51,7 +51,9 @@ pub enum InstallError {
         "[plugins.{0}] is there already\nhint: `pi-host plugin update {0}` takes a newer one; --name gives this one another name"
     )]
     There(String),
-    #[error("`{0}` is not 1 to 64 characters of `a-z`, `0-9`, `_` and `-`\nhint: --name gives it another name")]
+    #[error(
+        "`{0}` is taken, or not 1 to 64 characters of `a-z`, `0-9`, `_` and `-`\nhint: --name gives it another name"
+    )]
     Name(String),
     #[error(
         "two plugins would offer a tool of one name, `{tool}`: `{there}` has it already\nhint: its author can rename it; or do without `{there}`"
@@ -82,8 +84,10 @@ pub struct Candidate {
     pub binary: Binary,
     pub standing: Standing,
     pub proposal: Proposal,
-    /// What it replaces.
+    /// What it replaces; None where that is not here any more, too.
     pub before: Option<Binary>,
+    /// `pi.toml` names it already: it is an update, or the same again, and grants nothing anew.
+    pub is_known: bool,
 }
 
 impl Candidate {
@@ -128,6 +132,17 @@ impl Candidate {
         Ok(edit)
     }
 
+    /// Whether the host could keep what `edit` grants it.
+    ///
+    /// # Errors
+    /// A grant that cannot be kept, with its line.
+    pub fn check(&self, project: &Project, edit: &Edit) -> Result<(), InstallError> {
+        let next = Project { directory: project.directory.clone(), config: edit.config()?, has_file: true };
+        let catalog = Catalog::single(&self.name, self.fetched.bytes.clone());
+        Setup::with_catalog(next, catalog, Confine::new(), 1)?.check_grant(&self.name, &self.binary.manifest)?;
+        Ok(())
+    }
+
     /// Install it under `edit`. `progress` is told what takes long.
     ///
     /// # Errors
@@ -138,23 +153,26 @@ impl Candidate {
         edit: &Edit,
         progress: &(dyn Fn(&str) + Send + Sync),
     ) -> Result<(), InstallError> {
-        let config = edit.config()?;
-        // Compiled and linked as it will be, from where it will be: what does not start is not installed.
+        let next = Project { directory: project.directory.clone(), config: edit.config()?, has_file: true };
+        // Compiled and linked as it will be: what does not start is not installed.
+        let catalog = Catalog::single(&self.name, self.fetched.bytes.clone());
+        let setup = Setup::with_catalog(next, catalog, Confine::new(), 1)?;
+        setup.try_link(&self.name, self.binary.manifest.kind, progress).await?;
         let store = Store::open(&components_folder(project))?;
         let hold = store.hold()?;
+        let held = edit.hold()?;
         let lock_path = lock_file(project);
-        let mut lock = Lock::load(&lock_path)?;
+        let before = Lock::load(&lock_path)?;
+        let mut lock = before.clone();
         lock.put(self.locked())?;
-        let next = Project { directory: project.directory.clone(), config, has_file: true };
-        let setup =
-            Setup::with_catalog(next, Catalog::single(&self.name, self.fetched.bytes.clone()), Confine::new(), 1)?;
-        setup.try_link(&self.name, self.binary.manifest.kind, progress).await?;
         store.put(&hold, &self.fetched.bytes)?;
         lock.save(&lock_path)?;
-        if !edit.is_empty() {
-            edit.write()?;
+        if let Err(error) = edit.write_held(&held) {
+            // The two say the same again.
+            before.save(&lock_path)?;
+            return Err(error.into());
         }
-        drop(hold);
+        drop((held, hold));
         collect(project)?;
         Ok(())
     }
@@ -291,12 +309,14 @@ pub fn removal(project: &Project, name: &str) -> Result<Edit, InstallError> {
 /// # Errors
 /// Something cannot be written.
 pub fn remove(project: &Project, name: &str, edit: &Edit) -> Result<(), InstallError> {
-    edit.write()?;
+    let held = edit.hold()?;
+    edit.write_held(&held)?;
     let path = lock_file(project);
     let mut lock = Lock::load(&path)?;
     if lock.remove(name).is_some() {
         lock.save(&path)?;
     }
+    drop(held);
     collect(project)
 }
 
@@ -317,11 +337,22 @@ pub struct Checked {
 /// The lock or the store cannot be read.
 pub fn verify(project: &Project, only: Option<&str>) -> Result<Vec<Checked>, InstallError> {
     let lock = Lock::load(&lock_file(project))?;
-    if let Some(name) = only.filter(|name| lock.get(name).is_none()) {
+    if let Some(name) = only.filter(|name| lock.get(name).is_none() && !project.config.plugins.contains_key(*name)) {
         return Err(InstallError::NotInstalled(name.to_owned()));
     }
     let store = Store::open(&components_folder(project))?;
     let mut all = Vec::new();
+    let unlocked =
+        project.config.plugins.iter().filter(|(name, plugin)| plugin.source.is_some() && lock.get(name).is_none());
+    for (name, _) in unlocked.filter(|(name, _)| only.is_none_or(|only| *name == only)) {
+        all.push(Checked {
+            name: name.clone(),
+            digest: String::new(),
+            is_here: false,
+            fault: Some("pi.toml names it, and plugins.lock does not: what it was is not known".into()),
+            signature: None,
+        });
+    }
     for locked in lock.plugins().iter().filter(|locked| only.is_none_or(|name| locked.name == name)) {
         let found = store.check_fully(&locked.digest);
         let in_file = project.config.plugins.get(&locked.name).and_then(|plugin| plugin.source.clone());
@@ -382,12 +413,13 @@ async fn looked_at(
     let standing = standing(project, &from, &fetched, &options).await?;
     tools_are_free(project, &name, &binary)?;
     let proposal = Proposal::of(&binary, project.config.grants.get(&name))?;
-    Ok(Candidate { name, source, fetched, binary, standing, proposal, before })
+    let is_known = project.config.plugins.contains_key(&name);
+    Ok(Candidate { name, source, fetched, binary, standing, proposal, before, is_known })
 }
 
 fn is_name(name: &str) -> bool {
     let is_fine = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
-    (1..=64).contains(&name.len()) && name.bytes().all(is_fine)
+    !RESERVED.contains(&name) && (1..=64).contains(&name.len()) && name.bytes().all(is_fine)
 }
 
 /// No other plugin has a tool of the same name.

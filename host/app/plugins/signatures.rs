@@ -38,6 +38,7 @@ impl Standing {
             Verification::Signed { key, scheme } => format!("signed ({}) by key {key}", scheme.name()),
             Verification::Unsigned => "not signed".into(),
             Verification::Wrong { .. } => "WRONGLY SIGNED".into(),
+            Verification::NoKey if self.warning.is_none() => "not checked: [signatures] policy is `off`".into(),
             Verification::NoKey => "not checked: no key is trusted".into(),
         }
     }

@@ -83,6 +83,14 @@ async fn tool_case(component: &[u8], binary: &Binary, case: &ToolCase) -> Result
     let limits = toml::Table::try_from(&case.limits)
         .map_err(|error| error.to_string())
         .and_then(|table| table.try_into::<LimitsConfig>().map_err(|error| error.message().to_owned()));
+    // A project may come from anywhere, and its cases reach nothing outside of their folder.
+    let outside = case.grants.as_ref().and_then(|grants| outside(&Value::Object(grants.clone())));
+    if let Some(path) = outside {
+        return Ok(Err(format!(
+            "its grants reach outside of the case's folder: `{}`",
+            crate::gate::explain::escaped(&path)
+        )));
+    }
     let (grant, limits) = match (grant, limits) {
         (Ok(grant), Ok(limits)) => (grant, limits),
         (Err(error), _) => return Ok(Err(format!("its grants cannot be read: {error}"))),
@@ -103,6 +111,19 @@ async fn tool_case(component: &[u8], binary: &Binary, case: &ToolCase) -> Result
         Ok(result) => case.compare(&outcome(result)),
         Err(error) => Err(error.to_string()),
     })
+}
+
+/// A path in a grant that is not below the folder.
+fn outside(grant: &Value) -> Option<String> {
+    match grant {
+        Value::String(text) => {
+            let is_outside = text.starts_with(['/', '~']) || text.split('/').any(|part| part == "..");
+            is_outside.then(|| text.clone())
+        }
+        Value::Array(items) => items.iter().find_map(outside),
+        Value::Object(keys) => keys.values().find_map(outside),
+        _ => None,
+    }
 }
 
 async fn called(project: Project, plugin: &str, tool: &str, arguments: &str) -> Result<CallResult, SingleError> {

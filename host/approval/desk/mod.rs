@@ -22,6 +22,7 @@ use super::channel::{Channel, Click, Desk, Notice, Refused, Scope, Settled, Take
 use super::pending::{COMMENT_CHARS_MAX, NotCounted, Pending, Said, State};
 use super::settings::Settings;
 use crate::clock;
+use crate::config::RESERVED;
 use crate::journal::{Body, Journal, JournalError};
 use crate::store::{Store, StoreError};
 use delivery::Attempts;
@@ -41,8 +42,6 @@ const NOTES_MAX: usize = 256;
 const UNCOUNTED_MAX: u32 = 20;
 /// Longest name that is written down of who answered.
 const NAME_CHARS_MAX: usize = 80;
-/// The agent of single calls from the command line: nobody takes these up again.
-const PERSON: &str = "person";
 
 /// What happened at the desk, for those who look on.
 #[derive(Clone, Debug)]
@@ -175,7 +174,8 @@ impl Approvals {
         });
         *desk.me.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&desk);
         // Who has the store is the only host: whatever a person's single call has asked, it has ended.
-        desk.withdraw_all(|pending| pending.origin.agent == PERSON, "the call that asked has ended").await?;
+        desk.withdraw_all(|pending| RESERVED.contains(&pending.origin.agent.as_str()), "the call that asked has ended")
+            .await?;
         desk.tick().await?;
         Ok(desk)
     }

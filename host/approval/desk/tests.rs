@@ -386,7 +386,7 @@ async fn answers_that_do_not_count_do_not_fill_the_journal() {
 #[tokio::test]
 async fn what_a_killed_call_of_a_person_asked_is_withdrawn_by_the_next_host() {
     let bench = Bench::new().await;
-    let origin = Origin { session: "s".into(), agent: PERSON.into(), plugin: String::new() };
+    let origin = Origin { session: "s".into(), agent: "person".into(), plugin: String::new() };
     let question = bench.ask(Asked { origin, ..asked("a", 50, &["r"]) });
     let id = bench.waiting(&[]).await;
     question.abort();

@@ -4,9 +4,10 @@ use owo_colors::Style;
 use serde_json::json;
 
 use crate::app::plugins::{Edit, GrantWord};
-use crate::app::{Catalog, declared};
+use crate::app::{Catalog, Setup};
 use crate::cli::{Failure, Output};
 use crate::config::Project;
+use crate::confine::Confine;
 use crate::gate::explain::escaped;
 
 #[derive(clap::Args)]
@@ -22,19 +23,25 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn grant(output: &Output, project: &Project, arguments: &Arguments) -> Result<(), Failure> {
-    change(output, project, arguments, |edit, word| edit.grant(&arguments.name, word))
+    let (catalog, edit) = changed(project, arguments, |edit, word| edit.grant(&arguments.name, word))?;
+    // What cannot be kept, or is not asked for, would be an error at the next start.
+    let next = Project { directory: project.directory.clone(), config: edit.config()?, has_file: true };
+    let name = &arguments.name;
+    let plugin = project.config.agents.get(name).and_then(|agent| agent.plugin.as_ref()).unwrap_or(name);
+    Setup::new(next, Confine::new(), 1)?.check_grant(name, &catalog.binary(plugin)?.manifest)?;
+    finish(output, &edit, arguments.dry_run)
 }
 
 pub(crate) fn revoke(output: &Output, project: &Project, arguments: &Arguments) -> Result<(), Failure> {
-    change(output, project, arguments, |edit, word| edit.revoke(&arguments.name, word))
+    let (_, edit) = changed(project, arguments, |edit, word| edit.revoke(&arguments.name, word))?;
+    finish(output, &edit, arguments.dry_run)
 }
 
-fn change(
-    output: &Output,
+fn changed(
     project: &Project,
     arguments: &Arguments,
     apply: impl Fn(&mut Edit, &GrantWord) -> Result<(), crate::app::plugins::EditError>,
-) -> Result<(), Failure> {
+) -> Result<(Catalog, Edit), Failure> {
     let name = &arguments.name;
     let catalog = Catalog::of(project)?;
     if catalog.source(name).is_none() && !project.config.agents.contains_key(name) {
@@ -48,10 +55,7 @@ fn change(
     for word in &arguments.words {
         apply(&mut edit, &GrantWord::parse(word)?)?;
     }
-    let plugin = project.config.agents.get(name).and_then(|agent| agent.plugin.as_ref()).unwrap_or(name);
-    let granted = edit.config()?.grants.get(name).cloned().unwrap_or_default();
-    declared(name, &granted, &catalog.binary(plugin)?.manifest)?;
-    finish(output, &edit, arguments.dry_run)
+    Ok((catalog, edit))
 }
 
 /// Show what changes, and write it unless it is only to be shown.

@@ -196,8 +196,8 @@ fn restored(output: &Output, project: &Project) -> Result<(), Failure> {
 /// Show what there is to agree to, ask, install.
 fn agreed(output: &Output, project: &Project, candidate: &Candidate, agreement: &Agreement) -> Result<(), Failure> {
     let words = agreement.grants.iter().map(|word| GrantWord::parse(word)).collect::<Result<Vec<_>, _>>()?;
-    let edit = candidate.edit(project, &words, !agreement.no_suggested)?;
-    edit.config()?;
+    let edit = candidate.edit(project, &words, !agreement.no_suggested && !candidate.is_known)?;
+    candidate.check(project, &edit)?;
     let value = value(candidate, &edit);
     if agreement.dry_run {
         output.data(&value, || format!("{}\nnothing was changed (--dry-run)", text(output, candidate, &edit)));
@@ -312,7 +312,11 @@ fn text(output: &Output, candidate: &Candidate, edit: &Edit) -> String {
     if asks.is_empty() {
         text.push_str("  nothing: it computes, and reaches nothing\n");
     }
-    asks.iter().for_each(|ask| text.push_str(&asking(output, ask)));
+    for ask in asks {
+        // An update grants nothing in passing: what it asks for anew is granted by words of one's own.
+        let is_granted = !candidate.is_known && candidate.proposal.grants().any(|(name, _)| name == ask.capability);
+        text.push_str(&asking(output, ask, is_granted));
+    }
     if !inert.is_empty() {
         let shown: Vec<String> = inert.iter().take(INERT_SHOWN_MAX).map(|name| escaped(name)).collect();
         let rest = inert.len().saturating_sub(shown.len());
@@ -333,7 +337,7 @@ fn text(output: &Output, candidate: &Candidate, edit: &Edit) -> String {
     text
 }
 
-fn asking(output: &Output, ask: &Ask) -> String {
+fn asking(output: &Output, ask: &Ask, is_granted_by_agreeing: bool) -> String {
     let mut text = format!("  {}: {}\n", output.err(&ask.capability, Style::new().cyan().bold()), escaped(&ask.why));
     if ask.imports.is_empty() {
         text.push_str("      declared, and not imported\n");
@@ -343,18 +347,24 @@ fn asking(output: &Output, ask: &Ask) -> String {
             ask.imports.iter().map(|name| escaped(name)).collect::<Vec<_>>().join(", ")
         ));
     }
-    let suggested = ask.suggested.as_ref().map(|grant| {
+    let words = |grant: &toml::Table| {
         let keys: Vec<String> = grant.iter().map(|(key, value)| escaped(&format!("{key} = {value}"))).collect();
         if keys.is_empty() { "granted as a whole".to_owned() } else { keys.join(", ") }
-    });
-    let line = match (&suggested, ask.is_granted, &ask.wide) {
-        (_, true, _) => "pi.toml grants it already; nothing is added".to_owned(),
-        (Some(grant), false, None) => format!("would be granted: {grant}"),
-        (Some(grant), false, Some(why)) => {
-            let wide = output.err("WIDE", Style::new().red().bold());
-            format!("{wide}, so not granted by agreeing: {grant}\n      {}", escaped(why))
+    };
+    let wide = output.err("WIDE", Style::new().red().bold());
+    let line = match (&ask.granted, &ask.suggested, &ask.wide) {
+        (Some(granted), _, None) => format!("pi.toml grants already, and nothing is added: {}", words(granted)),
+        (Some(granted), _, Some(why)) => {
+            format!("{wide}: pi.toml grants already, and nothing is added: {}\n      {}", words(granted), escaped(why))
         }
-        (None, false, _) => "nothing is suggested: grant it yourself, with --grant or `plugin grant`".to_owned(),
+        (None, Some(grant), Some(why)) => {
+            format!("{wide}, so not granted by agreeing: {}\n      {}", words(grant), escaped(why))
+        }
+        (None, Some(grant), None) if !is_granted_by_agreeing => {
+            format!("not granted by agreeing; it suggests: {}", words(grant))
+        }
+        (None, Some(grant), None) => format!("would be granted: {}", words(grant)),
+        (None, None, _) => "nothing is suggested: grant it yourself, with --grant or `plugin grant`".to_owned(),
     };
     text.push_str(&format!("      {line}\n"));
     text

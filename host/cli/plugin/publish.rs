@@ -58,7 +58,8 @@ pub(crate) fn push(output: &Output, project: &Project, arguments: &PushArguments
     } else {
         Catalog::of(project)?.bytes(&arguments.plugin)?.into_owned()
     };
-    let binary = Binary::read(&bytes).map_err(|error| anyhow::anyhow!("{}: {error}", arguments.plugin))?;
+    let binary =
+        Binary::read_named(&bytes, "plugin").map_err(|error| anyhow::anyhow!("{}: {error}", arguments.plugin))?;
     let target = Source::parse(&arguments.target)?;
     let key = arguments.key.as_deref().map(SecretKey::read).transpose()?;
     let pushed = block_on(publish(&target, bytes, &binary, key.as_ref()))??;
