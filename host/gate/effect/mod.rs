@@ -22,6 +22,7 @@
 //! | `history` | `read`, the verb (`add`, `commit`, `merge`, ...), `push`, `force_push`, `push_delete`, `reset`, `reset_hard`, `clean`, `discard`, `branch_delete`, `tag_delete`, `stash_drop`, `rebase`, `amend`, `rewrite`, `expire`, `ref_delete`, `worktree_remove`, `unknown` |
 //! | `service` | `status`, `start`, `stop`, `restart`, `reload`, `enable`, `disable`, `mask`, `kill`, `edit`, `clean`, `isolate`, `unknown` |
 //! | `host` | `read`, `set`, `shutdown`, `mount`, `unmount`, `format`, `partition`, `repair`, `swap`, `kernel`, `boot`, `security`, `firewall`, `firewall_flush`, `network_set`, `network_delete`, `account`, `account_delete`, `schedule`, `schedule_delete`, `log_delete`, `unknown` |
+//! | `value` | of a plugin's own values: `put`, `delete`, `increment` |
 //! | `code` | `shell` (a client that starts a shell), `run` (code handed to a framework), `unknown` (a program that only the run will tell) |
 //!
 //! To add a program: its name into a family's `PROGRAMS`, its verbs into that family's tables.
@@ -88,11 +89,12 @@ pub enum Kind {
     Service,
     Host,
     Code,
+    Value,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::File,
         Self::Process,
         Self::Network,
@@ -107,6 +109,7 @@ impl Kind {
         Self::Service,
         Self::Host,
         Self::Code,
+        Self::Value,
     ];
 
     #[must_use]
@@ -126,6 +129,7 @@ impl Kind {
             Self::Service => "service",
             Self::Host => "host",
             Self::Code => "code",
+            Self::Value => "value",
         }
     }
 }
@@ -177,7 +181,7 @@ pub(super) fn of_value(plugin: &str, operation: super::action::KeyValueOperation
         super::action::KeyValueOperation::Delete => "delete",
         super::action::KeyValueOperation::Increment => "increment",
     };
-    Effect::new(Kind::Database, operation, line::shown(&format!("keyvalue/{plugin}/{key}")), Severity::Write)
+    Effect::new(Kind::Value, operation, line::shown(&format!("{plugin}/{key}")), Severity::Write)
 }
 
 /// What a family of programs has to say about a command line and the known text of its input.
