@@ -10,6 +10,7 @@ mod workshop;
 use std::path::Path;
 
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 use self::reference::{ANSWERS, ANSWERS_OF_HTTP, Reference};
 use self::workshop::Workshop;
@@ -29,7 +30,7 @@ fn a_tool_is_made_and_installed(workshop: &Workshop) -> (std::path::PathBuf, Pro
     let said = workshop.good(&counter, "pi-host", &["plugin", "test"]);
     assert_eq!(said.out.trim(), "3 passed, 0 failed", "{}", said.err);
     let said = workshop.good(&counter, "pi-host", &["--json", "tool", "call", "count", NOTES]);
-    let counted = json!({ "path": "data/notes.txt", "lines": 2, "words": 14, "bytes": 69 });
+    let counted = json!({ "path": "data/notes.txt", "lines": 2, "words": 14, "bytes": 64 });
     assert_eq!(said.json(), json!({ "content": [{ "json": counted }] }));
 
     let project = Project::new();
@@ -40,7 +41,7 @@ fn a_tool_is_made_and_installed(workshop: &Workshop) -> (std::path::PathBuf, Pro
     project.write("other/secret.txt", "secret\n");
     let component = counter.join("counter.wasm").display().to_string();
     let said = good(project.run(&["plugin", "install", &component, "--yes"]));
-    assert!(said.out.contains("files: reads the file that a call names"), "{}", said.out);
+    assert!(said.err.contains("files: reads the file that a call names"), "{}", said.err);
     let said = good(project.run(&["--json", "tool", "call", "count", NOTES]));
     let counted = json!({ "path": "data/notes.txt", "lines": 2, "words": 3, "bytes": 14 });
     assert_eq!(said.json(), json!({ "content": [{ "json": counted }] }));
@@ -60,10 +61,6 @@ fn an_agent_does_a_task(workshop: &Workshop, counter: &Path, project: &Project) 
     assert_eq!(said.out.trim(), "3 passed, 0 failed", "{}", said.err);
     let component = asker.join("asker.wasm").display().to_string();
     good(project.run(&["plugin", "install", &component, "--yes"]));
-    let config = std::fs::read_to_string(project.path().join("pi.toml")).unwrap();
-    let grant =
-        if config.contains("[grants.asker.tools]") { "" } else { "\n[grants.asker.tools]\nnames = [\"count\"]\n" };
-    project.write("pi.toml", &format!("{config}{grant}\n[agents.asker]\n"));
     let said = good(project.run(&["--json", "run", "asker", "How long is data/notes.txt?"]));
     assert!(said.out.contains("`data/notes.txt` has 2 lines, 3 words and 14 bytes."), "{}{}", said.out, said.err);
     assert!(said.out.contains("done"), "{}", said.out);
@@ -114,4 +111,56 @@ fn javascript_is_made_installed_and_held_to_its_limits() {
     assert_eq!(starlingmonkey.answers(), ANSWERS);
     assert_eq!(starlingmonkey.answers_of_http(), ANSWERS_OF_HTTP);
     starlingmonkey.no_attempt_escapes(&["environment"]);
+}
+
+/// The bindings for C are kept, and would otherwise go on to speak of interfaces that are others by now.
+#[test]
+fn the_bindings_for_c_are_of_the_interfaces_that_there_are() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = String::new();
+    for path in interfaces(root) {
+        let digest = Sha256::digest(std::fs::read(root.join(&path)).unwrap());
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        found.push_str(&format!("{hex}  {path}\n"));
+    }
+    let recorded = std::fs::read_to_string(root.join("host/scaffold/c/bindings.sha256")).unwrap();
+    assert_eq!(recorded, found, "wit/ was changed: run `sh host/scaffold/c/generate.sh`, and commit what it makes");
+}
+
+/// What the bindings are made of, by path.
+fn interfaces(root: &Path) -> Vec<String> {
+    let mut paths = Vec::new();
+    for folder in ["wit", "wit/deps", "host/scaffold/c"] {
+        for entry in std::fs::read_dir(root.join(folder)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if name.ends_with(".wit") && name != "host.wit" {
+                paths.push(format!("{folder}/{name}"));
+            }
+        }
+    }
+    paths.sort();
+    paths
+}
+
+#[test]
+fn the_pages_of_the_languages_name_commands_that_exist() {
+    let project = Project::new();
+    let mut commands = 0;
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/languages")).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        for line in text.lines() {
+            let line = line.trim_start_matches("$ ");
+            let Some(rest) = line.strip_prefix("pi-host ") else { continue };
+            let words: Vec<&str> = rest.split_whitespace().collect();
+            let count = if words[0] == "run" { 1 } else { 2 };
+            let said = project.run(&[&words[..count], &["--help"][..]].concat());
+            assert_eq!(said.code, Some(0), "{line}: {}", said.err);
+            let options = words.iter().filter(|word| word.starts_with("--"));
+            for option in options {
+                assert!(said.out.contains(option), "{line}: there is no {option}");
+            }
+            commands += 1;
+        }
+    }
+    assert!(commands >= 12, "{commands}");
 }

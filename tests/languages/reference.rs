@@ -29,12 +29,12 @@ say: [{"text":"said"}], and the journal has it
 files without a path: invalid_arguments
 spin: limit: the call took longer than the 300 ms that it may
 grow: refused within its memory
-flood: limit: the result has 8388608 bytes, more than the 65536 that it may have
+flood: limit: the result has 1048576 bytes, more than the 65536 that it may have
 files again: [{"json":{"bytes":13,"first_line":"first"}}]
 "#;
 
 /// The same of requests, where the language has them.
-pub(super) const ANSWERS_OF_HTTP: &str = r#"http granted: [{"json":{"first_line":"hello","status":200}}]
+pub(super) const ANSWERS_OF_HTTP: &str = r#"http granted: [{"json":{"status":200,"first_line":"hello"}}]
 http another host: failed: `GET http://127.0.0.2:PORT/` is not granted: the host is not
 http another port: failed: `GET http://127.0.0.1:1/` is not granted: the host is not
 http metadata: failed: refused by rule `network_metadata`

@@ -18,3 +18,6 @@ for kind in tool agent; do
   "$tools/bin/wit-bindgen" c "$work" --world plugin --out-dir "$here/bindings-$kind"
   rm -r "$work"
 done
+
+# What they were made of: tests/languages.rs compares it with what there is.
+(cd "$root" && find wit host/scaffold/c -type f -name '*.wit' ! -name host.wit | LC_ALL=C sort | xargs sha256sum) >"$here/bindings.sha256"

@@ -14,7 +14,7 @@
 
 #define TEXT_BYTES_MAX 4096
 #define RESULT_BYTES_MAX 32768
-#define FLOOD_BYTES (8u << 20)
+#define FLOOD_BYTES (1u << 20)
 #define GROW_STEP_BYTES (1u << 20)
 #define READ_BYTES_MAX (1u << 20)
 
@@ -72,6 +72,15 @@ static bool files(exports_pi_tool_tool_list_content_t *ret, pi_tool_types_error_
   return answer(PI_TOOL_TYPES_CONTENT_JSON, result, ret);
 }
 
+// Why there is no answer, in the host's words where it has any.
+static bool fail_by_code(wasi_http_types_error_code_t *code, pi_tool_types_error_t *err) {
+  bool is_said = code->tag == WASI_HTTP_TYPES_ERROR_CODE_INTERNAL_ERROR && code->val.internal_error.is_some;
+  if (!is_said) return fail(PI_TOOL_TYPES_ERROR_FAILED, "the request was not answered", err);
+  err->tag = PI_TOOL_TYPES_ERROR_FAILED;
+  err->val.failed = code->val.internal_error.val;
+  return false;
+}
+
 static bool http(exports_pi_tool_tool_list_content_t *ret, pi_tool_types_error_t *err) {
   bool is_https = strncmp(argument, "https://", 8) == 0;
   if (!is_https && strncmp(argument, "http://", 7) != 0)
@@ -97,20 +106,15 @@ static bool http(exports_pi_tool_tool_list_content_t *ret, pi_tool_types_error_t
 
   wasi_http_types_own_future_incoming_response_t answered;
   wasi_http_outgoing_handler_error_code_t code;
-  if (!wasi_http_outgoing_handler_handle(request, NULL, &answered, &code)) {
-    bool is_said = code.tag == WASI_HTTP_TYPES_ERROR_CODE_INTERNAL_ERROR && code.val.internal_error.is_some;
-    if (!is_said) return fail(PI_TOOL_TYPES_ERROR_FAILED, "the request was not sent", err);
-    err->tag = PI_TOOL_TYPES_ERROR_FAILED;
-    err->val.failed = code.val.internal_error.val;
-    return false;
-  }
+  if (!wasi_http_outgoing_handler_handle(request, NULL, &answered, &code)) return fail_by_code(&code, err);
   wasi_http_types_borrow_future_incoming_response_t future = wasi_http_types_borrow_future_incoming_response(answered);
   wasi_io_poll_own_pollable_t ready = wasi_http_types_method_future_incoming_response_subscribe(future);
   wasi_io_poll_method_pollable_block(wasi_io_poll_borrow_pollable(ready));
   wasi_io_poll_pollable_drop_own(ready);
   wasi_http_types_result_result_own_incoming_response_error_code_void_t taken;
-  if (!wasi_http_types_method_future_incoming_response_get(future, &taken) || taken.is_err || taken.val.ok.is_err)
+  if (!wasi_http_types_method_future_incoming_response_get(future, &taken) || taken.is_err)
     return fail(PI_TOOL_TYPES_ERROR_FAILED, "there was no answer", err);
+  if (taken.val.ok.is_err) return fail_by_code(&taken.val.ok.val.err, err);
 
   wasi_http_types_borrow_incoming_response_t response = wasi_http_types_borrow_incoming_response(taken.val.ok.val.ok);
   unsigned status = wasi_http_types_method_incoming_response_status(response);

@@ -9,7 +9,7 @@ import { get } from "wasi:config/store@0.2.0-rc.1";
 import { http } from "./http.js";
 import { firstLine, u64 } from "./text.js";
 
-const FLOOD_BYTES = 8 << 20;
+const FLOOD_BYTES = 1 << 20;
 const GROW_STEP_BYTES = 1 << 20;
 const READ_BYTES_MAX = 1 << 20;
 

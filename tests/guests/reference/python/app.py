@@ -13,7 +13,7 @@ from wit_world.imports import atomics, config, files, keyvalue, logging, outgoin
 from wit_world.imports import http_types as http
 from wit_world.imports import tool_types as tool
 
-FLOOD_BYTES = 8 << 20
+FLOOD_BYTES = 1 << 20
 GROW_STEP_BYTES = 1 << 20
 READ_BYTES_MAX = 1 << 20
 
@@ -35,7 +35,11 @@ def http_tool(arguments):
     pollable.block()
     # The handles are those of the host: each is closed before the one that it came from.
     pollable.__exit__(None, None, None)
-    response = answer.get().value.value
+    # A result within a result is not raised.
+    outcome = answer.get().value
+    if isinstance(outcome, Err):
+        raise outcome
+    response = outcome.value
     body = response.consume()
     stream = body.stream()
     data = bytearray()

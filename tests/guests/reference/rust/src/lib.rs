@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// More than any limit on output that a test sets.
-const FLOOD_BYTES: usize = 8 << 20;
+const FLOOD_BYTES: usize = 1 << 20;
 const GROW_STEP_BYTES: usize = 1 << 20;
 const READ_BYTES_MAX: u32 = 1 << 20;
 
