@@ -262,10 +262,10 @@ fn surface(bytes: &[u8]) -> Result<Surface<'_>, BinaryError> {
                     found.exports.push(export.map_err(broken)?.name.name.to_owned());
                 }
             }
-            Payload::CustomSection(section) if section.name() == SECTION => {
-                if found.section.replace(section.data()).is_some() {
-                    return Err(BinaryError::TwoManifests);
-                }
+            Payload::CustomSection(section)
+                if section.name() == SECTION && found.section.replace(section.data()).is_some() =>
+            {
+                return Err(BinaryError::TwoManifests);
             }
             Payload::End(_) => return Ok(found),
             _ => {}

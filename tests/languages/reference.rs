@@ -22,7 +22,6 @@ files data/none.txt: failed: no such file or folder: `PROJECT/data/none.txt`
 store a: [{"json":{"count":1}}]
 store a: [{"json":{"count":2}}]
 store b: failed: the plugin would keep more than 1 keys
-store a, by the rules that are built in: failed: refused by rule `database_change`
 setting greeting: [{"json":{"value":"hello"}}]
 setting none: [{"json":{"value":null}}]
 say: [{"text":"said"}], and the journal has it
@@ -56,17 +55,16 @@ impl Reference {
         std::fs::write(path.join("reference.wasm"), packed).unwrap();
         reference.project.write("data/notes.txt", "first\nsecond\n");
         reference.project.write("other/secret.txt", "secret\n");
-        reference.project.write("policy.json", &without("database_change"));
         reference
     }
 
-    /// Call a tool under these limits of time, by the rules with or without that of databases.
-    fn call_within(&self, tool: &str, arguments: &Value, call_ms_max: u64, rules: &str) -> String {
+    /// Call a tool within this time.
+    fn call_within(&self, tool: &str, arguments: &Value, call_ms_max: u64) -> String {
         let port = self.server.port;
         self.project.write(
             "pi.toml",
             &format!(
-                r#"{rules}
+                r#"
 [plugins.reference]
 path = "reference.wasm"
 
@@ -112,7 +110,7 @@ keys_max = 1
     }
 
     fn call(&self, tool: &str, arguments: Value) -> String {
-        self.call_within(tool, &arguments, 60_000, "[policy]\nfile = \"policy.json\"")
+        self.call_within(tool, &arguments, 60_000)
     }
 
     /// Everything but requests and escapes.
@@ -126,8 +124,6 @@ keys_max = 1
             let answer = self.call("store", json!({ "key": key }));
             tell(&format!("store {key}"), answer.split(" (").next().unwrap().to_owned());
         }
-        let answer = self.call_within("store", &json!({ "key": "a" }), 60_000, "");
-        tell("store a, by the rules that are built in", answer);
         for key in ["greeting", "none"] {
             tell(&format!("setting {key}"), self.call("setting", json!({ "key": key })));
         }
@@ -137,7 +133,7 @@ keys_max = 1
         tell("say", format!("{answer}, and {is_there}"));
         let answer = self.call("files", json!({}));
         tell("files without a path", answer.split(':').next().unwrap().to_owned());
-        tell("spin", self.call_within("spin", &json!({}), 300, ""));
+        tell("spin", self.call_within("spin", &json!({}), 300));
         tell("grow", grown(&self.call("grow", json!({}))));
         tell("flood", self.call("flood", json!({})));
         tell("files again", self.call("files", json!({ "path": "data/notes.txt" })));
@@ -195,13 +191,6 @@ fn grown(answer: &str) -> String {
     let bytes = value[0]["json"]["refused_at_bytes"].as_u64().unwrap_or_else(|| panic!("{answer}"));
     assert!((MEMORY_BYTES_MAX / 4..MEMORY_BYTES_MAX).contains(&bytes), "{answer}");
     "refused within its memory".to_owned()
-}
-
-/// The rules that are built in, but for one.
-fn without(rule: &str) -> String {
-    let mut policy: Value = serde_json::from_str(include_str!("../../policies/security.json")).unwrap();
-    policy["rules"].as_array_mut().unwrap().retain(|other| other["id"] != rule);
-    policy.to_string()
 }
 
 /// Answers everything with two lines, and counts who comes.

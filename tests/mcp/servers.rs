@@ -87,7 +87,7 @@ fn the_policy_denies_a_tool_and_the_start_of_a_server() {
     };
     let example = r#"{ "act": "tool_call", "tool": "sample_say_hello", "effect": "write", "idempotent": false, "arguments": {} }"#;
     let project = project("\n[policy]\nfile = \"policy.json\"");
-    project.write("policy.json", &denies("tool_call", r#"{ "tool": ["sample_say_hello"] }"#, &example));
+    project.write("policy.json", &denies("tool_call", r#"{ "tool": ["sample_say_hello"] }"#, example));
     let said = call(&project, "sample_say_hello", json!({ "name": "you" }));
     assert_eq!(said.code, Some(3), "{}{}", said.out, said.err);
     assert!(said.out.contains("denied_here"), "{}", said.out);
