@@ -351,7 +351,12 @@ async fn answer_requests(journal: &Journal, approvals: &Arc<Approvals>) {
         let answer = match on_approval_request(Some(approvals), &request.kind, &request.payload).await {
             Some(answer) => answer,
             None => {
-                json!({ "error": { "kind": "failed", "message": "another command works here: try again when it has ended" } })
+                let text = "another command works here: try again when it has ended";
+                // Each kind of request has its own form of an error.
+                match request.kind.as_str() {
+                    TOOL_CALL => json!({ "error": { "kind": "failed", "message": text } }),
+                    _ => json!({ "error": text }),
+                }
             }
         };
         // Who asked sees `unknown` if this cannot be written.

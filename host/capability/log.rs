@@ -82,6 +82,8 @@ impl LogState {
 
 impl Host for CallState {
     async fn log(&mut self, level: Level, context: String, message: String) -> wasmtime::Result<()> {
+        // Before anything is cut: half a secret at the cut would not be found.
+        let scan = self.scan.clone();
         let Some(log) = &mut self.log else { return Ok(()) };
         log.messages = log.messages.saturating_add(1);
         if log.messages <= log.known {
@@ -90,9 +92,9 @@ impl Host for CallState {
         let message = match log.messages {
             said if said > MESSAGES_MAX => return Ok(()),
             MESSAGES_MAX => format!("no more messages of this call are kept: it reached the limit of {MESSAGES_MAX}"),
-            _ => cut(message, MESSAGE_BYTES_MAX),
+            _ => cut(scan.hidden(&message).into_owned(), MESSAGE_BYTES_MAX),
         };
-        let context = cut(context, CONTEXT_BYTES_MAX);
+        let context = cut(scan.hidden(&context).into_owned(), CONTEXT_BYTES_MAX);
         let bytes = u64::try_from(message.len() + context.len()).unwrap_or(u64::MAX);
         while let Err(wait) = log.rate.take(bytes, clock::monotonic()) {
             if log.messages == MESSAGES_MAX {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::json;
 
-use super::scratch::Scratch;
+use super::scratch::{Scratch, host_of};
 use crate::app::catalog::CatalogError;
 use crate::app::setup::Progress;
 use crate::app::single::SingleError;
@@ -31,6 +31,12 @@ const INSTANCES: u32 = 64;
 pub enum BenchError {
     #[error("a folder for the journal cannot be made: {0}")]
     Scratch(std::io::Error),
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+    #[error(
+        "a host works here (process {0}), and the calls would happen beside it\nhint: `pi-host stop`, then measure"
+    )]
+    Host(u32),
     #[error(transparent)]
     Single(#[from] SingleError),
     #[error(transparent)]
@@ -83,6 +89,9 @@ pub async fn bench(
     duration: Duration,
     progress: Progress<'_>,
 ) -> Result<BenchReport, BenchError> {
+    if let Some(pid) = host_of(&project).await? {
+        return Err(BenchError::Host(pid));
+    }
     let scratch = Scratch::new().map_err(BenchError::Scratch)?;
     let catalog = crate::app::Catalog::of(&project)?;
     let bytes = catalog.bytes(plugin)?;

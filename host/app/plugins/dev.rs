@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use super::consent::changes;
 use super::pack::{PackError, pack};
-use super::scratch::Scratch;
+use super::scratch::{Scratch, host_of};
 use crate::config::{PluginConfig, Project};
 use crate::plugin::{Binary, BinaryError};
 
@@ -25,6 +25,12 @@ pub enum DevError {
     Manifest { path: PathBuf, manifest: PathBuf, error: std::io::Error },
     #[error("{path}: {error}", path = .path.display())]
     Pack { path: PathBuf, error: Box<PackError> },
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+    #[error(
+        "a host works here (process {0}), and the calls would happen beside it\nhint: `pi-host stop`, or try the plugin in a project of its own"
+    )]
+    Host(u32),
     #[error("a folder to try it in cannot be made: {0}")]
     Scratch(std::io::Error),
 }
@@ -75,6 +81,9 @@ impl Dev {
             return Ok(None);
         }
         self.seen = Some(now);
+        if let Some(pid) = host_of(&self.project).await? {
+            return Err(DevError::Host(pid));
+        }
         let bytes = self.packed().await?;
         let binary = Binary::read_named(&bytes, "plugin")
             .map_err(|error| DevError::Binary { path: self.file.clone(), error })?;

@@ -253,6 +253,14 @@ pub async fn latest(project: &Project, name: &str) -> Result<Option<Source>, Ins
     })
 }
 
+/// A component that was fetched again.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Restored {
+    pub name: String,
+    /// What a person has to be told about its signature.
+    pub warning: Option<String>,
+}
+
 /// Fetch again, by their digests, the components that the lock names and that are not here. The answer
 /// is which.
 ///
@@ -261,7 +269,7 @@ pub async fn latest(project: &Project, name: &str) -> Result<Option<Source>, Ins
 pub async fn restore(
     project: &Project,
     watch: &mut (dyn FnMut(&str, FetchProgress) + Send),
-) -> Result<Vec<String>, InstallError> {
+) -> Result<Vec<Restored>, InstallError> {
     let lock = Lock::load(&lock_file(project))?;
     let store = Store::open(&components_folder(project))?;
     let mut restored = Vec::new();
@@ -277,10 +285,10 @@ pub async fn restore(
         let mut told = |progress| watch(&locked.name, progress);
         let fetched = fetch(&absolute(project, source), &options, &mut told).await?;
         locked.check(&fetched.digest)?;
-        standing(project, &locked.name, &fetched, &options).await?;
+        let warning = standing(project, &locked.name, &fetched, &options).await?.warning;
         let hold = store.hold()?;
         store.put(&hold, &fetched.bytes)?;
-        restored.push(locked.name.clone());
+        restored.push(Restored { name: locked.name.clone(), warning });
     }
     Ok(restored)
 }

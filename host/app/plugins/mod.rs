@@ -20,7 +20,7 @@ pub use consent::{Ask, Proposal, ToolLine, changes};
 pub use dev::{Dev, DevError, Loaded};
 pub use edit::{Edit, EditError, GrantWord};
 pub use install::{
-    Candidate, Checked, InstallError, candidate, latest, newer, options, removal, remove, restore, verify,
+    Candidate, Checked, InstallError, Restored, candidate, latest, newer, options, removal, remove, restore, verify,
 };
 pub use pack::{PackError, Packed, pack};
 pub use publish::{PublishError, publish};

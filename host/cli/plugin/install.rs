@@ -183,11 +183,14 @@ fn restored(output: &Output, project: &Project) -> Result<(), Failure> {
     }))?;
     bars.values_mut().for_each(Bar::end);
     let restored = restored?;
+    for warning in restored.iter().filter_map(|one| one.warning.as_ref()) {
+        output.note(&output.err(&crate::cli::output::escaped_lines(warning), Style::new().yellow().bold()));
+    }
     output.data(&json!({ "restored": restored }), || {
         if restored.is_empty() {
             "all that plugins.lock names is here".to_owned()
         } else {
-            format!("fetched again: {}", restored.iter().map(|name| escaped(name)).collect::<Vec<_>>().join(", "))
+            format!("fetched again: {}", restored.iter().map(|one| escaped(&one.name)).collect::<Vec<_>>().join(", "))
         }
     });
     Ok(())
