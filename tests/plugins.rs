@@ -113,6 +113,26 @@ fn a_component_that_was_changed_on_disk_is_not_run() {
 }
 
 #[test]
+fn a_component_nobody_wrote_for_this_host_installs_by_its_file_name() {
+    let project = Project::new();
+    std::fs::write(project.path().join("sums.wasm"), component("plain")).unwrap();
+    let said = project.run(&["plugin", "install", "sums.wasm", "--dry-run"]);
+    assert!(good(&said).out.contains("test_plain_ends_0_1_0_add"), "{}", said.out);
+    assert!(is_untouched(&project));
+    good(&project.run(&["plugin", "install", "sums.wasm", "--yes"]));
+    good(&project.run(&["plugin", "verify"]));
+    let said = project.run(&["tool", "call", "greet", r#"{"name":"Ada"}"#]);
+    assert_eq!(good(&said).out.trim(), "Hello, Ada!");
+    // Another component in its place is shown as what it is: a change of the tools.
+    std::fs::write(project.path().join("sums.wasm"), packed("1.0.0")).unwrap();
+    let said = project.run(&["plugin", "update", "sums", "--dry-run"]);
+    assert!(good(&said).out.contains("+ imports `files`"), "{}", said.out);
+    std::fs::write(project.path().join("other.wasm"), component("plain")).unwrap();
+    let said = project.run(&["plugin", "install", "other.wasm", "--yes"]);
+    assert!(bad(&said).contains("greet"), "{}", said.err);
+}
+
+#[test]
 fn an_update_shows_what_changes_and_a_changed_file_is_no_update() {
     let project = project();
     good(&project.run(&["plugin", "install", "reader.wasm", "--yes"]));

@@ -32,6 +32,13 @@ pub struct Ask {
 /// What no import shows.
 const WITHOUT_IMPORT: &[&str] = &["preopens", "secrets"];
 
+impl Ask {
+    /// Whether the component could use it: it imports it, or no import would show it.
+    pub fn is_usable(&self) -> bool {
+        !self.imports.is_empty() || WITHOUT_IMPORT.contains(&self.capability.as_str())
+    }
+}
+
 /// What is shown before a plugin is installed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Proposal {
@@ -108,8 +115,7 @@ impl Proposal {
     /// What agreeing to everything would grant: what is suggested, not too wide, and not there yet.
     pub fn grants(&self) -> impl Iterator<Item = (&str, &toml::Table)> {
         // What is declared and not imported could be imported by a later version, which nobody would look at.
-        let is_used = |ask: &Ask| !ask.imports.is_empty() || WITHOUT_IMPORT.contains(&ask.capability.as_str());
-        let open = self.asks.iter().filter(move |ask| ask.granted.is_none() && ask.wide.is_none() && is_used(ask));
+        let open = self.asks.iter().filter(|ask| ask.granted.is_none() && ask.wide.is_none() && ask.is_usable());
         open.filter_map(|ask| Some((ask.capability.as_str(), ask.suggested.as_ref()?)))
     }
 

@@ -15,7 +15,7 @@ use crate::app::catalog::{Catalog, CatalogError, components_folder, lock_file};
 use crate::app::setup::{Setup, SetupError};
 use crate::config::{Project, RESERVED, registry_credentials};
 use crate::confine::Confine;
-use crate::plugin::{Binary, BinaryError, Kind};
+use crate::plugin::{Binary, BinaryError, Kind, name_of_file};
 use crate::registry::credentials::{Credentials, CredentialsError};
 use crate::registry::fetch::{FetchError, FetchOptions, Fetched, Progress as FetchProgress, fetch};
 use crate::registry::lock::{Lock, LockError, Locked};
@@ -203,14 +203,17 @@ pub async fn candidate(
     watch: &mut (dyn FnMut(FetchProgress) + Send),
 ) -> Result<Candidate, InstallError> {
     let source = placed(project, Source::parse(source)?)?;
-    let candidate = looked_at(project, source, name, None, watch).await?;
+    let candidate = looked_at(project, source, name, watch).await?;
     if let Some(plugin) = project.config.plugins.get(&candidate.name) {
         // The same again is no mistake: a clone of the project has `pi.toml` and no components.
         if plugin.source.as_deref() != Some(candidate.source.to_string().as_str()) {
             return Err(InstallError::There(candidate.name));
         }
         let lock = Lock::load(&lock_file(project))?;
-        if let Some(locked) = lock.get(&candidate.name).filter(|locked| locked.digest != candidate.fetched.digest) {
+        // From another source than before it is what a person wrote into `pi.toml`, and no surprise.
+        let is_changed =
+            |locked: &&Locked| locked.source == candidate.source && locked.digest != candidate.fetched.digest;
+        if let Some(locked) = lock.get(&candidate.name).filter(is_changed) {
             let (locked, found) = (locked.digest.to_string(), candidate.fetched.digest.to_string());
             return Err(InstallError::Changed { name: candidate.name, locked, found });
         }
@@ -231,10 +234,7 @@ pub async fn newer(
     let lock = Lock::load(&lock_file(project))?;
     let locked = lock.get(name).ok_or_else(|| InstallError::NotInstalled(name.to_owned()))?;
     let source = to.unwrap_or(&locked.source).clone();
-    let store = Store::open(&components_folder(project))?;
-    // What was installed may be gone here: then everything is new, and shown as such.
-    let before = store.get(&locked.digest).ok().and_then(|bytes| Binary::read(&bytes).ok());
-    looked_at(project, source, Some(name), before, watch).await
+    looked_at(project, source, Some(name), watch).await
 }
 
 /// The newest release in the registry that a plugin was installed from; None where it has it.
@@ -404,13 +404,15 @@ async fn looked_at(
     project: &Project,
     source: Source,
     name: Option<&str>,
-    before: Option<Binary>,
     watch: &mut (dyn FnMut(FetchProgress) + Send),
 ) -> Result<Candidate, InstallError> {
     let options = options(&source)?;
     let fetched = fetch(&absolute(project, source.clone()), &options, watch).await?;
     let from = source.to_string();
-    let binary = Binary::read(&fetched.bytes).map_err(|error| InstallError::Binary { from: from.clone(), error })?;
+    // A component that has no manifest has no name either: it is called as its file or repository is.
+    let called = name.map_or_else(|| name_of(&source), str::to_owned);
+    let binary = Binary::read_named(&fetched.bytes, &called)
+        .map_err(|error| InstallError::Binary { from: from.clone(), error })?;
     let name = name.unwrap_or(&binary.manifest.name).to_owned();
     if !is_name(&name) {
         return Err(InstallError::Name(crate::gate::explain::escaped(&name)));
@@ -422,7 +424,26 @@ async fn looked_at(
     tools_are_free(project, &name, &binary)?;
     let proposal = Proposal::of(&binary, project.config.grants.get(&name))?;
     let is_known = project.config.plugins.contains_key(&name);
+    let before = before(project, &name)?;
     Ok(Candidate { name, source, fetched, binary, standing, proposal, before, is_known })
+}
+
+/// What is installed under a name. It may be gone here: then everything is new, and shown as such.
+fn before(project: &Project, name: &str) -> Result<Option<Binary>, InstallError> {
+    let lock = Lock::load(&lock_file(project))?;
+    let Some(locked) = lock.get(name) else { return Ok(None) };
+    let bytes = Store::open(&components_folder(project))?.get(&locked.digest).ok();
+    Ok(bytes.and_then(|bytes| Binary::read_named(&bytes, name).ok()))
+}
+
+/// What a component is called by where it is from: `time-server` of `oci://registry/acme/time-server:1`.
+fn name_of(source: &Source) -> String {
+    let stem = |path: &Path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    name_of_file(&match source {
+        Source::File(path) => stem(path),
+        Source::Web(url) => stem(Path::new(url.path())),
+        Source::Oci(reference) => reference.repository().rsplit('/').next().unwrap_or_default().to_owned(),
+    })
 }
 
 fn is_name(name: &str) -> bool {

@@ -342,9 +342,9 @@ fn text(output: &Output, candidate: &Candidate, edit: &Edit) -> String {
 
 fn asking(output: &Output, ask: &Ask, is_granted_by_agreeing: bool) -> String {
     let mut text = format!("  {}: {}\n", output.err(&ask.capability, Style::new().cyan().bold()), escaped(&ask.why));
-    if ask.imports.is_empty() {
+    if !ask.is_usable() {
         text.push_str("      declared, and not imported\n");
-    } else {
+    } else if !ask.imports.is_empty() {
         text.push_str(&format!(
             "      imports {}\n",
             ask.imports.iter().map(|name| escaped(name)).collect::<Vec<_>>().join(", ")
