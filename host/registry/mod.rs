@@ -6,7 +6,7 @@
 //! Nothing here reads the environment, compiles, or knows what a plugin may do. To add a kind of source,
 //! add it to [`source::Source`] and a way to fetch it to [`fetch`].
 
-mod atomic;
+pub(crate) mod atomic;
 pub mod credentials;
 pub mod digest;
 pub mod fetch;

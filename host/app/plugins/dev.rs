@@ -5,24 +5,13 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::consent::changes;
-use super::pack::{PackError, pack};
+use super::pack::{PackError, Packed, packed};
 use super::scratch::{Scratch, host_of};
 use crate::config::{PluginConfig, Project};
-use crate::plugin::{Binary, BinaryError};
-
-/// The largest component and manifest that are read.
-const FILE_BYTES_MAX: u64 = 256 << 20;
+use crate::plugin::Binary;
 
 #[derive(Debug, thiserror::Error)]
 pub enum DevError {
-    #[error("{path} cannot be read: {error}\nhint: build it first", path = .path.display())]
-    Read { path: PathBuf, error: std::io::Error },
-    #[error("{0} is larger than any component may be")]
-    TooLarge(PathBuf),
-    #[error("{path}: {error}", path = .path.display())]
-    Binary { path: PathBuf, error: BinaryError },
-    #[error("{path} has no manifest, and {manifest} cannot be read: {error}\nhint: --manifest names the plugin.json", path = .path.display(), manifest = .manifest.display())]
-    Manifest { path: PathBuf, manifest: PathBuf, error: std::io::Error },
     #[error("{path}: {error}", path = .path.display())]
     Pack { path: PathBuf, error: Box<PackError> },
     #[error(transparent)]
@@ -84,9 +73,9 @@ impl Dev {
         if let Some(pid) = host_of(&self.project).await? {
             return Err(DevError::Host(pid));
         }
-        let bytes = self.packed().await?;
-        let binary = Binary::read_named(&bytes, "plugin")
-            .map_err(|error| DevError::Binary { path: self.file.clone(), error })?;
+        let packed = packed(&self.file, &self.manifest).await;
+        let Packed { bytes, binary } =
+            packed.map_err(|error| DevError::Pack { path: self.file.clone(), error: Box::new(error) })?;
         self.generation += 1;
         // Each state is a file of its own: calls of the one before may still read it.
         let path = self.scratch.path().join(format!("{}.wasm", self.generation));
@@ -100,25 +89,6 @@ impl Dev {
         project.config.plugins.insert(name, plugin);
         project.has_file = true;
         Ok(Some(Loaded { binary, changes, project, state: self.scratch.path().join("state") }))
-    }
-
-    async fn packed(&self) -> Result<Vec<u8>, DevError> {
-        let path = self.file.clone();
-        let size = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
-        if size > FILE_BYTES_MAX {
-            return Err(DevError::TooLarge(path));
-        }
-        let bytes = crate::registry::fetch::read_bounded(&path, FILE_BYTES_MAX)
-            .map_err(|error| DevError::Read { path: path.clone(), error })?;
-        match Binary::read(&bytes) {
-            Err(BinaryError::NoManifest) => {}
-            Ok(_) => return Ok(bytes),
-            Err(error) => return Err(DevError::Binary { path, error }),
-        }
-        let manifest = crate::registry::fetch::read_text(&self.manifest, FILE_BYTES_MAX)
-            .map_err(|error| DevError::Manifest { path: path.clone(), manifest: self.manifest.clone(), error })?;
-        let packed = pack(&bytes, &manifest).await.map_err(|error| DevError::Pack { path, error: Box::new(error) })?;
-        Ok(packed.bytes)
     }
 }
 

@@ -4,14 +4,14 @@
 //! that no command can write what the host would not take.
 
 use std::fs::File;
-use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use similar::TextDiff;
 use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, Value};
 
 use crate::config::{Config, ConfigError, FILE, Grant, Project, WITHOUT_FILE};
+use crate::registry::atomic;
 
 #[derive(Debug, thiserror::Error)]
 pub enum EditError {
@@ -264,7 +264,10 @@ impl Edit {
         if now != self.before {
             return Err(EditError::Changed(shown));
         }
-        write_whole(&self.file, text.as_bytes()).map_err(failed)
+        // Through a link, so that the file which it names is replaced and not the link.
+        let file = self.file.canonicalize().unwrap_or_else(|_| self.file.clone());
+        let mode = std::fs::metadata(&file).map_or(0o644, |metadata| metadata.permissions().mode() & 0o777);
+        atomic::write(&file, text.as_bytes(), mode).map_err(failed)
     }
 
     fn table(&mut self, path: &[&str]) -> Result<&mut Table, EditError> {
@@ -288,27 +291,6 @@ impl Edit {
         }
         Ok(table)
     }
-}
-
-/// Write a file, whole or not at all, with the permissions of what it replaces.
-///
-/// # Errors
-/// The system's.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    // Through a link, so that the file which it names is replaced and not the link.
-    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let mode = std::fs::metadata(&path).map_or(0o644, |metadata| metadata.permissions().mode() & 0o777);
-    let part = path.with_extension(format!("part{}", std::process::id()));
-    let written = (|| {
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&part)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&part, &path)
-    })();
-    if written.is_err() {
-        let _ = std::fs::remove_file(&part);
-    }
-    written
 }
 
 /// Whether the host has this capability, and takes this grant of it.

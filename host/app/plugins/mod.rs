@@ -1,8 +1,9 @@
 //! Plugins as a person handles them: agreeing to what one may do, installing, changing and trying it.
 //!
-//! `install` brings, updates and removes, `signatures` says whose are trusted, `consent` says what is agreed to, `edit` changes `pi.toml`, `pack` makes a component a plugin, `publish`
-//! puts it into a registry, `scratch` is where one is tried, `dev` reads
-//! one anew while it is written, `bench` says what its calls cost.
+//! `install` brings, updates and removes, `signatures` says whose are trusted, `consent` says what is agreed
+//! to, `edit` changes `pi.toml`. For authors: `pack` makes a component a plugin, `dev` reads one anew while it
+//! is written, `test` runs its cases, `bench` says what its calls cost, `publish` puts it into a registry;
+//! `scratch` is where one is tried.
 
 mod bench;
 mod consent;
@@ -22,7 +23,7 @@ pub use edit::{Edit, EditError, GrantWord};
 pub use install::{
     Candidate, Checked, InstallError, Restored, candidate, latest, newer, options, removal, remove, restore, verify,
 };
-pub use pack::{PackError, Packed, pack};
+pub use pack::{MANIFEST_BYTES_MAX, PackError, Packed, pack, packed};
 pub use publish::{PublishError, publish};
 pub use signatures::{Standing, TrustError};
 pub use test::{TestError, Tested, test};

@@ -3,6 +3,8 @@
 //! Where `plugin.json` does not list the tools, the component is asked for them, once, with nothing
 //! granted. From then on nobody has to run it to know what it offers.
 
+use std::path::{Path, PathBuf};
+
 use serde_json::{Map, Value, json};
 
 use super::scratch::{Scratch, empty_grant};
@@ -11,8 +13,15 @@ use crate::app::single::SingleError;
 use crate::app::station::{Station, StationOptions, Wanted};
 use crate::capability::bindings::pi::tool::types::{Definition, Effect};
 use crate::capability::hold::PERSON;
-use crate::plugin::{AdaptError, Binary, BinaryError, Manifest, ManifestError, component_of_module, is_core_module};
+use crate::plugin::{
+    AdaptError, Binary, BinaryError, Manifest, ManifestError, component_of_module, is_core_module, name_of_file,
+};
+use crate::registry::COMPONENT_BYTES_MAX;
+use crate::registry::fetch::{read_bounded, read_text};
 use crate::runtime::CallError;
+
+/// Largest manifest that is read; the host takes none of that size.
+pub const MANIFEST_BYTES_MAX: u64 = 4 << 20;
 
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
@@ -26,6 +35,8 @@ pub enum PackError {
     Binary(#[from] BinaryError),
     #[error("the component has a manifest already\nhint: pack what the build has just made, which has none")]
     Packed,
+    #[error("{path} cannot be read: {error}\nhint: build it first", path = .path.display())]
+    Read { path: PathBuf, error: std::io::Error },
     #[error("a folder to try the component in cannot be made: {0}")]
     Scratch(std::io::Error),
     #[error("the component was asked for its tools, and cannot be linked: {0}")]
@@ -48,6 +59,31 @@ pub enum PackError {
 pub struct Packed {
     pub bytes: Vec<u8>,
     pub binary: Binary,
+}
+
+/// The plugin in a file that a build has written: as it is where it is packed, else with the manifest beside
+/// it. One that has neither and was written for no host is called as its file is.
+///
+/// # Errors
+/// What cannot be read, or does not fit together.
+pub async fn packed(file: &Path, manifest: &Path) -> Result<Packed, PackError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |error| PackError::Read { path, error }
+    };
+    let bytes = read_bounded(file, COMPONENT_BYTES_MAX).map_err(failed(file))?;
+    match Binary::read(&bytes) {
+        Ok(binary) => return Ok(Packed { bytes, binary }),
+        Err(BinaryError::NoManifest) => {}
+        Err(_) if is_core_module(&bytes) => {}
+        Err(error) => return Err(error.into()),
+    }
+    if !manifest.exists() && !is_core_module(&bytes) {
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        let binary = Binary::read_named(&bytes, &name_of_file(&stem))?;
+        return Ok(Packed { bytes, binary });
+    }
+    pack(&bytes, &read_text(manifest, MANIFEST_BYTES_MAX).map_err(failed(manifest))?).await
 }
 
 /// Put `manifest` into `component`, or into the component that a core module makes.

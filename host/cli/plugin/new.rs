@@ -7,12 +7,10 @@ use anyhow::Context;
 use owo_colors::Style;
 use serde_json::json;
 
-use crate::app::plugins::{Tested, pack, test};
+use crate::app::plugins::{Packed, Tested, packed, test};
 use crate::cli::output::escaped_lines;
 use crate::cli::{Failure, Output, block_on};
 use crate::gate::explain::escaped;
-use crate::plugin::{Binary, BinaryError};
-use crate::registry::COMPONENT_BYTES_MAX;
 use crate::registry::fetch::{read_bounded, read_text};
 use crate::scaffold::{self, Kind, Language};
 
@@ -83,21 +81,8 @@ pub(crate) fn new(output: &Output, folder: &Path, arguments: &NewArguments) -> R
 pub(crate) fn run_tests(output: &Output, arguments: &TestArguments) -> Result<(), Failure> {
     let (component, folder) = component(&arguments.path)?;
     let shown = component.display().to_string();
-    let mut bytes = read_bounded(&component, COMPONENT_BYTES_MAX)
-        .with_context(|| format!("{shown} cannot be read\nhint: sh build.sh"))?;
-    let binary = match Binary::read_named(&bytes, "plugin") {
-        Ok(binary) => binary,
-        // What the build wrote, and nobody packed yet.
-        Err(BinaryError::NoManifest) => {
-            let at = folder.join("plugin.json");
-            let manifest =
-                read_text(&at, TEXT_BYTES_MAX).with_context(|| format!("{} cannot be read", at.display()))?;
-            let packed = block_on(pack(&bytes, &manifest))?.map_err(|error| anyhow::anyhow!("{shown}: {error}"))?;
-            bytes = packed.bytes;
-            packed.binary
-        }
-        Err(error) => return Err(anyhow::anyhow!("{shown}: {error}").into()),
-    };
+    let packed = block_on(packed(&component, &folder.join("plugin.json")))?;
+    let Packed { bytes, binary } = packed.map_err(|error| anyhow::anyhow!("{shown}: {error}"))?;
     let cases = arguments.cases.clone().unwrap_or_else(|| folder.join("tests.json"));
     let text = read_bounded(&cases, TEXT_BYTES_MAX).with_context(|| {
         format!("{} cannot be read\nhint: docs/languages/ shows what stands in it", cases.display())

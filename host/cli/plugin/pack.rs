@@ -5,14 +5,11 @@ use std::path::PathBuf;
 use anyhow::Context;
 use serde_json::json;
 
-use crate::app::plugins::pack;
+use crate::app::plugins::{MANIFEST_BYTES_MAX, pack};
 use crate::cli::{Failure, Output, block_on};
 use crate::gate::explain::escaped;
 use crate::registry::COMPONENT_BYTES_MAX;
 use crate::registry::fetch::{read_bounded, read_text};
-
-/// Largest manifest that is read; the host takes none of that size.
-const MANIFEST_BYTES_MAX: u64 = 4 << 20;
 
 #[derive(clap::Args)]
 #[command(
