@@ -130,6 +130,35 @@ impl<W: AsyncWrite + Unpin> Outbox<W> {
     }
 }
 
+/// What a reading loop itself answers, beside the messages that others send. It stays where it is when the
+/// loop's future is dropped half way.
+#[derive(Default)]
+pub(super) struct Reply {
+    message: Option<Vec<u8>>,
+    is_flushing: bool,
+}
+
+impl Reply {
+    pub(super) fn put(&mut self, message: Vec<u8>) {
+        self.message = Some(message);
+    }
+
+    /// Send it, if there is one. False where the far side takes nothing any more.
+    pub(super) async fn is_sent<W: AsyncWrite + Unpin>(&mut self, out: &tokio::sync::Mutex<Outbox<W>>) -> bool {
+        if self.message.is_none() && !self.is_flushing {
+            return true;
+        }
+        let mut out = out.lock().await;
+        if let Some(message) = self.message.take() {
+            out.put(&message);
+            self.is_flushing = true;
+        }
+        let is_written = out.flush().await.is_ok();
+        self.is_flushing = false;
+        is_written
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

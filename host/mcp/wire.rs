@@ -21,7 +21,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::MESSAGE_BYTES_MAX;
-use super::lines::{Line, Lines, Outbox};
+use super::lines::{Line, Lines, Outbox, Reply};
 use super::message::{Incoming, fault, incoming};
 
 /// Requests without an answer yet, and the bytes of their messages together. Each holds its
@@ -104,8 +104,7 @@ pub(super) struct Wire<R, W> {
     queue: Arc<Queue>,
     open: Arc<Open>,
     /// An answer to a fault that is not in the outbox yet.
-    reply: Option<Vec<u8>>,
-    is_flushing: bool,
+    reply: Reply,
     has_begun: bool,
     faults: u32,
     /// The client has closed its end; what still runs may answer until then.
@@ -121,8 +120,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Wire<R, W> {
             out: Arc::new(tokio::sync::Mutex::new(Outbox::new(write))),
             queue: Arc::default(),
             open: Arc::default(),
-            reply: None,
-            is_flushing: false,
+            reply: Reply::default(),
             has_begun: false,
             faults: 0,
             end: None,
@@ -153,7 +151,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Wire<R, W> {
         };
         // A client that is in a hurry is at no fault.
         self.faults += u32::from(error.code != BUSY);
-        self.reply = Some(fault(id.as_ref(), &error));
+        self.reply.put(fault(id.as_ref(), &error));
         None
     }
 
@@ -190,21 +188,6 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Wire<R, W> {
         }
         self.has_begun = true;
         Ok(())
-    }
-
-    /// Whether the reply is on its way.
-    async fn replied(&mut self) -> bool {
-        if self.reply.is_none() && !self.is_flushing {
-            return true;
-        }
-        let mut out = self.out.lock().await;
-        if let Some(reply) = self.reply.take() {
-            out.put(&reply);
-            self.is_flushing = true;
-        }
-        let is_written = out.flush().await.is_ok();
-        self.is_flushing = false;
-        is_written
     }
 
     /// The client sends nothing more: what runs may answer, then all ends.
@@ -257,7 +240,7 @@ where
 
     async fn receive(&mut self) -> Option<ClientJsonRpcMessage> {
         loop {
-            if self.end.is_some() || !self.replied().await || self.faults >= FAULTS_MAX {
+            if self.end.is_some() || !self.reply.is_sent(&self.out).await || self.faults >= FAULTS_MAX {
                 return self.ended().await;
             }
             let (incoming, bytes) = match self.lines.next().await {

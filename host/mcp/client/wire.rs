@@ -15,7 +15,7 @@ use rmcp::{ErrorData, RoleClient};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::super::lines::{Line, Lines, Outbox};
+use super::super::lines::{Line, Lines, Outbox, Reply};
 use super::silent::refused;
 
 /// Messages since the last request that are no answer: progress, logs, questions. A server that
@@ -38,8 +38,7 @@ pub(super) struct Wire<R, W> {
     lines: Lines<R>,
     out: Arc<tokio::sync::Mutex<Outbox<W>>>,
     state: Arc<State>,
-    reply: Option<Vec<u8>>,
-    is_flushing: bool,
+    reply: Reply,
     stray: u32,
 }
 
@@ -58,24 +57,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Wire<R, W> {
             lines: Lines::strict(read, message_bytes_max),
             out: Arc::new(tokio::sync::Mutex::new(Outbox::new(write))),
             state,
-            reply: None,
-            is_flushing: false,
+            reply: Reply::default(),
             stray: 0,
         }
-    }
-
-    async fn replied(&mut self) -> bool {
-        if self.reply.is_none() && !self.is_flushing {
-            return true;
-        }
-        let mut out = self.out.lock().await;
-        if let Some(reply) = self.reply.take() {
-            out.put(&reply);
-            self.is_flushing = true;
-        }
-        let is_written = out.flush().await.is_ok();
-        self.is_flushing = false;
-        is_written
     }
 
     fn blame(&self, rule: &'static str) -> Option<ServerJsonRpcMessage> {
@@ -105,7 +89,7 @@ where
 
     async fn receive(&mut self) -> Option<ServerJsonRpcMessage> {
         loop {
-            if !self.replied().await {
+            if !self.reply.is_sent(&self.out).await {
                 return None;
             }
             let step = match self.lines.next().await {
@@ -115,7 +99,7 @@ where
             };
             match step {
                 Step::Answer(answer) => return Some(*answer),
-                Step::Refuse(reply) => self.reply = Some(reply),
+                Step::Refuse(reply) => self.reply.put(reply),
                 Step::OtherTools => self.state.has_other_tools.store(true, Ordering::Relaxed),
                 Step::Nothing => {}
                 Step::Stray => self.stray += 1,
