@@ -6,7 +6,7 @@ use pi_sdk::files::{self, Metadata, WriteMode};
 use pi_sdk::{Content, Error, Value, json, json_content};
 use similar::TextDiff;
 
-use crate::{absolute, error, near, number, text};
+use crate::{absolute, near, number, text};
 
 /// Largest file that is edited, as large as one read of the host's.
 const FILE_BYTES_MAX: u32 = 16 << 20;
@@ -25,11 +25,11 @@ pub(crate) fn edit(arguments: &Value) -> Result<Vec<Content>, Error> {
         count: number(arguments, "count"),
         is_any_count: arguments.get("replace_all").and_then(Value::as_bool).unwrap_or(false),
     };
-    let before = files::stat(path, true).map_err(error)?;
+    let before = files::stat(path, true)?;
     let contents = read_text(path, &before)?;
     let edited = replace(&contents, &wanted).map_err(|reason| reason.into_error(path))?;
     demand_unchanged(path, &before)?;
-    files::write(path, edited.text.as_bytes(), WriteMode::Replace).map_err(error)?;
+    files::write(path, edited.text.as_bytes(), WriteMode::Replace)?;
     let path = absolute(path);
     let diff = diff(&path, &contents, &edited.text);
     Ok(json_content(&json!({ "path": path, "replacements": edited.replacements, "diff": diff })))
@@ -42,7 +42,7 @@ fn read_text(path: &str, metadata: &Metadata) -> Result<String, Error> {
             metadata.size
         )));
     }
-    let bytes = files::read(path, 0, FILE_BYTES_MAX).map_err(error)?;
+    let bytes = files::read(path, 0, FILE_BYTES_MAX)?;
     String::from_utf8(bytes).map_err(|e| {
         let at = e.utf8_error().valid_up_to();
         Error::Failed(format!("only UTF-8 text is edited, and byte {at} is none: `{path}`"))
@@ -51,7 +51,7 @@ fn read_text(path: &str, metadata: &Metadata) -> Result<String, Error> {
 
 /// Another writer's change between our reading and our writing would be lost.
 fn demand_unchanged(path: &str, before: &Metadata) -> Result<(), Error> {
-    let now = files::stat(path, true).map_err(error)?;
+    let now = files::stat(path, true)?;
     if (now.modified_ms, now.size) == (before.modified_ms, before.size) {
         return Ok(());
     }

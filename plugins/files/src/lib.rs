@@ -28,23 +28,6 @@ impl ToolPlugin for Files {
 
 pi_sdk::tool!(Files);
 
-/// What the caller of a tool reads when the host could not do it.
-fn error(error: files::Error) -> Error {
-    match error {
-        files::Error::Refused(refusal) => Error::Refused(refusal),
-        files::Error::TooLarge(text) | files::Error::Limit(text) => Error::Limit(text),
-        files::Error::OutsideGrant(text)
-        | files::Error::ReadOnly(text)
-        | files::Error::NotFound(text)
-        | files::Error::AlreadyExists(text)
-        | files::Error::IsDirectory(text)
-        | files::Error::NotDirectory(text)
-        | files::Error::NotEmpty(text)
-        | files::Error::NoSpace(text)
-        | files::Error::Other(text) => Error::Failed(text),
-    }
-}
-
 fn text<'a>(arguments: &'a Value, name: &str) -> Result<&'a str, Error> {
     arguments
         .get(name)

@@ -6,7 +6,7 @@
 use pi_sdk::files::{self, Kind};
 use pi_sdk::{Blob, Content, Error, Value};
 
-use crate::{error, kind, number, text};
+use crate::{kind, number, text};
 
 /// Lines of a result that does not say how many.
 const LINES_DEFAULT: u64 = 2_000;
@@ -27,7 +27,7 @@ pub(crate) fn read(arguments: &Value) -> Result<Vec<Content>, Error> {
     };
     let mut at = part.first_byte;
     loop {
-        let bytes = files::read(path, at, RANGE_BYTES).map_err(error)?;
+        let bytes = files::read(path, at, RANGE_BYTES)?;
         if at == 0 && kind::is_binary(&bytes) {
             return blob(path);
         }
@@ -48,13 +48,13 @@ pub(crate) fn read(arguments: &Value) -> Result<Vec<Content>, Error> {
     }
     if !part.is_at_end && part.is_full() {
         // Full, and perhaps just at the end.
-        part.is_at_end = files::read(path, part.next_byte(), 1).map_err(error)?.is_empty();
+        part.is_at_end = files::read(path, part.next_byte(), 1)?.is_empty();
     }
     Ok(part.into_content())
 }
 
 fn blob(path: &str) -> Result<Vec<Content>, Error> {
-    let metadata = files::stat(path, true).map_err(error)?;
+    let metadata = files::stat(path, true)?;
     if metadata.kind == Kind::File && metadata.size > BLOB_BYTES_MAX {
         return Err(Error::Failed(format!(
             "a binary file of {} bytes, and {BLOB_BYTES_MAX} is the most that is handed over: `{path}`",
@@ -62,7 +62,7 @@ fn blob(path: &str) -> Result<Vec<Content>, Error> {
         )));
     }
     let length = u32::try_from(BLOB_BYTES_MAX).unwrap_or(u32::MAX);
-    let bytes = files::read(path, 0, length).map_err(error)?;
+    let bytes = files::read(path, 0, length)?;
     Ok(vec![Content::Blob(Blob { mime: kind::media_type(&bytes).to_owned(), bytes })])
 }
 

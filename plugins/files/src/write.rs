@@ -3,7 +3,7 @@
 use pi_sdk::files::{self, WriteMode};
 use pi_sdk::{Content, Error, Value, json, json_content};
 
-use crate::{absolute, error, text};
+use crate::{absolute, text};
 
 pub(crate) fn write(arguments: &Value) -> Result<Vec<Content>, Error> {
     let path = text(arguments, "path")?;
@@ -18,11 +18,11 @@ pub(crate) fn write(arguments: &Value) -> Result<Vec<Content>, Error> {
     match files::write(path, content.as_bytes(), mode) {
         Err(files::Error::NotFound(_)) => {
             if let Some((folder, _)) = path.rsplit_once('/') {
-                files::make_directory(folder, true).map_err(error)?;
+                files::make_directory(folder, true)?;
             }
-            files::write(path, content.as_bytes(), mode).map_err(error)?;
+            files::write(path, content.as_bytes(), mode)?;
         }
-        other => other.map_err(error)?,
+        other => other?,
     }
     Ok(json_content(&json!({ "path": absolute(path), "mode": name, "bytes": content.len() })))
 }
