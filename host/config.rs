@@ -1,9 +1,9 @@
-//! `pi.toml`: what an operator writes. Plain data, read once; the only place that reads the
-//! environment. An unknown key is an error that names the line.
-
-#![allow(clippy::disallowed_methods, reason = "this is the place that reads the environment")]
+//! `pi.toml`: what an operator writes. Plain data, read once; an unknown key is an error that names the line.
+//! `environment` is the only place that reads the environment, `grants` is what plugins and agents may do.
 
 mod approvals;
+mod environment;
+mod grants;
 mod http;
 mod mcp;
 mod mcp_limits;
@@ -16,10 +16,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::gate::Profile;
 
+pub use environment::{
+    cache_folder, is_colour_refused, registry_credentials, scratch_folder, search_path, user, variable,
+};
+pub use grants::{
+    ConfigGrant, FilesGrant, Grant, KeyValueGrant, LogGrant, ProcessGrant, ServicesGrant, ToolsGrant, covers,
+};
+pub use http::{HttpGrant, HttpHost};
 pub use mcp::McpConfig;
 pub use mcp_limits::PeerLimits;
-
-pub use http::{HttpGrant, HttpHost};
 pub use secrets::{SecretAs, SecretConfig, SecretsGrant, SigV4Config};
 
 /// The file's name, and the folder for state beside it.
@@ -96,44 +101,6 @@ impl Project {
     pub fn state(&self) -> PathBuf {
         self.directory.join(STATE_FOLDER)
     }
-}
-
-/// Where compiled code is kept: `PI_CACHE_DIR`, else the user's cache folder.
-#[must_use]
-pub fn cache_folder() -> Option<PathBuf> {
-    if let Some(folder) = std::env::var_os("PI_CACHE_DIR") {
-        return Some(PathBuf::from(folder));
-    }
-    if let Some(folder) = std::env::var_os("XDG_CACHE_HOME").filter(|folder| !folder.is_empty()) {
-        return Some(PathBuf::from(folder).join("pi-host"));
-    }
-    std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache").join("pi-host"))
-}
-
-/// The user's credentials for registries: the texts of the files in which docker and podman keep them.
-#[must_use]
-pub fn registry_credentials() -> Vec<String> {
-    let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let home = folder("HOME");
-    let files = [
-        folder("REGISTRY_AUTH_FILE"),
-        folder("DOCKER_CONFIG").map(|folder| folder.join("config.json")),
-        folder("XDG_RUNTIME_DIR").map(|folder| folder.join("containers/auth.json")),
-        home.map(|home| home.join(".docker/config.json")),
-    ];
-    files.into_iter().flatten().filter_map(|file| std::fs::read_to_string(file).ok()).collect()
-}
-
-/// Where a command makes a folder for the time that it runs: `TMPDIR`, else `/tmp`.
-#[must_use]
-pub fn scratch_folder() -> PathBuf {
-    std::env::temp_dir()
-}
-
-/// The host's `PATH`, in which granted programs are looked up once.
-#[must_use]
-pub fn search_path() -> String {
-    std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".into())
 }
 
 impl Config {
@@ -542,140 +509,4 @@ pub struct AgentConfig {
     pub config: BTreeMap<String, toml::Value>,
     /// Longest run of one session.
     pub session_ms_max: Option<u64>,
-}
-
-/// What one plugin or agent may do. A capability that is not here is not linked.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Grant {
-    pub files: Option<FilesGrant>,
-    pub process: Option<ProcessGrant>,
-    pub services: Option<ServicesGrant>,
-    pub tools: Option<ToolsGrant>,
-    pub log: Option<LogGrant>,
-    /// Standard `wasi:filesystem` preopens: scoped, not judged act by act.
-    pub preopens: Option<FilesGrant>,
-    pub http: Option<HttpGrant>,
-    pub secrets: Option<SecretsGrant>,
-    pub keyvalue: Option<KeyValueGrant>,
-    pub config: Option<ConfigGrant>,
-}
-
-/// Folders or files, relative to `pi.toml`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct FilesGrant {
-    /// What may be read.
-    pub read: Vec<String>,
-    /// What may be read and written.
-    pub write: Vec<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ProcessGrant {
-    /// Names that are looked up in the host's PATH, or absolute paths.
-    pub programs: Vec<String>,
-    /// Folders that the programs may read, and those they may write, beside the system's own
-    /// libraries. Relative to `pi.toml`.
-    pub read: Vec<String>,
-    pub write: Vec<String>,
-    /// Whether they may open TCP connections and listen.
-    pub network: bool,
-    /// Of one program, with its descendants.
-    pub timeout_ms_max: u64,
-    /// Standard output and error together.
-    pub output_bytes_max: u64,
-    /// Of one program, with its descendants.
-    pub memory_bytes_max: u64,
-    /// At once, descendants included.
-    pub processes_max: u32,
-}
-
-impl Default for ProcessGrant {
-    fn default() -> Self {
-        Self {
-            programs: Vec::new(),
-            read: Vec::new(),
-            write: Vec::new(),
-            network: false,
-            timeout_ms_max: 30_000,
-            output_bytes_max: 16 << 20,
-            memory_bytes_max: 1 << 30,
-            processes_max: 64,
-        }
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ServicesGrant {
-    /// Services by name; `*` for all.
-    pub names: Vec<String>,
-    /// `read` (status, probe, logs, changes, port owner), `restart`, `end_process`, `rotate_log`.
-    pub actions: Vec<String>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ToolsGrant {
-    /// Tools by name; a `*` at the end stands for anything.
-    pub names: Vec<String>,
-}
-
-/// Whether a granted name, which may end with `*`, is this one.
-#[must_use]
-pub fn covers(granted: &str, name: &str) -> bool {
-    granted.strip_suffix('*').map_or(granted == name, |stem| name.starts_with(stem))
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LogGrant {}
-
-/// A store of its own for each plugin.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct KeyValueGrant {
-    /// Keys and values together.
-    pub bytes_max: u64,
-    pub keys_max: u64,
-    /// Of one value.
-    pub value_bytes_max: u64,
-}
-
-impl Default for KeyValueGrant {
-    fn default() -> Self {
-        Self { bytes_max: 8 << 20, keys_max: 1_000, value_bytes_max: 1 << 20 }
-    }
-}
-
-/// Lets a plugin read `[plugins.X.config]`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ConfigGrant {}
-
-/// What an environment variable holds, where it is set and not empty: a token, a secret.
-#[must_use]
-pub fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-/// The name of the user who runs this program, by the system's list of users; else the number.
-#[must_use]
-pub fn user() -> String {
-    let id = rustix::process::getuid().as_raw();
-    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let of_line = |line: &str| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)?.parse() == Ok(id)).then(|| name.to_owned())
-    };
-    users.lines().find_map(of_line).unwrap_or_else(|| id.to_string())
-}
-
-/// Whether colour is refused by `NO_COLOR`.
-#[must_use]
-pub fn is_colour_refused() -> bool {
-    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }

@@ -1,12 +1,16 @@
 //! The only place that wires concrete parts together: a project becomes a host.
 //!
-//! `corpus` measures the gate; `approvals` and `channels` say who answers; `policy` tests, replays and compares policies; `catalog` knows the plugins, `setup` links them, `state` opens the store, `single` serves one
-//! tool call, `host` supervises, watches and runs agents until it is told to stop.
+//! `catalog` knows the plugins, `gating` makes the gate of what `pi.toml` says, `setup` links plugins under
+//! their grants, `peers` offers the tools of MCP servers. `host` supervises, watches and runs agents until it
+//! is told to stop; `station` calls tools without being a host, for `single` (one call), `mcp` and `plugins`.
+//! `approvals` and `channels` say who answers, `policy` and `corpus` test and measure policies, `state` opens
+//! the store.
 
 mod approvals;
 mod catalog;
 mod channels;
 mod corpus;
+mod gating;
 mod host;
 mod incident;
 mod mcp;
@@ -23,12 +27,13 @@ mod station;
 pub use approvals::{ApprovalsError, answer_approval, revoke_approval};
 pub use catalog::{Catalog, CatalogError, Source};
 pub use corpus::{CorpusError, Counts, Evaluation, Expect, Miss, evaluate};
+pub use gating::{gate, gate_of_builtin, gate_of_file};
 pub use host::{Event, Host, HostError, Options};
 pub use incident::Closed;
 pub use mcp::{MCP_AGENT, McpTools};
 pub use peers::{PeerTool, PeerTools};
 pub use requests::{STOP, TOOL_CALL};
-pub use setup::{Setup, SetupError, gate, gate_of_builtin, gate_of_file};
+pub use setup::{Setup, SetupError};
 pub use single::{SingleError, call_tool, peer_tools};
 pub use state::open_existing_store;
 pub use state::{StateError, open_store};

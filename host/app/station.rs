@@ -14,9 +14,10 @@ use tokio::sync::broadcast;
 use tokio::task::JoinSet;
 
 use super::approvals::{Desk, desk, on_approval_request};
+use super::gating::{gate, shadow_gate};
 use super::peers::{self, Doors, PeerTools};
 use super::requests::{PEER_TOOLS, TOOL_CALL, ToolCall};
-use super::setup::{Progress, Setup, gate, shadow_gate};
+use super::setup::{Progress, Setup};
 use super::single::{SingleError, known, session_id};
 use super::state::open_store_in;
 use crate::approval::{Approvals, Note};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use sha2::{Digest, Sha256};
 
 use super::{Event, Host};
-use crate::app::setup::{gate, policy_files, shadow_gate};
+use crate::app::gating::{gate, policy_files, shadow_gate};
 use crate::config::Project;
 use crate::gate::Gate;
 

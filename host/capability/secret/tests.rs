@@ -1,3 +1,5 @@
+//! Secrets on their way into requests: whose they are, where they go, and where they never do.
+
 use http::{HeaderMap, HeaderValue};
 
 use super::*;

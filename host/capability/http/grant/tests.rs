@@ -1,3 +1,5 @@
+//! Which requests a grant covers, and which grants cannot be kept.
+
 use super::*;
 
 fn state(text: &str) -> Result<HttpState, GrantError> {
