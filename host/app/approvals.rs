@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::channels::channels;
 use super::requests::{APPROVAL_ANSWER, APPROVAL_REVOKE};
 use super::state::{StateError, open_store};
 use crate::approval::channel::ChannelError;
-use crate::approval::{Approvals, Approver, Nobody, Pending, People, Quorum, Rung, Said, Settings, Terminal};
+use crate::approval::{Approvals, Approver, Asked, Nobody, Pending, People, Quorum, Rung, Said, Settings, Terminal};
 use crate::clock;
 use crate::config::{ApprovalsConfig, Project, user};
 use crate::journal::{Journal, JournalError};
@@ -59,8 +60,16 @@ pub(super) struct Desk {
 ///
 /// # Errors
 /// Something in `[approvals]` cannot work: said before anything is asked.
-pub(super) async fn desk(project: &Project, journal: &Arc<Journal>, may_ask: bool) -> Result<Desk, ApprovalsError> {
-    let terminal = (may_ask && Terminal::is_there()).then(Terminal::default);
+pub(super) async fn desk(
+    project: &Project,
+    journal: &Arc<Journal>,
+    may_ask: bool,
+    screen: Option<mpsc::UnboundedSender<Asked>>,
+) -> Result<Desk, ApprovalsError> {
+    let terminal = match screen {
+        Some(screen) => Some(Terminal::through(screen)),
+        None => (may_ask && Terminal::is_there()).then(Terminal::default),
+    };
     let Some(config) = &project.config.approvals else {
         let approver: Arc<dyn Approver> = match terminal {
             Some(terminal) => Arc::new(terminal),

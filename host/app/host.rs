@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::approvals::{ApprovalsError, desk};
@@ -21,7 +21,7 @@ use super::incident::{self, Closed};
 use super::setup::{Progress, Setup, SetupError};
 use super::single::session_id;
 use super::state::{StateError, open_store};
-use crate::approval::{Approvals, Note};
+use crate::approval::{Approvals, Asked, Note};
 use crate::capability::hold::Leave;
 use crate::clock;
 use crate::config::Project;
@@ -51,6 +51,8 @@ pub struct Options {
     pub is_watching: bool,
     /// Whether a person may be asked at the terminal.
     pub may_ask: bool,
+    /// What has the terminal and puts questions there, instead of the host.
+    pub screen: Option<mpsc::UnboundedSender<Asked>>,
     /// Whether people talk to its sessions while they run.
     pub is_talking: bool,
     /// What the host is, for people: `run`, `session resume`.
@@ -191,7 +193,7 @@ impl Host {
         for name in &names {
             setup.agent(name, &dry, progress).await?;
         }
-        let desk = desk(&project, journal, options.may_ask).await?;
+        let desk = desk(&project, journal, options.may_ask, options.screen).await?;
         desk.notes.iter().for_each(|note| progress(note));
         let supervisor = Supervisor::start(&project.config.services, places).await?;
         setup.supervisor = supervisor.clone();
@@ -359,6 +361,13 @@ impl Host {
     pub fn hang_up(&self, session: &str) {
         if let Some(reach) = self.reach(session) {
             reach.inbox.close();
+        }
+    }
+
+    /// What a session does now ends, and the agent hears that a person has ended it.
+    pub fn interrupt(&self, session: &str) {
+        if let Some(reach) = self.reach(session) {
+            reach.inbox.interrupt();
         }
     }
 

@@ -293,7 +293,7 @@ impl Here {
         } else {
             setup.toolbox(&plugins, progress).await?
         };
-        let Desk { approver, approvals, tasks, notes } = desk(&setup.project, journal, options.may_ask).await?;
+        let Desk { approver, approvals, tasks, notes } = desk(&setup.project, journal, options.may_ask, None).await?;
         notes.iter().for_each(|note| progress(note));
         let kernel = Arc::new(setup.kernel(gate, shadow, approver, toolbox));
         let id = session_id(options.kind);

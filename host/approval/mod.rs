@@ -25,7 +25,7 @@ pub use content::Content;
 pub use desk::{AnswerError, Approvals, Note, all, all_now, load};
 pub use pending::{ANYBODY, NotCounted, Pending, Said, Shown, Stage, State};
 pub use settings::{People, Quorum, Rung, Settings};
-pub use terminal::Terminal;
+pub use terminal::{Asked, Terminal};
 
 /// An act that a person has to decide about.
 #[derive(Clone, Copy)]

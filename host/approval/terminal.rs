@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::retry_on_intr;
 use rustix::termios::{QueueSelector, tcflush};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::content::Content;
 use super::mask::masked;
@@ -36,6 +36,17 @@ const CLOSED: &str = "\n  (not answered: nothing more can be typed here)\n";
 pub struct Terminal {
     /// Whose turn it is. The thread of a question keeps it until it has stopped reading.
     turn: Arc<Mutex<()>>,
+    /// What has the terminal and asks there; none: it is free, and read while a question stands.
+    screen: Option<mpsc::UnboundedSender<Asked>>,
+}
+
+/// A question for a screen that has the terminal.
+#[derive(Debug)]
+pub struct Asked {
+    /// Escaped, in several lines; ends with what can be answered.
+    pub text: String,
+    /// Takes the answer. Closed: the question was taken back.
+    pub answer: oneshot::Sender<bool>,
 }
 
 impl Terminal {
@@ -47,10 +58,21 @@ impl Terminal {
 }
 
 impl Terminal {
+    /// A terminal that belongs to a screen, such as that of a conversation: it is asked there.
+    #[must_use]
+    pub fn through(screen: mpsc::UnboundedSender<Asked>) -> Self {
+        Self { screen: Some(screen), ..Self::default() }
+    }
+
     /// Put a question: whether the person said yes. None: nobody has answered, and nobody will here.
     pub(super) async fn put(&self, asked: &Question<'_>) -> Option<bool> {
         let turn = self.turn.clone().lock_owned().await;
         let question = question(asked);
+        if let Some(screen) = &self.screen {
+            let (answer, answered) = oneshot::channel();
+            screen.send(Asked { text: question, answer }).ok()?;
+            return answered.await.ok();
+        }
         // Nobody can abort a thread that reads. It sees this pipe close when the future is dropped.
         let (withdrawn, asking) = io::pipe().ok()?;
         let answered = tokio::task::spawn_blocking(move || {

@@ -67,6 +67,7 @@ pub(crate) fn run(output: &Output, directory: &Path, mut arguments: Arguments) -
         agents: arguments.agent.clone().map(|agent| vec![agent]),
         is_watching: !is_once,
         is_talking: false,
+        screen: None,
         may_ask: true,
         name: "run",
     };
@@ -108,8 +109,14 @@ async fn once(output: &Output, project: Project, options: Options, agent: &str, 
 /// Take up what was cut off, and end when it has ended.
 pub(super) fn resume(output: &Output, project: Project, id: Option<String>) -> Result<(), Failure> {
     block_on(async {
-        let options =
-            Options { agents: None, is_watching: false, is_talking: false, may_ask: true, name: "session resume" };
+        let options = Options {
+            agents: None,
+            is_watching: false,
+            is_talking: false,
+            screen: None,
+            may_ask: true,
+            name: "session resume",
+        };
         let host = start(output, project, options).await?;
         let shown = progress::show(Progress::of(output), &host);
         stop_on_signal(&host);

@@ -245,6 +245,8 @@ fn image<'a>(media_type: &'a str, data: &'a str) -> Block<'a> {
 #[derive(Default)]
 struct Messages {
     assembly: Assembly,
+    /// The block of a kind that is not known.
+    unknown: Option<u64>,
     stop: Option<Stop>,
     usage: Usage,
     model: String,
@@ -275,17 +277,17 @@ impl Reader for Messages {
                             self.assembly.arguments(slot, &input.to_string())?;
                         }
                     }
-                    StartedBlock::Other => {}
+                    StartedBlock::Other => self.unknown = Some(index),
                 }
             }
+            // What belongs to a kind of block that is not known is not known either.
+            Event::ContentBlockDelta { index, .. } if self.unknown == Some(index) => {}
             Event::ContentBlockDelta { index, delta } => {
                 let slot = Slot::Block(index);
                 match delta {
                     BlockDelta::TextDelta { text } => self.assembly.text(slot, &text, on)?,
                     BlockDelta::ThinkingDelta { thinking } => self.assembly.reasoning(slot, &thinking, on)?,
                     BlockDelta::SignatureDelta { signature } => self.assembly.signature(slot, &signature)?,
-                    // Those of a tool that runs at the provider belong to no call of ours.
-                    BlockDelta::InputJsonDelta { partial_json } if partial_json.is_empty() => {}
                     BlockDelta::InputJsonDelta { partial_json } => self.assembly.arguments(slot, &partial_json)?,
                     BlockDelta::Other => {}
                 }
@@ -407,7 +409,6 @@ enum StartedBlock {
 
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-#[expect(clippy::enum_variant_names, reason = "they are the protocol's names")]
 enum BlockDelta {
     TextDelta {
         text: String,

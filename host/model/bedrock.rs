@@ -1,4 +1,4 @@
-//! Amazon Bedrock's `ConverseStream`, without the SDK of AWS, which would take longer to build than the whole host.
+//! Amazon Bedrock's `ConverseStream`, without the SDK of AWS, which takes minutes to build.
 //!
 //! A request is plain HTTPS, with a bearer token or signed by Signature Version 4; the answer comes in binary frames.
 //! Only models of Anthropic and Amazon's Nova know marks for the prompt cache, and others refuse them.
@@ -116,6 +116,14 @@ impl Protocol for Bedrock {
     fn body(&self, request: &Request, conversation: &Conversation<'_>) -> Result<Vec<u8>, serde_json::Error> {
         let max_tokens = self.settings.output_tokens(request).unwrap_or(OUTPUT_TOKENS);
         let mut messages: Vec<MessageBody<'_>> = conversation.turns.iter().filter_map(message).collect();
+        // Roles must alternate, also where a turn held nothing but the thoughts of another provider.
+        messages.dedup_by(|next, message| {
+            let is_same = next.role == message.role;
+            if is_same {
+                message.content.append(&mut next.content);
+            }
+            is_same
+        });
         if self.is_caching
             && let Some(said) = messages.iter_mut().rev().find(|message| message.role == Role::User)
         {

@@ -15,6 +15,8 @@ use crate::gate::explain::escaped;
 pub(super) const NO_RESULT: &str = "there is no result: the call was ended before it was done";
 /// What every provider takes as an id.
 const ID_BYTES_MAX: usize = 40;
+/// Calls of one turn, as many as an answer may have parts. Danger: each is looked for among all.
+pub(super) const CALLS_MAX: usize = super::assembly::PARTS_MAX;
 const IMAGES: &[&str] = &["image/png", "image/jpeg", "image/gif", "image/webp"];
 const CALLS_HINT: &str = "the agent must keep each result in the message after the call that it belongs to";
 const FORM_HINT: &str = "the agent must put each part where it belongs";
@@ -72,6 +74,14 @@ impl<'a> Conversation<'a> {
         }
         conversation.close(&mut open);
         conversation.turns.retain(|turn| !turn.pieces.is_empty());
+        // Where a turn is gone, those beside it are neighbours now.
+        conversation.turns.dedup_by(|next, turn| {
+            let is_same = next.role == turn.role;
+            if is_same {
+                turn.pieces.append(&mut next.pieces);
+            }
+            is_same
+        });
         if conversation.turns.is_empty() {
             return Err(wrong(("there is nothing in it".into(), FORM_HINT)));
         }
@@ -113,6 +123,9 @@ impl<'a> Conversation<'a> {
             Part::ToolCall { id, name, arguments } => {
                 if open.iter().any(|call| call.id == id) {
                     return Err((format!("two calls of one message have the id `{}`", shown(id)), CALLS_HINT));
+                }
+                if open.len() >= CALLS_MAX {
+                    return Err((format!("one turn has more than {CALLS_MAX} calls"), CALLS_HINT));
                 }
                 let wire = if is_plain(id) && !self.ids.contains(id.as_str()) {
                     Cow::Borrowed(id.as_str())
@@ -296,6 +309,21 @@ mod tests {
     fn refuses_two_results_and_two_calls_of_one_id() {
         assert!(refusal(&[assistant(vec![call("a")]), user(vec![result("a"), result("a")])]).contains("two results"));
         assert!(refusal(&[assistant(vec![call("a"), call("a")])]).contains("two calls"));
+    }
+
+    #[test]
+    fn calls_of_one_turn_beyond_the_limit_are_refused() {
+        let calls = |count: usize| [assistant((0..count).map(|n| call(&n.to_string())).collect())];
+        assert!(Conversation::of("m", &calls(CALLS_MAX)).is_ok());
+        assert!(refusal(&calls(CALLS_MAX + 1)).contains("more than 512 calls"));
+    }
+
+    #[test]
+    fn turns_of_which_nothing_is_left_do_not_part_their_neighbours() {
+        let messages = [user(vec![text("a")]), assistant(vec![text("")]), user(vec![text("b")])];
+        let conversation = Conversation::of("m", &messages).unwrap();
+        assert_eq!(conversation.turns.len(), 1);
+        assert_eq!(conversation.turns[0].pieces, [Piece::Text("a"), Piece::Text("b")]);
     }
 
     #[test]

@@ -1,4 +1,7 @@
 //! Several models in a row: where one cannot answer and another may, the next is asked.
+//!
+//! Each has its own attempts and its own deadline. Which errors another model helps with is said by the error itself.
+//! Whoever listens is told before another model is asked, since what was streamed so far is void.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

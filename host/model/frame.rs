@@ -1,4 +1,7 @@
 //! What a stream consists of, whichever way it is framed.
+//!
+//! There are two ways: server-sent events ([`super::sse`]) and the frames of AWS ([`super::eventstream`]). A framer
+//! knows nothing of what its events mean, and keeps no more than one of them.
 
 /// One event of a stream.
 #[derive(Debug)]

@@ -1,4 +1,7 @@
 //! What a completion costs, in billionths of a US dollar.
+//!
+//! Prices are those of the configuration; none is known here, since providers change them. Whole numbers are counted
+//! with, so that a budget of a month is as exact as one of a call.
 
 use super::types::Usage;
 use crate::config::{ModelProtocol, PriceConfig};

@@ -1,5 +1,7 @@
-//! When a request is made again: pauses that double, by chance shorter, so that many who failed together do not come
-//! back together. What the server asks for is kept to, or nothing is sent at all.
+//! When a request is made again.
+//!
+//! Pauses double and are by chance shorter, so that many who failed together do not come back together. What the server
+//! asks for is kept to, or nothing is sent at all. Which errors are worth another attempt is said by the error itself.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Server-sent events, as the standard has them: lines that end with CR, LF or both, fields, an empty line.
 //!
 //! It knows nothing of models. Pieces may be cut anywhere, in the middle of a character or of a field's name: only
-//! bytes are looked at, and each byte once.
+//! bytes are looked at, and none is searched twice for the end of its line.
 
 use super::frame::{Frame, FrameError, Framer};
 

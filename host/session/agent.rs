@@ -86,9 +86,19 @@ impl AgentImports {
         let is_rerun = self.history.call(&key).is_some_and(|known| known.fate() == Fate::NotBegun);
         let aside = if is_rerun { Aside::of_rerun() } else { Aside::default() };
         tokio::select! {
-            result = self.answered(key, request, &aside) => result.map(Ok),
+            result = self.answered(key.clone(), request, &aside) => result.map(Ok),
             approval = aside.laid() => Ok(Err(approval)),
+            // Dropped with its instance: what it had begun is `abandoned`.
+            () = self.inbox.interrupted() => Ok(Ok(self.interrupted(key, request))),
         }
+    }
+
+    fn interrupted(&self, key: Key, request: &Request) -> CallResult {
+        let text = format!("a person interrupted `{}`; look what it has done before you do it again", request.name);
+        let (journal, origin) = (self.journal.clone(), self.origin.clone());
+        let called = end(&Caller { journal, origin, key, aside: None }, Err(Error::Unknown(text)));
+        self.saw(called.time_ms);
+        called.result
     }
 
     async fn answered(&self, key: Key, request: &Request, aside: &Aside) -> wasmtime::Result<CallResult> {
@@ -347,6 +357,8 @@ impl SessionState for AgentImports {
         loop {
             let (text, is_open) = self.inbox.first();
             if text.is_some() || !is_open {
+                // What was interrupted has ended: this begins anew.
+                self.inbox.take_interruption();
                 let count = u32::from(text.is_some());
                 let time_ms = self.journal.append(Body::Heard { key, count, is_over: text.is_none() });
                 self.saw(time_ms);

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::journal::{Body, JournalError, SessionJournal};
 
@@ -19,6 +19,8 @@ pub struct Inbox {
     /// Keeps the order in the journal that of the queue.
     order: tokio::sync::Mutex<()>,
     spoken: Notify,
+    /// A person wants what goes on now to end.
+    interrupted: watch::Sender<bool>,
 }
 
 struct State {
@@ -45,7 +47,13 @@ impl Inbox {
     #[must_use]
     pub fn new(journal: SessionJournal, is_open: bool) -> Self {
         let state = Mutex::new(State { waiting: VecDeque::new(), is_open, is_restored: false });
-        Self { journal, state, order: tokio::sync::Mutex::default(), spoken: Notify::new() }
+        Self {
+            journal,
+            state,
+            order: tokio::sync::Mutex::default(),
+            spoken: Notify::new(),
+            interrupted: watch::channel(false).0,
+        }
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -74,6 +82,22 @@ impl Inbox {
         self.state().waiting.push_back(text.to_owned());
         self.spoken.notify_waiters();
         Ok(())
+    }
+
+    /// What goes on now shall end: calls are cut off, and the next question to a model is not asked.
+    pub fn interrupt(&self) {
+        self.interrupted.send_replace(true);
+    }
+
+    /// Wait until a person interrupts.
+    pub(super) async fn interrupted(&self) {
+        // The sender is `self`: it does not close meanwhile.
+        let _ = self.interrupted.subscribe().wait_for(|is_interrupted| *is_interrupted).await;
+    }
+
+    /// The agent has been told.
+    pub(super) fn take_interruption(&self) -> bool {
+        self.interrupted.send_replace(false)
     }
 
     /// Nothing more will be said.

@@ -129,11 +129,18 @@ impl ModelState for AgentImports {
         };
         let mut stop = self.stop.clone();
         let result = tokio::select! {
-            result = offer.model.complete(&sent, &streamed) => result,
+            result = offer.model.complete(&sent, &streamed) => result.map_err(Ended::Failed),
+            () = self.inbox.interrupted() => Err(Ended::Interrupted),
             // The question is asked again when the session is taken up.
             _ = stop.wait_for(|is_stopped| *is_stopped) => return Err(wasmtime::Error::new(Stopped)),
         };
-        let result = result.map(|completion| self.hidden(completion)).map_err(|error| error_of(&error));
+        let result = result.map(|completion| self.hidden(completion)).map_err(|ended| match ended {
+            Ended::Failed(error) => error_of(&error),
+            Ended::Interrupted => {
+                self.inbox.take_interruption();
+                Error::Interrupted("a person has interrupted".into())
+            }
+        });
         let status = if result.is_ok() { Status::Done } else { Status::Failed };
         let time_ms = self.journal.append(Body::ModelAnswered { key, status, answer: to_value(&result) });
         self.saw(time_ms);
@@ -169,6 +176,12 @@ impl AgentImports {
     }
 }
 
+/// Why there is no answer.
+enum Ended {
+    Failed(ModelError),
+    Interrupted,
+}
+
 fn error_of(error: &ModelError) -> Error {
     match error {
         ModelError::ContextTooLarge { .. } => Error::TooLong(error.to_string()),
@@ -186,6 +199,7 @@ fn to_value(result: &Result<Completion, Error>) -> Value {
                 Error::TooLong(text) => ("too_long", text),
                 Error::Budget(text) => ("budget", text),
                 Error::Invalid(text) => ("invalid", text),
+                Error::Interrupted(text) => ("interrupted", text),
                 Error::Unavailable(text) => ("unavailable", text),
             };
             json!({ "error": { "kind": kind, "message": text } })
@@ -204,6 +218,7 @@ fn from_value(value: &Value) -> Option<Result<Completion, Error>> {
         "too_long" => Error::TooLong(text),
         "budget" => Error::Budget(text),
         "invalid" => Error::Invalid(text),
+        "interrupted" => Error::Interrupted(text),
         _ => Error::Unavailable(text),
     }))
 }

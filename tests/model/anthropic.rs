@@ -203,7 +203,7 @@ async fn redacted_thoughts_and_unknown_blocks_are_understood() {
         json!({ "type": "content_block_start", "index": 0, "content_block": { "type": "redacted_thinking", "data": "ZW5j" } }),
         json!({ "type": "content_block_stop", "index": 0 }),
         json!({ "type": "content_block_start", "index": 1, "content_block": { "type": "of_the_future", "x": 1 } }),
-        json!({ "type": "content_block_delta", "index": 1, "delta": { "type": "future_delta" } }),
+        json!({ "type": "content_block_delta", "index": 1, "delta": { "type": "input_json_delta", "partial_json": "{" } }),
         json!({ "type": "another_event" }),
         json!({ "type": "content_block_start", "index": 2, "content_block": { "type": "text", "text": "ok" } }),
         json!({ "type": "message_delta", "delta": { "stop_reason": "end_turn" }, "usage": { "output_tokens": 7 } }),

@@ -291,3 +291,15 @@ async fn marks_for_the_cache_go_to_models_that_know_them() {
         assert!(!body.contains("thinking"), "only Claude is told to think in this way");
     }
 }
+
+#[tokio::test]
+async fn roles_alternate_where_thoughts_of_another_provider_are_left_out() {
+    let server = ModelServer::start(vec![Reply::text("hi")]).await;
+    let thought = Part::Reasoning { text: "hm".into(), signature: None, redacted: None };
+    let thinking = Message { role: Role::Assistant, parts: vec![thought] };
+    let messages = vec![Message::user("a"), thinking, Message::user("b")];
+    let wanted = Request { messages, ..Request::default() };
+    complete(&model(Protocol::Bedrock, &server, "prompt_cache = false\n"), &wanted).await.0.unwrap();
+    let sent = server.requests()[0].json();
+    assert_eq!(sent["messages"], json!([{ "role": "user", "content": [{ "text": "a" }, { "text": "b" }] }]));
+}

@@ -173,6 +173,7 @@ impl<'w, W: World> Agent<'w, W> {
                     Error::NotGranted(text)
                     | Error::TooLong(text)
                     | Error::Budget(text)
+                    | Error::Interrupted(text)
                     | Error::Invalid(text)
                     | Error::Unavailable(text),
                 ) => return Err(text),
