@@ -464,7 +464,8 @@ impl Setup {
         grants.has_secrets = named.is_some();
         match (&grant.http, named) {
             (Some(http), named) => {
-                let state = HttpState::new(http, named.unwrap_or_default(), self.secrets.scan()).map_err(of)?;
+                let state =
+                    HttpState::new(http, directory, named.unwrap_or_default(), self.secrets.scan()).map_err(of)?;
                 grants.http = Some(Arc::new(state));
             }
             (None, Some(_)) => {

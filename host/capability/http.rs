@@ -12,6 +12,7 @@ mod grant;
 mod guard;
 mod send;
 pub(in crate::capability) mod target;
+mod trust;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

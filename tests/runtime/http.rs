@@ -1,6 +1,7 @@
 //! Guests that were granted requests: what they reach, what they do not, and what servers cannot do to them.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use pi_host::capability::bindings::pi::tool::types::{Content, Error};
@@ -10,6 +11,8 @@ use pi_host::capability::secret::Secrets;
 use pi_host::config::{HttpGrant, SecretsGrant};
 use pi_host::gate::{Gate, InForce};
 use pi_host::runtime::{CallLimits, Context, Grants, LinkedTool, Runtime};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -113,8 +116,53 @@ fn is_whole(bytes: &[u8]) -> bool {
     body.len() >= length.unwrap_or(0)
 }
 
+/// Where the certificates of the tests are; `make.sh` there makes them.
+fn certificates() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/runtime/certificates"))
+}
+
+/// A server of TLS with this certificate, which says hello in it; and its address by the name `localhost`.
+async fn secure(certificate: &str) -> (String, Arc<Mutex<Vec<String>>>) {
+    let certificate = CertificateDer::from_pem_file(certificates().join(certificate)).unwrap();
+    let key = PrivateKeyDer::from_pem_file(certificates().join("server.key")).unwrap();
+    let mut config =
+        rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .unwrap();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let authority = format!("localhost:{}", listener.local_addr().unwrap().port());
+    let seen = Arc::<Mutex<Vec<String>>>::default();
+    let kept = Arc::clone(&seen);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            let (mut head, mut buffer) = (Vec::new(), [0; 4096]);
+            while !is_whole(&head) {
+                match stream.read(&mut buffer).await {
+                    Ok(0) | Err(_) => break,
+                    Ok(read) => head.extend_from_slice(&buffer[..read]),
+                }
+            }
+            kept.lock().unwrap().push(String::from_utf8_lossy(&head).into_owned());
+            let _ = stream.write_all(HELLO.as_bytes()).await;
+            let _ = stream.shutdown().await;
+        }
+    });
+    (authority, seen)
+}
+
+/// A grant of this server over https, with `more` keys of its entry.
+fn secure_grant(authority: &str, more: &str) -> HttpGrant {
+    toml::from_str(&format!("hosts = [{{ host = \"{authority}\"{more} }}]\nprivate = [\"{authority}\"]\n")).unwrap()
+}
+
 async fn with(grant: &HttpGrant) -> LinkedTool {
-    let state = HttpState::new(grant, Vec::new(), Arc::default()).unwrap();
+    let state = HttpState::new(grant, &certificates(), Vec::new(), Arc::default()).unwrap();
     linked("http", Grants { http: Some(Arc::new(state)), ..Grants::default() }).await
 }
 
@@ -128,7 +176,7 @@ fn secrets(bench: &Bench, hosts: &[String], form: &str) -> Secrets {
 
 async fn with_secret(grant: &HttpGrant, secrets: &Secrets) -> LinkedTool {
     let granted = secrets.granted(&SecretsGrant { names: vec!["token".into()] }).unwrap();
-    let state = HttpState::new(grant, granted, secrets.scan()).unwrap();
+    let state = HttpState::new(grant, &certificates(), granted, secrets.scan()).unwrap();
     linked("http", Grants { http: Some(Arc::new(state)), has_secrets: true, ..Grants::default() }).await
 }
 
@@ -397,6 +445,60 @@ async fn over_https_the_host_is_named_and_nothing_is_sent_to_who_does_not_prove_
     let seen = server.seen().remove(0);
     assert!(seen.contains("localhost") && seen.contains("http/1.1"), "{seen}");
     assert!(!seen.contains("/path") && !seen.contains(TOKEN), "{seen}");
+}
+
+#[tokio::test]
+async fn over_https_a_request_arrives_where_the_operator_believes_the_authority() {
+    let bench = Bench::new().await;
+    let (authority, seen) = secure("server.pem").await;
+    let ask = json!({ "authority": authority, "path": "/v1?a=b" });
+    let secrets = secrets(&bench, std::slice::from_ref(&authority), "{ header = \"X-Key\" }");
+    let grant = secure_grant(&authority, ", ca_file = \"authority.pem\"");
+    let answer = request(&bench, &with_secret(&grant, &secrets).await, &ask).await.unwrap();
+    assert_eq!((&answer["status"], &answer["body"]), (&json!(200), &json!("hello")));
+    let head = seen.lock().unwrap().remove(0);
+    assert!(head.starts_with("GET /v1?a=b HTTP/1.1\r\n") && head.contains(&format!("x-key: {TOKEN}\r\n")), "{head}");
+    assert!(head.contains(&format!("host: {authority}\r\n")), "{head}");
+    assert_eq!(bench.acts().await[1], "ended: Done");
+}
+
+#[tokio::test]
+async fn over_https_who_does_not_prove_to_be_the_host_gets_nothing_and_the_cause_is_told() {
+    let bench = Bench::new().await;
+    for (certificate, more, cause, hint) in [
+        ("server.pem", "", "UnknownIssuer", "hint: if an authority of your own"),
+        ("server.pem", ", ca_file = \"other_authority.pem\"", "UnknownIssuer", "`ca_file = \"path.pem\"` in `hosts`"),
+        (
+            "of_other_name.pem",
+            ", ca_file = \"authority.pem\"",
+            "other.example",
+            "hint: request a name that the certificate is for",
+        ),
+        ("expired.pem", ", ca_file = \"authority.pem\"", "expired", "hint: the server needs a new certificate"),
+    ] {
+        let (authority, seen) = secure(certificate).await;
+        let guest = with(&secure_grant(&authority, more)).await;
+        let error = request(&bench, &guest, &json!({ "authority": authority, "path": "/" })).await.unwrap_err();
+        let refused = format!("`{authority}` did not prove to be it");
+        assert!(error.contains(&refused) && error.contains(cause) && error.contains(hint), "{certificate}: {error}");
+        assert!(seen.lock().unwrap().is_empty());
+        let journalled = bench.details().await.pop().unwrap()["error"].to_string();
+        assert!(journalled.contains(cause), "{journalled}");
+    }
+}
+
+#[tokio::test]
+async fn an_authority_is_believed_about_its_host_alone() {
+    let bench = Bench::new().await;
+    let ((known, _), (other, _)) = (secure("server.pem").await, secure("server.pem").await);
+    let grant: HttpGrant = toml::from_str(&format!(
+        "hosts = [{{ host = \"{known}\", ca_file = \"authority.pem\" }}, \"{other}\"]\nprivate = [\"{known}\", \"{other}\"]\n"
+    ))
+    .unwrap();
+    let guest = with(&grant).await;
+    assert!(request(&bench, &guest, &json!({ "authority": known, "path": "/" })).await.is_ok());
+    let error = request(&bench, &guest, &json!({ "authority": other, "path": "/" })).await.unwrap_err();
+    assert!(error.contains("UnknownIssuer"), "{error}");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 //! what was sent, without the values of secrets.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -14,7 +14,6 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
-use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
@@ -26,7 +25,7 @@ use super::body::{Received, Record, Sent, hide};
 use super::grant::HttpState;
 use super::guard::{self, GuardError};
 use super::target::{Host, Scheme, Target};
-use super::{Outgoing, whole};
+use super::{Outgoing, trust, whole};
 use crate::capability::door::Pass;
 use crate::capability::secret::Secret;
 use crate::clock;
@@ -149,7 +148,8 @@ async fn exchange(
     let (response, connection) = match target.scheme {
         Scheme::Http => talk(stream, request, first_byte_time).await?,
         Scheme::Https => {
-            let stream = tokio::time::timeout(connect_time, secured(stream, &target))
+            let config = state.trust(&target).map_err(|text| Failure::told(format!("there is no TLS: {text}")))?;
+            let stream = tokio::time::timeout(connect_time, secured(stream, &target, config))
                 .await
                 .map_err(|_| Failure::plain(Error::ConnectionTimeout))??;
             talk(stream, request, first_byte_time).await?
@@ -203,10 +203,10 @@ async fn connect(addresses: &[SocketAddr], within: Duration) -> Result<(TcpStrea
         };
     }
     Err(last)
+    config: Arc<rustls::ClientConfig>,
 }
 
-/// Named by the host that was asked for, not by its address. The provider is chosen: with two in a process there is no
-/// default.
+/// Named by the host that was asked for, not by its address.
 async fn secured(
     stream: TcpStream,
     target: &Target,
@@ -217,31 +217,12 @@ async fn secured(
         }
         Host::Address(address) => ServerName::from(*address),
     };
-    let config = tls().map_err(|text| Failure::told(format!("there is no TLS: {text}")))?;
     tokio_rustls::TlsConnector::from(config).connect(name, stream).await.map_err(|error| {
-        let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        let code = match cause {
-            Some(rustls::Error::InvalidCertificate(_)) => Error::TlsCertificateError,
-            _ => Error::TlsProtocolError,
-        };
-        Failure::with(code, &error)
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            Some(rustls::Error::InvalidCertificate(cause)) => Failure::told(trust::distrusted(target, cause)),
+            _ => Failure::with(Error::TlsProtocolError, &error),
+        }
     })
-}
-
-/// The settings of TLS, by the certificates of the system, read once.
-fn tls() -> Result<Arc<rustls::ClientConfig>, String> {
-    static CONFIG: OnceLock<Result<Arc<rustls::ClientConfig>, String>> = OnceLock::new();
-    let make = || {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .and_then(|builder| builder.with_platform_verifier())
-            .map_err(|error| error.to_string())?
-            .with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Arc::new(config))
-    };
-    CONFIG.get_or_init(make).clone()
 }
 
 fn request(method: Method, target: &Target, headers: HeaderMap, body: WasiBody) -> Result<Request<WasiBody>, Failure> {
