@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HOST};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HOST};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -27,7 +27,7 @@ use super::guard::{self, GuardError};
 use super::target::{Host, Scheme, Target};
 use super::{Outgoing, trust, whole};
 use crate::capability::door::Pass;
-use crate::capability::secret::Secret;
+use crate::capability::secret::{Secret, put};
 use crate::clock;
 use crate::gate::explain::escaped;
 
@@ -131,14 +131,8 @@ async fn exchange(
     let (mut body, sent) = Sent::new(body, body_bytes, state.request_bytes_max, Arc::clone(&state.scan));
     let wants_body = secrets.iter().any(|secret| secret.wants_body(&target));
     let held = if wants_body { Some(collected(&mut body, state).await?) } else { None };
-    for secret in secrets {
-        let put = secret.put(method.as_str(), &mut target, &mut headers, held.as_deref());
-        put.map_err(|error| Failure::told(error.to_string()))?;
-    }
-    if !secrets.is_empty() {
-        // What is compressed cannot be searched for the secret that a server may send back.
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    }
+    put::put_all(secrets, method.as_str(), &mut target, &mut headers, held.as_deref(), clock::now_ms())
+        .map_err(|error| Failure::told(error.to_string()))?;
     let body = match held {
         Some(held) => whole(held),
         None => body.boxed_unsync(),
@@ -203,13 +197,13 @@ async fn connect(addresses: &[SocketAddr], within: Duration) -> Result<(TcpStrea
         };
     }
     Err(last)
-    config: Arc<rustls::ClientConfig>,
 }
 
 /// Named by the host that was asked for, not by its address.
 async fn secured(
     stream: TcpStream,
     target: &Target,
+    config: Arc<rustls::ClientConfig>,
 ) -> Result<impl AsyncRead + AsyncWrite + Send + Unpin + use<>, Failure> {
     let name = match &target.host {
         Host::Name(name) => {
