@@ -71,7 +71,8 @@ pub async fn start(
     input: &Value,
     stop: watch::Receiver<bool>,
 ) -> Result<Ended, SessionError> {
-    let task = json!({ "prompt": prompt, "input": input, "config": setup.config });
+    // What the agent is given is what a replay gives it: the journal's form, without the values of secrets.
+    let task = journal.masked(json!({ "prompt": prompt, "input": input, "config": setup.config }));
     let started = Body::SessionStarted {
         agent: setup.name.clone(),
         component: setup.linked.digest.clone(),

@@ -143,6 +143,16 @@ impl Scan {
     }
 }
 
+impl crate::journal::Mask for Scan {
+    fn finds(&self, text: &str) -> bool {
+        Self::finds(self, text.as_bytes())
+    }
+
+    fn hidden<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        Self::hidden(self, text)
+    }
+}
+
 /// Takes secrets out of what comes in parts, also where one is cut in between.
 #[derive(Debug)]
 pub struct Stream {
