@@ -393,7 +393,7 @@ fn a_policy_is_replayed_explained_and_compared() {
 #[test]
 fn a_secret_in_the_arguments_reaches_the_tool_and_no_journal() {
     let project = Project::with(
-        "[secrets.token]\nenv = \"PI_TEST_TOKEN\"\nhosts = [\"a.example\"]\nas = { header = \"X-Key\" }\n",
+        "[secrets.token]\nenv = \"PI_TEST_TOKEN\"\nhosts = [\"a.example\"]\nas = { header = \"X-Key\" }\n[grants.files.files]\nwrite = [\".\"]\n",
     );
     let arguments = r#"{"path":"a.txt","content":"it is hunter22hunter22 here"}"#;
     let mut command = project.command(&["tool", "call", "write", arguments]);
