@@ -171,7 +171,7 @@ impl Setup {
         let supervisor = Supervisor::observe(&project.config.services, places)?;
         let around = Surroundings { writable: writable(&project), kept: governing(&project) };
         let reserved = if project.config.mcp.is_empty() { BTreeSet::new() } else { tools_of(&catalog)? };
-        let peers = Peers::new(&project, &confine, &around, reserved);
+        let peers = Peers::new(&project, &confine, &around, reserved, &secrets.scan());
         Ok(Self { project, catalog, runtime, confine, supervisor, secrets, peers })
     }
 
