@@ -119,6 +119,12 @@ impl HttpState {
         own.map_or_else(trust::of_system, Ok)
     }
 
+    /// Whether the operator has written down this method at exactly this host: `*.example.com` leaves the host open.
+    pub(super) fn names(&self, method: &str, target: &Target) -> bool {
+        let names = |rule: &&Rule| matches!(rule.host, Pattern::Host(_)) && rule.is_of(target);
+        self.rules.iter().filter(names).any(|rule| rule.methods.contains(&method) && rule.has_path(&target.path))
+    }
+
     /// Whether a request is granted.
     ///
     /// # Errors

@@ -65,7 +65,11 @@ pub(super) async fn send(sending: Sending) -> Answer {
         Ok(exchanged) => exchanged,
         Err(failure) => {
             let text = state.scan.hidden(&escaped(&failure.text)).into_owned();
-            pass.failed(&text);
+            if failure.is_refusal {
+                pass.refused(&text)
+            } else {
+                pass.failed(&text)
+            }
             return Err(failure.error);
         }
     };
@@ -86,20 +90,22 @@ pub(super) async fn send(sending: Sending) -> Answer {
 struct Failure {
     error: Error,
     text: String,
+    /// The host would not send it, and has sent nothing of it.
+    is_refusal: bool,
 }
 
 impl Failure {
     fn plain(error: Error) -> Self {
-        Self { text: error.to_string(), error }
+        Self { text: error.to_string(), error, is_refusal: false }
     }
 
     fn with(error: Error, cause: &dyn std::fmt::Display) -> Self {
-        Self { text: format!("{error}: {cause}"), error }
+        Self { text: format!("{error}: {cause}"), error, is_refusal: false }
     }
 
     /// As text, where a code alone would leave the author of a plugin without a way on.
     fn told(text: String) -> Self {
-        Self { error: Error::InternalError(Some(text.clone())), text }
+        Self { error: Error::InternalError(Some(text.clone())), text, is_refusal: false }
     }
 }
 
@@ -156,14 +162,17 @@ async fn exchange(
 fn guarded(error: GuardError, target: &Target) -> Failure {
     let text = error.to_string();
     match error {
-        GuardError::TimedOut(_) => Failure { error: Error::DnsTimeout, text },
+        GuardError::TimedOut(_) => Failure { error: Error::DnsTimeout, text, is_refusal: false },
         GuardError::Unknown(_) | GuardError::TooMany(_) => {
-            Failure { error: Error::DnsError { rcode: Some(text.clone()), info_code: None }, text }
+            Failure { error: Error::DnsError { rcode: Some(text.clone()), info_code: None }, text, is_refusal: false }
         }
-        GuardError::Prohibited { .. } => Failure::told(format!(
-            "{text}\nhint: if it is a service of your own, add \"{}:{}\" to `private` in the grant of http in pi.toml",
-            target.host, target.port
-        )),
+        GuardError::Prohibited { .. } => {
+            let hint = format!(
+                "if it is a service of your own, add \"{}:{}\" to `private` in the grant of http in pi.toml",
+                target.host, target.port
+            );
+            Failure { is_refusal: true, ..Failure::told(format!("{text}\nhint: {hint}")) }
+        }
     }
 }
 
