@@ -9,7 +9,7 @@ use pi_host::capability::door::Door;
 use pi_host::capability::http::HttpState;
 use pi_host::capability::secret::Secrets;
 use pi_host::config::{HttpGrant, SecretsGrant};
-use pi_host::gate::{Gate, InForce};
+use pi_host::gate::{Gate, InForce, Rego, RegoSource};
 use pi_host::runtime::{CallLimits, Context, Grants, LinkedTool, Runtime};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
+use super::component::of_wasi;
 use super::guest::{compiled, limits, linked, packed, runtime};
 use crate::capability::bench::{Bench, files};
 
@@ -270,11 +271,37 @@ async fn what_is_not_granted_is_not_sent_and_the_line_is_named() {
         ask["method"] = method.into();
         asks.push((ask, "the method is not"));
     }
+    let mut refused = 0;
     for (ask, expected) in asks {
         let error = request(&bench, &guest, &ask).await.unwrap_err();
-        assert!(error.contains(expected) || error.contains("refused by the request itself"), "{ask}: {error}");
+        let is_no_request = error.contains("refused by the request itself");
+        assert!(error.contains(expected) || is_no_request, "{ask}: {error}");
+        refused += usize::from(!is_no_request);
     }
-    assert!(server.seen().is_empty() && bench.acts().await.is_empty());
+    assert!(server.seen().is_empty());
+    // Each attempt is in the journal, as what was refused.
+    let acts = bench.acts().await;
+    assert!(refused >= 10 && acts.len() == refused, "{refused} {acts:?}");
+    assert!(acts.iter().all(|act| act.starts_with("refused: request `")), "{acts:?}");
+    assert!(acts.iter().any(|act| act.contains("/v1/../admin`")), "{acts:?}");
+    let journal = bench.journal_text().await;
+    assert!(journal.contains("\"rules\":[\"not_granted\"]") && journal.contains("\"unclear_address\""), "{journal}");
+    assert!(journal.contains("add { host = \\\"api.example.com\\\", methods"), "{journal}");
+}
+
+#[tokio::test]
+async fn a_refused_address_without_end_fills_no_journal() {
+    let bench = Bench::new().await;
+    let server = Server::of(HELLO).await;
+    let guest = with(&server.grant("requests_max = 3\n")).await;
+    let mut ask = server.ask(&format!("/v1/../{}", "x".repeat(30_000)));
+    ask["method"] = "X".repeat(1_000).into();
+    for _ in 0..2 {
+        assert!(request(&bench, &guest, &ask).await.is_err());
+    }
+    let journal = bench.journal_text().await;
+    assert!(journal.contains("/v1/../xxx") && journal.len() < 80_000, "{}", journal.len());
+    assert!(!journal.contains(&"X".repeat(33)) && !journal.contains(&"x".repeat(8_193)), "{journal}");
 }
 
 #[tokio::test]
@@ -287,6 +314,7 @@ async fn a_private_address_is_reached_only_where_it_is_named() {
         let grant = HttpGrant { private: Vec::from_iter((!private.is_empty()).then_some(private)), ..server.grant("") };
         let error = request(&bench, &with(&grant).await, &server.ask("/v1")).await.unwrap_err();
         assert!(error.contains("not of the public internet (loopback)") && error.contains("`private`"), "{error}");
+        assert_eq!(bench.acts().await.last().unwrap(), "ended: Refused");
     }
     // Also by a name that the system resolves to it.
     let hosts = toml::from_str::<HttpGrant>(&format!(
@@ -324,15 +352,39 @@ async fn a_refusal_by_rule_reaches_the_guest_as_text_and_nothing_is_sent() {
     let bench = Bench::new().await;
     let server = Server::of(HELLO).await;
     let guest = with(&server.grant("")).await;
-    let builtin = || bench.door_of(Arc::new(InForce::new(Gate::builtin(), None)));
+    let rego = Rego::compile(&[RegoSource {
+        file: "mine.rego",
+        text: "package pi.http_request\ndeny contains {\"id\": \"no_post\", \"reason\": \"nothing goes out\"} if input.action.method == \"POST\"\n",
+    }]);
+    let gate = Arc::new(InForce::new(Gate::builtin().with_rego(rego.unwrap()).unwrap(), None));
+    let door = || bench.door_of(Arc::clone(&gate));
     let mut ask = server.ask("/v1");
-    assert!(call_behind(builtin(), &guest, "request", &ask).await.is_ok());
+    assert!(call_behind(door(), &guest, "request", &ask).await.is_ok());
     ask["method"] = "POST".into();
     ask["body"] = "a=b".into();
-    let error = call_behind(builtin(), &guest, "request", &ask).await.unwrap_err();
-    assert!(error.starts_with("refused by rule `network_upload`: it sends something out"), "{error}");
+    let error = call_behind(door(), &guest, "request", &ask).await.unwrap_err();
+    assert!(error.starts_with("refused by rule `no_post`: nothing goes out"), "{error}");
     assert_eq!(server.seen().len(), 1);
     assert!(bench.acts().await.last().unwrap().starts_with("refused: request `POST http://127.0.0.1"));
+}
+
+#[tokio::test]
+async fn a_method_that_was_granted_at_a_host_is_not_asked_about_and_its_risk_is_shown() {
+    let bench = Bench::new().await;
+    let server = Server::of(HELLO).await;
+    let builtin = || bench.door_of(Arc::new(InForce::new(Gate::builtin(), None)));
+    let guest = with(&server.grant("")).await;
+    let mut ask = server.ask("/v1");
+    ask["method"] = "POST".into();
+    ask["body"] = "a=b".into();
+    assert!(call_behind(builtin(), &guest, "request", &ask).await.is_ok());
+    let journal = bench.journal_text().await;
+    assert!(journal.contains("\"is_granted\":true") && journal.contains("\"risk\":45"), "{journal}");
+    // What stands below a name is not named: nobody has said that this host may be written to.
+    let grant: HttpGrant = toml::from_str("hosts = [{ host = \"*.example.com\", methods = [\"POST\"] }]").unwrap();
+    let ask = json!({ "authority": "a.example.com", "path": "/v1", "method": "POST", "body": "a=b" });
+    let error = call_behind(builtin(), &with(&grant).await, "request", &ask).await.unwrap_err();
+    assert!(error.starts_with("refused by rule `network_upload`: it sends something out"), "{error}");
 }
 
 #[tokio::test]
@@ -599,6 +651,28 @@ async fn a_secret_that_a_guest_has_found_is_not_sent() {
         assert!(error.contains("holds the value of a secret"), "{ask}: {error}");
     }
     assert!(server.seen().iter().all(|seen| !seen.contains(TOKEN)));
+    let acts = bench.acts().await;
+    assert_eq!(acts.iter().filter(|act| act.starts_with("refused: ")).count(), 3, "{acts:?}");
+    let journal = bench.journal_text().await;
+    assert!(journal.contains("\"secret_in_request\"") && !journal.contains(TOKEN), "{journal}");
+}
+
+#[tokio::test]
+async fn a_header_whose_name_holds_a_secret_reaches_neither_the_server_nor_the_guest() {
+    let bench = Bench::new().await;
+    let hex: String = TOKEN.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let server = Server::of(&format!("HTTP/1.1 200 OK\r\nX-{hex}: b\r\nX-Other: c\r\nContent-Length: 0\r\n\r\n")).await;
+    let secrets = secrets(&bench, &["api.example.com".into()], "{ header = \"Authorization\" }");
+    let guest = with_secret(&server.grant(""), &secrets).await;
+    let answer = request(&bench, &guest, &server.ask("/v1")).await.unwrap();
+    let headers = answer["headers"].to_string();
+    assert!(headers.contains("x-other") && !headers.contains(&hex), "{headers}");
+    assert_eq!(bench.details().await[0]["secrets_hidden"], 1);
+    let mut ask = server.ask("/v1");
+    ask["headers"] = json!([[format!("X-{hex}"), "b"]]);
+    let error = request(&bench, &guest, &ask).await.unwrap_err();
+    assert!(error.contains("holds the value of a secret"), "{error}");
+    assert_eq!(server.seen().len(), 1);
 }
 
 #[tokio::test]
@@ -626,4 +700,26 @@ async fn what_was_granted_and_not_declared_is_an_error() {
     let grants = Grants { has_secrets: true, ..Grants::default() };
     let error = runtime().link_tool(&compiled("files").await, grants).err().unwrap().to_string();
     assert!(error.contains("granted `secrets`, and its manifest does not ask for it"), "{error}");
+}
+
+#[tokio::test]
+async fn a_guest_of_any_version_0_2_of_wasi_is_linked_and_sends_its_request() {
+    let bench = Bench::new().await;
+    let server = Server::of(HELLO).await;
+    let state = Arc::new(HttpState::new(&server.grant(""), &certificates(), Vec::new(), Arc::default()).unwrap());
+    let guest = packed("http");
+    for patch in 0..=12 {
+        let version = format!("0.2.{patch}");
+        let bytes = of_wasi(&guest, &version);
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        assert!(text.contains(&format!("wasi:http/outgoing-handler@{version}")), "{version}");
+        let compiled = runtime().load(&bytes).await.unwrap_or_else(|error| panic!("{version}: {error}"));
+        let grants = Grants { http: Some(Arc::clone(&state)), ..Grants::default() };
+        let linked = runtime().link_tool(&compiled, grants).unwrap_or_else(|error| panic!("{version}: {error}"));
+        let answer = request(&bench, &linked, &server.ask("/v1")).await.unwrap();
+        assert_eq!(answer["body"], "hello", "{version}");
+        // Without the grant it is refused as every other.
+        let error = runtime().link_tool(&compiled, Grants::default()).err().unwrap().to_string();
+        assert!(error.contains("which is not granted"), "{version}: {error}");
+    }
 }
