@@ -405,7 +405,8 @@ fn a_secret_in_the_arguments_reaches_the_tool_and_no_journal() {
         let text = String::from_utf8_lossy(&std::fs::read(&file).unwrap()).into_owned();
         assert!(!text.contains("hunter22"), "{}", file.display());
     }
-    let shown = project.run(&["--json", "session", "show"]).out;
-    assert!(shown.contains("it is [secret token] here"), "{shown}");
+    let id = project.run(&["--json", "session", "list"]).json()[0]["id"].as_str().unwrap().to_owned();
+    let shown = project.run(&["--json", "session", "show", &id]);
+    assert!(shown.out.contains("it is [secret token] here"), "{} {}", shown.out, shown.err);
     assert_eq!(project.run(&["session", "verify"]).code, Some(0));
 }

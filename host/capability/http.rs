@@ -30,6 +30,7 @@ use wasmtime_wasi_http::{
 
 use super::bindings::standard::wasi::http::outgoing_handler;
 use super::door::{Door, Refusal};
+use super::secret::scan::Scan;
 use super::state::CallState;
 use crate::gate::Act;
 use crate::gate::explain::escaped;
@@ -39,8 +40,10 @@ pub use grant::HttpState;
 
 /// Names and values of the headers of one request or answer, as they are held. Danger: each is held, sent and searched.
 const HEADER_BYTES_MAX: usize = 64 << 10;
-/// Of a refused request's method, which is any word.
-const METHOD_CHARS_SHOWN_MAX: usize = 32;
+/// Longest method. Danger: it is any word, and stands in each refusal and in the journal.
+const METHOD_BYTES_MAX: usize = 32;
+/// Of an address that could not be read, in the sentence that says why. Danger: it is as long as the guest makes it.
+const ADDRESS_CHARS_SHOWN_MAX: usize = 500;
 /// Largest piece of a body that a guest hands over at once.
 const CHUNK_BYTES_MAX: usize = 1 << 20;
 
@@ -132,11 +135,11 @@ impl outgoing_handler::Host for CallState {
             let text = format!("the call made more than the {} requests that it may", state.requests_max);
             return Ok(Err(denied(text)));
         }
-        let outgoing = match read(request, options) {
+        let outgoing = match read(request, options, &state.scan) {
             Ok(outgoing) => outgoing,
             Err(Unread::Invalid(error)) => return Ok(Err(error)),
             Err(Unread::Unclear { method, url, text }) => {
-                self.door.refuse(&refused(&state, &method, &url), "unclear_address", &state.scan.hidden(&text)).await;
+                self.door.refuse(&refused(&state, &method, &url), "unclear_address", &text).await;
                 return Ok(Err(denied(text)));
             }
         };
@@ -150,15 +153,19 @@ impl outgoing_handler::Host for CallState {
 /// A request that was refused before it was read to its end, as the journal keeps it. What a guest wrote may be long,
 /// and may hold anything.
 fn refused(state: &HttpState, method: &Method, url: &str) -> Act {
-    let shown = |text: &str, most: usize| state.scan.hidden(&escaped(text)).chars().take(most).collect();
     Act::HttpRequest {
-        method: shown(method.as_str(), METHOD_CHARS_SHOWN_MAX),
-        url: shown(url, target::URL_BYTES_MAX),
+        method: shown(&state.scan, method.as_str(), METHOD_BYTES_MAX),
+        url: shown(&state.scan, url, target::URL_BYTES_MAX),
         headers: Vec::new(),
         secrets: Vec::new(),
         body_bytes: None,
         is_granted: false,
     }
+}
+
+/// What a guest wrote, as it can be shown. Cut after it was searched: half a secret at the cut would not be found.
+fn shown(scan: &Scan, text: &str, chars_max: usize) -> String {
+    escaped(&scan.hidden(text)).chars().take(chars_max).collect()
 }
 
 /// What a guest can read: the other codes have no text.
@@ -227,9 +234,10 @@ enum Unread {
 }
 
 /// The parts of a request, as exactly one thing each.
-fn read(request: HostOutgoingRequest, options: RequestOptions) -> Result<Outgoing, Unread> {
+fn read(request: HostOutgoingRequest, options: RequestOptions, scan: &Scan) -> Result<Outgoing, Unread> {
     let method: Result<Method, _> = request.method.try_into();
-    let method = method.map_err(|_| Unread::Invalid(types::ErrorCode::HttpRequestMethodInvalid))?;
+    let method = method.ok().filter(|method| method.as_str().len() <= METHOD_BYTES_MAX);
+    let method = method.ok_or(Unread::Invalid(types::ErrorCode::HttpRequestMethodInvalid))?;
     let authority = request.authority.unwrap_or_default();
     let path = request.path_with_query.unwrap_or_default();
     let unclear = |method: &Method, scheme: &str, text: String| {
@@ -240,12 +248,14 @@ fn read(request: HostOutgoingRequest, options: RequestOptions) -> Result<Outgoin
         None | Some(types::Scheme::Https) => Scheme::Https,
         Some(types::Scheme::Http) => Scheme::Http,
         Some(types::Scheme::Other(other)) => {
-            let text = format!("there is no way to send over `{}`: https and http are known", escaped(&other));
+            let shown = shown(scan, &other, ADDRESS_CHARS_SHOWN_MAX);
+            let text = format!("there is no way to send over `{shown}`: https and http are known");
             return Err(unclear(&method, &other, text));
         }
     };
     let target = Target::read(scheme, &authority, &path).map_err(|reason| {
-        let text = format!("`{}` is refused: {reason}", escaped(&format!("{authority}{path}")));
+        let shown = shown(scan, &format!("{authority}{path}"), ADDRESS_CHARS_SHOWN_MAX);
+        let text = format!("`{shown}` is refused: {reason}");
         unclear(&method, scheme.name(), text)
     })?;
     let mut headers = HeaderMap::from(request.headers);

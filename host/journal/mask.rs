@@ -46,14 +46,11 @@ pub(super) fn body(mask: &dyn Mask, body: &Body) -> Result<Option<Body>, Journal
 fn within_entry(mask: &dyn Mask, value: &mut Value) -> bool {
     match value {
         Value::String(text) => within_text(mask, text),
-        Value::Array(items) => items.iter_mut().fold(false, |found, item| within_entry(mask, item) || found),
-        Value::Object(fields) => fields.iter_mut().fold(false, |found, (name, field)| {
-            let is_found = match name.as_str() {
-                name if FREE.contains(&name) => within_json(mask, field),
-                name if WORDS.contains(&name) && field.is_string() => false,
-                _ => within_entry(mask, field),
-            };
-            is_found || found
+        Value::Array(items) => in_all(items.iter_mut(), |item| within_entry(mask, item)),
+        Value::Object(fields) => in_all(fields.iter_mut(), |(name, field)| match name.as_str() {
+            name if FREE.contains(&name) => within_json(mask, field),
+            name if WORDS.contains(&name) && field.is_string() => false,
+            _ => within_entry(mask, field),
         }),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
@@ -73,7 +70,7 @@ pub(super) fn within_json(mask: &dyn Mask, value: &mut Value) -> bool {
                 _ => false,
             }
         }
-        Value::Array(items) => items.iter_mut().fold(false, |found, item| within_json(mask, item) || found),
+        Value::Array(items) => in_all(items.iter_mut(), |item| within_json(mask, item)),
         Value::Object(fields) => {
             let mut is_found = false;
             if fields.keys().any(|name| mask.finds(name)) {
@@ -81,10 +78,19 @@ pub(super) fn within_json(mask: &dyn Mask, value: &mut Value) -> bool {
                 let all = std::mem::take(fields).into_iter();
                 *fields = all.map(|(name, field)| (mask.hidden(&name).into_owned(), field)).collect();
             }
-            fields.iter_mut().fold(is_found, |found, (_, field)| within_json(mask, field) || found)
+            in_all(fields.iter_mut(), |(_, field)| within_json(mask, field)) || is_found
         }
         Value::Null | Value::Bool(_) => false,
     }
+}
+
+/// Whether there was any in one of these; it is taken out of all.
+fn in_all<T>(items: impl Iterator<Item = T>, mut within: impl FnMut(T) -> bool) -> bool {
+    let mut is_found = false;
+    for item in items {
+        is_found |= within(item);
+    }
+    is_found
 }
 
 fn within_text(mask: &dyn Mask, text: &mut String) -> bool {
