@@ -14,8 +14,13 @@ use wasm_encoder::{ComponentSection as _, CustomSection};
 
 const TARGET: &str = "wasm32-wasip2";
 /// Folder below plugins/, crate.
-const PLUGINS: &[(&str, &str)] =
-    &[("bash", "plugin-bash"), ("files", "plugin-files"), ("service", "plugin-service"), ("sre", "plugin-sre")];
+const PLUGINS: &[(&str, &str)] = &[
+    ("bash", "plugin-bash"),
+    ("files", "plugin-files"),
+    ("pi", "plugin-pi"),
+    ("service", "plugin-service"),
+    ("sre", "plugin-sre"),
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);

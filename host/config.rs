@@ -2,12 +2,15 @@
 //! `environment` is the only place that reads the environment, `grants` is what plugins and agents may do.
 
 mod approvals;
+mod budget;
 mod environment;
 mod grants;
 mod http;
 mod mcp;
 mod mcp_limits;
+mod models;
 mod secrets;
+mod talk;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,15 +19,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::gate::Profile;
 
+pub use budget::{AtLimit, BudgetConfig, Spend};
 pub use environment::{
     cache_folder, is_colour_refused, registry_credentials, scratch_folder, search_path, user, variable,
 };
 pub use grants::{
-    ConfigGrant, FilesGrant, Grant, KeyValueGrant, LogGrant, ProcessGrant, ServicesGrant, ToolsGrant, covers,
+    ConfigGrant, FilesGrant, Grant, KeyValueGrant, LogGrant, ModelGrant, ProcessGrant, ServicesGrant, ToolsGrant,
+    covers,
 };
 pub use http::{HttpGrant, HttpHost};
 pub use mcp::McpConfig;
 pub use mcp_limits::PeerLimits;
+pub use models::{
+    ANTHROPIC_URL, Effort, FALLBACKS_MAX, ModelConfig, ModelProtocol, OPENAI_URL, OutputField, PriceConfig, Thinking,
+    chain, check_models, is_loopback, is_region,
+};
 pub use secrets::{SecretAs, SecretConfig, SecretsGrant, SigV4Config};
 
 /// The file's name, and the folder for state beside it.
@@ -191,7 +200,28 @@ impl Config {
         if !(1.0..=100.0).contains(&self.production.factor) {
             return wrong("[production] factor".into(), "it is not between 1 and 100", "write 2.0, say".into());
         }
+        if let Err((place, what, hint)) = check_models(&self.models) {
+            return wrong(place, &what, hint);
+        }
+        for (name, grant) in &self.grants {
+            for model in grant.model.iter().flat_map(|grant| &grant.names) {
+                if !self.models.contains_key(model) {
+                    let hint = format!("add [models.{model}], or correct the name");
+                    return wrong(
+                        format!("[grants.{name}.model] names"),
+                        &format!("there is no model `{model}`"),
+                        hint,
+                    );
+                }
+            }
+        }
         for (name, agent) in &self.agents {
+            for spend in [&agent.budget.session, &agent.budget.day] {
+                if let Some(what) = spend.wrong() {
+                    let hint = "write dollars, such as 5.0, or leave it out".to_owned();
+                    return wrong(format!("[agents.{name}.budget]"), what, hint);
+                }
+            }
             if RESERVED.contains(&name.as_str()) {
                 let hint = "give it another name: the journal calls people, MCP clients and the host so".to_owned();
                 return wrong(format!("[agents.{name}]"), "the name is taken", hint);
@@ -223,6 +253,8 @@ pub struct Config {
     pub plugins: BTreeMap<String, PluginConfig>,
     /// What is put into requests on their way out, and is never seen by a component.
     pub secrets: BTreeMap<String, SecretConfig>,
+    /// The language models that agents may ask.
+    pub models: BTreeMap<String, ModelConfig>,
     pub agents: BTreeMap<String, AgentConfig>,
     /// By plugin or agent.
     pub grants: BTreeMap<String, Grant>,
@@ -509,4 +541,10 @@ pub struct AgentConfig {
     pub config: BTreeMap<String, toml::Value>,
     /// Longest run of one session.
     pub session_ms_max: Option<u64>,
+    /// What it may spend.
+    pub budget: BudgetConfig,
+    /// Files with the project's instructions for it, relative to `pi.toml`; those that are not there are left out.
+    pub instructions: Vec<String>,
+    /// Folders with skills, each a folder with a `SKILL.md`, relative to `pi.toml`.
+    pub skills: Vec<String>,
 }

@@ -12,6 +12,7 @@ pub mod gate;
 pub mod journal;
 pub mod lab;
 pub mod mcp;
+pub mod model;
 pub mod packages;
 pub mod plugin;
 pub mod registry;

@@ -9,11 +9,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 
 use super::approvals::{ApprovalsError, desk};
+use super::context::{self, Talk};
 use super::gating::{gate, shadow_gate};
 use super::incident::{self, Closed};
 use super::setup::{Progress, Setup, SetupError, hide};
@@ -25,7 +27,7 @@ use crate::clock;
 use crate::config::Project;
 use crate::confine::Confine;
 use crate::journal::{Followed, Journal, JournalError, SessionJournal};
-use crate::session::{self, AgentSetup, Kernel, SessionError};
+use crate::session::{self, AgentSetup, Inbox, Kernel, SayError, SessionError, Streamed};
 use crate::store::{Holder, LeaseError, Store, StoreError};
 use crate::supervisor::{Places, Supervisor, SupervisorError};
 use crate::watch::{Alarm, AlarmState, Incidents, Watch};
@@ -49,6 +51,8 @@ pub struct Options {
     pub is_watching: bool,
     /// Whether a person may be asked at the terminal.
     pub may_ask: bool,
+    /// Whether people talk to its sessions while they run.
+    pub is_talking: bool,
     /// What the host is, for people: `run`, `session resume`.
     pub name: &'static str,
 }
@@ -109,6 +113,14 @@ pub enum Event {
     },
 }
 
+/// The ways to reach a session that runs.
+#[derive(Clone)]
+struct Reach {
+    /// Turns true when it shall stop.
+    stop: watch::Sender<bool>,
+    inbox: Arc<Inbox>,
+}
+
 /// A host that runs.
 pub struct Host {
     project: Project,
@@ -130,8 +142,10 @@ pub struct Host {
     stop: watch::Sender<bool>,
     /// Alarms wake agents, and the services are kept until the host is told to stop.
     is_watching: bool,
-    /// The sessions that run now, with the way to stop each.
-    running: Mutex<HashMap<String, watch::Sender<bool>>>,
+    /// People may talk to sessions that were cut off while they did.
+    is_talking: bool,
+    /// The sessions that run now.
+    running: Mutex<HashMap<String, Reach>>,
 }
 
 impl Host {
@@ -199,9 +213,21 @@ impl Host {
             .filter(|_| options.is_watching)
             .collect();
         let watch = Watch::new(&supervisor, &watched);
-        let is_watching = options.is_watching;
+        let (is_watching, is_talking) = (options.is_watching, options.is_talking);
         let (approvals, listening) = (desk.approvals, desk.tasks);
-        Ok(Parts { project, store, setup, approvals, listening, kernel, agents, supervisor, watch, is_watching })
+        Ok(Parts {
+            project,
+            store,
+            setup,
+            approvals,
+            listening,
+            kernel,
+            agents,
+            supervisor,
+            watch,
+            is_watching,
+            is_talking,
+        })
     }
 
     /// Hear of what happens.
@@ -310,7 +336,48 @@ impl Host {
     /// # Errors
     /// There is no such agent, or the journal cannot be written.
     pub async fn run_once(self: &Arc<Self>, agent: &str, prompt: &str, input: &Value) -> Result<Closed, HostError> {
-        self.session(agent, prompt, input).await
+        self.session(agent, prompt, input, Talk::Closed).await
+    }
+
+    /// Run one agent with a person's words, and go on listening to what they say until they hang up.
+    ///
+    /// # Errors
+    /// As of [`Host::run_once`].
+    pub async fn converse(self: &Arc<Self>, agent: &str, prompt: &str) -> Result<Closed, HostError> {
+        self.session(agent, prompt, &json!({}), Talk::Open).await
+    }
+
+    /// Say something to a session that runs. It is stored when this returns.
+    ///
+    /// # Errors
+    /// No such session runs, or it hears nothing.
+    pub async fn say(&self, session: &str, by: &str, text: &str) -> Result<(), SayError> {
+        let inbox = self.reach(session).ok_or(SayError::Over)?.inbox;
+        inbox.say(by, text).await
+    }
+
+    /// Nothing more will be said to a session.
+    pub fn hang_up(&self, session: &str) {
+        if let Some(reach) = self.reach(session) {
+            reach.inbox.close();
+        }
+    }
+
+    /// Stop one session; it can be taken up again.
+    pub fn stop_session(&self, session: &str) {
+        if let Some(reach) = self.reach(session) {
+            reach.stop.send_replace(true);
+        }
+    }
+
+    fn reach(&self, session: &str) -> Option<Reach> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).get(session).cloned()
+    }
+
+    /// Hear what models say, as it arrives.
+    #[must_use]
+    pub fn streamed(&self) -> broadcast::Receiver<Arc<Streamed>> {
+        self.kernel.streamed.subscribe()
     }
 
     /// Take up the sessions that were cut off (or the one named), and return when they have ended.
@@ -359,7 +426,7 @@ impl Host {
                     "since": clock::rfc3339(alarm.since_ms), "time": clock::rfc3339(alarm.time_ms), "detail": alarm.detail,
                 }});
                 // What goes wrong is told as an event, and the session stays open in the journal.
-                let _ = host.session(&agent, "", &input).await;
+                let _ = host.session(&agent, "", &input, Talk::Closed).await;
             });
         }
     }
@@ -396,25 +463,33 @@ impl Host {
         }
     }
 
-    async fn session(self: &Arc<Self>, agent: &str, prompt: &str, input: &Value) -> Result<Closed, HostError> {
+    async fn session(
+        self: &Arc<Self>,
+        agent: &str,
+        prompt: &str,
+        input: &Value,
+        talk: Talk,
+    ) -> Result<Closed, HostError> {
         let setup = self.setup_of(agent)?;
         let id = session_id(agent);
         let journal = self.journal.session(&id).await?;
+        let inbox = Arc::new(Inbox::new(journal.clone(), talk == Talk::Open));
         let service = incident::service_of(input);
         if let Some(service) = &service {
             self.kernel.holds.claim(service, &id);
         }
         let _ = self.events.send(Event::Session { id: id.clone(), agent: agent.to_owned(), is_resumed: false });
-        let (ending, stop) = self.register(&id);
-        let ended = session::start(&self.kernel, &setup, journal.clone(), &id, prompt, input, stop.clone()).await;
-        let ended = self.when_decided(&id, &setup, &journal, ended, stop).await;
+        let (ending, stop) = self.register(&id, &inbox);
+        let task = context::task(&self.project, agent, &setup.config, prompt, input, talk);
+        let ended = session::start(&self.kernel, &setup, journal.clone(), &id, task, inbox.clone(), stop.clone()).await;
+        let ended = self.when_decided(&id, &setup, &journal, ended, &inbox, stop).await;
         let closed = self.ended(&id, agent, input, journal, ended).await;
         self.settle(&id, service, self.leave_of(&closed)).await;
         drop(ending);
         closed
     }
 
-    /// A session that was laid aside for people goes on when they have decided, as often as it takes.
+    /// A session that was laid aside for people goes on when they have decided or said something, as often as it takes.
     /// It holds no instance meanwhile, and what it holds of services it keeps.
     async fn when_decided(
         &self,
@@ -422,19 +497,26 @@ impl Host {
         setup: &AgentSetup,
         journal: &SessionJournal,
         mut ended: Result<session::Ended, SessionError>,
+        inbox: &Arc<Inbox>,
         mut stop: watch::Receiver<bool>,
     ) -> Result<session::Ended, SessionError> {
-        while let Err(SessionError::Waiting(approval)) = &ended {
-            let Some(approvals) = &self.approvals else { break };
-            let _ = self.events.send(Event::Waiting { session: id.to_owned(), approval: approval.clone() });
+        loop {
+            let until: BoxFuture<'_, ()> = match (&ended, &self.approvals) {
+                (Err(SessionError::Waiting(approval)), Some(approvals)) => {
+                    let _ = self.events.send(Event::Waiting { session: id.to_owned(), approval: approval.clone() });
+                    Box::pin(approvals.settled(approval))
+                }
+                (Err(SessionError::Listening), _) => Box::pin(inbox.spoken()),
+                _ => return ended,
+            };
             tokio::select! {
-                () = approvals.settled(approval) => {}
+                () = until => {}
                 _ = stop.wait_for(|is_stopped| *is_stopped) => return Err(SessionError::Stopped),
             }
             let entries = journal.entries().await?;
-            ended = session::resume(&self.kernel, setup, journal.clone(), id, &entries, stop.clone()).await;
+            let (journal, inbox) = (journal.clone(), inbox.clone());
+            ended = session::resume(&self.kernel, setup, journal, id, &entries, inbox, stop.clone()).await;
         }
-        ended
     }
 
     async fn ended(
@@ -471,9 +553,10 @@ impl Host {
     }
 
     /// Note a session as running; dropping the guard notes its end.
-    fn register(self: &Arc<Self>, id: &str) -> (Running, watch::Receiver<bool>) {
+    fn register(self: &Arc<Self>, id: &str, inbox: &Arc<Inbox>) -> (Running, watch::Receiver<bool>) {
         let (sender, receiver) = watch::channel(*self.stop.borrow());
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), sender.clone());
+        let reach = Reach { stop: sender.clone(), inbox: inbox.clone() };
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), reach);
         let mut all = self.stop.subscribe();
         let one = sender;
         tokio::spawn(async move {
@@ -520,6 +603,7 @@ struct Parts {
     supervisor: Arc<Supervisor>,
     watch: Watch,
     is_watching: bool,
+    is_talking: bool,
 }
 
 impl Parts {
@@ -540,6 +624,7 @@ impl Parts {
             events,
             stop: watch::channel(false).0,
             is_watching: self.is_watching,
+            is_talking: self.is_talking,
             running: Mutex::new(HashMap::new()),
         })
     }

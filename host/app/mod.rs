@@ -9,11 +9,13 @@
 mod approvals;
 mod catalog;
 mod channels;
+mod context;
 mod corpus;
 mod gating;
 mod host;
 mod incident;
 mod mcp;
+mod models;
 pub mod packages;
 mod peers;
 pub mod plugins;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::catalog::{Catalog, CatalogError};
 use super::gating::governing;
+use super::models::{key_values, models};
 use super::packages::audit;
 use super::peers::{self, Peers};
 use crate::approval::Approver;
@@ -27,11 +28,14 @@ use crate::plugin::{Kind, Manifest};
 use crate::runtime::{
     Cache, CallLimits, Compiled, Grants, LinkError, LinkedAgent, LinkedTool, LoadError, Runtime, RuntimeError,
 };
-use crate::session::{AgentSetup, Kernel, Toolbox, ToolboxError};
+use crate::session::{AgentSetup, Days, Kernel, Toolbox, ToolboxError};
 use crate::supervisor::{Places, Supervisor, SupervisorError};
 
 /// Longest run of a session where `pi.toml` says nothing: a day.
 const SESSION_MS_MAX: u64 = 86_400_000;
+
+/// Pieces of models' answers that wait for a slow reader; it misses the oldest.
+const STREAMED_MAX: usize = 4_096;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
@@ -107,6 +111,7 @@ fn writable(project: &Project) -> Vec<String> {
 pub(super) fn secrets_of(project: &Project) -> Result<Secrets, SecretError> {
     let mut secrets = Secrets::load(&project.config.secrets, &project.directory)?;
     secrets.also_find(peers::secret_values(project));
+    secrets.also_find(key_values(project));
     Ok(secrets)
 }
 
@@ -282,6 +287,9 @@ impl Setup {
             audit,
             holds: Arc::new(Holds::new(self.supervisor.clone())),
             toolbox,
+            models: models(&self.project, &self.secrets),
+            streamed: tokio::sync::broadcast::channel(STREAMED_MAX).0,
+            days: Days::default(),
             directory: self.project.directory.display().to_string(),
         }
     }
@@ -317,6 +325,8 @@ impl Setup {
             name: name.to_owned(),
             linked,
             tools,
+            models: grant.model.clone().unwrap_or_default().names,
+            budget: config.budget.clone(),
             limits: limits(&self.limits_of(plugin), Some(config.session_ms_max.unwrap_or(SESSION_MS_MAX))),
             config: serde_json::to_value(&config.config).unwrap_or_default(),
         })
@@ -456,7 +466,12 @@ impl Setup {
     fn grants(&self, name: &str, grant: &Grant) -> Result<Grants, SetupError> {
         let directory: &Path = &self.project.directory;
         let of = |error: GrantError| SetupError::Grant(error.of(name));
-        let mut grants = Grants { has_tools: grant.tools.is_some(), has_log: grant.log.is_some(), ..Grants::default() };
+        let mut grants = Grants {
+            has_tools: grant.tools.is_some(),
+            has_model: grant.model.is_some(),
+            has_log: grant.log.is_some(),
+            ..Grants::default()
+        };
         if let Some(files) = &grant.files {
             grants.files = Some(Arc::new(FilesState::new(files, directory).map_err(of)?));
         }

@@ -158,7 +158,8 @@ impl Holds {
             | Act::ServiceRead { .. }
             | Act::ServiceProbe { .. }
             | Act::HttpRequest { .. }
-            | Act::KeyValueWrite { .. } => Vec::new(),
+            | Act::KeyValueWrite { .. }
+            | Act::Overspend { .. } => Vec::new(),
         }
     }
 

@@ -13,6 +13,7 @@ pub mod http;
 pub mod keyvalue;
 pub mod limits;
 pub mod log;
+pub mod model;
 pub mod patience;
 pub mod preopens;
 pub mod process;

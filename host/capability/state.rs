@@ -12,6 +12,7 @@ use super::files::FilesState;
 use super::http::HttpCall;
 use super::keyvalue::KeyValueState;
 use super::log::LogState;
+use super::model::ModelState;
 use super::process::ProcessState;
 use super::secret::scan::Scan;
 use super::services::ServicesState;
@@ -30,6 +31,7 @@ pub struct CallState {
     pub services: Option<Arc<ServicesState>>,
     pub tools: Option<Arc<dyn ToolsState>>,
     pub session: Option<Arc<dyn SessionState>>,
+    pub model: Option<Arc<dyn ModelState>>,
     pub log: Option<LogState>,
     pub keyvalue: Option<Arc<KeyValueState>>,
     pub config: Option<Arc<ConfigState>>,

@@ -121,7 +121,7 @@ async fn serve(
     failures: &Sender<String>,
 ) {
     let compiled = |text: &str| output.note(&output.err(text, Style::new().dimmed()));
-    let options = Options { agents: None, is_watching: true, may_ask: false, name: "run --demo" };
+    let options = Options { agents: None, is_watching: true, is_talking: false, may_ask: false, name: "run --demo" };
     let host = match Project::load(project) {
         Ok(project) => Host::start(project, options, &compiled).await.map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),

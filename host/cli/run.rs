@@ -9,18 +9,22 @@ use serde_json::json;
 use super::progress::{self, Progress};
 use super::{Failure, Output, block_on};
 use crate::app::{Closed, Host, HostError, Options};
-use crate::config::{FILE, Project};
+use crate::config::{FILE, Project, variable};
 use crate::gate::explain::escaped;
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  pi-host run                       supervise, watch and heal until Ctrl-C\n  pi-host run --demo                break real services in ./pi-demo and watch them heal\n  pi-host run sre --once \"look at shop\"   run one agent once"
+    after_help = "Examples:\n  pi-host run                       supervise, watch and heal until Ctrl-C\n  pi-host run --demo                break real services in ./pi-demo and watch them heal\n  pi-host run \"make the failing test pass\"   let an agent do it, and end\n  pi-host run sre --once \"look at shop\"   run one agent once"
 )]
 pub(crate) struct Arguments {
-    /// Run only this agent
+    /// Run only this agent; or what to tell the agent that has a model
+    #[arg(value_name = "AGENT | PROMPT")]
     agent: Option<String>,
     /// What to tell the agent; with it the agent runs once
     prompt: Option<String>,
+    /// The model to ask, instead of what pi.toml says: anthropic/NAME, openai/NAME, openai/NAME@URL, bedrock/NAME
+    #[arg(long, value_name = "PROTOCOL/NAME")]
+    model: Option<String>,
     /// Run the agent once and end
     #[arg(long, requires = "agent")]
     once: bool,
@@ -32,11 +36,22 @@ pub(crate) struct Arguments {
     seed: Option<u64>,
 }
 
-pub(crate) fn run(output: &Output, directory: &Path, arguments: Arguments) -> Result<(), Failure> {
+pub(crate) fn run(output: &Output, directory: &Path, mut arguments: Arguments) -> Result<(), Failure> {
     if arguments.demo {
         return super::demo::run(output, directory, arguments.seed);
     }
-    let project = Project::load(directory)?;
+    let mut project = Project::load(directory)?;
+    let is_agent = |name: &String| project.config.agents.contains_key(name);
+    // A single word is taken for an agent's name: a mistyped one must not become a task.
+    let is_prompt = |word: &String| !is_agent(word) && word.contains(char::is_whitespace);
+    if arguments.prompt.is_none() && arguments.agent.as_ref().is_some_and(is_prompt) {
+        arguments.prompt = arguments.agent.take();
+    }
+    if arguments.prompt.is_some() && (arguments.agent.is_none() || arguments.model.is_some()) {
+        let agent = project.talk_to(arguments.agent.as_deref(), arguments.model.as_deref(), &variable)?;
+        arguments.agent = Some(agent);
+        project.has_file = true;
+    }
     if !project.has_file {
         return Err(anyhow::anyhow!(
             "there is no {FILE} in {}\nhint: `pi-host init` writes one, `pi-host run --demo` needs none",
@@ -51,6 +66,7 @@ pub(crate) fn run(output: &Output, directory: &Path, arguments: Arguments) -> Re
     let options = Options {
         agents: arguments.agent.clone().map(|agent| vec![agent]),
         is_watching: !is_once,
+        is_talking: false,
         may_ask: true,
         name: "run",
     };
@@ -92,7 +108,8 @@ async fn once(output: &Output, project: Project, options: Options, agent: &str, 
 /// Take up what was cut off, and end when it has ended.
 pub(super) fn resume(output: &Output, project: Project, id: Option<String>) -> Result<(), Failure> {
     block_on(async {
-        let options = Options { agents: None, is_watching: false, may_ask: true, name: "session resume" };
+        let options =
+            Options { agents: None, is_watching: false, is_talking: false, may_ask: true, name: "session resume" };
         let host = start(output, project, options).await?;
         let shown = progress::show(Progress::of(output), &host);
         stop_on_signal(&host);

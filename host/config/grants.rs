@@ -13,6 +13,7 @@ pub struct Grant {
     pub process: Option<ProcessGrant>,
     pub services: Option<ServicesGrant>,
     pub tools: Option<ToolsGrant>,
+    pub model: Option<ModelGrant>,
     pub log: Option<LogGrant>,
     /// Standard `wasi:filesystem` preopens: scoped, not judged act by act.
     pub preopens: Option<FilesGrant>,
@@ -81,6 +82,14 @@ pub struct ServicesGrant {
 #[serde(deny_unknown_fields, default)]
 pub struct ToolsGrant {
     /// Tools by name; a `*` at the end stands for anything.
+    pub names: Vec<String>,
+}
+
+/// Which models an agent may ask.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelGrant {
+    /// Names of `[models.*]`; the first is the one that it prefers.
     pub names: Vec<String>,
 }
 

@@ -134,6 +134,14 @@ pub enum Act {
         /// Of the values together.
         bytes: u64,
     },
+    /// Go on although the budget is spent, with as much again.
+    Overspend {
+        agent: String,
+        /// What is spent, and whose it is.
+        what: String,
+        spent: u64,
+        limit: u64,
+    },
 }
 
 /// What is done to the values of a plugin.
@@ -189,6 +197,7 @@ impl Act {
             Act::LogRotate { .. } => "log_rotate",
             Act::HttpRequest { .. } => "http_request",
             Act::KeyValueWrite { .. } => "key_value_write",
+            Act::Overspend { .. } => "overspend",
         }
     }
 
@@ -211,7 +220,8 @@ impl Act {
             | Act::DirectoryMake { .. }
             | Act::ServiceRestart { .. }
             | Act::LogRotate { .. }
-            | Act::KeyValueWrite { .. } => Severity::Write,
+            | Act::KeyValueWrite { .. }
+            | Act::Overspend { .. } => Severity::Write,
             Act::HttpRequest { method, .. } => severity_of(method),
         }
     }
@@ -258,6 +268,9 @@ impl Act {
                     format!(" with the secret `{}`", secrets.join("`, `"))
                 };
                 format!("request `{method} {url}`{body}{with}")
+            }
+            Act::Overspend { agent, what, spent, limit } => {
+                format!("let `{agent}` spend as much again: {spent} of {limit} {what}")
             }
             Act::KeyValueWrite { plugin, operation, keys, bytes } => {
                 let shown: Vec<&str> = keys.iter().take(KEYS_SHOWN_MAX).map(String::as_str).collect();

@@ -232,6 +232,9 @@ impl Gate {
                     look.act_effect(name, effect::of_secret(secret, url));
                 }
             }
+            Act::Overspend { agent, .. } => {
+                look.fact(name, &Fact::Finding { name: "overspend" }, || format!("`{agent}`"))
+            }
             Act::KeyValueWrite { plugin, operation, keys, .. } => {
                 for key in keys {
                     look.act_effect(name, effect::of_value(plugin, *operation, key));

@@ -59,6 +59,13 @@ pub(crate) const FINDINGS: &[Finding] = &[
         "it holds characters that a reader does not see or that were damaged",
         PLAIN,
     ),
+    finding(
+        "overspend",
+        Verdict::Ask,
+        true,
+        "the budget is spent, and people decide whether it may be spent once more",
+        "end with what is done, and say what is left to do",
+    ),
     finding("dynamic_code", Verdict::Ask, true, "it runs code that only the run will tell", PLAIN),
     finding(
         "network_to_shell",

@@ -146,6 +146,38 @@ pub enum Body {
         by: Vec<String>,
         reason: String,
     },
+    /// The tools and models that the agent was offered when it first looked: the same for the whole session.
+    Offered {
+        tools: Value,
+        models: Value,
+    },
+    /// A model is asked.
+    ModelAsked {
+        key: Key,
+        model: String,
+        /// SHA-256 over the whole question, in hex: what a replay has to ask again.
+        hash: String,
+        question: Question,
+    },
+    /// `answer` is what the agent read, `{"ok": {...}}` or `{"error": {...}}`.
+    ModelAnswered {
+        key: Key,
+        status: Status,
+        answer: Value,
+    },
+    /// Somebody spoke to the agent. It hears it when it looks, or when it waits for it.
+    Said {
+        by: String,
+        text: String,
+    },
+    /// The agent has heard the next so many of what was said.
+    Heard {
+        key: Key,
+        count: u32,
+        /// Nothing more will be said.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_over: bool,
+    },
     /// What a component said.
     Logged {
         plugin: String,
@@ -158,6 +190,20 @@ pub enum Body {
         summary: String,
         details: Value,
     },
+}
+
+/// A question to a model, as what is new in it: a conversation grows by a few messages at a time.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Question {
+    /// So many messages are those of the question before, its answer counted as one of them.
+    #[serde(default)]
+    pub same: usize,
+    /// The messages after them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<Value>,
+    /// All else: system prompt, tools, most tokens. None where it is as before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frame: Option<Value>,
 }
 
 /// One link of a session's chain.

@@ -19,7 +19,8 @@ pub trait Mask: Send + Sync {
 }
 
 /// Fields whose value is any JSON, as a component or a person gave it.
-const FREE: &[&str] = &["arguments", "task", "result", "detail", "details"];
+const FREE: &[&str] =
+    &["arguments", "task", "result", "detail", "details", "tools", "models", "messages", "frame", "answer"];
 /// Fields whose value is a word out of a list.
 const WORDS: &[&str] = &["entry", "key", "act", "status", "effect", "severity", "verdict", "kind", "mode"];
 

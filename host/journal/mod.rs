@@ -18,11 +18,11 @@ mod session;
 mod verify;
 mod writer;
 
-pub use entry::{Body, Entry, Key, Status};
+pub use entry::{Body, Entry, Key, Question, Status};
 pub use mask::Mask;
 pub use payload::BODY_BYTES_MAX;
 pub use render::{Line, SessionView, list, list_text, show, show_text, verify_text};
-pub use replay::{CallRecord, EffectRecord, Ended, Fate, History, RefusalRecord, WaitRecord};
+pub use replay::{CallRecord, EffectRecord, Ended, Fate, HeardRecord, History, ModelRecord, RefusalRecord, WaitRecord};
 pub use session::{Followed, SessionJournal, entries};
 pub use verify::{Finding, Problem, Report, verify};
 pub use writer::{Health, QUEUE_BYTES_HIGH, QUEUE_BYTES_MAX};

@@ -153,6 +153,31 @@ impl From<Entry> for Line {
                 line.key.clone_from(key);
                 line.what = "waited".into();
             }
+            Body::Offered { tools, models } => {
+                let count = |value: &Value| value.as_array().map_or(0, Vec::len);
+                line.what = format!("offered {} tools and {} models", count(tools), count(models));
+            }
+            Body::ModelAsked { key, model, question, .. } => {
+                line.key.clone_from(key);
+                line.what = format!("ask `{model}`, {} new messages after {}", question.messages.len(), question.same);
+            }
+            Body::ModelAnswered { key, status, answer } => {
+                line.key.clone_from(key);
+                line.what = format!("answer {}", status_text(*status));
+                line.outcome = answer.to_string();
+            }
+            Body::Said { by, text } => {
+                line.what = format!("{by} said");
+                line.outcome.clone_from(text);
+            }
+            Body::Heard { key, is_over: true, .. } => {
+                line.key.clone_from(key);
+                line.what = "nothing more will be said".into();
+            }
+            Body::Heard { key, count, .. } => {
+                line.key.clone_from(key);
+                line.what = format!("heard {count} messages");
+            }
             Body::CallStarted { key, tool, arguments, decision, .. } => {
                 line.key.clone_from(key);
                 line.what = format!("call `{tool}` with {arguments}");

@@ -3,12 +3,12 @@
 //! A call may have been begun more than once: it is begun again after a crash where that is
 //! harmless. The last attempt counts, with the effects that came after it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Body, Entry, Key, Status};
+use super::{Body, Entry, Key, Question, Status};
 use crate::gate::{Act, Decision, Severity};
 
 /// How a call or an effect ended.
@@ -74,9 +74,37 @@ pub struct WaitRecord {
     pub ended_ms: Option<u64>,
 }
 
+/// A question to a model, and its answer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ModelRecord {
+    pub key: Key,
+    pub started_ms: u64,
+    pub model: String,
+    pub hash: String,
+    pub question: Question,
+    pub ended: Option<Ended>,
+}
+
+/// What the agent heard in one step.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct HeardRecord {
+    pub time_ms: u64,
+    pub texts: Vec<String>,
+    pub is_over: bool,
+}
+
 /// What is known of one session.
 #[derive(Clone, Debug, Default)]
 pub struct History {
+    models: HashMap<Key, ModelRecord>,
+    heard: HashMap<Key, HeardRecord>,
+    /// What was said and has not been heard.
+    unheard: VecDeque<String>,
+    /// Tools and models.
+    offered: Option<(Value, Value)>,
+    last_step: u32,
+    /// How often people have granted more than the budget.
+    overspends: u64,
     calls: HashMap<Key, CallRecord>,
     waits: HashMap<Key, WaitRecord>,
     refusals: HashMap<Key, RefusalRecord>,
@@ -119,6 +147,58 @@ impl History {
         let stem = format!("{step}.");
         let is_of_step = |key: &Key| key.strip_prefix(&stem).is_some_and(|rest| !rest.contains('.'));
         self.calls.keys().filter(|key| is_of_step(key)).count()
+    }
+
+    /// The question to a model of this key.
+    #[must_use]
+    pub fn model(&self, key: &str) -> Option<&ModelRecord> {
+        self.models.get(key)
+    }
+
+    /// All questions to models, in the order of the steps.
+    #[must_use]
+    pub fn models(&self) -> Vec<&ModelRecord> {
+        let mut all: Vec<_> = self.models.values().collect();
+        all.sort_by_key(|record| numbers(&record.key));
+        all
+    }
+
+    /// What was heard in this step; none where nothing was.
+    #[must_use]
+    pub fn heard(&self, key: &str) -> Option<&HeardRecord> {
+        self.heard.get(key)
+    }
+
+    /// What was said and has not been heard yet.
+    #[must_use]
+    pub fn unheard(&self) -> &VecDeque<String> {
+        &self.unheard
+    }
+
+    /// The tools and models that the agent was offered.
+    #[must_use]
+    pub fn offered(&self) -> Option<&(Value, Value)> {
+        self.offered.as_ref()
+    }
+
+    /// The last step of which anything is known.
+    #[must_use]
+    pub fn last_step(&self) -> u32 {
+        self.last_step
+    }
+
+    /// How often people have granted the budget once more.
+    #[must_use]
+    pub fn overspends(&self) -> u64 {
+        self.overspends
+    }
+
+    /// All calls, in the order of their keys.
+    #[must_use]
+    pub fn calls(&self) -> Vec<&CallRecord> {
+        let mut all: Vec<_> = self.calls.values().collect();
+        all.sort_by_key(|call| numbers(&call.key));
+        all
     }
 
     /// How many messages a component of this name has said.
@@ -171,9 +251,42 @@ impl History {
         open
     }
 
+    /// A step of the agent was taken.
+    fn step(&mut self, key: &str) {
+        let step = key.split('.').next().and_then(|step| step.parse().ok()).unwrap_or(0);
+        self.last_step = self.last_step.max(step);
+    }
+
     fn add(&mut self, entry: &Entry) {
         let time_ms = entry.time_ms;
         match &entry.body {
+            Body::Offered { tools, models } => {
+                self.offered.get_or_insert_with(|| (tools.clone(), models.clone()));
+            }
+            Body::ModelAsked { key, model, hash, question } => {
+                self.step(key);
+                // Asked again after a crash: the question is the same.
+                self.models.entry(key.clone()).or_insert_with(|| ModelRecord {
+                    key: key.clone(),
+                    started_ms: time_ms,
+                    model: model.clone(),
+                    hash: hash.clone(),
+                    question: question.clone(),
+                    ended: None,
+                });
+            }
+            Body::ModelAnswered { key, status, answer } => {
+                if let Some(record) = self.models.get_mut(key) {
+                    record.ended.get_or_insert(Ended { time_ms, status: *status, value: answer.clone() });
+                }
+            }
+            Body::Said { text, .. } => self.unheard.push_back(text.clone()),
+            Body::Heard { key, count, is_over } => {
+                self.step(key);
+                let count = usize::try_from(*count).unwrap_or(usize::MAX).min(self.unheard.len());
+                let texts = self.unheard.drain(..count).collect();
+                self.heard.insert(key.clone(), HeardRecord { time_ms, texts, is_over: *is_over });
+            }
             Body::SessionStarted { .. } => {
                 self.started.get_or_insert_with(|| entry.clone());
             }
@@ -183,6 +296,7 @@ impl History {
                 self.ended = None;
             }
             Body::WaitStarted { key, until_ms } => {
+                self.step(key);
                 // A wait that is taken up again goes on for the rest only: the first intent counts.
                 self.waits.entry(key.clone()).or_insert_with(|| WaitRecord {
                     key: key.clone(),
@@ -197,6 +311,7 @@ impl History {
                 }
             }
             Body::CallStarted { key, tool, arguments, effect, idempotent, .. } => {
+                self.step(key);
                 let attempts = self.calls.get(key).map_or(0, |call| call.attempts) + 1;
                 let call = CallRecord {
                     key: key.clone(),
@@ -212,10 +327,12 @@ impl History {
                 self.calls.insert(key.clone(), call);
             }
             Body::CallEnded { key, status, result } => {
+                self.step(key);
                 // A call that was refused or made no sense has an answer and no beginning.
                 let call = self.calls.entry(key.clone()).or_insert_with(|| CallRecord::unbegun(key, time_ms));
                 call.ended = Some(Ended { time_ms, status: *status, value: result.clone() });
             }
+            Body::EffectStarted { act: Act::Overspend { .. }, .. } => self.overspends += 1,
             Body::EffectStarted { key, act, .. } => {
                 let effect = EffectRecord { key: key.clone(), started_ms: time_ms, act: act.clone(), ended: None };
                 match self.call_of(key) {

@@ -152,6 +152,12 @@ impl SessionJournal {
         value
     }
 
+    /// The same of a text.
+    #[must_use]
+    pub fn masked_text(&self, text: &str) -> String {
+        self.chain.writer.mask().map_or_else(|| text.to_owned(), |mask| mask.hidden(text).into_owned())
+    }
+
     /// An entry as it is kept, and its JSON.
     fn written(&self, body: Body) -> Result<(Body, String), JournalError> {
         let text = to_text(&body)?;

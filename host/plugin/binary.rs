@@ -21,6 +21,7 @@ pub enum Capability {
     Services,
     Tools,
     Session,
+    Model,
     Log,
     Http,
     KeyValue,
@@ -37,6 +38,7 @@ impl Capability {
             Capability::Services => "services",
             Capability::Tools => "tools",
             Capability::Session => "session",
+            Capability::Model => "model",
             Capability::Log => "log",
             Capability::Http => "http",
             Capability::KeyValue => "keyvalue",
@@ -116,7 +118,7 @@ pub enum BinaryError {
     )]
     Undeclared { import: String, capability: &'static str },
     #[error(
-        "the manifest declares an unknown capability: `{0}`\nhint: known are files, process, services, tools, session, log, preopens, http, secrets, keyvalue, config"
+        "the manifest declares an unknown capability: `{0}`\nhint: known are files, process, services, tools, session, model, log, preopens, http, secrets, keyvalue, config"
     )]
     UnknownNeed(String),
 }
@@ -130,6 +132,8 @@ const INTERFACES: &[(&str, Option<Capability>)] = &[
     ("pi:services/services@0.1.0", Some(Capability::Services)),
     ("pi:tools/tools@0.1.0", Some(Capability::Tools)),
     ("pi:agent/session@0.1.0", Some(Capability::Session)),
+    ("pi:agent/conversation@0.1.0", Some(Capability::Session)),
+    ("pi:model/model@0.1.0", Some(Capability::Model)),
     ("wasi:logging/logging@0.1.0-draft", Some(Capability::Log)),
     ("wasi:keyvalue/store@0.2.0-draft", Some(Capability::KeyValue)),
     ("wasi:keyvalue/atomics@0.2.0-draft", Some(Capability::KeyValue)),

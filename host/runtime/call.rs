@@ -24,9 +24,10 @@ use crate::capability::door::Door;
 use crate::capability::http::HttpCall;
 use crate::capability::limits::{Limits, TooManyHostCalls};
 use crate::capability::log::LogState;
+use crate::capability::model::ModelState;
 use crate::capability::patience::Patience;
 use crate::capability::secret::scan::{Scan, Stream};
-use crate::capability::session::{LaidAside, SessionState, Stopped};
+use crate::capability::session::{LaidAside, Listening, SessionState, Stopped};
 use crate::capability::state::CallState;
 use crate::capability::tools::ToolsState;
 use crate::clock;
@@ -84,6 +85,9 @@ pub enum CallError {
     /// The session waits for this approval; it is taken up again.
     #[error("waits for the approval {0}")]
     LaidAside(String),
+    /// The session waits for what is said next; it is taken up again.
+    #[error("waits for what is said next")]
+    Listening,
 }
 
 impl Runtime {
@@ -108,6 +112,18 @@ impl Runtime {
     /// The error that it was, without them as well.
     pub fn without_secrets(&self, result: Result<Vec<Content>, Error>) -> Result<Vec<Content>, Error> {
         hide::result(&self.scan, result)
+    }
+
+    /// Whether there are secrets that could be found in a text.
+    #[must_use]
+    pub fn has_secrets(&self) -> bool {
+        !self.scan.is_empty()
+    }
+
+    /// A text without the values of secrets.
+    #[must_use]
+    pub fn hidden(&self, text: &str) -> String {
+        self.scan.hidden(text).into_owned()
     }
 
     /// What a tool answers, with whatever secrets are in it.
@@ -221,6 +237,7 @@ impl Runtime {
             process: grants.process.clone(),
             services: grants.services.clone(),
             tools: context.tools.filter(|_| grants.has_tools),
+            model: context.session.clone().filter(|_| grants.has_model).map(|session| session as Arc<dyn ModelState>),
             session: context.session,
             log: grants.has_log.then(|| LogState::after(context.said)),
             keyvalue: grants.keyvalue.clone(),
@@ -380,6 +397,9 @@ async fn within<T>(limit_ms: u64, patience: &Patience, called: impl Future<Outpu
 fn told(store: &Store<CallState>, is_start: bool, error: &wasmtime::Error, stderr: &Tail) -> CallError {
     if error.is::<Stopped>() {
         return CallError::Stopped;
+    }
+    if error.is::<Listening>() {
+        return CallError::Listening;
     }
     if let Some(LaidAside { approval }) = error.downcast_ref::<LaidAside>() {
         return CallError::LaidAside(approval.clone());

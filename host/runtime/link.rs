@@ -41,6 +41,7 @@ pub struct Grants {
     pub preopens: Option<Arc<Preopens>>,
     /// The session lends what stands behind these two.
     pub has_tools: bool,
+    pub has_model: bool,
     pub has_log: bool,
 }
 
@@ -180,10 +181,11 @@ impl Runtime {
                 Capability::Config => grants.config.is_some(),
                 Capability::Tools => grants.has_tools,
                 Capability::Log => grants.has_log,
-                Capability::Session if !is_agent => {
+                Capability::Session | Capability::Model if !is_agent => {
                     return Err(LinkError::AgentOnly { plugin: plugin.clone(), import: import.to_owned() });
                 }
                 Capability::Session => true,
+                Capability::Model => grants.has_model,
             };
             if !is_granted {
                 let (plugin, import) = (plugin.clone(), import.to_owned());
@@ -204,7 +206,12 @@ impl Runtime {
                 Capability::KeyValue => keyvalue::store::add_to_linker::<_, HasSelf<_>>(l, |s| s),
                 Capability::Config => config::store::add_to_linker::<_, HasSelf<_>>(l, |s| s),
                 Capability::Tools => pi::tools::tools::add_to_linker::<_, HasSelf<_>>(l, |s| s),
+                // Two interfaces, each linked once.
+                Capability::Session if import.starts_with("pi:agent/conversation") => {
+                    pi::agent::conversation::add_to_linker::<_, HasSelf<_>>(l, |s| s)
+                }
                 Capability::Session => pi::agent::session::add_to_linker::<_, HasSelf<_>>(l, |s| s),
+                Capability::Model => pi::model::model::add_to_linker::<_, HasSelf<_>>(l, |s| s),
                 Capability::Log => bindings::wasi::logging::logging::add_to_linker::<_, HasSelf<_>>(l, |s| s),
             }
             .map_err(failed)?;

@@ -1,27 +1,34 @@
 //! An agent's imports: tools, time and waiting, each answered from the journal first.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value;
 use tokio::sync::watch;
 
+use super::budget::{Budget, Spent};
 use super::call::{Called, Caller, Kernel, end};
+use super::conversation::Conversation;
+use super::inbox::Inbox;
 use super::message::{self, CallResult};
 use crate::approval::Aside;
-use crate::capability::bindings::pi::tool::types::{Content, Definition, Error};
+use crate::capability::bindings::pi::model::model::Info;
+use crate::capability::bindings::pi::tool::types::{Content, Definition, Effect, Error};
 use crate::capability::bindings::pi::tools::tools::Request;
-use crate::capability::session::{LaidAside, SessionState, Stopped};
+use crate::capability::session::{LaidAside, Listening, SessionState, Stopped};
 use crate::capability::tools::ToolsState;
 use crate::clock;
 use crate::config::covers;
-use crate::gate::Origin;
+use crate::gate::{Act, Origin, Severity};
 use crate::journal::{Body, CallRecord, EffectRecord, Fate, History, Key, SessionJournal, Status};
 
 /// How long calls that are under way may go on after a stop.
 pub(super) const STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// How long an agent that waits for people keeps its instance. They are slow: waking it costs less than holding it.
+const LISTEN_HOLD: Duration = Duration::from_secs(2);
 
 /// What stands behind the imports of one agent's instance.
 pub(super) struct AgentImports {
@@ -36,6 +43,18 @@ pub(super) struct AgentImports {
     pub step: AtomicU32,
     /// Turns true when the session shall stop.
     pub stop: watch::Receiver<bool>,
+    /// Names of the models within the grant.
+    pub models: Vec<String>,
+    pub budget: Budget,
+    pub conversation: Mutex<Conversation>,
+    pub inbox: Arc<Inbox>,
+    pub offered: OnceLock<Offered>,
+}
+
+/// What the agent was offered when it first looked.
+pub(super) struct Offered {
+    pub tools: Vec<Definition>,
+    pub models: Vec<Info>,
 }
 
 /// The agent asked for something else than it did the first time.
@@ -44,17 +63,17 @@ pub(super) struct AgentImports {
     "the agent does not repeat itself: at step {key} the journal has `{recorded}`, and it asked for `{asked}`\nhint: the component of a session must not change; `pi-host session show` has the digest it began with"
 )]
 pub(super) struct Diverged {
-    key: Key,
-    recorded: String,
-    asked: String,
+    pub key: Key,
+    pub recorded: String,
+    pub asked: String,
 }
 
 impl AgentImports {
-    fn next(&self) -> u32 {
+    pub(super) fn next_step(&self) -> u32 {
         self.step.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn saw(&self, time_ms: u64) {
+    pub(super) fn saw(&self, time_ms: u64) {
         self.now_ms.fetch_max(time_ms, Ordering::Relaxed);
     }
 
@@ -76,6 +95,10 @@ impl AgentImports {
         let aside = Some(aside.clone());
         let caller = Caller { journal: self.journal.clone(), origin: self.origin.clone(), key, aside };
         let Some(known) = self.history.call(&caller.key) else {
+            if let Err(text) = self.may_spend(&caller.key).await {
+                return Ok(end(&caller, Err(Error::Limit(text))).result);
+            }
+            self.spend_call(&request.name, None);
             let called = if self.is_granted(&request.name) {
                 self.kernel.call(caller, &request.name, &request.arguments).await
             } else {
@@ -85,6 +108,7 @@ impl AgentImports {
             return Ok(called.result);
         };
         compare(&self.journal, known, request)?;
+        self.spend_call(&request.name, Some(known));
         let called = match known.fate() {
             Fate::Ended(ended) => {
                 self.saw(ended.time_ms);
@@ -101,6 +125,73 @@ impl AgentImports {
         };
         self.saw(called.time_ms);
         Ok(called.result)
+    }
+
+    /// Count a call; of one that is in the journal, what was counted then.
+    fn spend_call(&self, name: &str, known: Option<&CallRecord>) {
+        let is_change = match known {
+            Some(known) => known.effect != Severity::Read,
+            None => self.kernel.toolbox.get(name).is_some_and(|entry| entry.definition.effect != Effect::Read),
+        };
+        let spent = Spent::call(is_change);
+        self.budget.spend(&spent);
+        if known.is_none() {
+            self.budget.spend_today(clock::now_ms(), &spent);
+        }
+    }
+
+    /// Whether there is budget left for what comes next; people may be asked for more. The text says what is spent.
+    pub(super) async fn may_spend(&self, key: &str) -> Result<(), String> {
+        while let Some(over) = self.budget.over(clock::now_ms()) {
+            let agent = &self.origin.agent;
+            if !over.may_ask {
+                return Err(format!("{over}\nhint: raise it in [agents.{agent}.budget] in pi.toml"));
+            }
+            let act =
+                Act::Overspend { agent: agent.clone(), what: over.what.clone(), spent: over.spent, limit: over.limit };
+            let (journal, origin) = (self.journal.clone(), self.origin.clone());
+            let caller = Caller { journal, origin, key: format!("{key}.budget"), aside: None };
+            match self.kernel.door(&caller, "").enter(act).await {
+                Ok(pass) => pass.done(Value::Null),
+                Err(refusal) => return Err(format!("{over}; more was not granted: {}", refusal.reason)),
+            }
+            self.budget.raise();
+        }
+        Ok(())
+    }
+
+    /// Nothing else may be in the journal at this step.
+    pub(super) fn no_other(&self, step: u32, asked: &str) -> Result<(), Diverged> {
+        let key = step.to_string();
+        let recorded = if self.history.calls_in(step) > 0 {
+            "calls"
+        } else if self.history.wait(&key).is_some() {
+            "a wait"
+        } else if self.history.model(&key).is_some() {
+            "a question to a model"
+        } else if self.history.heard(&key).is_some() {
+            "listening"
+        } else {
+            return Ok(());
+        };
+        Err(Diverged { key, recorded: recorded.into(), asked: asked.into() })
+    }
+
+    /// What the agent is offered: the same throughout the session, whatever pi.toml says later.
+    pub(super) fn offered(&self) -> &Offered {
+        self.offered.get_or_init(|| {
+            if let Some((tools, models)) = self.history.offered() {
+                return Offered { tools: message::definitions_from(tools), models: message::infos_from(models) };
+            }
+            let tools = self.kernel.toolbox.iter();
+            let tools = tools.filter(|entry| self.is_granted(&entry.tool.name)).map(|entry| entry.definition.clone());
+            // The agent gets the journal's form: what a replay gives it.
+            let tools = self.journal.masked(message::definitions(&tools.collect::<Vec<_>>()));
+            let models = self.journal.masked(message::infos(&self.kernel.models.offered(&self.models)));
+            let offered = Offered { tools: message::definitions_from(&tools), models: message::infos_from(&models) };
+            self.journal.append(Body::Offered { tools, models });
+            offered
+        })
     }
 
     fn ungranted(&self, caller: &Caller, name: &str) -> Called {
@@ -155,20 +246,21 @@ fn told(call: &CallRecord, ended: &[&EffectRecord], open: &[&EffectRecord]) -> S
 #[async_trait]
 impl ToolsState for AgentImports {
     fn available(&self) -> Vec<Definition> {
-        let tools = self.kernel.toolbox.iter();
-        tools.filter(|entry| self.is_granted(&entry.tool.name)).map(|entry| entry.definition.clone()).collect()
+        self.offered().tools.clone()
     }
 
     async fn call(&self, requests: Vec<Request>) -> wasmtime::Result<Vec<Result<Vec<Content>, Error>>> {
         if *self.stop.borrow() {
             return Err(wasmtime::Error::new(Stopped));
         }
-        let step = self.next();
+        let step = self.next_step();
+        let asked = format!("{} calls", requests.len());
         let recorded = self.history.calls_in(step);
-        if recorded > requests.len() || self.history.wait(&step.to_string()).is_some() {
-            let recorded = if recorded > 0 { format!("{recorded} calls") } else { "a wait".to_owned() };
-            let asked = format!("{} calls", requests.len());
-            return Err(Diverged { key: step.to_string(), recorded, asked }.into());
+        if recorded > requests.len() {
+            return Err(Diverged { key: step.to_string(), recorded: format!("{recorded} calls"), asked }.into());
+        }
+        if recorded == 0 {
+            self.no_other(step, &asked)?;
         }
         let calls = requests.iter().enumerate().map(|(index, request)| self.one(format!("{step}.{index}"), request));
         let mut stop = self.stop.clone();
@@ -196,10 +288,10 @@ impl SessionState for AgentImports {
     }
 
     async fn sleep(&self, ms: u32) -> wasmtime::Result<()> {
-        let step = self.next();
+        let step = self.next_step();
         let key = step.to_string();
-        if self.history.calls_in(step) > 0 {
-            return Err(Diverged { key, recorded: "calls".into(), asked: "a wait".into() }.into());
+        if self.history.wait(&key).is_none() {
+            self.no_other(step, "a wait")?;
         }
         let until_ms = match self.history.wait(&key) {
             Some(wait) => match wait.ended_ms {
@@ -224,6 +316,53 @@ impl SessionState for AgentImports {
         let time_ms = self.journal.append(Body::WaitEnded { key });
         self.saw(time_ms);
         Ok(())
+    }
+
+    fn heard(&self) -> wasmtime::Result<Vec<String>> {
+        let step = self.next_step();
+        let key = step.to_string();
+        if let Some(known) = self.history.heard(&key) {
+            self.saw(known.time_ms);
+            return Ok(known.texts.clone());
+        }
+        self.no_other(step, "listening")?;
+        // What came later than a step that is past was not heard in it.
+        if self.history.last_step() > step {
+            return Ok(Vec::new());
+        }
+        let texts = self.inbox.all();
+        if !texts.is_empty() {
+            let count = u32::try_from(texts.len()).unwrap_or(u32::MAX);
+            let time_ms = self.journal.append(Body::Heard { key, count, is_over: false });
+            self.saw(time_ms);
+        }
+        Ok(texts)
+    }
+
+    async fn next(&self) -> wasmtime::Result<Option<String>> {
+        let step = self.next_step();
+        let key = step.to_string();
+        if let Some(known) = self.history.heard(&key) {
+            self.saw(known.time_ms);
+            return Ok(known.texts.first().cloned());
+        }
+        self.no_other(step, "listening")?;
+        let until = tokio::time::Instant::now() + LISTEN_HOLD;
+        loop {
+            let (text, is_open) = self.inbox.first();
+            if text.is_some() || !is_open {
+                let count = u32::from(text.is_some());
+                let time_ms = self.journal.append(Body::Heard { key, count, is_over: text.is_none() });
+                self.saw(time_ms);
+                return Ok(text);
+            }
+            let mut stop = self.stop.clone();
+            tokio::select! {
+                () = self.inbox.spoken() => {}
+                () = tokio::time::sleep_until(until) => return Err(wasmtime::Error::new(Listening)),
+                _ = stop.wait_for(|is_stopped| *is_stopped) => return Err(wasmtime::Error::new(Stopped)),
+            }
+        }
     }
 }
 

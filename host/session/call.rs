@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use serde_json::Value;
+use tokio::sync::broadcast;
 
+use super::budget::Days;
 use super::message::{self, CallResult};
+use super::model::{Models, Streamed};
 use super::peer::Peer;
 use super::toolbox::{Entry, Provider, Toolbox};
 use crate::approval::{Approver, Aside};
@@ -26,6 +29,10 @@ pub struct Kernel {
     pub audit: Option<Arc<Audit>>,
     pub holds: Arc<Holds>,
     pub toolbox: Toolbox,
+    pub models: Models,
+    /// What models say, as it arrives.
+    pub streamed: broadcast::Sender<Arc<Streamed>>,
+    pub days: Days,
     /// The project's folder, absolute: where scripts run.
     pub directory: String,
 }
@@ -57,6 +64,9 @@ impl Kernel {
             audit: self.audit.clone(),
             holds: self.holds.clone(),
             toolbox,
+            models: self.models.clone(),
+            streamed: self.streamed.clone(),
+            days: self.days.clone(),
             directory: self.directory.clone(),
         }
     }

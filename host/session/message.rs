@@ -5,7 +5,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
 use crate::capability::bindings::pi::gate::refusal::Refusal;
-use crate::capability::bindings::pi::tool::types::{Blob, Content, Error};
+use crate::capability::bindings::pi::model::model::Info;
+use crate::capability::bindings::pi::tool::types::{Blob, Content, Definition, Effect, Error};
 
 /// What a call gave.
 pub type CallResult = Result<Vec<Content>, Error>;
@@ -120,6 +121,62 @@ fn content_from(value: &Value) -> Option<Content> {
     let blob = value.get("blob")?;
     let bytes = BASE64.decode(blob.get("base64")?.as_str()?).ok()?;
     Some(Content::Blob(Blob { mime: blob.get("mime")?.as_str()?.to_owned(), bytes }))
+}
+
+/// The tools that a session is offered.
+#[must_use]
+pub fn definitions(tools: &[Definition]) -> Value {
+    let one = |tool: &Definition| {
+        let effect = match tool.effect {
+            Effect::Read => "read",
+            Effect::Write => "write",
+            Effect::Destructive => "destructive",
+        };
+        json!({
+            "name": tool.name, "description": tool.description, "input_schema": tool.input_schema,
+            "effect": effect, "idempotent": tool.idempotent,
+        })
+    };
+    tools.iter().map(one).collect()
+}
+
+/// The tools that [`definitions`] wrote. What cannot be read is taken for the worst that it can be.
+#[must_use]
+pub fn definitions_from(value: &Value) -> Vec<Definition> {
+    let text = |tool: &Value, key: &str| tool.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let one = |tool: &Value| Definition {
+        name: text(tool, "name"),
+        description: text(tool, "description"),
+        input_schema: text(tool, "input_schema"),
+        effect: match tool.get("effect").and_then(Value::as_str) {
+            Some("read") => Effect::Read,
+            Some("write") => Effect::Write,
+            _ => Effect::Destructive,
+        },
+        idempotent: tool.get("idempotent").and_then(Value::as_bool).unwrap_or(false),
+    };
+    value.as_array().into_iter().flatten().map(one).collect()
+}
+
+/// The models that a session is offered.
+#[must_use]
+pub fn infos(models: &[Info]) -> Value {
+    let one = |model: &Info| json!({ "name": model.name, "context_tokens": model.context_tokens, "output_tokens": model.output_tokens });
+    models.iter().map(one).collect()
+}
+
+/// The models that [`infos`] wrote.
+#[must_use]
+pub fn infos_from(value: &Value) -> Vec<Info> {
+    let number = |model: &Value, key: &str| {
+        model.get(key).and_then(Value::as_u64).and_then(|number| u32::try_from(number).ok()).unwrap_or(0)
+    };
+    let one = |model: &Value| Info {
+        name: model.get("name").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        context_tokens: number(model, "context_tokens"),
+        output_tokens: number(model, "output_tokens"),
+    };
+    value.as_array().into_iter().flatten().map(one).collect()
 }
 
 #[cfg(test)]

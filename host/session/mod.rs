@@ -6,14 +6,22 @@
 //! is run again if that is harmless, and otherwise told to the agent as *unknown*.
 
 mod agent;
+mod budget;
 mod call;
+mod conversation;
+mod inbox;
 pub mod message;
+mod model;
 mod peer;
+mod question;
 mod rehearsal;
 mod run;
 mod toolbox;
 
+pub use budget::{DAY_MS, Days, Spent};
 pub use call::{Called, Caller, Kernel};
+pub use inbox::{Inbox, MESSAGE_BYTES_MAX, SayError};
+pub use model::{Models, Offer, Streamed};
 pub use peer::Peer;
 pub use rehearsal::{Rehearsal, Script, rehearse};
 pub use run::{AgentSetup, Ended, SessionError, resume, start};

@@ -11,8 +11,10 @@ use super::call::{Caller, Kernel};
 use super::message::CallResult;
 use super::run::{Ended, ended};
 use crate::capability::bindings::agent_world::exports::pi::agent::agent::Task;
+use crate::capability::bindings::pi::model::model as wit_model;
 use crate::capability::bindings::pi::tool::types::{Content, Definition, Effect, Error};
 use crate::capability::bindings::pi::tools::tools::Request;
+use crate::capability::model::ModelState;
 use crate::capability::session::SessionState;
 use crate::capability::tools::ToolsState;
 use crate::runtime::{CallLimits, Context, Determinism, LinkedAgent};
@@ -104,8 +106,32 @@ impl ToolsState for Stage {
     }
 }
 
+/// There is no model at a rehearsal: an agent that asks one is told so, and has to live with it.
+#[async_trait]
+impl ModelState for Stage {
+    fn available(&self) -> Vec<wit_model::Info> {
+        Vec::new()
+    }
+
+    async fn complete(
+        &self,
+        _: String,
+        _: wit_model::Request,
+    ) -> wasmtime::Result<Result<wit_model::Answer, wit_model::Error>> {
+        Ok(Err(wit_model::Error::NotGranted("a rehearsal has no model".into())))
+    }
+}
+
 #[async_trait]
 impl SessionState for Stage {
+    fn heard(&self) -> wasmtime::Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    async fn next(&self) -> wasmtime::Result<Option<String>> {
+        Ok(None)
+    }
+
     fn now(&self) -> u64 {
         self.now_ms.load(Ordering::Relaxed)
     }

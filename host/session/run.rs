@@ -1,17 +1,20 @@
 //! From a task to an outcome: begin a session, or take it up where the journal ends.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 use super::agent::{AgentImports, STOP_GRACE};
+use super::budget::Budget;
 use super::call::{Caller, Kernel};
+use super::inbox::Inbox;
 use crate::capability::bindings::agent_world::exports::pi::agent::agent::{Outcome, Status, Task};
 use crate::capability::door::{Door, Judge};
 use crate::capability::patience::Patience;
+use crate::config::BudgetConfig;
 use crate::gate::Origin;
 use crate::journal::{Body, Entry, History, JournalError, SessionJournal};
 use crate::runtime::{CallError, CallLimits, Context, Determinism, LinkedAgent};
@@ -24,6 +27,9 @@ pub struct AgentSetup {
     pub linked: LinkedAgent,
     /// Names of the tools that it may call; a `*` at the end stands for anything.
     pub tools: Vec<String>,
+    /// Names of the models that it may ask, the first to be preferred.
+    pub models: Vec<String>,
+    pub budget: BudgetConfig,
     pub limits: CallLimits,
     /// `[agents.NAME.config]`.
     pub config: Value,
@@ -56,9 +62,12 @@ pub enum SessionError {
     /// It goes on when people have decided.
     #[error("the session waits for the approval {0}")]
     Waiting(String),
+    /// It goes on when somebody speaks to it.
+    #[error("the session waits for what is said next")]
+    Listening,
 }
 
-/// Begin a session.
+/// Begin a session with a task: an object with `prompt`, `input` and `config`, which the agent gets.
 ///
 /// # Errors
 /// The journal cannot be written, or the session was stopped.
@@ -67,12 +76,13 @@ pub async fn start(
     setup: &AgentSetup,
     journal: SessionJournal,
     session: &str,
-    prompt: &str,
-    input: &Value,
+    task: Value,
+    inbox: Arc<Inbox>,
     stop: watch::Receiver<bool>,
 ) -> Result<Ended, SessionError> {
     // What the agent is given is what a replay gives it: the journal's form, without the values of secrets.
-    let task = journal.masked(json!({ "prompt": prompt, "input": input, "config": setup.config }));
+    let task = journal.masked(task);
+    inbox.begun();
     let started = Body::SessionStarted {
         agent: setup.name.clone(),
         component: setup.linked.digest.clone(),
@@ -80,7 +90,7 @@ pub async fn start(
         policy: kernel.gate.now().revision().to_owned(),
     };
     let time_ms = journal.append_durable(started).await?;
-    drive(kernel, setup, journal, session, &task, time_ms, History::default(), stop).await
+    drive(kernel, setup, journal, session, &task, time_ms, History::default(), inbox, stop).await
 }
 
 /// Take a session up where its journal ends.
@@ -93,6 +103,7 @@ pub async fn resume(
     journal: SessionJournal,
     session: &str,
     entries: &[Entry],
+    inbox: Arc<Inbox>,
     stop: watch::Receiver<bool>,
 ) -> Result<Ended, SessionError> {
     let (task, component, time_ms) = entries
@@ -112,7 +123,9 @@ pub async fn resume(
     }
     let host = format!("pid {}", std::process::id());
     journal.append_durable(Body::SessionResumed { host }).await?;
-    drive(kernel, setup, journal, session, &task, time_ms, History::load(entries), stop).await
+    let history = History::load(entries);
+    inbox.restore(history.unheard());
+    drive(kernel, setup, journal, session, &task, time_ms, history, inbox, stop).await
 }
 
 #[allow(clippy::too_many_arguments, reason = "the one recipe behind start and resume")]
@@ -124,12 +137,15 @@ async fn drive(
     task: &Value,
     time_ms: u64,
     history: History,
+    inbox: Arc<Inbox>,
     stop: watch::Receiver<bool>,
 ) -> Result<Ended, SessionError> {
     let origin = Origin { session: session.to_owned(), agent: setup.name.clone(), plugin: String::new() };
     let now_ms = Arc::new(AtomicU64::new(time_ms));
     let mut stopped = stop.clone();
     let said = history.said_by(&setup.name);
+    let budget = Budget::new(&setup.name, setup.budget.clone(), kernel.days.clone(), time_ms);
+    (0..history.overspends()).for_each(|_| budget.raise());
     let imports = Arc::new(AgentImports {
         kernel: kernel.clone(),
         journal: journal.clone(),
@@ -139,6 +155,11 @@ async fn drive(
         now_ms: now_ms.clone(),
         step: AtomicU32::new(0),
         stop,
+        models: setup.models.clone(),
+        budget,
+        conversation: Mutex::default(),
+        inbox,
+        offered: OnceLock::new(),
     });
     let caller = Caller { journal: journal.clone(), origin, key: "agent".into(), aside: None };
     let judge = Judge {
@@ -179,6 +200,7 @@ async fn drive(
         Ok(outcome) => ended(outcome),
         Err(CallError::Stopped) => return Err(SessionError::Stopped),
         Err(CallError::LaidAside(approval)) => return Err(SessionError::Waiting(approval)),
+        Err(CallError::Listening) => return Err(SessionError::Listening),
         Err(error) => Ended {
             status: "failed",
             summary: format!("agent `{}` did not come to an end: {error}", setup.name),

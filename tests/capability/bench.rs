@@ -80,6 +80,7 @@ impl Bench {
             services: None,
             tools: None,
             session: None,
+            model: None,
             log: None,
             keyvalue: None,
             config: None,

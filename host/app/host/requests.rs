@@ -1,6 +1,6 @@
 //! What other commands ask of a running host: calls of tools, its servers' tools, decisions, the end.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -59,16 +59,13 @@ impl Host {
                     });
                     json!({ "stopped": true })
                 }
-                Ok(Stop { session: Some(id) }) => {
-                    let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-                    match running.get(&id) {
-                        Some(session) => {
-                            session.send_replace(true);
-                            json!({ "stopped": true, "session": id })
-                        }
-                        None => failed(format!("no session of this id runs: {id}")),
+                Ok(Stop { session: Some(id) }) => match self.reach(&id) {
+                    Some(reach) => {
+                        reach.stop.send_replace(true);
+                        json!({ "stopped": true, "session": id })
                     }
-                }
+                    None => failed(format!("no session of this id runs: {id}")),
+                },
                 Err(error) => failed(format!("the request cannot be read: {error}")),
             },
             other => failed(format!("this host does not know the request `{other}`")),

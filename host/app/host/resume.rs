@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::{Event, Host, HostError};
+use crate::app::context::{self, Talk};
 use crate::app::incident::{self, Closed};
 use crate::capability::hold::Leave;
 use crate::config::RESERVED;
 use crate::journal::{Body, Entry, SessionJournal};
-use crate::session::{self, SessionError};
+use crate::session::{self, Inbox, SessionError};
 use crate::store::OPEN;
 
 /// A session that an earlier host began and did not end.
@@ -21,6 +22,8 @@ struct CutOff {
     journal: SessionJournal,
     entries: Vec<Entry>,
     input: Value,
+    /// Whether people may go on talking to it.
+    talk: Talk,
 }
 
 impl Host {
@@ -81,12 +84,16 @@ impl Host {
     async fn read_back(&self, id: &str, agent: &str) -> Result<CutOff, HostError> {
         let journal = self.journal.session(id).await?;
         let entries = journal.entries().await?;
-        let input = entries.iter().find_map(|entry| match &entry.body {
-            Body::SessionStarted { task, .. } => task.get("input").cloned(),
+        let task = entries.iter().find_map(|entry| match &entry.body {
+            Body::SessionStarted { task, .. } => Some(task.clone()),
             _ => None,
         });
+        let task = task.unwrap_or_default();
+        // Where nobody can talk, an agent that listens hears that the conversation is over.
+        let talk = if self.is_talking { context::talk_of(&task) } else { Talk::Closed };
         let (id, agent) = (id.to_owned(), agent.to_owned());
-        Ok(CutOff { id, agent, journal, entries, input: input.unwrap_or_default() })
+        let input = task.get("input").cloned().unwrap_or_default();
+        Ok(CutOff { id, agent, journal, entries, input, talk })
     }
 
     /// A single call of a person that was cut off, or a session that never began: nobody waits for
@@ -107,12 +114,14 @@ impl Host {
     }
 
     async fn take_up(self: &Arc<Self>, cut_off: CutOff) -> Result<Closed, HostError> {
-        let CutOff { id, agent, journal, entries, input } = cut_off;
+        let CutOff { id, agent, journal, entries, input, talk } = cut_off;
         let setup = self.setup_of(&agent)?;
         let _ = self.events.send(Event::Session { id: id.clone(), agent: agent.clone(), is_resumed: true });
-        let (ending, stop) = self.register(&id);
-        let resumed = session::resume(&self.kernel, &setup, journal.clone(), &id, &entries, stop.clone()).await;
-        let resumed = self.when_decided(&id, &setup, &journal, resumed, stop).await;
+        let inbox = Arc::new(Inbox::new(journal.clone(), talk == Talk::Open));
+        let (ending, stop) = self.register(&id, &inbox);
+        let resumed =
+            session::resume(&self.kernel, &setup, journal.clone(), &id, &entries, inbox.clone(), stop.clone()).await;
+        let resumed = self.when_decided(&id, &setup, &journal, resumed, &inbox, stop).await;
         let is_outdated = matches!(resumed, Err(SessionError::OtherComponent { .. }));
         let ended = match resumed {
             // It can never be taken up again: it is closed, and a fault that is still there raises a new alarm.

@@ -33,9 +33,10 @@ mod standard {
     });
 }
 
-pub use bindings::pi::agent::session;
+pub use bindings::pi::agent::{conversation, session};
 pub use bindings::pi::files::files;
 pub use bindings::pi::gate::refusal::Refusal;
+pub use bindings::pi::model::model;
 pub use bindings::pi::process::process;
 pub use bindings::pi::services::services;
 pub use bindings::pi::tool::types::{Blob, Content, Definition, Effect, Error};

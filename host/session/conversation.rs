@@ -1,0 +1,143 @@
+//! What was last said between an agent and its models: from it follow what is new in a question, and its hash.
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::journal::Question;
+use crate::model::{Message, Request};
+
+type Hash = [u8; 32];
+
+/// The last question, with its answer as the last message.
+#[derive(Default)]
+pub(super) struct Conversation {
+    messages: Vec<Linked>,
+    /// System prompt, tools, most tokens, effort.
+    frame: Option<(Value, Hash)>,
+    /// Of the last question, for a comparison with what the journal has.
+    same: usize,
+    asked: Vec<Value>,
+}
+
+struct Linked {
+    message: Message,
+    /// Over this message and all before it.
+    hash: Hash,
+}
+
+impl Conversation {
+    /// What is new in a question, and the hash over all of it, in hex.
+    pub(super) fn ask(&mut self, model: &str, request: &Request) -> (Question, String) {
+        let same = self.messages.iter().zip(&request.messages).take_while(|(was, is)| was.message == **is).count();
+        let new = request.messages.get(same..).unwrap_or_default();
+        let values: Vec<Value> = new.iter().map(|message| json!(message)).collect();
+        self.same = same;
+        self.asked.clone_from(&values);
+        self.messages.truncate(same);
+        for (message, value) in new.iter().zip(&values) {
+            self.push(message.clone(), value);
+        }
+        let frame = frame_of(request);
+        let is_known = self.frame.as_ref().is_some_and(|(known, _)| *known == frame);
+        let frame_hash = match &self.frame {
+            Some((_, hash)) if is_known => *hash,
+            _ => Sha256::digest(frame.to_string()).into(),
+        };
+        let mut hasher = Sha256::new();
+        hasher.update(model);
+        hasher.update([0]);
+        hasher.update(frame_hash);
+        hasher.update(self.messages.last().map_or([0; 32], |linked| linked.hash));
+        let hash = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let question = Question { same, messages: values, frame: (!is_known).then(|| frame.clone()) };
+        self.frame = Some((frame, frame_hash));
+        (question, hash)
+    }
+
+    /// The model has answered.
+    pub(super) fn answered(&mut self, message: Message) {
+        let value = json!(message);
+        self.push(message, &value);
+    }
+
+    fn push(&mut self, message: Message, value: &Value) {
+        let mut hasher = Sha256::new();
+        hasher.update(self.messages.last().map_or([0; 32], |linked| linked.hash));
+        hasher.update(value.to_string());
+        self.messages.push(Linked { message, hash: hasher.finalize().into() });
+    }
+
+    /// Where the last question differs from what the journal has of it, in words.
+    pub(super) fn difference(&self, recorded: &Question) -> String {
+        if recorded.same != self.same {
+            return format!(
+                "a question that keeps {} messages of the one before, and not {}",
+                self.same, recorded.same
+            );
+        }
+        let index = recorded.messages.iter().zip(&self.asked).take_while(|(was, is)| was == is).count();
+        match (recorded.messages.get(index), self.asked.get(index)) {
+            (Some(was), Some(is)) => {
+                let (was, is) = apart(&was.to_string(), &is.to_string());
+                format!("a question whose message {} reads `{is}` and not `{was}`", recorded.same + index + 1)
+            }
+            (None, Some(_)) | (Some(_), None) => {
+                format!("a question of {} new messages, and not {}", self.asked.len(), recorded.messages.len())
+            }
+            (None, None) => "a question with another system prompt, other tools or another limit".to_owned(),
+        }
+    }
+}
+
+fn frame_of(request: &Request) -> Value {
+    json!({
+        "system": request.system, "tools": request.tools,
+        "max_output_tokens": request.max_output_tokens, "effort": request.effort,
+    })
+}
+
+/// Two texts from shortly before the place where they part.
+fn apart(one: &str, other: &str) -> (String, String) {
+    const BEFORE: usize = 20;
+    const SHOWN: usize = 80;
+    let same = one.chars().zip(other.chars()).take_while(|(a, b)| a == b).count();
+    let cut = |text: &str| text.chars().skip(same.saturating_sub(BEFORE)).take(SHOWN).collect();
+    (cut(one), cut(other))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(texts: &[&str]) -> Request {
+        Request { messages: texts.iter().map(|text| Message::user(*text)).collect(), ..Request::default() }
+    }
+
+    #[test]
+    fn a_question_holds_what_is_new_and_its_hash_all_of_it() {
+        let mut conversation = Conversation::default();
+        let (first, hash) = conversation.ask("m", &request(&["a"]));
+        assert_eq!((first.same, first.messages.len(), first.frame.is_some()), (0, 1, true));
+        conversation.answered(Message::assistant("b"));
+        let mut next = request(&["a", "", "c"]);
+        next.messages[1] = Message::assistant("b");
+        let (second, second_hash) = conversation.ask("m", &next);
+        assert_eq!((second.same, second.messages.len(), second.frame), (2, 1, None));
+        assert_ne!(hash, second_hash);
+        // The same question asked at once has the same hash.
+        assert_eq!(Conversation::default().ask("m", &next).1, second_hash);
+        assert_ne!(Conversation::default().ask("other", &next).1, second_hash);
+        next.system = "x".into();
+        assert_ne!(Conversation::default().ask("m", &next).1, second_hash);
+    }
+
+    #[test]
+    fn the_first_difference_is_named() {
+        let mut recorded = Conversation::default();
+        let (was, _) = recorded.ask("m", &request(&["one", "two"]));
+        let mut replayed = Conversation::default();
+        replayed.ask("m", &request(&["one", "three"]));
+        let said = replayed.difference(&was);
+        assert!(said.contains("message 2") && said.contains("three") && said.contains("two"), "{said}");
+    }
+}
