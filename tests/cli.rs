@@ -389,3 +389,24 @@ fn a_policy_is_replayed_explained_and_compared() {
         differs.out
     );
 }
+
+#[test]
+fn a_secret_in_the_arguments_reaches_the_tool_and_no_journal() {
+    let project = Project::with(
+        "[secrets.token]\nenv = \"PI_TEST_TOKEN\"\nhosts = [\"a.example\"]\nas = { header = \"X-Key\" }\n[grants.files.files]\nwrite = [\".\"]\n",
+    );
+    let arguments = r#"{"path":"a.txt","content":"it is hunter22hunter22 here"}"#;
+    let mut command = project.command(&["tool", "call", "write", arguments]);
+    let said = Said::of(command.env("PI_TEST_TOKEN", "hunter22hunter22").output().unwrap());
+    assert_eq!(said.code, Some(0), "{} {}", said.out, said.err);
+    assert_eq!(std::fs::read_to_string(project.path().join("a.txt")).unwrap(), "it is hunter22hunter22 here");
+    let state = std::fs::read_dir(project.path().join(".pi")).unwrap().map(|file| file.unwrap().path());
+    for file in state.filter(|path| path.is_file()) {
+        let text = String::from_utf8_lossy(&std::fs::read(&file).unwrap()).into_owned();
+        assert!(!text.contains("hunter22"), "{}", file.display());
+    }
+    let id = project.run(&["--json", "session", "list"]).json()[0]["id"].as_str().unwrap().to_owned();
+    let shown = project.run(&["--json", "session", "show", &id]);
+    assert!(shown.out.contains("it is [secret token] here"), "{} {}", shown.out, shown.err);
+    assert_eq!(project.run(&["session", "verify"]).code, Some(0));
+}

@@ -3,6 +3,7 @@
 mod chain;
 mod crash;
 mod lease;
+mod mask;
 mod requests;
 mod space;
 mod speed;

@@ -10,9 +10,11 @@ use tokio::task::JoinSet;
 
 use super::channels::channels;
 use super::requests::{APPROVAL_ANSWER, APPROVAL_REVOKE};
+use super::setup::{hide, secrets_of};
 use super::state::{StateError, open_store};
 use crate::approval::channel::ChannelError;
 use crate::approval::{Approvals, Approver, Asked, Nobody, Pending, People, Quorum, Rung, Said, Settings, Terminal};
+use crate::capability::secret::SecretError;
 use crate::clock;
 use crate::config::{ApprovalsConfig, Project, user};
 use crate::journal::{Journal, JournalError};
@@ -39,6 +41,8 @@ pub enum ApprovalsError {
     State(#[from] StateError),
     #[error(transparent)]
     Journal(#[from] JournalError),
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     #[error("{0}")]
     Host(String),
     #[error("the running host did not take the answer\nhint: see whether it still works: `pi-host doctor`")]
@@ -167,6 +171,7 @@ async fn ask_desk(project: Project, kind: &'static str, payload: Value) -> Resul
     let answer = match Journal::begin(store.clone(), &Holder::this_process("approvals")).await {
         Ok(journal) => {
             let journal = Arc::new(journal);
+            hide(&secrets_of(&project)?, &journal);
             let config = project.config.approvals.clone().unwrap_or_default();
             // What the channels show is brought up to date by the next host.
             let approvals = Approvals::open(journal.clone(), settings(&project, &config), Vec::new(), None).await?;

@@ -128,7 +128,12 @@ pub(super) fn governing(project: &Project) -> Vec<PathBuf> {
     let store = project.config.packages.store.iter().map(|store| project.directory.join(store));
     let servers = peers::files(project);
     let keys = project.config.signatures.keys.iter().map(|key| project.directory.join(key));
-    files.chain(store).chain(servers).chain(keys).chain([lock, project.directory.join("policies")]).collect()
+    // Who could write such a file could speak for the host that it is of.
+    let requests = project.config.grants.values().filter_map(|grant| grant.http.as_ref());
+    let authorities = requests.flat_map(|http| http.hosts.iter().filter_map(|host| host.ca_file.as_ref()));
+    let authorities = authorities.map(|file| project.directory.join(file));
+    let files = files.chain(store).chain(servers).chain(keys).chain(authorities);
+    files.chain([lock, project.directory.join("policies")]).collect()
 }
 
 /// The policy of a project: its file, or the built-in one.

@@ -18,7 +18,7 @@ use super::approvals::{ApprovalsError, desk};
 use super::context::{self, Talk};
 use super::gating::{gate, shadow_gate};
 use super::incident::{self, Closed};
-use super::setup::{Progress, Setup, SetupError};
+use super::setup::{Progress, Setup, SetupError, hide};
 use super::single::session_id;
 use super::state::{StateError, open_store};
 use crate::approval::{Approvals, Asked, Note};
@@ -179,6 +179,7 @@ impl Host {
         let (gate, shadow) = (gate(&project)?, shadow_gate(&project)?);
         let confine = Confine::new();
         let mut setup = Setup::new(project.clone(), confine.clone(), INSTANCES)?;
+        hide(&setup.secrets, journal);
         let names: Vec<String> = match options.agents {
             Some(names) => names,
             None => project.config.agents.keys().cloned().collect(),

@@ -21,6 +21,7 @@ use super::single::session_id;
 use crate::approval::{Answer, Approver, Question};
 use crate::capability::door::Door;
 use crate::capability::process::Surroundings;
+use crate::capability::secret::scan::Scan;
 use crate::config::{McpConfig, Project, variable};
 use crate::confine::Confine;
 use crate::gate::Origin;
@@ -60,9 +61,16 @@ pub struct PeerTool {
 
 impl Peers {
     /// The servers that `pi.toml` names. None is started.
-    pub(super) fn new(project: &Project, confine: &Confine, around: &Surroundings, reserved: BTreeSet<String>) -> Self {
+    pub(super) fn new(
+        project: &Project,
+        confine: &Confine,
+        around: &Surroundings,
+        reserved: BTreeSet<String>,
+        scan: &Arc<Scan>,
+    ) -> Self {
         let server = |(name, config): (&String, _)| {
-            let server = Server::new(name, config, &project.directory, confine.clone(), around.clone());
+            let around = around.clone();
+            let server = Server::new(name, config, &project.directory, confine.clone(), around, Arc::clone(scan));
             (name.clone(), Arc::new(server))
         };
         Self { servers: project.config.mcp.iter().map(server).collect(), reserved }

@@ -23,6 +23,7 @@ use crate::capability::services::ServicesState;
 use crate::config::{AgentConfig, Grant, LimitsConfig, Project, covers};
 use crate::confine::Confine;
 use crate::gate::{Gate, InForce, PolicyError, RegoError};
+use crate::journal::Journal;
 use crate::plugin::{Kind, Manifest};
 use crate::runtime::{
     Cache, CallLimits, Compiled, Grants, LinkError, LinkedAgent, LinkedTool, LoadError, Runtime, RuntimeError,
@@ -103,6 +104,26 @@ fn writable(project: &Project) -> Vec<String> {
     paths.chain(servers).collect()
 }
 
+/// The secrets of a project, with the values that are handed to programs of others.
+///
+/// # Errors
+/// What is wrong with which.
+pub(super) fn secrets_of(project: &Project) -> Result<Secrets, SecretError> {
+    let mut secrets = Secrets::load(&project.config.secrets, &project.directory)?;
+    secrets.also_find(peers::secret_values(project));
+    secrets.also_find(key_values(project));
+    Ok(secrets)
+}
+
+/// Keep the values of secrets out of a journal.
+pub(super) fn hide(secrets: &Secrets, journal: &Journal) {
+    let scan = secrets.scan();
+    // Without one every entry would be looked through for nothing.
+    if !scan.is_empty() {
+        journal.hide(scan);
+    }
+}
+
 /// A secret is put into requests and never handed out: no component may read the file that it comes from.
 fn check_reach(project: &Project, secrets: &Secrets) -> Result<(), SetupError> {
     for (secret, file) in secrets.files() {
@@ -148,16 +169,14 @@ impl Setup {
     ) -> Result<Self, SetupError> {
         // A cache that cannot be used safely is not used: the next start is slower, nothing else.
         let cache = crate::config::cache_folder().and_then(|folder| Cache::open(&folder).ok());
-        let mut secrets = Secrets::load(&project.config.secrets, &project.directory)?;
+        let secrets = secrets_of(&project)?;
         check_reach(&project, &secrets)?;
-        secrets.also_find(peers::secret_values(&project));
-        secrets.also_find(key_values(&project));
         let runtime = Arc::new(Runtime::with_instances(cache, instances)?.with_scan(secrets.scan()));
         let places = Places { confine: confine.clone(), ..Places::of(&project.directory) };
         let supervisor = Supervisor::observe(&project.config.services, places)?;
         let around = Surroundings { writable: writable(&project), kept: governing(&project) };
         let reserved = if project.config.mcp.is_empty() { BTreeSet::new() } else { tools_of(&catalog)? };
-        let peers = Peers::new(&project, &confine, &around, reserved);
+        let peers = Peers::new(&project, &confine, &around, reserved, &secrets.scan());
         Ok(Self { project, catalog, runtime, confine, supervisor, secrets, peers })
     }
 
@@ -479,7 +498,8 @@ impl Setup {
         grants.has_secrets = named.is_some();
         match (&grant.http, named) {
             (Some(http), named) => {
-                let state = HttpState::new(http, named.unwrap_or_default(), self.secrets.scan()).map_err(of)?;
+                let state =
+                    HttpState::new(http, directory, named.unwrap_or_default(), self.secrets.scan()).map_err(of)?;
                 grants.http = Some(Arc::new(state));
             }
             (None, Some(_)) => {

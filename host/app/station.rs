@@ -17,7 +17,7 @@ use super::approvals::{Desk, desk, on_approval_request};
 use super::gating::{gate, shadow_gate};
 use super::peers::{self, Doors, PeerTools};
 use super::requests::{PEER_TOOLS, TOOL_CALL, ToolCall};
-use super::setup::{Progress, Setup};
+use super::setup::{Progress, Setup, hide};
 use super::single::{SingleError, known, session_id};
 use super::state::open_store_in;
 use crate::approval::{Approvals, Note};
@@ -272,6 +272,7 @@ impl Here {
         let (gate, shadow) = (gate(&project)?, shadow_gate(&project)?);
         let revision = gate.revision().to_owned();
         let setup = Setup::new(project, Confine::new(), options.instances)?;
+        hide(&setup.secrets, journal);
         let none = BTreeSet::new;
         let wanted_is_all = matches!(options.plugins, Wanted::All);
         let (plugins, servers, wanted_tool) = match options.plugins {

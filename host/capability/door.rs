@@ -315,6 +315,24 @@ impl Door {
         self.begin(key, act, decision, None).await
     }
 
+    /// Write down that `act` was refused before anybody was asked about it: it lies outside of what is granted, or
+    /// may never be done. `text` is what the guest reads; what stands behind `hint:` in it is advice.
+    pub async fn refuse(&self, act: &Act, rule: &'static str, text: &str) {
+        self.judge.journal.ready().await;
+        let key = format!("{}.{}", self.call, self.next.fetch_add(1, Ordering::Relaxed));
+        let (reason, advice) = text.split_once("\nhint: ").unwrap_or((text, ""));
+        let decision = Decision {
+            verdict: Verdict::Deny,
+            risk: 100,
+            rules: vec![rule.to_owned()],
+            reason: reason.to_owned(),
+            advice: advice.to_owned(),
+            ..Decision::allow()
+        };
+        let refusal = self.judge.refuse(&key, act, decision);
+        self.refused_by.lock().unwrap_or_else(PoisonError::into_inner).insert(refusal.rule);
+    }
+
     async fn enter_case(&self, case: Case<'_>) -> Result<Pass, Refusal> {
         self.try_enter(case).await.inspect_err(|refusal| {
             self.refused_by.lock().unwrap_or_else(PoisonError::into_inner).insert(refusal.rule.clone());
@@ -381,6 +399,11 @@ impl Pass {
     /// The act was tried and failed.
     pub fn failed(mut self, error: &dyn std::fmt::Display) {
         self.close(Status::Failed, json!({ "error": error.to_string() }));
+    }
+
+    /// It turned out, after it was let through, that the act may not be done: nothing of it was.
+    pub fn refused(mut self, error: &dyn std::fmt::Display) {
+        self.close(Status::Refused, json!({ "error": error.to_string() }));
     }
 
     fn close(&mut self, status: Status, detail: Value) {

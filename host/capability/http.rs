@@ -12,6 +12,7 @@ mod grant;
 mod guard;
 mod send;
 pub(in crate::capability) mod target;
+mod trust;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use wasmtime_wasi_http::{
 
 use super::bindings::standard::wasi::http::outgoing_handler;
 use super::door::{Door, Refusal};
+use super::secret::scan::Scan;
 use super::state::CallState;
 use crate::gate::Act;
 use crate::gate::explain::escaped;
@@ -38,6 +40,10 @@ pub use grant::HttpState;
 
 /// Names and values of the headers of one request or answer, as they are held. Danger: each is held, sent and searched.
 const HEADER_BYTES_MAX: usize = 64 << 10;
+/// Longest method. Danger: it is any word, and stands in each refusal and in the journal.
+const METHOD_BYTES_MAX: usize = 32;
+/// Of an address that could not be read, in the sentence that says why. Danger: it is as long as the guest makes it.
+const ADDRESS_CHARS_SHOWN_MAX: usize = 500;
 /// Largest piece of a body that a guest hands over at once.
 const CHUNK_BYTES_MAX: usize = 1 << 20;
 
@@ -124,20 +130,42 @@ impl outgoing_handler::Host for CallState {
         };
         let request = self.table.delete(request)?;
         let Some(state) = self.http.state.clone() else { return Ok(Err(denied("no request is granted".into()))) };
-        let outgoing = match read(request, options) {
-            Ok(outgoing) => outgoing,
-            Err(error) => return Ok(Err(error)),
-        };
         self.http.requests = self.http.requests.saturating_add(1);
         if self.http.requests > state.requests_max {
             let text = format!("the call made more than the {} requests that it may", state.requests_max);
             return Ok(Err(denied(text)));
         }
+        let outgoing = match read(request, options, &state.scan) {
+            Ok(outgoing) => outgoing,
+            Err(Unread::Invalid(error)) => return Ok(Err(error)),
+            Err(Unread::Unclear { method, url, text }) => {
+                self.door.refuse(&refused(&state, &method, &url), "unclear_address", &text).await;
+                return Ok(Err(denied(text)));
+            }
+        };
         match begin(state, &self.door, outgoing).await {
             Ok(pending) => Ok(Ok(self.table.push(pending)?)),
             Err(text) => Ok(Err(denied(text))),
         }
     }
+}
+
+/// A request that was refused before it was read to its end, as the journal keeps it. What a guest wrote may be long,
+/// and may hold anything.
+fn refused(state: &HttpState, method: &Method, url: &str) -> Act {
+    Act::HttpRequest {
+        method: shown(&state.scan, method.as_str(), METHOD_BYTES_MAX),
+        url: shown(&state.scan, url, target::URL_BYTES_MAX),
+        headers: Vec::new(),
+        secrets: Vec::new(),
+        body_bytes: None,
+        is_granted: false,
+    }
+}
+
+/// What a guest wrote, as it can be shown. Cut after it was searched: half a secret at the cut would not be found.
+fn shown(scan: &Scan, text: &str, chars_max: usize) -> String {
+    escaped(&scan.hidden(text)).chars().take(chars_max).collect()
 }
 
 /// What a guest can read: the other codes have no text.
@@ -148,15 +176,21 @@ fn denied(text: String) -> types::ErrorCode {
 /// Judge a request and send it.
 async fn begin(state: Arc<HttpState>, door: &Door, outgoing: Outgoing) -> Result<HostFutureIncomingResponse, String> {
     let Outgoing { method, target, headers, body_bytes, .. } = &outgoing;
-    state
-        .covers(method.as_str(), target, &door.origin().plugin)
-        .map_err(|text| state.scan.hidden(&text).into_owned())?;
+    if let Err(text) = state.covers(method.as_str(), target, &door.origin().plugin) {
+        let text = state.scan.hidden(&text).into_owned();
+        door.refuse(&refused(&state, method, &target.url()), "not_granted", &text).await;
+        return Err(text);
+    }
     // A guest may have found a secret in a file. Where it belongs the host puts it in; anywhere else it does not go.
     let values = headers.values().map(http::HeaderValue::as_bytes);
     let url = target.url();
     let decoded = target::decoded(url.as_bytes());
-    if [url.as_bytes(), &decoded].into_iter().chain(values).any(|text| state.scan.finds(text)) {
-        return Err("the request holds the value of a secret of pi.toml\nhint: leave it out: the host puts a secret in that is granted and bound to the host".into());
+    if [url.as_bytes(), &decoded].into_iter().chain(values).any(|text| state.scan.finds(text))
+        || headers.keys().any(|name| state.scan.finds_in_name(name.as_str()))
+    {
+        const TEXT: &str = "the request holds the value of a secret of pi.toml\nhint: leave it out: the host puts a secret in that is granted and bound to the host";
+        door.refuse(&refused(&state, method, &url), "secret_in_request", TEXT).await;
+        return Err(TEXT.into());
     }
     let is_exception = state.is_exception(target);
     let secrets: Vec<_> = state.secrets.iter().filter(|secret| secret.is_for(target, is_exception)).cloned().collect();
@@ -170,6 +204,7 @@ async fn begin(state: Arc<HttpState>, door: &Door, outgoing: Outgoing) -> Result
         headers: names.into_iter().map(str::to_owned).collect(),
         secrets: secrets.iter().map(|secret| secret.name().to_owned()).collect(),
         body_bytes: *body_bytes,
+        is_granted: state.names(method.as_str(), target),
     };
     let pass = door.enter(act).await.map_err(|refusal| in_words(&refusal))?;
     if pass.edited().is_some() {
@@ -190,33 +225,48 @@ fn in_words(refusal: &Refusal) -> String {
     text
 }
 
+/// Why a request could not be read.
+enum Unread {
+    /// It is no request: the guest's own mistake.
+    Invalid(types::ErrorCode),
+    /// It could be aimed at more than one thing, or at what there is no way to.
+    Unclear { method: Method, url: String, text: String },
+}
+
 /// The parts of a request, as exactly one thing each.
-fn read(request: HostOutgoingRequest, options: RequestOptions) -> Result<Outgoing, types::ErrorCode> {
+fn read(request: HostOutgoingRequest, options: RequestOptions, scan: &Scan) -> Result<Outgoing, Unread> {
     let method: Result<Method, _> = request.method.try_into();
-    let method = method.map_err(|_| types::ErrorCode::HttpRequestMethodInvalid)?;
+    let method = method.ok().filter(|method| method.as_str().len() <= METHOD_BYTES_MAX);
+    let method = method.ok_or(Unread::Invalid(types::ErrorCode::HttpRequestMethodInvalid))?;
+    let authority = request.authority.unwrap_or_default();
+    let path = request.path_with_query.unwrap_or_default();
+    let unclear = |method: &Method, scheme: &str, text: String| {
+        let url = format!("{scheme}://{authority}{path}");
+        Unread::Unclear { method: method.clone(), url, text }
+    };
     let scheme = match request.scheme {
         None | Some(types::Scheme::Https) => Scheme::Https,
         Some(types::Scheme::Http) => Scheme::Http,
         Some(types::Scheme::Other(other)) => {
-            return Err(denied(format!(
-                "there is no way to send over `{}`: https and http are known",
-                escaped(&other)
-            )));
+            let shown = shown(scan, &other, ADDRESS_CHARS_SHOWN_MAX);
+            let text = format!("there is no way to send over `{shown}`: https and http are known");
+            return Err(unclear(&method, &other, text));
         }
     };
-    let authority = request.authority.unwrap_or_default();
-    let path = request.path_with_query.unwrap_or_default();
-    let target = Target::read(scheme, &authority, &path)
-        .map_err(|reason| denied(format!("`{}` is refused: {reason}", escaped(&format!("{authority}{path}")))))?;
+    let target = Target::read(scheme, &authority, &path).map_err(|reason| {
+        let shown = shown(scan, &format!("{authority}{path}"), ADDRESS_CHARS_SHOWN_MAX);
+        let text = format!("`{shown}` is refused: {reason}");
+        unclear(&method, scheme.name(), text)
+    })?;
     let mut headers = HeaderMap::from(request.headers);
+    let odd_length = |most| Unread::Invalid(types::ErrorCode::HttpRequestBodySize(most));
     let body_bytes = match (headers.remove(CONTENT_LENGTH), &request.body) {
         (Some(length), body) => {
             let text = length.to_str().unwrap_or_default();
             let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-            let bytes: u64 =
-                text.parse().ok().filter(|_| is_number).ok_or(types::ErrorCode::HttpRequestBodySize(None))?;
+            let bytes: u64 = text.parse().ok().filter(|_| is_number).ok_or(odd_length(None))?;
             if body.is_none() && bytes != 0 {
-                return Err(types::ErrorCode::HttpRequestBodySize(Some(0)));
+                return Err(odd_length(Some(0)));
             }
             Some(bytes)
         }

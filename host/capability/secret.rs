@@ -92,11 +92,13 @@ impl Secret {
     }
 
     /// What of a request it decides: two secrets that decide the same cannot go to one host.
-    pub(in crate::capability) fn place(&self) -> String {
+    pub(in crate::capability) fn places(&self) -> Vec<String> {
+        let header = |name: &str| format!("the header `{name}`");
         match &self.way {
-            Way::Header { name, .. } => format!("the header `{name}`"),
-            Way::Query(name) => format!("`{name}` in the query"),
-            Way::Basic { .. } | Way::SigV4 { .. } => "the header `authorization`".into(),
+            Way::Header { name, .. } => vec![header(name.as_str())],
+            Way::Query(name) => vec![format!("`{name}` in the query")],
+            Way::Basic { .. } => vec![header("authorization")],
+            Way::SigV4 { .. } => put::SIGNED.iter().map(|name| header(name)).collect(),
         }
     }
 
@@ -198,9 +200,12 @@ impl Secrets {
                 Some(Err(error)) => return Err(of(name, error.reason.clone())),
                 None => return Err(of(name, format!("there is no [secrets.{name}] in pi.toml"))),
             };
-            let other = granted.iter().find(|other| other.place() == secret.place() && other.shares_host_with(secret));
-            if let Some(other) = other {
-                let place = secret.place();
+            let places = secret.places();
+            let shared = granted.iter().filter(|other| other.shares_host_with(secret)).find_map(|other| {
+                let place = other.places().into_iter().find(|place| places.contains(place));
+                place.map(|place| (other, place))
+            });
+            if let Some((other, place)) = shared {
                 return Err(of(name, format!("it and `{}` would both be {place} of one host", other.name)));
             }
             granted.push(Arc::clone(secret));

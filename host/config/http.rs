@@ -44,6 +44,10 @@ pub struct HttpHost {
     pub port: Option<u16>,
     /// `https` or `http`. None: `https`.
     pub scheme: Option<String>,
+    /// The authorities that alone are believed about the host, as a PEM file relative to `pi.toml`. None: those of
+    /// the system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<String>,
 }
 
 /// The long form, which says by name which key it does not know.
@@ -55,6 +59,7 @@ struct Table {
     paths: Option<Vec<String>>,
     port: Option<u16>,
     scheme: Option<String>,
+    ca_file: Option<String>,
 }
 
 impl<'de> Deserialize<'de> for HttpHost {
@@ -69,7 +74,7 @@ impl<'de> Visitor<'de> for HostVisitor {
     type Value = HttpHost;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the name of a host, or a table with `host`, `methods`, `paths`, `port`, `scheme`")
+        f.write_str("the name of a host, or a table with `host`, `methods`, `paths`, `port`, `scheme`, `ca_file`")
     }
 
     fn visit_str<E: de::Error>(self, host: &str) -> Result<HttpHost, E> {
@@ -77,7 +82,8 @@ impl<'de> Visitor<'de> for HostVisitor {
     }
 
     fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<HttpHost, M::Error> {
-        let Table { host, methods, paths, port, scheme } = Table::deserialize(MapAccessDeserializer::new(map))?;
-        Ok(HttpHost { host, methods, paths, port, scheme })
+        let Table { host, methods, paths, port, scheme, ca_file } =
+            Table::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(HttpHost { host, methods, paths, port, scheme, ca_file })
     }
 }

@@ -122,6 +122,9 @@ pub enum Act {
         secrets: Vec<String>,
         /// None: it comes as a stream, and is not known in advance.
         body_bytes: Option<u64>,
+        /// The operator has granted this method at exactly this host.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_granted: bool,
     },
     /// Change what a plugin keeps for itself.
     KeyValueWrite {

@@ -132,6 +132,8 @@ pub(crate) struct Look<'g> {
     has_granted: bool,
     /// The operator wrote this command line down, for the host itself to start.
     pub(crate) is_granted_command: bool,
+    /// The operator wrote down that what the next effect is may be done.
+    pub(crate) is_granted_effect: bool,
     /// None: nobody wants to see the way.
     steps: Option<Vec<Step>>,
 }
@@ -167,6 +169,7 @@ impl<'g> Look<'g> {
             commands: vec![],
             has_granted: false,
             is_granted_command: false,
+            is_granted_effect: false,
             steps: None,
         }
     }
@@ -411,6 +414,7 @@ impl<'g> Look<'g> {
                 advice: finding.advice,
                 detail,
                 is_structural: finding.is_structural,
+                is_granted: false,
             });
         }
     }
@@ -718,7 +722,9 @@ impl<'g> Look<'g> {
         for rule in gate.policy().rules_for_effect(effect.kind) {
             if rule.when.holds(&Fact::Effect { name: &name, effect: &effect, is_production }, self.origin) {
                 is_judged |= rule.verdict > Verdict::Allow;
-                self.add(Found::by_rule(rule, detail()));
+                // What is production weighs more, whatever is granted.
+                let is_granted = self.is_granted_effect && !is_production;
+                self.add(Found { is_granted, ..Found::by_rule(rule, detail()) });
             }
         }
         if is_production {

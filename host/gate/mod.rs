@@ -217,12 +217,17 @@ impl Gate {
                 look.fact(name, &Fact::Process { pid: *pid }, || format!("process {pid} `{command}`"))
             }
             Act::LogRotate { path, .. } => file(&mut look, name, &[path], false, None),
-            Act::HttpRequest { method, url, secrets, .. } => {
+            Act::HttpRequest { method, url, secrets, is_granted, .. } => {
                 // To begin with a server is no upload: what is sent to it later is judged call by call.
                 let is_own = self.is_granted_command(std::slice::from_ref(url), origin);
                 let method = if is_own { "GET" } else { method.as_str() };
                 look.note_text(url);
-                look.act_effect(name, effect::of_request(method, url));
+                let effect = effect::of_request(method, url);
+                // That such a request may be sent the operator has decided, method by method and host by host. That of
+                // a metadata service is of no such kind.
+                look.is_granted_effect = *is_granted && matches!(&*effect.operation, "upload" | "delete");
+                look.act_effect(name, effect);
+                look.is_granted_effect = false;
                 for secret in secrets {
                     look.act_effect(name, effect::of_secret(secret, url));
                 }

@@ -193,9 +193,19 @@ pub(crate) struct Found<'g> {
     pub advice: &'g str,
     pub detail: String,
     pub is_structural: bool,
+    /// The operator has granted it: it is shown with its points, and nobody is asked because of it.
+    pub is_granted: bool,
 }
 
 impl<'g> Found<'g> {
+    /// What follows from it by itself.
+    fn weight(&self) -> Verdict {
+        match self.verdict {
+            Verdict::Ask if self.is_granted => Verdict::Allow,
+            verdict => verdict,
+        }
+    }
+
     pub(crate) fn by_rule(rule: &'g Rule, detail: String) -> Self {
         Self {
             name: &rule.id,
@@ -205,6 +215,7 @@ impl<'g> Found<'g> {
             advice: &rule.advice,
             detail,
             is_structural: false,
+            is_granted: false,
         }
     }
 }
@@ -229,6 +240,7 @@ impl<'g> Unit<'g> {
             // One rule may speak of several findings: the hardest of them holds.
             Some(other) => {
                 let is_structural = other.is_structural || found.is_structural;
+                let is_granted = other.is_granted && found.is_granted;
                 let points = found.points.max(other.points);
                 if found.verdict > other.verdict || found.points > other.points {
                     let verdict = found.verdict.max(other.verdict);
@@ -236,20 +248,31 @@ impl<'g> Unit<'g> {
                 }
                 other.points = points;
                 other.is_structural = is_structural;
+                other.is_granted = is_granted;
             }
             None => self.found.push(found),
         }
     }
 
     fn risk(&self) -> u8 {
-        let sum = self.found.iter().fold(0u8, |sum, found| sum.saturating_add(found.points));
+        self.risk_of(&|_| true)
+    }
+
+    fn risk_of(&self, counts: &dyn Fn(&Found<'_>) -> bool) -> u8 {
+        let found = self.found.iter().filter(|found| counts(found));
+        let sum = found.fold(0u8, |sum, found| sum.saturating_add(found.points));
         // A conversion to `u8` stops at its limits.
         (f32::from(sum) * self.factor).min(100.0) as u8
     }
 
     fn verdict(&self, thresholds: Thresholds) -> Verdict {
-        let by_rule = self.found.iter().map(|found| found.verdict).max().unwrap_or(Verdict::Allow);
-        by_rule.max(by_threshold(self.risk(), thresholds))
+        let by_rule = self.found.iter().map(Found::weight);
+        let by_points = match by_threshold(self.risk(), thresholds) {
+            // What was granted counts towards a refusal alone.
+            Verdict::Ask => by_threshold(self.risk_of(&|found| !found.is_granted), thresholds),
+            verdict => verdict,
+        };
+        by_rule.max().unwrap_or(Verdict::Allow).max(by_points)
     }
 
     /// The verdict before a script starts whose commands will be judged one by one: what will be
@@ -298,7 +321,7 @@ pub(crate) fn decide(units: Vec<Unit<'_>>, thresholds: Thresholds, moment: Momen
     let risk = units.iter().map(Unit::risk).max().unwrap_or_default();
     let mut decision = Decision { verdict, risk, ..Decision::allow() };
     for (at, mut unit) in units.into_iter().enumerate() {
-        unit.found.sort_by_key(|found| std::cmp::Reverse((found.verdict, found.points)));
+        unit.found.sort_by_key(|found| std::cmp::Reverse((found.weight(), found.points)));
         if at == 0 && verdict != Verdict::Allow {
             explain(&mut decision, &unit, thresholds);
         }
@@ -316,7 +339,7 @@ pub(crate) fn decide(units: Vec<Unit<'_>>, thresholds: Thresholds, moment: Momen
 fn explain(decision: &mut Decision, unit: &Unit<'_>, thresholds: Thresholds) {
     let Some(first) = unit.found.first() else { return };
     decision.advice = first.advice.to_owned();
-    decision.reason = if first.verdict >= decision.verdict {
+    decision.reason = if first.weight() >= decision.verdict {
         format!("{}: {}", first.reason, first.detail)
     } else {
         let limit = if decision.verdict == Verdict::Deny { thresholds.deny } else { thresholds.ask };

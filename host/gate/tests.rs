@@ -58,7 +58,64 @@ fn request(method: &str, url: &str, secrets: &[&str]) -> Act {
         headers: Vec::new(),
         secrets: secrets.iter().map(|name| (*name).to_owned()).collect(),
         body_bytes: Some(0),
+        is_granted: false,
     }
+}
+
+/// The same, where the operator has granted the method at the host.
+fn granted_request(method: &str, url: &str) -> Act {
+    match request(method, url, &[]) {
+        Act::HttpRequest { method, url, headers, secrets, body_bytes, .. } => {
+            Act::HttpRequest { method, url, headers, secrets, body_bytes, is_granted: true }
+        }
+        other => other,
+    }
+}
+
+#[test]
+fn what_the_operator_granted_at_a_host_is_not_asked_again_and_shows_its_risk() {
+    let gate = Gate::builtin();
+    for method in ["POST", "PUT", "PATCH", "DELETE"] {
+        let decision = gate.decide(&granted_request(method, "https://api.example.com/v1"), &person());
+        assert_eq!((decision.verdict, decision.risk), (Verdict::Allow, 45), "{method}");
+        assert_eq!(decision.rules, ["network_upload"]);
+        assert_eq!(verdict(&gate, &request(method, "https://api.example.com/v1", &[])), Verdict::Ask, "{method}");
+    }
+}
+
+#[test]
+fn what_was_granted_is_refused_or_asked_about_where_something_else_says_so() {
+    let post = granted_request("POST", "https://api.example.com/v1");
+    let with = |rule: &str| {
+        let text = format!(
+            r#"{{"version": 1, "thresholds": {{"ask": 40, "deny": 90}}, "rules": [{{"id": "upload", "acts": ["effect"], "when": {{"effect": ["network.upload"]}}, "verdict": "ask", "points": 45, "reason": "r", "advice": "a", "examples": {{"match": ["curl -d a=b https://example.com/"], "no_match": ["curl https://example.com/"]}}}}, {rule}]}}"#
+        );
+        Gate::new(Policy::parse(&text, "mine.json").unwrap())
+    };
+    let rule = |acts: &str, verdict: &str, points: u8| {
+        // Without one its points alone count.
+        let verdict = if verdict.is_empty() { String::new() } else { format!(r#""verdict": "{verdict}", "#) };
+        format!(
+            r#"{{"id": "mine", "acts": ["{acts}"], "when": {{"effect": ["network.upload"]}}, {verdict}"points": {points}, "reason": "r", "advice": "a", "examples": {{"match": [{{"act": "http_request", "method": "POST", "url": "https://a.example/", "headers": [], "secrets": [], "body_bytes": 0}}], "no_match": ["curl https://example.com/"]}}}}"#
+        )
+    };
+    // A rule about requests is the operator's word about these, and comes after the grant.
+    assert_eq!(verdict(&with(&rule("http_request", "ask", 0)), &post), Verdict::Ask);
+    assert_eq!(verdict(&with(&rule("http_request", "deny", 0)), &post), Verdict::Deny);
+    assert_eq!(verdict(&with(&rule("effect", "deny", 0)), &post), Verdict::Deny);
+    // What is granted counts towards a refusal, and not towards a question.
+    assert_eq!(verdict(&with(&rule("http_request", "", 30)), &post), Verdict::Allow);
+    assert_eq!(verdict(&with(&rule("http_request", "", 45)), &post), Verdict::Deny);
+    let decision = with(&rule("http_request", "ask", 10)).decide(&post, &person());
+    assert_eq!(decision.rules[0], "mine", "{decision:?}");
+    for gate in [
+        Gate::builtin().with_profile(Profile::Approve),
+        Gate::builtin().with_production(&["api.example.com".to_owned()], 2.0).unwrap(),
+    ] {
+        assert_ne!(verdict(&gate, &post), Verdict::Allow);
+    }
+    let metadata = granted_request("POST", "http://169.254.169.254/latest/");
+    assert_eq!(verdict(&Gate::builtin(), &metadata), Verdict::Ask);
 }
 
 #[test]
@@ -395,7 +452,14 @@ fn a_command_that_the_operator_wrote_down_is_known_in_its_plugins_name_alone() {
     let gate = Gate::builtin().with_granted_commands([("mcp:a".to_owned(), vec![url.to_owned()])]);
     let judged = |url: &str| {
         let (method, url) = ("POST".to_owned(), url.to_owned());
-        let act = Act::HttpRequest { method, url, headers: vec![], secrets: vec!["TOKEN".into()], body_bytes: None };
+        let act = Act::HttpRequest {
+            method,
+            url,
+            headers: vec![],
+            secrets: vec!["TOKEN".into()],
+            body_bytes: None,
+            is_granted: false,
+        };
         gate.decide(&act, &Origin { plugin: "mcp:a".into(), ..Origin::default() }).verdict
     };
     assert_eq!(judged(url), Verdict::Allow);

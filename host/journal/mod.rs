@@ -10,6 +10,7 @@
 
 mod chain;
 mod entry;
+mod mask;
 mod payload;
 mod render;
 mod replay;
@@ -18,6 +19,7 @@ mod verify;
 mod writer;
 
 pub use entry::{Body, Entry, Key, Question, Status};
+pub use mask::Mask;
 pub use payload::BODY_BYTES_MAX;
 pub use render::{Line, SessionView, list, list_text, show, show_text, verify_text};
 pub use replay::{CallRecord, EffectRecord, Ended, Fate, HeardRecord, History, ModelRecord, RefusalRecord, WaitRecord};
@@ -76,6 +78,11 @@ impl Journal {
         let writer = Writer::start(store.clone(), lease);
         let (followers, _) = tokio::sync::broadcast::channel(FOLLOWED_MAX);
         Self { store, writer, open: Mutex::new(HashMap::new()), followers }
+    }
+
+    /// Keep nothing that this finds, in any session, from now on. The first one stays.
+    pub fn hide(&self, mask: Arc<dyn Mask>) {
+        self.writer.hide(mask);
     }
 
     /// The lease under which it writes: for the other writes of this host.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 
 use super::chain::{self, Hash};
+use super::mask;
 use super::payload::{self, BODY_BYTES_MAX, Large};
 use super::writer::{Health, Item, Writer};
 use super::{Body, Entry, JournalError};
@@ -106,8 +107,14 @@ impl SessionJournal {
     /// Whoever appends on behalf of a guest awaits [`Self::ready`] before, so that a slow disk slows
     /// the guest down instead of filling the memory.
     pub fn append(&self, body: Body) -> u64 {
+        let (body, text) = self.written(body).unwrap_or_else(|error| {
+            // What cannot be kept as it may be is not kept; that there was something is.
+            let body = left_out(&error);
+            let text = to_value(&body).to_string();
+            (body, text)
+        });
         let mark = mark(&self.chain.id, &body);
-        let (text, blobs) = encode(&body).unwrap_or_else(|_| payload::lift(to_value(&body), Large::LeftOut));
+        let (text, blobs) = encode(&body, text).unwrap_or_else(|_| payload::lift(to_value(&body), Large::LeftOut));
         let time_ms = self.push(text, blobs, mark, None);
         self.chain.tell(time_ms, body);
         time_ms
@@ -119,8 +126,9 @@ impl SessionJournal {
     /// The store could not write (disk full, lease lost), or the body is too large. It counts as
     /// not stored: what it is the intent of must not be done.
     pub async fn append_durable(&self, body: Body) -> Result<u64, JournalError> {
+        let (body, text) = self.written(body)?;
         let mark = mark(&self.chain.id, &body);
-        let (text, blobs) = encode(&body)?;
+        let (text, blobs) = encode(&body, text)?;
         self.chain.writer.ready().await;
         let (sender, stored) = tokio::sync::oneshot::channel();
         let time_ms = self.push(text, blobs, mark, Some(sender));
@@ -131,6 +139,34 @@ impl SessionJournal {
                 Ok(time_ms)
             }
             Err(_) => Err(self.chain.writer.reason()),
+        }
+    }
+
+    /// A value as an entry of this journal would keep it: what is compared with what was kept, or is to be given again
+    /// from there, has to be hidden as that was.
+    #[must_use]
+    pub fn masked(&self, mut value: Value) -> Value {
+        if let Some(mask) = self.chain.writer.mask() {
+            mask::within_json(mask, &mut value);
+        }
+        value
+    }
+
+    /// The same of a text.
+    #[must_use]
+    pub fn masked_text(&self, text: &str) -> String {
+        self.chain.writer.mask().map_or_else(|| text.to_owned(), |mask| mask.hidden(text).into_owned())
+    }
+
+    /// An entry as it is kept, and its JSON.
+    fn written(&self, body: Body) -> Result<(Body, String), JournalError> {
+        let text = to_text(&body)?;
+        match self.chain.writer.mask() {
+            Some(mask) if mask::may_hold(mask, &text) => match mask::body(mask, &body)? {
+                Some(masked) => to_text(&masked).map(|text| (masked, text)),
+                None => Ok((body, text)),
+            },
+            _ => Ok((body, text)),
         }
     }
 
@@ -216,8 +252,18 @@ async fn read(store: &dyn Store, row: Row) -> Result<Entry, JournalError> {
     Ok(Entry { session: row.session.to_string(), sequence: row.sequence, time_ms: row.time_ms, body, hash: row.hash })
 }
 
-fn encode(body: &Body) -> Result<(String, Vec<Blob>), JournalError> {
-    let text = serde_json::to_string(body).map_err(|error| JournalError(format!("the entry is no JSON: {error}")))?;
+fn to_text(body: &Body) -> Result<String, JournalError> {
+    serde_json::to_string(body).map_err(|error| JournalError(format!("the entry is no JSON: {error}")))
+}
+
+/// What stands for an entry that could not be written.
+fn left_out(error: &JournalError) -> Body {
+    let message = format!("an entry was left out: {error}");
+    Body::Logged { plugin: String::new(), level: "error".into(), context: "journal".into(), message }
+}
+
+/// What of a body's JSON goes into the chain, and what beside it.
+fn encode(body: &Body, text: String) -> Result<(String, Vec<Blob>), JournalError> {
     if text.len() > BODY_BYTES_MAX {
         return Err(JournalError(format!("the entry is {} bytes, and may be: {BODY_BYTES_MAX}", text.len())));
     }

@@ -7,12 +7,12 @@
 //! [`Health`] says what was lost.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde::Serialize;
 use tokio::sync::{Notify, oneshot};
 
-use super::JournalError;
+use super::{JournalError, Mask};
 use crate::clock::{self, Duration, Instant};
 use crate::store::{Batch, Blob, Durability, Head, LEASE_MS, Lease, Row, SessionMark, Store, StoreError};
 
@@ -65,6 +65,8 @@ pub struct Health {
 pub(super) struct Writer {
     store: Arc<dyn Store>,
     lease: Lease,
+    /// What no entry may hold.
+    mask: OnceLock<Arc<dyn Mask>>,
     queue: Mutex<Queue>,
     queued_bytes: AtomicUsize,
     has_failed: AtomicBool,
@@ -104,6 +106,7 @@ impl Writer {
         let writer = Arc::new(Self {
             store,
             lease,
+            mask: OnceLock::new(),
             queue: Mutex::default(),
             queued_bytes: AtomicUsize::new(0),
             has_failed: AtomicBool::new(false),
@@ -122,6 +125,15 @@ impl Writer {
 
     pub(super) fn store(&self) -> &dyn Store {
         &*self.store
+    }
+
+    pub(super) fn hide(&self, mask: Arc<dyn Mask>) {
+        // The first stays: what was hidden once shall not come out later.
+        let _ = self.mask.set(mask);
+    }
+
+    pub(super) fn mask(&self) -> Option<&dyn Mask> {
+        self.mask.get().map(|mask| &**mask)
     }
 
     /// One more that may append.

@@ -26,6 +26,7 @@ use crate::capability::limits::{Limits, TooManyHostCalls};
 use crate::capability::log::LogState;
 use crate::capability::model::ModelState;
 use crate::capability::patience::Patience;
+use crate::capability::secret::scan::{Scan, Stream};
 use crate::capability::session::{LaidAside, Listening, SessionState, Stopped};
 use crate::capability::state::CallState;
 use crate::capability::tools::ToolsState;
@@ -134,7 +135,7 @@ impl Runtime {
         arguments: &str,
     ) -> Result<Vec<Content>, Error> {
         let limits = context.limits.clone();
-        let stderr = Tail::default();
+        let stderr = Tail::new(&self.scan);
         let door = context.door.clone();
         let mut store = match self.store(&tool.grants, context, &stderr) {
             Ok(store) => store,
@@ -190,7 +191,7 @@ impl Runtime {
             return Ok(tool.manifest.tools.iter().map(definition).collect());
         };
         let limits = context.limits.clone();
-        let stderr = Tail::default();
+        let stderr = Tail::new(&self.scan);
         let mut store = self.store(&tool.grants, context, &stderr).map_err(|e| CallError::Start(format!("{e:#}")))?;
         let called = async {
             let instance = pre.instantiate_async(&mut store).await.map_err(|e| (true, e))?;
@@ -209,7 +210,7 @@ impl Runtime {
     /// Which limit or trap ended it, or the agent's own sentence.
     pub async fn run_agent(&self, agent: &LinkedAgent, context: Context, task: &Task) -> Result<Outcome, CallError> {
         let limits = context.limits.clone();
-        let stderr = Tail::default();
+        let stderr = Tail::new(&self.scan);
         let mut store = self.store(&agent.grants, context, &stderr).map_err(|e| CallError::Start(format!("{e:#}")))?;
         let called = async {
             let instance = agent.pre.instantiate_async(&mut store).await.map_err(|e| (true, e))?;
@@ -302,14 +303,34 @@ impl HostMonotonicClock for SessionClock {
     }
 }
 
-/// The last of what a guest wrote to its standard error.
-#[derive(Clone, Default)]
-struct Tail(Arc<Mutex<Vec<u8>>>);
+/// The last of what a guest wrote to its standard error, without the values of secrets.
+#[derive(Clone)]
+struct Tail(Arc<Mutex<Said>>);
+
+struct Said {
+    /// Before anything is cut: half a secret at the cut would not be found.
+    stream: Stream,
+    kept: Vec<u8>,
+}
+
+impl Said {
+    fn keep(&mut self, bytes: &[u8]) {
+        self.kept.extend_from_slice(bytes);
+        let excess = self.kept.len().saturating_sub(STDERR_BYTES_MAX);
+        self.kept.drain(..excess);
+    }
+}
 
 impl Tail {
+    fn new(scan: &Arc<Scan>) -> Self {
+        Self(Arc::new(Mutex::new(Said { stream: Stream::new(Arc::clone(scan)), kept: Vec::new() })))
+    }
+
     fn text(&self) -> String {
-        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&bytes).trim().to_owned()
+        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = said.stream.finish();
+        said.keep(&held);
+        String::from_utf8_lossy(&said.kept).trim().to_owned()
     }
 }
 
@@ -327,10 +348,9 @@ impl StdoutStream for Tail {
 
 impl AsyncWrite for Tail {
     fn poll_write(self: Pin<&mut Self>, _: &mut TaskContext<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.extend_from_slice(bytes);
-        let excess = kept.len().saturating_sub(STDERR_BYTES_MAX);
-        kept.drain(..excess);
+        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let shown = said.stream.push(bytes);
+        said.keep(&shown);
         Poll::Ready(Ok(bytes.len()))
     }
     fn poll_flush(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<std::io::Result<()>> {
@@ -447,5 +467,27 @@ mod tests {
         assert_eq!(size_of(&Err(Error::Refused(refusal))), 100);
         assert_eq!(size_of(&Err(Error::Unknown("four".into()))), 4);
         assert_eq!(size_of(&Ok(vec![Content::Text("ab".into()), Content::Json("{}".into()), Content::Blob(blob)])), 14);
+    }
+    #[tokio::test]
+    async fn a_secret_over_the_cut_of_what_a_guest_said_does_not_show_its_half() {
+        use tokio::io::AsyncWriteExt as _;
+        const VALUE: &str = "hunter22hunter22";
+        let scan = Arc::new(Scan::of([("token", VALUE)].into_iter()));
+        // Where it begins; the cut goes through every place of it in turn.
+        for before in 0..VALUE.len() + 2 {
+            for parts in [1, 3, STDERR_BYTES_MAX] {
+                let mut tail = Tail::new(&scan);
+                let rest = STDERR_BYTES_MAX - before.min(STDERR_BYTES_MAX);
+                let said = format!("begin {VALUE}{}", ".".repeat(rest));
+                for part in said.as_bytes().chunks(said.len().div_ceil(parts)) {
+                    tail.write_all(part).await.unwrap();
+                }
+                let text = tail.text();
+                assert!(text.len() <= STDERR_BYTES_MAX && !text.contains("unter") && !text.contains("r22"), "{text}");
+            }
+        }
+        let mut tail = Tail::new(&scan);
+        tail.write_all(b"the end is hunter22").await.unwrap();
+        assert_eq!(tail.text(), "the end is hunter22");
     }
 }

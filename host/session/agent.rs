@@ -117,7 +117,7 @@ impl AgentImports {
             self.saw(called.time_ms);
             return Ok(called.result);
         };
-        compare(known, request)?;
+        compare(&self.journal, known, request)?;
         self.spend_call(&request.name, Some(known));
         let called = match known.fate() {
             Fate::Ended(ended) => {
@@ -195,10 +195,11 @@ impl AgentImports {
             }
             let tools = self.kernel.toolbox.iter();
             let tools = tools.filter(|entry| self.is_granted(&entry.tool.name)).map(|entry| entry.definition.clone());
-            let offered = Offered { tools: tools.collect(), models: self.kernel.models.offered(&self.models) };
-            let body =
-                Body::Offered { tools: message::definitions(&offered.tools), models: message::infos(&offered.models) };
-            self.journal.append(body);
+            // The agent gets the journal's form: what a replay gives it.
+            let tools = self.journal.masked(message::definitions(&tools.collect::<Vec<_>>()));
+            let models = self.journal.masked(message::infos(&self.kernel.models.offered(&self.models)));
+            let offered = Offered { tools: message::definitions_from(&tools), models: message::infos_from(&models) };
+            self.journal.append(Body::Offered { tools, models });
             offered
         })
     }
@@ -213,17 +214,20 @@ impl AgentImports {
     }
 }
 
-/// The same step has to ask the same.
-fn compare(known: &CallRecord, request: &Request) -> Result<(), Diverged> {
-    let asked: Value = serde_json::from_str(&request.arguments).unwrap_or(Value::Null);
+/// The same step has to ask the same. The journal has no values of secrets, so what is asked is compared without them;
+/// what was written before a secret was named in pi.toml is as well.
+fn compare(journal: &SessionJournal, known: &CallRecord, request: &Request) -> Result<(), Diverged> {
+    let asked = journal.masked(serde_json::from_str(&request.arguments).unwrap_or(Value::Null));
+    let is_same = || known.arguments == asked || journal.masked(known.arguments.clone()) == asked;
     // A call that was answered without having been begun has no name in the journal.
-    if known.tool.is_empty() || (known.tool == request.name && known.arguments == asked) {
+    if known.tool.is_empty() || (known.tool == request.name && is_same()) {
         return Ok(());
     }
+    let recorded = journal.masked(known.arguments.clone());
     Err(Diverged {
         key: known.key.clone(),
-        recorded: format!("{} {}", known.tool, known.arguments),
-        asked: format!("{} {}", request.name, request.arguments),
+        recorded: format!("{} {recorded}", known.tool),
+        asked: format!("{} {asked}", request.name),
     })
 }
 
@@ -370,6 +374,57 @@ impl SessionState for AgentImports {
                 () = tokio::time::sleep_until(until) => return Err(wasmtime::Error::new(Listening)),
                 _ = stop.wait_for(|is_stopped| *is_stopped) => return Err(wasmtime::Error::new(Stopped)),
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::capability::secret::scan::Scan;
+    use crate::gate::{Decision, Severity};
+    use crate::journal::{Entry, Journal};
+    use crate::store::Holder;
+    use crate::store::sqlite::SqliteStore;
+
+    fn asked(arguments: &Value) -> Request {
+        Request { name: "t".into(), arguments: arguments.to_string() }
+    }
+
+    async fn recorded(journal: &SessionJournal, arguments: Value) -> CallRecord {
+        journal.append(Body::CallStarted {
+            key: "0.0".into(),
+            tool: "t".into(),
+            arguments,
+            effect: Severity::Read,
+            idempotent: true,
+            decision: Decision::allow(),
+        });
+        let entries: Vec<Entry> = journal.entries().await.unwrap();
+        History::load(&entries).call("0.0").unwrap().clone()
+    }
+
+    #[tokio::test]
+    async fn an_agent_repeats_itself_whatever_was_hidden_of_what_it_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("store.db")).await.unwrap();
+        let journal = Journal::begin(Arc::new(store), &Holder::this_process("test")).await.unwrap();
+        let session = journal.session("s").await.unwrap();
+        let with = |text: &str| json!({ "a": format!("x {text} y"), "n": 1 });
+        // Written before it was named a secret.
+        let before = recorded(&session, with("hunter22")).await;
+        journal.hide(Arc::new(Scan::of([("pin", "hunter22")].into_iter())));
+        let after = recorded(&session, with("hunter22")).await;
+        assert_eq!(after.arguments, with("[secret pin]"));
+        for known in [&before, &after] {
+            assert!(compare(&session, known, &asked(&with("hunter22"))).is_ok());
+            assert!(compare(&session, known, &asked(&with("[secret pin]"))).is_ok());
+            let error = compare(&session, known, &asked(&with("hunter22 more"))).unwrap_err().to_string();
+            assert!(error.contains("[secret pin] more") && !error.contains("hunter22"), "{error}");
         }
     }
 }

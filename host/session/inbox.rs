@@ -78,8 +78,10 @@ impl Inbox {
                 return Err(SayError::TooMany);
             }
         }
-        self.journal.append_durable(Body::Said { by: by.to_owned(), text: text.to_owned() }).await?;
-        self.state().waiting.push_back(text.to_owned());
+        // What the agent hears is what a replay lets it hear: the journal's form.
+        let text = self.journal.masked_text(text);
+        self.journal.append_durable(Body::Said { by: by.to_owned(), text: text.clone() }).await?;
+        self.state().waiting.push_back(text);
         self.spoken.notify_waiters();
         Ok(())
     }

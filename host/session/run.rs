@@ -80,6 +80,8 @@ pub async fn start(
     inbox: Arc<Inbox>,
     stop: watch::Receiver<bool>,
 ) -> Result<Ended, SessionError> {
+    // What the agent is given is what a replay gives it: the journal's form, without the values of secrets.
+    let task = journal.masked(task);
     inbox.begun();
     let started = Body::SessionStarted {
         agent: setup.name.clone(),

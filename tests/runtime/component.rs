@@ -51,6 +51,67 @@ pub(crate) fn of_contract(guest: &[u8], version: &str) -> Vec<u8> {
     bytes
 }
 
+/// The guest as if it had been built against another version 0.2 of WASI: the same interfaces under its names.
+pub(crate) fn of_wasi(guest: &[u8], version: &str) -> Vec<u8> {
+    const IMPORTS: u8 = 10;
+    let mut bytes = guest.get(..8).unwrap().to_vec();
+    let mut at = 8;
+    while at < guest.len() {
+        let id = guest[at];
+        let (size, begin) = number(guest, at + 1);
+        let mut payload = guest[begin..begin + size].to_vec();
+        if id == IMPORTS {
+            payload = renamed(&payload, version);
+        }
+        bytes.push(id);
+        let mut left = payload.len();
+        while left >= 0x80 {
+            bytes.push((left % 0x80) as u8 | 0x80);
+            left /= 0x80;
+        }
+        bytes.push(left as u8);
+        bytes.extend(payload);
+        at = begin + size;
+    }
+    bytes
+}
+
+/// A number in LEB128, and where it ends.
+fn number(bytes: &[u8], mut at: usize) -> (usize, usize) {
+    let (mut number, mut shift) = (0, 0);
+    loop {
+        number |= usize::from(bytes[at] & 0x7f) << shift;
+        shift += 7;
+        at += 1;
+        if bytes[at - 1] < 0x80 {
+            return (number, at);
+        }
+    }
+}
+
+/// Names of WASI's interfaces, each behind its length, under another version.
+fn renamed(payload: &[u8], version: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut at = 0;
+    while at < payload.len() {
+        let length = usize::from(payload[at]);
+        let name = payload.get(at + 1..at + 1 + length).and_then(|name| std::str::from_utf8(name).ok());
+        match name.and_then(|name| name.strip_prefix("wasi:")?.split_once("@0.2.")) {
+            Some((interface, _)) => {
+                let name = format!("wasi:{interface}@{version}");
+                out.push(u8::try_from(name.len()).unwrap());
+                out.extend(name.bytes());
+                at += 1 + length;
+            }
+            None => {
+                out.push(payload[at]);
+                at += 1;
+            }
+        }
+    }
+    out
+}
+
 /// The guest, and a core module that loops for ever while it is instantiated.
 pub(crate) fn looping_at_start(guest: &[u8]) -> Vec<u8> {
     let mut function = Function::new([]);

@@ -1,6 +1,7 @@
 //! Guests that were granted requests: what they reach, what they do not, and what servers cannot do to them.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use pi_host::capability::bindings::pi::tool::types::{Content, Error};
@@ -8,12 +9,15 @@ use pi_host::capability::door::Door;
 use pi_host::capability::http::HttpState;
 use pi_host::capability::secret::Secrets;
 use pi_host::config::{HttpGrant, SecretsGrant};
-use pi_host::gate::{Gate, InForce};
+use pi_host::gate::{Gate, InForce, Rego, RegoSource};
 use pi_host::runtime::{CallLimits, Context, Grants, LinkedTool, Runtime};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
+use super::component::of_wasi;
 use super::guest::{compiled, limits, linked, packed, runtime};
 use crate::capability::bench::{Bench, files};
 
@@ -113,8 +117,53 @@ fn is_whole(bytes: &[u8]) -> bool {
     body.len() >= length.unwrap_or(0)
 }
 
+/// Where the certificates of the tests are; `make.sh` there makes them.
+fn certificates() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/runtime/certificates"))
+}
+
+/// A server of TLS with this certificate, which says hello in it; and its address by the name `localhost`.
+async fn secure(certificate: &str) -> (String, Arc<Mutex<Vec<String>>>) {
+    let certificate = CertificateDer::from_pem_file(certificates().join(certificate)).unwrap();
+    let key = PrivateKeyDer::from_pem_file(certificates().join("server.key")).unwrap();
+    let mut config =
+        rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .unwrap();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let authority = format!("localhost:{}", listener.local_addr().unwrap().port());
+    let seen = Arc::<Mutex<Vec<String>>>::default();
+    let kept = Arc::clone(&seen);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            let (mut head, mut buffer) = (Vec::new(), [0; 4096]);
+            while !is_whole(&head) {
+                match stream.read(&mut buffer).await {
+                    Ok(0) | Err(_) => break,
+                    Ok(read) => head.extend_from_slice(&buffer[..read]),
+                }
+            }
+            kept.lock().unwrap().push(String::from_utf8_lossy(&head).into_owned());
+            let _ = stream.write_all(HELLO.as_bytes()).await;
+            let _ = stream.shutdown().await;
+        }
+    });
+    (authority, seen)
+}
+
+/// A grant of this server over https, with `more` keys of its entry.
+fn secure_grant(authority: &str, more: &str) -> HttpGrant {
+    toml::from_str(&format!("hosts = [{{ host = \"{authority}\"{more} }}]\nprivate = [\"{authority}\"]\n")).unwrap()
+}
+
 async fn with(grant: &HttpGrant) -> LinkedTool {
-    let state = HttpState::new(grant, Vec::new(), Arc::default()).unwrap();
+    let state = HttpState::new(grant, &certificates(), Vec::new(), Arc::default()).unwrap();
     linked("http", Grants { http: Some(Arc::new(state)), ..Grants::default() }).await
 }
 
@@ -128,7 +177,7 @@ fn secrets(bench: &Bench, hosts: &[String], form: &str) -> Secrets {
 
 async fn with_secret(grant: &HttpGrant, secrets: &Secrets) -> LinkedTool {
     let granted = secrets.granted(&SecretsGrant { names: vec!["token".into()] }).unwrap();
-    let state = HttpState::new(grant, granted, secrets.scan()).unwrap();
+    let state = HttpState::new(grant, &certificates(), granted, secrets.scan()).unwrap();
     linked("http", Grants { http: Some(Arc::new(state)), has_secrets: true, ..Grants::default() }).await
 }
 
@@ -222,11 +271,41 @@ async fn what_is_not_granted_is_not_sent_and_the_line_is_named() {
         ask["method"] = method.into();
         asks.push((ask, "the method is not"));
     }
+    let mut refused = 0;
     for (ask, expected) in asks {
         let error = request(&bench, &guest, &ask).await.unwrap_err();
-        assert!(error.contains(expected) || error.contains("refused by the request itself"), "{ask}: {error}");
+        let is_no_request = error.contains("refused by the request itself");
+        assert!(error.contains(expected) || is_no_request, "{ask}: {error}");
+        refused += usize::from(!is_no_request);
     }
-    assert!(server.seen().is_empty() && bench.acts().await.is_empty());
+    assert!(server.seen().is_empty());
+    // Each attempt is in the journal, as what was refused.
+    let acts = bench.acts().await;
+    assert!(refused >= 10 && acts.len() == refused, "{refused} {acts:?}");
+    assert!(acts.iter().all(|act| act.starts_with("refused: request `")), "{acts:?}");
+    assert!(acts.iter().any(|act| act.contains("/v1/../admin`")), "{acts:?}");
+    let journal = bench.journal_text().await;
+    assert!(journal.contains("\"rules\":[\"not_granted\"]") && journal.contains("\"unclear_address\""), "{journal}");
+    assert!(journal.contains("add { host = \\\"api.example.com\\\", methods"), "{journal}");
+}
+
+#[tokio::test]
+async fn a_refused_address_without_end_fills_no_journal() {
+    let bench = Bench::new().await;
+    let server = Server::of(HELLO).await;
+    let guest = with(&server.grant("requests_max = 3\n")).await;
+    let mut ask = server.ask(&format!("/v1/../{}", "x".repeat(30_000)));
+    ask["method"] = "X".repeat(32).into();
+    for _ in 0..2 {
+        let error = request(&bench, &guest, &ask).await.unwrap_err();
+        assert!(error.contains("longer than 8192 bytes") && error.len() < 600, "{error}");
+    }
+    let journal = bench.journal_text().await;
+    assert!(journal.contains("/v1/../xxx") && journal.len() < 20_000, "{}", journal.len());
+    ask["method"] = "X".repeat(33).into();
+    let error = request(&bench, &guest, &ask).await.unwrap_err();
+    assert!(error.contains("HttpRequestMethodInvalid"), "{error}");
+    assert_eq!(bench.journal_text().await, journal);
 }
 
 #[tokio::test]
@@ -239,6 +318,7 @@ async fn a_private_address_is_reached_only_where_it_is_named() {
         let grant = HttpGrant { private: Vec::from_iter((!private.is_empty()).then_some(private)), ..server.grant("") };
         let error = request(&bench, &with(&grant).await, &server.ask("/v1")).await.unwrap_err();
         assert!(error.contains("not of the public internet (loopback)") && error.contains("`private`"), "{error}");
+        assert_eq!(bench.acts().await.last().unwrap(), "ended: Refused");
     }
     // Also by a name that the system resolves to it.
     let hosts = toml::from_str::<HttpGrant>(&format!(
@@ -276,15 +356,39 @@ async fn a_refusal_by_rule_reaches_the_guest_as_text_and_nothing_is_sent() {
     let bench = Bench::new().await;
     let server = Server::of(HELLO).await;
     let guest = with(&server.grant("")).await;
-    let builtin = || bench.door_of(Arc::new(InForce::new(Gate::builtin(), None)));
+    let rego = Rego::compile(&[RegoSource {
+        file: "mine.rego",
+        text: "package pi.http_request\ndeny contains {\"id\": \"no_post\", \"reason\": \"nothing goes out\"} if input.action.method == \"POST\"\n",
+    }]);
+    let gate = Arc::new(InForce::new(Gate::builtin().with_rego(rego.unwrap()).unwrap(), None));
+    let door = || bench.door_of(Arc::clone(&gate));
     let mut ask = server.ask("/v1");
-    assert!(call_behind(builtin(), &guest, "request", &ask).await.is_ok());
+    assert!(call_behind(door(), &guest, "request", &ask).await.is_ok());
     ask["method"] = "POST".into();
     ask["body"] = "a=b".into();
-    let error = call_behind(builtin(), &guest, "request", &ask).await.unwrap_err();
-    assert!(error.starts_with("refused by rule `network_upload`: it sends something out"), "{error}");
+    let error = call_behind(door(), &guest, "request", &ask).await.unwrap_err();
+    assert!(error.starts_with("refused by rule `no_post`: nothing goes out"), "{error}");
     assert_eq!(server.seen().len(), 1);
     assert!(bench.acts().await.last().unwrap().starts_with("refused: request `POST http://127.0.0.1"));
+}
+
+#[tokio::test]
+async fn a_method_that_was_granted_at_a_host_is_not_asked_about_and_its_risk_is_shown() {
+    let bench = Bench::new().await;
+    let server = Server::of(HELLO).await;
+    let builtin = || bench.door_of(Arc::new(InForce::new(Gate::builtin(), None)));
+    let guest = with(&server.grant("")).await;
+    let mut ask = server.ask("/v1");
+    ask["method"] = "POST".into();
+    ask["body"] = "a=b".into();
+    assert!(call_behind(builtin(), &guest, "request", &ask).await.is_ok());
+    let journal = bench.journal_text().await;
+    assert!(journal.contains("\"is_granted\":true") && journal.contains("\"risk\":45"), "{journal}");
+    // What stands below a name is not named: nobody has said that this host may be written to.
+    let grant: HttpGrant = toml::from_str("hosts = [{ host = \"*.example.com\", methods = [\"POST\"] }]").unwrap();
+    let ask = json!({ "authority": "a.example.com", "path": "/v1", "method": "POST", "body": "a=b" });
+    let error = call_behind(builtin(), &with(&grant).await, "request", &ask).await.unwrap_err();
+    assert!(error.starts_with("refused by rule `network_upload`: it sends something out"), "{error}");
 }
 
 #[tokio::test]
@@ -400,6 +504,60 @@ async fn over_https_the_host_is_named_and_nothing_is_sent_to_who_does_not_prove_
 }
 
 #[tokio::test]
+async fn over_https_a_request_arrives_where_the_operator_believes_the_authority() {
+    let bench = Bench::new().await;
+    let (authority, seen) = secure("server.pem").await;
+    let ask = json!({ "authority": authority, "path": "/v1?a=b" });
+    let secrets = secrets(&bench, std::slice::from_ref(&authority), "{ header = \"X-Key\" }");
+    let grant = secure_grant(&authority, ", ca_file = \"authority.pem\"");
+    let answer = request(&bench, &with_secret(&grant, &secrets).await, &ask).await.unwrap();
+    assert_eq!((&answer["status"], &answer["body"]), (&json!(200), &json!("hello")));
+    let head = seen.lock().unwrap().remove(0);
+    assert!(head.starts_with("GET /v1?a=b HTTP/1.1\r\n") && head.contains(&format!("x-key: {TOKEN}\r\n")), "{head}");
+    assert!(head.contains(&format!("host: {authority}\r\n")), "{head}");
+    assert_eq!(bench.acts().await[1], "ended: Done");
+}
+
+#[tokio::test]
+async fn over_https_who_does_not_prove_to_be_the_host_gets_nothing_and_the_cause_is_told() {
+    let bench = Bench::new().await;
+    for (certificate, more, cause, hint) in [
+        ("server.pem", "", "UnknownIssuer", "hint: if an authority of your own"),
+        ("server.pem", ", ca_file = \"other_authority.pem\"", "UnknownIssuer", "`ca_file = \"path.pem\"` in `hosts`"),
+        (
+            "of_other_name.pem",
+            ", ca_file = \"authority.pem\"",
+            "other.example",
+            "hint: request a name that the certificate is for",
+        ),
+        ("expired.pem", ", ca_file = \"authority.pem\"", "expired", "hint: the server needs a new certificate"),
+    ] {
+        let (authority, seen) = secure(certificate).await;
+        let guest = with(&secure_grant(&authority, more)).await;
+        let error = request(&bench, &guest, &json!({ "authority": authority, "path": "/" })).await.unwrap_err();
+        let refused = format!("`{authority}` did not prove to be it");
+        assert!(error.contains(&refused) && error.contains(cause) && error.contains(hint), "{certificate}: {error}");
+        assert!(seen.lock().unwrap().is_empty());
+        let journalled = bench.details().await.pop().unwrap()["error"].to_string();
+        assert!(journalled.contains(cause), "{journalled}");
+    }
+}
+
+#[tokio::test]
+async fn an_authority_is_believed_about_its_host_alone() {
+    let bench = Bench::new().await;
+    let ((known, _), (other, _)) = (secure("server.pem").await, secure("server.pem").await);
+    let grant: HttpGrant = toml::from_str(&format!(
+        "hosts = [{{ host = \"{known}\", ca_file = \"authority.pem\" }}, \"{other}\"]\nprivate = [\"{known}\", \"{other}\"]\n"
+    ))
+    .unwrap();
+    let guest = with(&grant).await;
+    assert!(request(&bench, &guest, &json!({ "authority": known, "path": "/" })).await.is_ok());
+    let error = request(&bench, &guest, &json!({ "authority": other, "path": "/" })).await.unwrap_err();
+    assert!(error.contains("UnknownIssuer"), "{error}");
+}
+
+#[tokio::test]
 async fn nothing_is_decoded() {
     let bench = Bench::new().await;
     let server = Server::of("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello").await;
@@ -497,6 +655,28 @@ async fn a_secret_that_a_guest_has_found_is_not_sent() {
         assert!(error.contains("holds the value of a secret"), "{ask}: {error}");
     }
     assert!(server.seen().iter().all(|seen| !seen.contains(TOKEN)));
+    let acts = bench.acts().await;
+    assert_eq!(acts.iter().filter(|act| act.starts_with("refused: ")).count(), 3, "{acts:?}");
+    let journal = bench.journal_text().await;
+    assert!(journal.contains("\"secret_in_request\"") && !journal.contains(TOKEN), "{journal}");
+}
+
+#[tokio::test]
+async fn a_header_whose_name_holds_a_secret_reaches_neither_the_server_nor_the_guest() {
+    let bench = Bench::new().await;
+    let hex: String = TOKEN.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let server = Server::of(&format!("HTTP/1.1 200 OK\r\nX-{hex}: b\r\nX-Other: c\r\nContent-Length: 0\r\n\r\n")).await;
+    let secrets = secrets(&bench, &["api.example.com".into()], "{ header = \"Authorization\" }");
+    let guest = with_secret(&server.grant(""), &secrets).await;
+    let answer = request(&bench, &guest, &server.ask("/v1")).await.unwrap();
+    let headers = answer["headers"].to_string();
+    assert!(headers.contains("x-other") && !headers.contains(&hex), "{headers}");
+    assert_eq!(bench.details().await[0]["secrets_hidden"], 1);
+    let mut ask = server.ask("/v1");
+    ask["headers"] = json!([[format!("X-{hex}"), "b"]]);
+    let error = request(&bench, &guest, &ask).await.unwrap_err();
+    assert!(error.contains("holds the value of a secret"), "{error}");
+    assert_eq!(server.seen().len(), 1);
 }
 
 #[tokio::test]
@@ -524,4 +704,26 @@ async fn what_was_granted_and_not_declared_is_an_error() {
     let grants = Grants { has_secrets: true, ..Grants::default() };
     let error = runtime().link_tool(&compiled("files").await, grants).err().unwrap().to_string();
     assert!(error.contains("granted `secrets`, and its manifest does not ask for it"), "{error}");
+}
+
+#[tokio::test]
+async fn a_guest_of_any_version_0_2_of_wasi_is_linked_and_sends_its_request() {
+    let bench = Bench::new().await;
+    let server = Server::of(HELLO).await;
+    let state = Arc::new(HttpState::new(&server.grant(""), &certificates(), Vec::new(), Arc::default()).unwrap());
+    let guest = packed("http");
+    for patch in 0..=12 {
+        let version = format!("0.2.{patch}");
+        let bytes = of_wasi(&guest, &version);
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        assert!(text.contains(&format!("wasi:http/outgoing-handler@{version}")), "{version}");
+        let compiled = runtime().load(&bytes).await.unwrap_or_else(|error| panic!("{version}: {error}"));
+        let grants = Grants { http: Some(Arc::clone(&state)), ..Grants::default() };
+        let linked = runtime().link_tool(&compiled, grants).unwrap_or_else(|error| panic!("{version}: {error}"));
+        let answer = request(&bench, &linked, &server.ask("/v1")).await.unwrap();
+        assert_eq!(answer["body"], "hello", "{version}");
+        // Without the grant it is refused as every other.
+        let error = runtime().link_tool(&compiled, Grants::default()).err().unwrap().to_string();
+        assert!(error.contains("which is not granted"), "{version}: {error}");
+    }
 }

@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use crate::capability::secret::scan::{Scan, Stream};
 use crate::clock;
 use crate::confine::{Exit, Running};
 use crate::gate::explain::escaped;
@@ -30,25 +31,40 @@ pub(super) struct Process {
     said: Arc<Mutex<Said>>,
 }
 
-#[derive(Default)]
 struct Said {
+    /// Takes secrets out before anything is cut: half of one at the cut would not be found.
+    stream: Stream,
     stderr: VecDeque<u8>,
     ended: Option<Exit>,
 }
 
+impl Said {
+    fn keep(&mut self, bytes: Vec<u8>) {
+        self.stderr.extend(bytes);
+        let excess = self.stderr.len().saturating_sub(SAID_BYTES_MAX);
+        self.stderr.drain(..excess);
+    }
+}
+
 impl Process {
     /// Take over a program, and give its output and its input.
-    pub(super) fn new(running: Running) -> (Self, DuplexStream, DuplexStream) {
+    pub(super) fn new(running: Running, scan: Arc<Scan>) -> (Self, DuplexStream, DuplexStream) {
         let (output, output_far) = tokio::io::duplex(BUFFER_BYTES);
         let (input, input_far) = tokio::io::duplex(BUFFER_BYTES);
-        let said = Arc::new(Mutex::new(Said::default()));
+        let said = Said { stream: Stream::new(scan), stderr: VecDeque::new(), ended: None };
+        let said = Arc::new(Mutex::new(said));
         let task = tokio::spawn(pump(running, output_far, input_far, said.clone()));
         (Self { task, said }, output, input)
     }
 
     /// How it ended, and the last of its standard error, safe to show. Empty, where it says nothing.
     pub(super) fn last_words(&self) -> String {
-        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        // Of a server that goes on, the end may be the beginning of a secret.
+        if said.ended.is_some() {
+            let held = said.stream.finish();
+            said.keep(held);
+        }
         let ended = match said.ended {
             Some(Exit::Code(code)) => format!("\nit ended with code {code}"),
             Some(Exit::Signal(signal)) => format!("\nit was ended by signal {signal}"),
@@ -94,9 +110,8 @@ async fn pump(running: Running, mut output: DuplexStream, mut input: DuplexStrea
                 let read = running.read(BUFFER_BYTES);
                 coming.extend(read.stdout);
                 let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
-                said.stderr.extend(read.stderr);
-                let excess = said.stderr.len().saturating_sub(SAID_BYTES_MAX);
-                said.stderr.drain(..excess);
+                let shown = said.stream.push(&read.stderr);
+                said.keep(shown);
                 is_over = read.ended.is_some();
                 said.ended = read.ended;
             }

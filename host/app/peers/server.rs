@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -15,6 +15,7 @@ use crate::capability::bindings::pi::process::process::{Command, Error as Proces
 use crate::capability::bindings::pi::tool::types::{Blob, Content, Error};
 use crate::capability::door::Door;
 use crate::capability::process::{ProcessState, Surroundings};
+use crate::capability::secret::scan::Scan;
 use crate::clock;
 use crate::config::{McpConfig, ProcessGrant, search_path, variable};
 use crate::confine::{Confine, environment};
@@ -66,6 +67,8 @@ pub(super) struct Server {
     project: PathBuf,
     confine: Confine,
     around: Surroundings,
+    /// Finds what it may not say.
+    scan: Arc<Scan>,
     live: RwLock<Option<Live>>,
     /// The last starts, the latest at the end.
     starts: Mutex<VecDeque<Instant>>,
@@ -98,7 +101,14 @@ pub(super) fn argv(config: &McpConfig, project: &Path) -> Option<Vec<String>> {
 }
 
 impl Server {
-    pub(super) fn new(name: &str, config: &McpConfig, project: &Path, confine: Confine, around: Surroundings) -> Self {
+    pub(super) fn new(
+        name: &str,
+        config: &McpConfig,
+        project: &Path,
+        confine: Confine,
+        around: Surroundings,
+        scan: Arc<Scan>,
+    ) -> Self {
         Self {
             name: name.to_owned(),
             plugin: plugin(name),
@@ -106,6 +116,7 @@ impl Server {
             project: project.to_path_buf(),
             confine,
             around,
+            scan,
             live: RwLock::default(),
             starts: Mutex::default(),
         }
@@ -200,6 +211,7 @@ impl Server {
             headers: self.config.headers.keys().cloned().collect(),
             secrets: self.config.headers.values().cloned().collect(),
             body_bytes: None,
+            is_granted: false,
         };
         let pass =
             door.enter(act).await.map_err(|refusal| PeerError::Refused(words(&refusal.rule, &refusal.reason)))?;
@@ -244,7 +256,7 @@ impl Server {
             | ProcessError::Limit(text)
             | ProcessError::Other(text) => PeerError::Start(text),
         })?;
-        let (process, output, input) = Process::new(running);
+        let (process, output, input) = Process::new(running, Arc::clone(&self.scan));
         match McpPeer::connect(&self.name, output, input, self.config.limits.clone()).await {
             Ok(peer) => {
                 pass.done(json!({ "tools": peer.tools().len() }));

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
@@ -244,9 +244,14 @@ impl Body for Received {
     }
 }
 
-/// Take the secrets out of headers; how many values held one.
+/// Take the secrets out of headers; how many held one. A header whose name holds one goes as a whole.
 pub(super) fn hide(headers: &mut HeaderMap, scan: &Scan) -> u64 {
     let mut hidden = 0;
+    let odd: Vec<HeaderName> = headers.keys().filter(|name| scan.finds_in_name(name.as_str())).cloned().collect();
+    for name in odd {
+        headers.remove(name);
+        hidden += 1;
+    }
     for value in headers.values_mut() {
         if scan.finds(value.as_bytes()) {
             hidden += 1;

@@ -1,13 +1,16 @@
 //! The grant of requests, resolved once: which hosts, with which methods and below which paths, which of them may be
 //! private, and how much.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ClientConfig;
 use tokio::sync::Semaphore;
 
 use super::guard::{Resolve, System};
 use super::target::{Host, Scheme, Target, host_and_port};
+use super::trust;
 use crate::capability::grant::GrantError;
 use crate::capability::secret::Secret;
 use crate::capability::secret::scan::Scan;
@@ -44,6 +47,8 @@ struct Rule {
     port: u16,
     methods: Vec<&'static str>,
     paths: Vec<String>,
+    /// The authorities that alone are believed about the host; none: those of the system.
+    trust: Option<Arc<ClientConfig>>,
 }
 
 enum Pattern {
@@ -63,12 +68,18 @@ impl Pattern {
 }
 
 impl HttpState {
-    /// Resolve what is granted, with the secrets that go along and those that may not come back.
+    /// Resolve what is granted, with the secrets that go along and those that may not come back. Files of
+    /// authorities are relative to `directory`.
     ///
     /// # Errors
     /// An entry that could never hold, or could hold for more than it says.
-    pub fn new(grant: &HttpGrant, secrets: Vec<Arc<Secret>>, scan: Arc<Scan>) -> Result<Self, GrantError> {
-        let rules = grant.hosts.iter().map(Rule::new).collect::<Result<Vec<_>, _>>()?;
+    pub fn new(
+        grant: &HttpGrant,
+        directory: &Path,
+        secrets: Vec<Arc<Secret>>,
+        scan: Arc<Scan>,
+    ) -> Result<Self, GrantError> {
+        let rules = grant.hosts.iter().map(|entry| Rule::new(entry, directory)).collect::<Result<Vec<_>, _>>()?;
         let private = grant
             .private
             .iter()
@@ -99,6 +110,19 @@ impl HttpState {
     /// Whether the operator names this host and port as one that may be private.
     pub(super) fn is_exception(&self, target: &Target) -> bool {
         self.private.iter().any(|(host, port)| *host == target.host && *port == target.port)
+    }
+
+    /// The settings of TLS towards there: those of the first entry for the host that names a file of authorities, else
+    /// those of the system.
+    pub(super) fn trust(&self, target: &Target) -> Result<Arc<ClientConfig>, String> {
+        let own = self.rules.iter().filter(|rule| rule.is_of(target)).find_map(|rule| rule.trust.clone());
+        own.map_or_else(trust::of_system, Ok)
+    }
+
+    /// Whether the operator has written down this method at exactly this host: `*.example.com` leaves the host open.
+    pub(super) fn names(&self, method: &str, target: &Target) -> bool {
+        let names = |rule: &&Rule| matches!(rule.host, Pattern::Host(_)) && rule.is_of(target);
+        self.rules.iter().filter(names).any(|rule| rule.methods.contains(&method) && rule.has_path(&target.path))
     }
 
     /// Whether a request is granted.
@@ -134,7 +158,7 @@ impl HttpState {
 }
 
 impl Rule {
-    fn new(entry: &HttpHost) -> Result<Self, GrantError> {
+    fn new(entry: &HttpHost, directory: &Path) -> Result<Self, GrantError> {
         let of = |value: &str, reason: &str| wrong("hosts", value, reason);
         let text = entry.host.as_str();
         if let Some((scheme, _)) = text.split_once("://") {
@@ -194,7 +218,17 @@ impl Rule {
                 ));
             }
         }
-        Ok(Self { host, scheme, port, methods, paths })
+        let trust = match &entry.ca_file {
+            None => None,
+            Some(file) if scheme == Scheme::Http => {
+                return Err(of(file, "`ca_file` is for https, and the entry says `scheme = \"http\"`"));
+            }
+            Some(file) => {
+                let wrong = |reason: String| of(file, &format!("`ca_file` of `{text}`: {reason}"));
+                Some(trust::of_file(&directory.join(file)).map_err(wrong)?)
+            }
+        };
+        Ok(Self { host, scheme, port, methods, paths, trust })
     }
 
     fn is_of(&self, target: &Target) -> bool {

@@ -4,17 +4,16 @@
 //! what was sent, without the values of secrets.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HOST};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HOST};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
-use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
@@ -26,9 +25,9 @@ use super::body::{Received, Record, Sent, hide};
 use super::grant::HttpState;
 use super::guard::{self, GuardError};
 use super::target::{Host, Scheme, Target};
-use super::{Outgoing, whole};
+use super::{Outgoing, trust, whole};
 use crate::capability::door::Pass;
-use crate::capability::secret::Secret;
+use crate::capability::secret::{Secret, put};
 use crate::clock;
 use crate::gate::explain::escaped;
 
@@ -66,7 +65,11 @@ pub(super) async fn send(sending: Sending) -> Answer {
         Ok(exchanged) => exchanged,
         Err(failure) => {
             let text = state.scan.hidden(&escaped(&failure.text)).into_owned();
-            pass.failed(&text);
+            if failure.is_refusal {
+                pass.refused(&text)
+            } else {
+                pass.failed(&text)
+            }
             return Err(failure.error);
         }
     };
@@ -87,20 +90,22 @@ pub(super) async fn send(sending: Sending) -> Answer {
 struct Failure {
     error: Error,
     text: String,
+    /// The host would not send it, and has sent nothing of it.
+    is_refusal: bool,
 }
 
 impl Failure {
     fn plain(error: Error) -> Self {
-        Self { text: error.to_string(), error }
+        Self { text: error.to_string(), error, is_refusal: false }
     }
 
     fn with(error: Error, cause: &dyn std::fmt::Display) -> Self {
-        Self { text: format!("{error}: {cause}"), error }
+        Self { text: format!("{error}: {cause}"), error, is_refusal: false }
     }
 
     /// As text, where a code alone would leave the author of a plugin without a way on.
     fn told(text: String) -> Self {
-        Self { error: Error::InternalError(Some(text.clone())), text }
+        Self { error: Error::InternalError(Some(text.clone())), text, is_refusal: false }
     }
 }
 
@@ -132,14 +137,8 @@ async fn exchange(
     let (mut body, sent) = Sent::new(body, body_bytes, state.request_bytes_max, Arc::clone(&state.scan));
     let wants_body = secrets.iter().any(|secret| secret.wants_body(&target));
     let held = if wants_body { Some(collected(&mut body, state).await?) } else { None };
-    for secret in secrets {
-        let put = secret.put(method.as_str(), &mut target, &mut headers, held.as_deref());
-        put.map_err(|error| Failure::told(error.to_string()))?;
-    }
-    if !secrets.is_empty() {
-        // What is compressed cannot be searched for the secret that a server may send back.
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    }
+    put::put_all(secrets, method.as_str(), &mut target, &mut headers, held.as_deref(), clock::now_ms())
+        .map_err(|error| Failure::told(error.to_string()))?;
     let body = match held {
         Some(held) => whole(held),
         None => body.boxed_unsync(),
@@ -149,7 +148,8 @@ async fn exchange(
     let (response, connection) = match target.scheme {
         Scheme::Http => talk(stream, request, first_byte_time).await?,
         Scheme::Https => {
-            let stream = tokio::time::timeout(connect_time, secured(stream, &target))
+            let config = state.trust(&target).map_err(|text| Failure::told(format!("there is no TLS: {text}")))?;
+            let stream = tokio::time::timeout(connect_time, secured(stream, &target, config))
                 .await
                 .map_err(|_| Failure::plain(Error::ConnectionTimeout))??;
             talk(stream, request, first_byte_time).await?
@@ -162,14 +162,17 @@ async fn exchange(
 fn guarded(error: GuardError, target: &Target) -> Failure {
     let text = error.to_string();
     match error {
-        GuardError::TimedOut(_) => Failure { error: Error::DnsTimeout, text },
+        GuardError::TimedOut(_) => Failure { error: Error::DnsTimeout, text, is_refusal: false },
         GuardError::Unknown(_) | GuardError::TooMany(_) => {
-            Failure { error: Error::DnsError { rcode: Some(text.clone()), info_code: None }, text }
+            Failure { error: Error::DnsError { rcode: Some(text.clone()), info_code: None }, text, is_refusal: false }
         }
-        GuardError::Prohibited { .. } => Failure::told(format!(
-            "{text}\nhint: if it is a service of your own, add \"{}:{}\" to `private` in the grant of http in pi.toml",
-            target.host, target.port
-        )),
+        GuardError::Prohibited { .. } => {
+            let hint = format!(
+                "if it is a service of your own, add \"{}:{}\" to `private` in the grant of http in pi.toml",
+                target.host, target.port
+            );
+            Failure { is_refusal: true, ..Failure::told(format!("{text}\nhint: {hint}")) }
+        }
     }
 }
 
@@ -205,11 +208,11 @@ async fn connect(addresses: &[SocketAddr], within: Duration) -> Result<(TcpStrea
     Err(last)
 }
 
-/// Named by the host that was asked for, not by its address. The provider is chosen: with two in a process there is no
-/// default.
+/// Named by the host that was asked for, not by its address.
 async fn secured(
     stream: TcpStream,
     target: &Target,
+    config: Arc<rustls::ClientConfig>,
 ) -> Result<impl AsyncRead + AsyncWrite + Send + Unpin + use<>, Failure> {
     let name = match &target.host {
         Host::Name(name) => {
@@ -217,31 +220,12 @@ async fn secured(
         }
         Host::Address(address) => ServerName::from(*address),
     };
-    let config = tls().map_err(|text| Failure::told(format!("there is no TLS: {text}")))?;
     tokio_rustls::TlsConnector::from(config).connect(name, stream).await.map_err(|error| {
-        let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        let code = match cause {
-            Some(rustls::Error::InvalidCertificate(_)) => Error::TlsCertificateError,
-            _ => Error::TlsProtocolError,
-        };
-        Failure::with(code, &error)
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            Some(rustls::Error::InvalidCertificate(cause)) => Failure::told(trust::distrusted(target, cause)),
+            _ => Failure::with(Error::TlsProtocolError, &error),
+        }
     })
-}
-
-/// The settings of TLS, by the certificates of the system, read once.
-fn tls() -> Result<Arc<rustls::ClientConfig>, String> {
-    static CONFIG: OnceLock<Result<Arc<rustls::ClientConfig>, String>> = OnceLock::new();
-    let make = || {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .and_then(|builder| builder.with_platform_verifier())
-            .map_err(|error| error.to_string())?
-            .with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Arc::new(config))
-    };
-    CONFIG.get_or_init(make).clone()
 }
 
 fn request(method: Method, target: &Target, headers: HeaderMap, body: WasiBody) -> Result<Request<WasiBody>, Failure> {

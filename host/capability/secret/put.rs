@@ -1,5 +1,9 @@
-//! Puts a secret into a request, in place of whatever the guest has put there.
+//! Puts secrets into a request, in place of whatever the guest has put there.
+//!
+//! What signs comes last, over the headers and the query as they are sent, with the other secrets in them: a header
+//! that is put in or changed behind it would not be covered, and the server would refuse the request.
 
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use aws_credential_types::Credentials;
@@ -10,12 +14,11 @@ use aws_sigv4::http_request::{
 use aws_sigv4::sign::v4::SigningParams;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::super::http::target::{Target, decoded};
-use super::{Secret, Way};
-use crate::clock;
+use super::{Secret, SecretText, Way};
 
 /// A secret that does not fit into a request. It names the secret and holds nothing of it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,7 +28,34 @@ pub(in crate::capability) struct PutError {
     reason: &'static str,
 }
 
+/// Put all of these in. `body`: what was asked for by [`Secret::wants_body`]. `now_ms`: what a signature is dated.
+pub(in crate::capability) fn put_all(
+    secrets: &[Arc<Secret>],
+    method: &str,
+    target: &mut Target,
+    headers: &mut HeaderMap,
+    body: Option<&[u8]>,
+    now_ms: u64,
+) -> Result<(), PutError> {
+    if secrets.is_empty() {
+        return Ok(());
+    }
+    // What is compressed cannot be searched for the secret that a server may send back. It is not signed: the front
+    // ends of some services change it on the way.
+    headers.remove(ACCEPT_ENCODING);
+    let (signing, plain): (Vec<_>, Vec<_>) = secrets.iter().partition(|secret| secret.signs());
+    for secret in plain.into_iter().chain(signing) {
+        secret.put(method, target, headers, body, now_ms)?;
+    }
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    Ok(())
+}
+
 impl Secret {
+    fn signs(&self) -> bool {
+        matches!(self.way, Way::SigV4 { .. })
+    }
+
     /// Whether the whole body has to be known: its hash is signed. Of S3 it need not be, over https.
     pub(in crate::capability) fn wants_body(&self, target: &Target) -> bool {
         match &self.way {
@@ -34,13 +64,13 @@ impl Secret {
         }
     }
 
-    /// Put it in. `body`: what was asked for by [`Secret::wants_body`].
-    pub(in crate::capability) fn put(
+    fn put(
         &self,
         method: &str,
         target: &mut Target,
         headers: &mut HeaderMap,
         body: Option<&[u8]>,
+        now_ms: u64,
     ) -> Result<(), PutError> {
         let failed = |reason| PutError { name: self.name.clone(), reason };
         match &self.way {
@@ -65,9 +95,9 @@ impl Secret {
                 target.query = Some(pairs.join("&"));
             }
             Way::SigV4 { service, region, access_key_id, session_token } => {
-                let token = session_token.as_ref().map(|token| token.exposed().to_owned());
+                let token = session_token.as_ref().map(|token: &SecretText| token.exposed().to_owned());
                 let credentials = Credentials::new(access_key_id, self.value.exposed(), token, None, "pi-host");
-                sign_v4(credentials, (service, region), method, target, headers, body)
+                sign_v4(credentials, (service, region), now_ms, method, target, headers, body)
                     .map_err(|()| failed("it could not be signed"))?;
             }
         }
@@ -81,17 +111,21 @@ fn sensitive(text: &str) -> Option<HeaderValue> {
     Some(value)
 }
 
+/// The headers that a signature writes.
+pub(super) const SIGNED: &[&str] = &["authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"];
+
 /// Errors have no text: the signer's own may quote the request.
 fn sign_v4(
     credentials: Credentials,
     (service, region): (&str, &str),
+    now_ms: u64,
     method: &str,
     target: &Target,
     headers: &mut HeaderMap,
     body: Option<&[u8]>,
 ) -> Result<(), ()> {
-    for name in ["authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"] {
-        headers.remove(name);
+    for name in SIGNED {
+        headers.remove(*name);
     }
     let mut settings = SigningSettings::default();
     if service == "s3" {
@@ -104,15 +138,15 @@ fn sign_v4(
         .identity(&identity)
         .region(region)
         .name(service)
-        .time(UNIX_EPOCH + Duration::from_millis(clock::now_ms()))
+        .time(UNIX_EPOCH + Duration::from_millis(now_ms))
         .settings(settings)
         .build()
         .map_err(drop)?
         .into();
     let host = target.authority();
-    let is_signed = |name: &HeaderName| *name == CONTENT_TYPE || name.as_str().starts_with("x-amz-");
+    // All of them, but for the few that the signer knows to change on the way.
     let mut signed = vec![(HOST.as_str(), host.as_str())];
-    for (name, value) in headers.iter().filter(|(name, _)| is_signed(name)) {
+    for (name, value) in headers.iter() {
         signed.push((name.as_str(), value.to_str().map_err(drop)?));
     }
     let payload = body.map_or(SignableBody::UnsignedPayload, SignableBody::Bytes);

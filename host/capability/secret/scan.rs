@@ -1,8 +1,9 @@
 //! Finds known secret values in what comes out, and puts their names in their place.
 //!
-//! A value is looked for as it is and in the encodings that data is carried in: base64 of both alphabets wherever in
-//! the encoded data it stands, hexadecimal, percent-encoding, the escapes of JSON and of HTML. Nothing is guessed:
-//! what merely looks like a secret stays. What is compressed, encrypted, or cut into pieces is not found.
+//! A value is looked for as it is and in the encodings that data is carried in: base64 of both alphabets and base32
+//! wherever in the encoded data it stands, hexadecimal, percent-encoding, the escapes of JSON, of HTML and of
+//! programs (`\\x61`, `\\141`). In the name of a header, which knows no capitals, it is found without them. Nothing is
+//! guessed: what merely looks like a secret stays. What is compressed, encrypted, or cut into pieces is not found.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -22,6 +23,8 @@ pub struct Scan {
     /// The lengths of the longest, and whether any begins with a byte.
     longest: usize,
     begins: Vec<bool>,
+    /// Finds what of it can be the name of a header.
+    in_names: Option<AhoCorasick>,
 }
 
 impl std::fmt::Debug for Scan {
@@ -35,7 +38,9 @@ impl Scan {
     #[must_use]
     pub fn of<'a>(secrets: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
         let mut patterns: Vec<(Vec<u8>, String)> = Vec::new();
+        let mut of_names: Vec<String> = Vec::new();
         for (name, value) in secrets {
+            of_names.extend(without_capitals(value));
             for form in forms(value) {
                 if !patterns.iter().any(|(known, _)| *known == form) {
                     patterns.push((form, format!("[secret {name}]")));
@@ -53,11 +58,12 @@ impl Scan {
                 *is_begin = true;
             }
         }
+        let in_names = AhoCorasick::builder().ascii_case_insensitive(true).build(&of_names).ok();
         let longest = patterns.iter().map(|(form, _)| form.len()).max().unwrap_or(0);
         let (mut sorted, names): (Vec<Vec<u8>>, Vec<String>) = patterns.into_iter().unzip();
         sorted.sort_unstable();
         // Built of at most some megabytes of patterns it does not fail; if it did, nothing may come out at all.
-        Self { automaton: automaton.ok(), names, sorted, longest, begins }
+        Self { automaton: automaton.ok(), names, sorted, longest, begins, in_names }
     }
 
     /// Whether there is nothing to be found.
@@ -71,6 +77,15 @@ impl Scan {
     pub fn finds(&self, bytes: &[u8]) -> bool {
         match &self.automaton {
             Some(automaton) => automaton.is_match(bytes),
+            None => !self.is_empty(),
+        }
+    }
+
+    /// Whether there is one in the name of a header.
+    #[must_use]
+    pub fn finds_in_name(&self, name: &str) -> bool {
+        match &self.in_names {
+            Some(automaton) => automaton.is_match(name),
             None => !self.is_empty(),
         }
     }
@@ -140,6 +155,16 @@ impl Scan {
                     .any(|pattern| pattern.len() > tail.len() && pattern.starts_with(tail))
             })
             .unwrap_or(bytes.len())
+    }
+}
+
+impl crate::journal::Mask for Scan {
+    fn finds(&self, text: &str) -> bool {
+        Self::finds(self, text.as_bytes())
+    }
+
+    fn hidden<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        Self::hidden(self, text)
     }
 }
 
@@ -229,9 +254,53 @@ fn forms(value: &str) -> Vec<Vec<u8>> {
             forms.extend([text.replace('/', "\\/"), text]);
         }
     }
+    for before in 0..5 {
+        let text = base32(bytes, before);
+        forms.extend([text.to_ascii_lowercase(), text]);
+    }
+    for text in escapes(value) {
+        // Within JSON each of their backslashes is escaped once more.
+        forms.extend([self::json(&text), text]);
+    }
     let mut forms: Vec<Vec<u8>> = forms.into_iter().map(String::into_bytes).collect();
     forms.sort_unstable();
     forms.dedup();
+    forms
+}
+
+/// The forms that lose nothing with their capitals, as far as the name of a header can hold them.
+fn without_capitals(value: &str) -> Vec<String> {
+    let bytes = value.as_bytes();
+    let mut forms = vec![value.to_owned(), bytes.iter().map(|byte| format!("{byte:02x}")).collect()];
+    forms.extend((0..5).map(|before| base32(bytes, before)));
+    forms.retain(|form| http::HeaderName::from_bytes(form.as_bytes()).is_ok());
+    forms
+}
+
+/// The escapes of programs and shells: of every byte, or of those alone that cannot be shown.
+fn escapes(value: &str) -> Vec<String> {
+    let bytes = value.as_bytes();
+    let all = |escape: &dyn Fn(u8) -> String| bytes.iter().map(|byte| escape(*byte)).collect::<String>();
+    let octal = |byte: u8| format!("\\{byte:03o}");
+    let lower = |byte: u8| format!("\\x{byte:02x}");
+    let upper = |byte: u8| format!("\\x{byte:02X}");
+    let mut forms = vec![all(&octal), all(&|byte| format!("\\0{byte:03o}")), all(&lower), all(&upper)];
+    for escape in [&octal as &dyn Fn(u8) -> String, &lower, &upper] {
+        for quoted in ["\\", "\\\"", "\\'"] {
+            forms.push(all(&|byte| match byte {
+                byte if quoted.as_bytes().contains(&byte) => format!("\\{}", char::from(byte)),
+                b'\n' => "\\n".to_owned(),
+                b'\t' => "\\t".to_owned(),
+                b'\r' => "\\r".to_owned(),
+                b' '..=b'~' => char::from(byte).to_string(),
+                byte => escape(byte),
+            }));
+        }
+    }
+    for is_upper in [false, true] {
+        let unit = |unit: u16| if is_upper { format!("\\u{unit:04X}") } else { format!("\\u{unit:04x}") };
+        forms.push(value.encode_utf16().map(unit).collect());
+    }
     forms
 }
 
@@ -287,6 +356,20 @@ fn aligned(engine: &impl Engine, bytes: &[u8], before: usize) -> String {
     // What is left over shares its last character with what comes next.
     let end = text.len() - usize::from(!data.len().is_multiple_of(3));
     text.get(begin..end).unwrap_or_default().to_owned()
+}
+
+/// The characters of base32 that depend on the value alone, where so many bytes (of five) stand before it.
+fn base32(bytes: &[u8], before: usize) -> String {
+    const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let bit = |at: usize| bytes.get(at / 8).map_or(0, |byte| usize::from(byte >> (7 - at % 8)) & 1);
+    let first = (before * 8).div_ceil(5);
+    let end = (before + bytes.len()) * 8 / 5;
+    let character = |index: usize| {
+        let begin = index * 5 - before * 8;
+        let number = (begin..begin + 5).fold(0, |number, at| number * 2 + bit(at));
+        ALPHABET.get(number).copied().map(char::from)
+    };
+    (first..end).filter_map(character).collect()
 }
 
 #[cfg(test)]
@@ -345,9 +428,60 @@ mod tests {
             VALUE.bytes().map(|b| format!("{b:02x}")).collect(),
             VALUE.bytes().map(|b| format!("{b:02X}")).collect(),
             VALUE.bytes().map(|b| format!("%{b:02x}")).collect(),
+            VALUE.bytes().map(|b| format!("%{b:02X}")).collect(),
+            VALUE.bytes().map(|b| format!("\\{b:03o}")).collect(),
+            VALUE.bytes().map(|b| format!("\\0{b:03o}")).collect(),
+            VALUE.bytes().map(|b| format!("\\x{b:02x}")).collect(),
+            VALUE.bytes().map(|b| format!("\\x{b:02X}")).collect(),
+            VALUE.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect(),
+            // As git writes a path, Python bytes, and a shell what it quotes.
+            "p/ss+w0rd\\\"&'<\\303\\251>~ x".into(),
+            "p/ss+w0rd\"&\\'<\\xc3\\xa9>~ x".into(),
+            "p/ss+w0rd\"&\\'<\\303\\251>~ x".into(),
+            serde_json::json!({ "a": VALUE.bytes().map(|b| format!("\\x{b:02x}")).collect::<String>() }).to_string(),
         ] {
             assert!(scan.hidden(&text).contains("[secret token]"), "{text}");
         }
+    }
+
+    /// As RFC 4648 has it, padding included.
+    fn whole_base32(bytes: &[u8]) -> String {
+        let bits: String = bytes.iter().map(|byte| format!("{byte:08b}")).collect();
+        let groups = bits.as_bytes().chunks(5).map(|group| {
+            let group = format!("{:0<5}", String::from_utf8_lossy(group));
+            char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[usize::from_str_radix(&group, 2).unwrap()])
+        });
+        let text: String = groups.collect();
+        let padded = text.len().next_multiple_of(8);
+        format!("{text:=<padded$}")
+    }
+
+    #[test]
+    fn finds_a_value_in_base32_wherever_it_stands() {
+        assert_eq!(whole_base32(b"foobar"), "MZXW6YTBOI======");
+        let scan = scan();
+        for before in 0..11 {
+            for after in 0..6 {
+                let text = whole_base32(format!("{}{VALUE}{}", "u".repeat(before), "v".repeat(after)).as_bytes());
+                for text in [text.to_lowercase(), text] {
+                    assert!(scan.hidden(&text).contains("[secret token]"), "{before} {after} {text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn finds_a_value_in_the_name_of_a_header_which_has_no_capitals() {
+        let scan = Scan::of([("token", "AbCdEfGh-1")].into_iter());
+        let hex: String = b"AbCdEfGh-1".iter().map(|byte| format!("{byte:02x}")).collect();
+        for name in ["x-abcdefgh-1-y".to_owned(), format!("x-{hex}"), whole_base32(b"AbCdEfGh-1").to_lowercase()] {
+            assert!(scan.finds_in_name(&name), "{name}");
+        }
+        assert!(!scan.finds_in_name("x-abcdefgh-2") && !Scan::default().finds_in_name("x-abcdefgh-1"));
+        // In what is no name capitals count.
+        assert!(!scan.finds(b"abcdefgh-1"));
+        // One that cannot stand in a name is in none.
+        assert!(!self::scan().finds_in_name("content-type"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::*;
 
 fn state(text: &str) -> Result<HttpState, GrantError> {
-    HttpState::new(&toml::from_str(text).unwrap(), Vec::new(), Arc::default())
+    HttpState::new(&toml::from_str(text).unwrap(), Path::new("/"), Vec::new(), Arc::default())
 }
 
 fn wrong(text: &str) -> String {
@@ -108,4 +108,38 @@ fn an_unknown_key_is_named() {
             "{text}: {error}"
         );
     }
+}
+
+#[test]
+fn a_file_of_authorities_that_cannot_be_used_is_an_error_and_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &[u8]| {
+        std::fs::write(folder.path().join(name), text).unwrap();
+        name.to_owned()
+    };
+    let certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let large = vec![b'\n'; usize::try_from(trust::FILE_BYTES_MAX).unwrap() + 1];
+    for (name, expected) in [
+        ("none.pem".to_owned(), "cannot be read: No such file"),
+        (".".to_owned(), "no file of at most 1048576 bytes"),
+        (file("large.pem", &large), "no file of at most 1048576 bytes"),
+        (file("full.pem", &large[1..]), "there is no certificate in it: "),
+        (file("empty.pem", b""), "there is no certificate in it: "),
+        (file("der.pem", &[0x30, 0x82, 0xff, 0]), "there is no certificate in it: "),
+        (
+            file("key.pem", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"),
+            "but a private key, which belongs to the server",
+        ),
+        (file("odd.pem", certificate.as_bytes()), "a certificate that cannot be read"),
+        (file("cut.pem", &certificate.as_bytes()[..40]), "it is no PEM"),
+    ] {
+        let grant = HttpGrant {
+            hosts: vec![HttpHost { host: "a.example".into(), ca_file: Some(name.clone()), ..HttpHost::default() }],
+            ..HttpGrant::default()
+        };
+        let error = HttpState::new(&grant, folder.path(), Vec::new(), Arc::default()).err().unwrap().to_string();
+        assert!(error.contains(expected) && error.contains(&format!("`{name}` cannot be granted")), "{name}: {error}");
+    }
+    let plain = "hosts = [{ host = \"a.example\", scheme = \"http\", ca_file = \"x.pem\" }]";
+    assert!(wrong(plain).contains("`ca_file` is for https"), "{}", wrong(plain));
 }
