@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::project::{Project, Said};
+use crate::project::{Project, RunningHost, Said};
 use crate::registry::server::Registry;
 use crate::runtime::guest::{component, manifest};
 
@@ -354,8 +354,46 @@ fn what_a_call_costs_is_measured_and_a_call_that_fails_is_not() {
     assert!(report["calls"].as_u64().unwrap() > 10 && report["p50_us"].as_f64().unwrap() > 1.0, "{report}");
     assert!(measure("open", r#"{"path":"none"}"#).out.contains("nothing to measure"));
     assert!(measure("none", "{}").out.contains("has no tool `none`"));
-    // The project's own journal has not grown by it.
-    assert_eq!(project.run(&["session", "list"]).code, Some(1));
+    // They acted with the project's grants, so the project's journal has them.
+    let sessions = sessions(&project, "bench");
+    let statuses: Vec<&Value> = sessions.iter().map(|session| &session["status"]).collect();
+    assert_eq!(statuses, ["done", "failed"], "{sessions:?}");
+    let entries = entries_of(&project, &sessions[0]);
+    let calls = entries.iter().filter(|entry| entry["body"]["entry"] == "call_started").count();
+    assert!(calls as u64 > report["calls"].as_u64().unwrap(), "{calls}");
+    assert!(entries.iter().any(|entry| entry["body"]["entry"] == "effect_started"), "{entries:?}");
+    good(&project.run(&["session", "verify"]));
+}
+
+#[test]
+fn what_is_measured_or_tried_is_not_beside_a_host() {
+    let project = project();
+    project.write("notes/a.txt", "hello");
+    good(&project.run(&["plugin", "install", "reader.wasm", "--yes"]));
+    let _host = RunningHost::start(&project);
+    for arguments in [
+        ["plugin", "bench", "reader", "--tool", "open"].as_slice(),
+        &["plugin", "dev", "reader.wasm", "--once", "--call", "open"],
+    ] {
+        let said = project.run(arguments);
+        let error = bad(&said);
+        assert!(error.contains("`pi-host run` works here and has the store (process "), "{error}");
+        assert!(error.contains("hint: end it"), "{error}");
+    }
+}
+
+/// The sessions of one kind, the oldest first.
+fn sessions(project: &Project, kind: &str) -> Vec<Value> {
+    let listed = good(&project.run(&["--json", "session", "list"])).json();
+    let mut all = listed.as_array().unwrap().clone();
+    all.retain(|session| session["id"].as_str().unwrap().starts_with(kind));
+    all.sort_by_key(|session| session["number"].as_u64());
+    all
+}
+
+fn entries_of(project: &Project, session: &Value) -> Vec<Value> {
+    let shown = good(&project.run(&["--json", "session", "show", session["id"].as_str().unwrap()])).json();
+    shown["entries"].as_array().unwrap().clone()
 }
 
 #[test]
@@ -374,6 +412,11 @@ fn a_component_that_is_being_written_is_tried_as_it_is_now() {
         r#"{"path":"notes/a.txt"}"#,
     ]);
     assert!(good(&said).out.contains("hello"), "{}{}", said.out, said.err);
+    // It acted with the project's grants, so the project's journal has it.
+    let sessions = sessions(&project, "dev");
+    assert_eq!((sessions.len(), &sessions[0]["status"]), (1, &Value::from("done")), "{sessions:?}");
+    let entries = entries_of(&project, &sessions[0]);
+    assert!(entries.iter().any(|entry| entry["body"]["entry"] == "effect_started"), "{entries:?}");
     let said = project.run(&["plugin", "dev", "none.wasm", "--once"]);
     assert!(bad(&said).contains("build it first"), "{}", said.err);
 }

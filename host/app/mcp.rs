@@ -12,7 +12,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::setup::Progress;
 use super::single::SingleError;
-use super::station::{Station, StationOptions, Wanted};
+use super::station::{Beside, Station, StationOptions, Wanted};
 use crate::approval::Note;
 use crate::capability::bindings::pi::tool::types::{Content, Error};
 use crate::config::{Project, covers};
@@ -47,7 +47,7 @@ impl McpTools {
             plugins: Wanted::All,
             may_ask: false,
             instances: INSTANCES,
-            state: None,
+            beside: Beside::Ask,
         };
         Self::open_with(project, options, progress).await
     }

@@ -37,4 +37,4 @@ pub use setup::{Setup, SetupError};
 pub use single::{SingleError, call_tool, peer_tools};
 pub use state::open_existing_store;
 pub use state::{StateError, open_store};
-pub use station::{Station, StationOptions, Wanted};
+pub use station::{Beside, Station, StationOptions, Wanted};

@@ -6,13 +6,13 @@ use super::approvals::ApprovalsError;
 use super::peers::PeerTools;
 use super::setup::{Progress, Setup, SetupError};
 use super::state::StateError;
-use super::station::{Station, StationOptions, Wanted};
+use super::station::{Beside, Station, StationOptions, Wanted};
 use crate::capability::hold::PERSON;
 use crate::clock;
 use crate::config::Project;
 use crate::journal::JournalError;
 use crate::session::message::CallResult;
-use crate::store::StoreError;
+use crate::store::{Held, StoreError};
 
 /// One call needs one instance: no pool is reserved for it.
 const INSTANCES: u32 = 2;
@@ -29,6 +29,10 @@ pub enum SingleError {
     Journal(#[from] JournalError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(
+        "`pi-host {}` works here and has the store (process {}), and the calls would happen beside it\nhint: end it, then try again; or use a project of its own", .0.name, .0.pid
+    )]
+    Held(Box<Held>),
     #[error("there is no tool `{name}`\nhint: there are {known}")]
     NoTool { name: String, known: String },
     #[error("there is no tool `{name}`: {why}")]
@@ -63,7 +67,7 @@ pub async fn call_tool(
         plugins: Wanted::OfTool(tool.to_owned()),
         may_ask: true,
         instances: INSTANCES,
-        state: None,
+        beside: Beside::Ask,
     };
     let station = Station::open(project, options, progress).await?;
     let result = station.call(tool, &arguments).await?;
@@ -85,7 +89,7 @@ pub async fn peer_tools(project: Project, progress: Progress<'_>) -> Result<Peer
         plugins: Wanted::Servers,
         may_ask: false,
         instances: INSTANCES,
-        state: None,
+        beside: Beside::Ask,
     };
     let station = Station::open(project, options, progress).await?;
     let tools = station.peer_tools().await?;

@@ -4,7 +4,6 @@
 //! All calls of a station are one session of the journal. Whoever uses it ends it by [`Station::close`].
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -19,7 +18,7 @@ use super::peers::{self, Doors, PeerTools};
 use super::requests::{PEER_TOOLS, TOOL_CALL, ToolCall};
 use super::setup::{Progress, Setup};
 use super::single::{SingleError, known, session_id};
-use super::state::open_store_in;
+use super::state::open_store;
 use crate::approval::{Approvals, Note};
 use crate::capability::hold::PERSON;
 use crate::clock;
@@ -52,8 +51,17 @@ pub struct StationOptions {
     pub may_ask: bool,
     /// Instances at once.
     pub instances: u32,
-    /// Where the journal is kept, where that is not the project's own folder.
-    pub state: Option<PathBuf>,
+    /// What to do where another process has the store.
+    pub beside: Beside,
+}
+
+/// Where another process has the store: a host, or a command such as this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// It makes the calls.
+    Ask,
+    /// It is an error: what is to be called is not what that process has linked.
+    Refuse,
 }
 
 /// Which plugins a station links.
@@ -104,8 +112,7 @@ impl Station {
     /// The project cannot be set up, or the store cannot be opened.
     pub async fn open(project: Project, options: StationOptions, progress: Progress<'_>) -> Result<Self, SingleError> {
         let agent = options.agent.clone();
-        let state = options.state.clone().unwrap_or_else(|| project.state());
-        let store = open_store_in(&state).await?;
+        let store = open_store(&project).await?;
         match Journal::begin(store.clone(), &Holder::this_process(options.name)).await {
             Ok(journal) => {
                 let journal = Arc::new(journal);
@@ -126,6 +133,7 @@ impl Station {
                     }
                 }
             }
+            Err(LeaseError::HeldBy(held)) if options.beside == Beside::Refuse => Err(SingleError::Held(Box::new(held))),
             Err(LeaseError::HeldBy(_)) => Ok(Self { place: Place::Host(store), agent }),
             Err(LeaseError::Store(error)) => Err(error.into()),
         }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::scratch::{Scratch, empty_grant};
 use crate::app::setup::SetupError;
 use crate::app::single::SingleError;
-use crate::app::station::{Station, StationOptions, Wanted};
+use crate::app::station::{Beside, Station, StationOptions, Wanted};
 use crate::capability::bindings::pi::tool::types::{Definition, Effect};
 use crate::capability::hold::PERSON;
 use crate::plugin::{
@@ -130,7 +130,7 @@ async fn asked(component: &[u8], value: &Map<String, Value>, bare: &Manifest) ->
         plugins: Wanted::Named(std::collections::BTreeSet::new()),
         may_ask: false,
         instances: 1,
-        state: None,
+        beside: Beside::Refuse,
     };
     let station = Station::open(project, options, &|_| ()).await?;
     let answered = match (station.setup(), station.kernel(), station.caller()) {
