@@ -16,6 +16,8 @@ use crate::store::{Held, StoreError};
 
 /// One call needs one instance: no pool is reserved for it.
 const INSTANCES: u32 = 2;
+/// Of the id of a session that is one call.
+const CALL: &str = "call";
 
 #[derive(Debug, thiserror::Error)]
 pub enum SingleError {
@@ -62,7 +64,7 @@ pub async fn call_tool(
     let options = StationOptions {
         name: "tool call",
         agent: PERSON.into(),
-        kind: "call",
+        kind: CALL,
         task: json!({ "tool": tool }),
         plugins: Wanted::OfTool(tool.to_owned()),
         may_ask: true,
@@ -70,7 +72,7 @@ pub async fn call_tool(
         beside: Beside::Ask,
     };
     let station = Station::open(project, options, progress).await?;
-    let result = station.call(tool, &arguments).await?;
+    let result = station.call_telling(tool, &arguments, progress).await?;
     let status = if result.is_ok() { "done" } else { "failed" };
     station.close(status, &format!("one call of `{tool}`")).await?;
     Ok(result)
@@ -111,7 +113,27 @@ pub(super) fn known(setup: &Setup) -> String {
 pub(super) fn session_id(what: &str) -> String {
     let mut random = [0_u8; 4];
     let _ = rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty());
-    let stamp: String = clock::rfc3339(clock::now_ms()).chars().filter(char::is_ascii_digit).take(14).collect();
     let random: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    stamped(what, &random)
+}
+
+/// The session of a call that another command asks for.
+pub(super) fn session_of_request(request: &str) -> String {
+    stamped(CALL, mark(request))
+}
+
+/// Whether a session is that of this request.
+pub(super) fn is_of_request(session: &str, request: &str) -> bool {
+    let rest = session.strip_prefix(CALL).and_then(|rest| rest.strip_suffix(mark(request)));
+    rest.is_some_and(|stamp| stamp.starts_with('-') && stamp.ends_with('-'))
+}
+
+/// What of a request's id, which is random, is in its session's.
+fn mark(request: &str) -> &str {
+    request.get(..8).unwrap_or(request)
+}
+
+fn stamped(what: &str, random: &str) -> String {
+    let stamp: String = clock::rfc3339(clock::now_ms()).chars().filter(char::is_ascii_digit).take(14).collect();
     format!("{what}-{stamp}-{random}")
 }

@@ -13,7 +13,7 @@ mod rehearsal;
 mod run;
 mod toolbox;
 
-pub use call::{Called, Caller, Kernel};
+pub use call::{Called, Caller, Kernel, cut_off};
 pub use peer::Peer;
 pub use rehearsal::{Rehearsal, Script, rehearse};
 pub use run::{AgentSetup, Ended, SessionError, resume, start};

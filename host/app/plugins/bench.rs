@@ -115,7 +115,8 @@ pub async fn bench(
     let measured = measure(&station, &work, progress).await;
     // All calls have ended with it, so nobody else has the station.
     if let Ok(station) = Arc::try_unwrap(station) {
-        let (status, summary) = if measured.is_ok() { ("done", "measured") } else { ("failed", "could not be measured") };
+        let (status, summary) =
+            if measured.is_ok() { ("done", "measured") } else { ("failed", "could not be measured") };
         station.close(status, summary).await?;
     }
     measured
