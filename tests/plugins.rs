@@ -370,6 +370,8 @@ fn what_is_measured_or_tried_is_not_beside_a_host() {
     let project = project();
     project.write("notes/a.txt", "hello");
     good(&project.run(&["plugin", "install", "reader.wasm", "--yes"]));
+    let config = std::fs::read_to_string(project.path().join("pi.toml")).unwrap();
+    project.write("pi.toml", &format!("{config}\n[services.idle]\ncommand = [\"/bin/sleep\", \"600\"]\n"));
     let _host = RunningHost::start(&project);
     for arguments in [
         ["plugin", "bench", "reader", "--tool", "open"].as_slice(),

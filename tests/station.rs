@@ -2,11 +2,11 @@
 //! and how it ends.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use pi_host::app::{Beside, Station, StationOptions, Wanted};
 use pi_host::capability::bindings::pi::tool::types::Error;
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
 use crate::approvals::{BY_COMMAND_LINE, marks, project, until, waiting};
 use crate::project::{Project, Said};
@@ -26,11 +26,18 @@ async fn station(project: &Project, plugins: Wanted) -> Arc<Station> {
     Arc::new(Station::open(project, options, &|_| ()).await.unwrap())
 }
 
-async fn bash(station: &Station, script: &str, told: &Mutex<Vec<String>>) -> Result<String, Error> {
+/// What a call was told.
+type Told = Arc<Mutex<Vec<String>>>;
+
+/// A call in a task of its own, which goes on while the test waits for something else.
+fn bash(station: &Arc<Station>, script: &str, told: &Told) -> JoinHandle<Result<String, Error>> {
     let arguments = json!({ "command": script }).to_string();
-    let tell = |text: &str| told.lock().unwrap().push(text.to_owned());
-    let result = station.call_telling("bash", &arguments, &tell).await.unwrap();
-    result.map(|contents| format!("{contents:?}"))
+    let (station, told) = (station.clone(), told.clone());
+    tokio::spawn(async move {
+        let tell = move |text: &str| told.lock().unwrap().push(text.to_owned());
+        let result = station.call_telling("bash", &arguments, &tell).await.unwrap();
+        result.map(|contents| format!("{contents:?}"))
+    })
 }
 
 /// The program run beside the station, which goes on meanwhile.
@@ -50,20 +57,21 @@ fn session(project: &Project, kind: &str) -> (Value, Vec<Value>) {
 async fn each_caller_hears_of_its_own_approval_alone() {
     let project = project(BY_COMMAND_LINE);
     let station = station(&project, Wanted::OfTool("bash".into())).await;
-    let (one, other) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
-    let answering = async {
-        let all = tokio::task::block_in_place(|| {
-            until("two approvals", || Some(waiting(&project)).filter(|waiting| waiting.len() == 2))
-        });
-        for pending in all {
-            let id = pending["id"].as_str().unwrap();
-            assert_eq!(beside(&project, &["approvals", "deny", id]).code, Some(0));
-        }
-    };
-    tokio::join!(bash(&station, "mark one", &one), bash(&station, "mark other", &other), answering).0.unwrap();
+    let (one, other) = (Told::default(), Told::default());
+    let calls = [bash(&station, "mark one", &one), bash(&station, "mark other", &other)];
+    let all = tokio::task::block_in_place(|| {
+        until("two approvals", || Some(waiting(&project)).filter(|waiting| waiting.len() == 2))
+    });
+    for pending in all {
+        let id = pending["id"].as_str().unwrap();
+        assert_eq!(beside(&project, &["approvals", "deny", id]).code, Some(0));
+    }
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
     station.close("done", "tried").await.unwrap();
     for (told, own, foreign) in [(one, "mark one", "mark other"), (other, "mark other", "mark one")] {
-        let told = told.into_inner().unwrap();
+        let told = told.lock().unwrap().clone();
         assert_eq!(told.len(), 2, "{told:?}");
         assert!(told[0].starts_with("waits for approval ") && told[0].contains(own), "{told:?}");
         assert!(!told[0].contains(foreign) && told[1].starts_with("approval "), "{told:?}");
@@ -75,24 +83,27 @@ async fn each_caller_hears_of_its_own_approval_alone() {
 async fn a_station_that_is_closed_cuts_off_its_calls_and_ends_its_session() {
     let project = project(BY_COMMAND_LINE);
     let station = station(&project, Wanted::OfTool("bash".into())).await;
-    let told = Mutex::new(Vec::new());
-    // One whose caller goes away, and one that is there when the station ends.
-    let gone = tokio::time::timeout(Duration::from_secs(5), bash(&station, "mark gone", &told)).await;
-    assert!(gone.is_err() && !told.lock().unwrap().is_empty(), "{told:?}");
-    let closing = async {
+    let told = Told::default();
+    let asked = |script: &str| {
         tokio::task::block_in_place(|| {
-            until("approval", || waiting(&project).into_iter().find(|pending| pending.to_string().contains("mark cut")))
+            until("approval", || waiting(&project).into_iter().find(|pending| pending.to_string().contains(script)))
         });
-        station.close("done", "the client has gone").await.unwrap();
     };
-    let (cut, ()) = tokio::join!(bash(&station, "mark cut", &told), closing);
+    // One whose caller goes away, and one that is there when the station ends.
+    let gone = bash(&station, "mark gone", &told);
+    asked("gone");
+    gone.abort();
+    let cut = bash(&station, "mark cut", &told);
+    asked("cut");
+    station.close("done", "the client has gone").await.unwrap();
+    let cut = cut.await.unwrap();
     assert!(matches!(&cut, Err(Error::Unknown(text)) if text.contains("cut off")), "{cut:?}");
     let (session, entries) = session(&project, "mcp");
     assert_eq!(session["status"], "done");
     let ends: Vec<&Value> = entries.iter().filter(|body| body["entry"] == "call_ended").collect();
     assert_eq!(ends.iter().map(|body| &body["status"]).collect::<Vec<_>>(), ["unknown", "unknown"], "{entries:?}");
     assert_eq!(entries.last().unwrap()["entry"], "session_ended");
-    let late = bash(&station, "mark late", &told).await;
+    let late = bash(&station, "mark late", &told).await.unwrap();
     assert!(matches!(&late, Err(Error::Failed(text)) if text.contains("was not begun")), "{late:?}");
     assert_eq!(marks(&project), "");
 }
