@@ -296,6 +296,10 @@ impl Station {
         if idle.is_err() {
             idle = tokio::time::timeout(CUT_MAX, here.busy.write()).await;
         }
+        if let Some(approvals) = &here.approvals {
+            // What cannot be written now is withdrawn by the next host.
+            let _ = approvals.forget(here.session.id()).await;
+        }
         here.session
             .append_durable(Body::SessionEnded { status: status.into(), summary: summary.into(), details: json!({}) })
             .await?;
