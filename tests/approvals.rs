@@ -102,7 +102,7 @@ pub(crate) fn one_waiting(project: &Project) -> String {
     until("approval", || waiting(project).first().map(|pending| pending["id"].as_str().unwrap().to_owned()))
 }
 
-const BY_COMMAND_LINE: &str = "[approvals]\napprovers = [\"cli:*\"]\nwait_minutes = 5\n";
+pub(crate) const BY_COMMAND_LINE: &str = "[approvals]\napprovers = [\"cli:*\"]\nwait_minutes = 5\n";
 
 #[test]
 fn what_is_approved_is_done_once_and_stands_in_the_journal() {

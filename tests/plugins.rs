@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::project::{Project, Said};
+use crate::project::{Project, RunningHost, Said};
 use crate::registry::server::Registry;
 use crate::runtime::guest::{component, manifest};
 
@@ -354,8 +354,48 @@ fn what_a_call_costs_is_measured_and_a_call_that_fails_is_not() {
     assert!(report["calls"].as_u64().unwrap() > 10 && report["p50_us"].as_f64().unwrap() > 1.0, "{report}");
     assert!(measure("open", r#"{"path":"none"}"#).out.contains("nothing to measure"));
     assert!(measure("none", "{}").out.contains("has no tool `none`"));
-    // The project's own journal has not grown by it.
-    assert_eq!(project.run(&["session", "list"]).code, Some(1));
+    // They acted with the project's grants, so the project's journal has them.
+    let sessions = sessions(&project, "bench");
+    let statuses: Vec<&Value> = sessions.iter().map(|session| &session["status"]).collect();
+    assert_eq!(statuses, ["done", "failed"], "{sessions:?}");
+    let entries = entries_of(&project, &sessions[0]);
+    let calls = entries.iter().filter(|entry| entry["body"]["entry"] == "call_started").count();
+    assert!(calls as u64 > report["calls"].as_u64().unwrap(), "{calls}");
+    assert!(entries.iter().any(|entry| entry["body"]["entry"] == "effect_started"), "{entries:?}");
+    good(&project.run(&["session", "verify"]));
+}
+
+#[test]
+fn what_is_measured_or_tried_is_not_beside_a_host() {
+    let project = project();
+    project.write("notes/a.txt", "hello");
+    good(&project.run(&["plugin", "install", "reader.wasm", "--yes"]));
+    let config = std::fs::read_to_string(project.path().join("pi.toml")).unwrap();
+    project.write("pi.toml", &format!("{config}\n[services.idle]\ncommand = [\"/bin/sleep\", \"600\"]\n"));
+    let _host = RunningHost::start(&project);
+    for arguments in [
+        ["plugin", "bench", "reader", "--tool", "open"].as_slice(),
+        &["plugin", "dev", "reader.wasm", "--once", "--call", "open"],
+    ] {
+        let said = project.run(arguments);
+        let error = bad(&said);
+        assert!(error.contains("`pi-host run` works here and has the store (process "), "{error}");
+        assert!(error.contains("hint: end it"), "{error}");
+    }
+}
+
+/// The sessions of one kind, the oldest first.
+fn sessions(project: &Project, kind: &str) -> Vec<Value> {
+    let listed = good(&project.run(&["--json", "session", "list"])).json();
+    let mut all = listed.as_array().unwrap().clone();
+    all.retain(|session| session["id"].as_str().unwrap().starts_with(kind));
+    all.sort_by_key(|session| session["number"].as_u64());
+    all
+}
+
+fn entries_of(project: &Project, session: &Value) -> Vec<Value> {
+    let shown = good(&project.run(&["--json", "session", "show", session["id"].as_str().unwrap()])).json();
+    shown["entries"].as_array().unwrap().clone()
 }
 
 #[test]
@@ -374,6 +414,125 @@ fn a_component_that_is_being_written_is_tried_as_it_is_now() {
         r#"{"path":"notes/a.txt"}"#,
     ]);
     assert!(good(&said).out.contains("hello"), "{}{}", said.out, said.err);
+    // It acted with the project's grants, so the project's journal has it.
+    let sessions = sessions(&project, "dev");
+    assert_eq!((sessions.len(), &sessions[0]["status"]), (1, &Value::from("done")), "{sessions:?}");
+    let entries = entries_of(&project, &sessions[0]);
+    assert!(entries.iter().any(|entry| entry["body"]["entry"] == "effect_started"), "{entries:?}");
     let said = project.run(&["plugin", "dev", "none.wasm", "--once"]);
     assert!(bad(&said).contains("build it first"), "{}", said.err);
+}
+
+#[test]
+fn an_older_version_another_of_the_same_and_another_name_are_said_loudly_and_agreed_to() {
+    let project = project();
+    good(&project.run(&["plugin", "install", "reader.wasm", "--yes"]));
+    let update = |bytes: Vec<u8>, arguments: &[&str]| {
+        std::fs::write(project.path().join("reader.wasm"), bytes).unwrap();
+        project.run(&[["plugin", "update", "reader"].as_slice(), arguments].concat())
+    };
+    let same = packed_with("1.0.0", |value| value["description"] = "changed".into());
+    let said = update(same.clone(), &[]);
+    assert!(bad(&said).contains("WARNING: ANOTHER COMPONENT OF THE SAME VERSION: 1.0.0 was sha256:"), "{}", said.err);
+    assert!(said.err.contains("say --yes"), "{}", said.err);
+    let said = update(packed("0.9.0"), &["--dry-run"]);
+    assert!(good(&said).out.contains("WARNING: AN OLDER VERSION: 0.9.0 in the place of 1.0.0"), "{}", said.out);
+    let said = update(packed("0.9.0"), &["--yes"]);
+    assert!(good(&said).err.contains("WARNING: AN OLDER VERSION"), "{}", said.err);
+    let said = update(packed("0.9.1"), &["--yes"]);
+    assert!(!good(&said).err.contains("WARNING: AN"), "{}", said.err);
+    let other = packed_with("0.9.2", |value| value["name"] = "writer".into());
+    let said = update(other.clone(), &["--dry-run"]);
+    let wanted = "WARNING: ANOTHER NAME: `reader` was asked for, and its manifest says that it is `writer`";
+    assert!(good(&said).out.contains(wanted), "{}", said.out);
+    let fresh = self::project();
+    std::fs::write(fresh.path().join("reader.wasm"), other).unwrap();
+    let said = fresh.run(&["--json", "plugin", "install", "reader.wasm", "--name", "reader", "--dry-run"]);
+    assert!(good(&said).json()["warnings"][0].as_str().unwrap().contains("ANOTHER NAME"), "{}", said.out);
+}
+
+#[test]
+fn a_signature_is_kept_and_checked_again() {
+    use base64::Engine as _;
+    let project = project();
+    keys(&project, "acme");
+    keys(&project, "other");
+    good(&project.run(&["plugin", "sign", "reader.wasm", "--key", "acme.key"]));
+    project.write("pi.toml", "[signatures]\nkeys = [\"acme.pub\"]\n");
+    good(&project.run(&["plugin", "install", "reader.wasm", "--yes"]));
+    let verify = || project.run(&["plugin", "verify"]);
+    assert!(good(&verify()).out.contains("checked now"), "{}", verify().out);
+
+    // The lock still says who signed it; what is kept no longer proves it.
+    let kept = stored(&project).with_extension("signature");
+    let before = std::fs::read(&kept).unwrap();
+    std::fs::remove_file(project.path().join("reader.wasm.sig")).unwrap();
+    good(&project.run(&["plugin", "sign", "reader.wasm", "--key", "other.key"]));
+    let signature = std::fs::read(project.path().join("reader.wasm.sig")).unwrap();
+    let signature = base64::engine::general_purpose::STANDARD.encode(signature);
+    std::fs::write(&kept, json!({ "scheme": "detached", "signature": signature }).to_string()).unwrap();
+    let said = verify();
+    assert!(said.code == Some(1) && said.out.contains("does not prove what plugins.lock says"), "{}", said.out);
+    assert!(said.out.contains("another key"), "{}", said.out);
+    std::fs::write(&kept, "{}").unwrap();
+    assert!(verify().out.contains("cannot be read"), "{}", verify().out);
+    std::fs::remove_file(&kept).unwrap();
+    assert!(verify().out.contains("it is not in the store"), "{}", verify().out);
+    std::fs::write(&kept, before).unwrap();
+    good(&verify());
+}
+
+/// Values that the plugin `reader` has kept.
+fn keep_values(project: &Project, count: usize) {
+    use pi_host::store::{Holder, PluginChange, PluginQuota, Store, sqlite::SqliteStore};
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let store = SqliteStore::open(&project.path().join(".pi/store.db")).await.unwrap();
+        let lease = store.acquire(&Holder::this_process("test")).await.unwrap();
+        let change = PluginChange::Set((0..count).map(|index| (format!("key-{index}"), vec![1])).collect());
+        let quota = PluginQuota { bytes_max: 1 << 20, keys_max: 10_000 };
+        store.change_plugin_values(&lease, "reader", &change, &quota).await.unwrap();
+        store.release(&lease).await.unwrap();
+    });
+}
+
+#[test]
+fn what_a_plugin_has_kept_is_told_of_and_removed_where_that_is_said() {
+    let project = project();
+    good(&project.run(&["plugin", "install", "reader.wasm", "--yes"]));
+    keep_values(&project, 1_234);
+    let said = project.run(&["plugin", "remove", "reader"]);
+    assert!(good(&said).err.contains("it has kept 1234 values") && said.err.contains("--purge"), "{}", said.err);
+    let said = project.run(&["--json", "plugin", "remove", "reader", "--purge"]);
+    assert_eq!((&good(&said).json()["purged"], &said.json()["values"]), (&json!(1_234), &json!(1_234)));
+    let said = project.run(&["plugin", "remove", "reader", "--purge"]);
+    assert!(bad(&said).contains("is not installed"), "{}", said.err);
+}
+
+#[test]
+fn what_a_killed_install_has_left_is_swept_by_the_next_command_that_writes() {
+    let project = project();
+    good(&project.run(&["plugin", "install", "reader.wasm", "--yes"]));
+    let folder = project.path().join(".pi/plugins");
+    let nobodys = folder.join(format!("sha256-{}.wasm", "ab".repeat(32)));
+    let begun =
+        [".pi/plugins", "."].map(|place| project.path().join(place).join(format!(".unfinished-{}", "0a".repeat(12))));
+    let leave = || {
+        std::fs::write(&nobodys, "x").unwrap();
+        for path in &begun {
+            std::fs::write(path, "x").unwrap();
+            let old = std::time::SystemTime::now() - std::time::Duration::from_secs(7_200);
+            std::fs::File::options().write(true).open(path).unwrap().set_modified(old).unwrap();
+        }
+    };
+    let is_left = || nobodys.exists() || begun.iter().any(|path| path.exists());
+    leave();
+    project.run(&["plugin", "list"]);
+    assert!(is_left(), "who only looks removes nothing");
+    good(&project.run(&["plugin", "grant", "reader", "files.read=notes"]));
+    assert!(!is_left());
+    leave();
+    project.run(&["plugin", "remove", "none"]);
+    assert!(!is_left());
+    good(&project.run(&["plugin", "verify"]));
 }

@@ -26,5 +26,6 @@ mod reference;
 mod registry;
 mod runtime;
 mod slack;
+mod station;
 mod supervisor;
 mod tools;

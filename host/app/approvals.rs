@@ -15,7 +15,6 @@ use super::state::{StateError, open_store};
 use crate::approval::channel::ChannelError;
 use crate::approval::{Approvals, Approver, Asked, Nobody, Pending, People, Quorum, Rung, Said, Settings, Terminal};
 use crate::capability::secret::SecretError;
-use crate::clock;
 use crate::config::{ApprovalsConfig, Project, user};
 use crate::journal::{Journal, JournalError};
 use crate::store::{Answer, Holder, LeaseError, NewRequest, StoreError};
@@ -180,7 +179,7 @@ async fn ask_desk(project: Project, kind: &'static str, payload: Value) -> Resul
             answer
         }
         Err(LeaseError::HeldBy(_)) => {
-            let valid_ms = clock::now_ms() + u64::try_from(HOST_ANSWER_MAX.as_millis()).unwrap_or(u64::MAX);
+            let valid_ms = u64::try_from(HOST_ANSWER_MAX.as_millis()).unwrap_or(u64::MAX);
             let request = NewRequest { kind: kind.into(), payload, is_idempotent: false, valid_ms };
             let request = store.push_request(request).await?;
             match store.wait_answer(&request, HOST_ANSWER_MAX).await? {

@@ -8,12 +8,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use tokio::sync::broadcast::error::RecvError;
 
 use super::setup::Progress;
 use super::single::SingleError;
-use super::station::{Station, StationOptions, Wanted};
-use crate::approval::Note;
+use super::station::{Beside, Station, StationOptions, Wanted};
 use crate::capability::bindings::pi::tool::types::{Content, Error};
 use crate::config::{Project, covers};
 use crate::gate::Severity;
@@ -47,7 +45,7 @@ impl McpTools {
             plugins: Wanted::All,
             may_ask: false,
             instances: INSTANCES,
-            state: None,
+            beside: Beside::Ask,
         };
         Self::open_with(project, options, progress).await
     }
@@ -119,16 +117,13 @@ impl McpTools {
         self.granted.iter().any(|granted| covers(granted, name))
     }
 
-    /// End the session and give the store back.
+    /// End the session and give the store back. A call that is still under way has a moment to end, and is
+    /// then cut off.
     ///
     /// # Errors
     /// The journal cannot be written to its end.
-    pub async fn close(self: Arc<Self>) -> Result<(), SingleError> {
-        match Arc::try_unwrap(self) {
-            Ok(tools) => tools.station.close("done", "the client has gone").await,
-            // A call that still ends keeps it; the session is then taken as cut off.
-            Err(_) => Ok(()),
-        }
+    pub async fn close(&self) -> Result<(), SingleError> {
+        self.station.close("done", "the client has gone").await
     }
 }
 
@@ -157,26 +152,7 @@ impl Tools for Arc<McpTools> {
             return Err(CallFailure::NotFound(text));
         }
         let arguments = Value::Object(arguments).to_string();
-        let call = self.station.call(&name, &arguments);
-        let called = match self.station.notes() {
-            None => call.await,
-            Some(mut notes) => {
-                tokio::pin!(call);
-                loop {
-                    tokio::select! {
-                        called = &mut call => break called,
-                        note = notes.recv() => match note {
-                            Ok(Note::Asked { id, summary, .. }) => progress.note(&format!(
-                                "waits for approval {id}: {summary}; `pi-host approvals show {id}`"
-                            )),
-                            Ok(Note::Settled { id, outcome, .. }) => progress.note(&format!("approval {id}: {outcome}")),
-                            Ok(_) | Err(RecvError::Lagged(_)) => {}
-                            Err(RecvError::Closed) => break (&mut call).await,
-                        },
-                    }
-                }
-            }
-        };
+        let called = self.station.call_telling(&name, &arguments, &|text| progress.note(text)).await;
         match called {
             Ok(Ok(contents)) => Ok(contents.into_iter().map(given).collect()),
             Ok(Err(error)) => Err(failure(error)),

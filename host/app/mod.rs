@@ -3,10 +3,12 @@
 //! `catalog` knows the plugins, `gating` makes the gate of what `pi.toml` says, `setup` links plugins under
 //! their grants, `peers` offers the tools of MCP servers. `host` supervises, watches and runs agents until it
 //! is told to stop; `station` calls tools without being a host, for `single` (one call), `mcp` and `plugins`.
+//! `serving` makes the calls that other commands ask for, `asking` is their side of it.
 //! `approvals` and `channels` say who answers, `policy` and `corpus` test and measure policies, `state` opens
 //! the store.
 
 mod approvals;
+mod asking;
 mod catalog;
 mod channels;
 mod context;
@@ -21,6 +23,7 @@ mod peers;
 pub mod plugins;
 pub mod policy;
 mod requests;
+mod serving;
 mod setup;
 mod single;
 mod state;
@@ -39,4 +42,4 @@ pub use setup::{Setup, SetupError};
 pub use single::{SingleError, call_tool, peer_tools};
 pub use state::open_existing_store;
 pub use state::{StateError, open_store};
-pub use station::{Station, StationOptions, Wanted};
+pub use station::{Beside, Station, StationOptions, Wanted};

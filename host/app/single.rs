@@ -6,16 +6,18 @@ use super::approvals::ApprovalsError;
 use super::peers::PeerTools;
 use super::setup::{Progress, Setup, SetupError};
 use super::state::StateError;
-use super::station::{Station, StationOptions, Wanted};
+use super::station::{Beside, Station, StationOptions, Wanted};
 use crate::capability::hold::PERSON;
 use crate::clock;
 use crate::config::Project;
 use crate::journal::JournalError;
 use crate::session::message::CallResult;
-use crate::store::StoreError;
+use crate::store::{Held, StoreError};
 
 /// One call needs one instance: no pool is reserved for it.
 const INSTANCES: u32 = 2;
+/// Of the id of a session that is one call.
+const CALL: &str = "call";
 
 #[derive(Debug, thiserror::Error)]
 pub enum SingleError {
@@ -29,6 +31,10 @@ pub enum SingleError {
     Journal(#[from] JournalError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(
+        "`pi-host {}` works here and has the store (process {}), and the calls would happen beside it\nhint: end it, then try again; or use a project of its own", .0.name, .0.pid
+    )]
+    Held(Box<Held>),
     #[error("there is no tool `{name}`\nhint: there are {known}")]
     NoTool { name: String, known: String },
     #[error("there is no tool `{name}`: {why}")]
@@ -58,15 +64,15 @@ pub async fn call_tool(
     let options = StationOptions {
         name: "tool call",
         agent: PERSON.into(),
-        kind: "call",
+        kind: CALL,
         task: json!({ "tool": tool }),
         plugins: Wanted::OfTool(tool.to_owned()),
         may_ask: true,
         instances: INSTANCES,
-        state: None,
+        beside: Beside::Ask,
     };
     let station = Station::open(project, options, progress).await?;
-    let result = station.call(tool, &arguments).await?;
+    let result = station.call_telling(tool, &arguments, progress).await?;
     let status = if result.is_ok() { "done" } else { "failed" };
     station.close(status, &format!("one call of `{tool}`")).await?;
     Ok(result)
@@ -85,7 +91,7 @@ pub async fn peer_tools(project: Project, progress: Progress<'_>) -> Result<Peer
         plugins: Wanted::Servers,
         may_ask: false,
         instances: INSTANCES,
-        state: None,
+        beside: Beside::Ask,
     };
     let station = Station::open(project, options, progress).await?;
     let tools = station.peer_tools().await?;
@@ -107,7 +113,27 @@ pub(super) fn known(setup: &Setup) -> String {
 pub(super) fn session_id(what: &str) -> String {
     let mut random = [0_u8; 4];
     let _ = rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty());
-    let stamp: String = clock::rfc3339(clock::now_ms()).chars().filter(char::is_ascii_digit).take(14).collect();
     let random: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    stamped(what, &random)
+}
+
+/// The session of a call that another command asks for.
+pub(super) fn session_of_request(request: &str) -> String {
+    stamped(CALL, mark(request))
+}
+
+/// Whether a session is that of this request.
+pub(super) fn is_of_request(session: &str, request: &str) -> bool {
+    let rest = session.strip_prefix(CALL).and_then(|rest| rest.strip_suffix(mark(request)));
+    rest.is_some_and(|stamp| stamp.starts_with('-') && stamp.ends_with('-'))
+}
+
+/// What of a request's id, which is random, is in its session's.
+fn mark(request: &str) -> &str {
+    request.get(..8).unwrap_or(request)
+}
+
+fn stamped(what: &str, random: &str) -> String {
+    let stamp: String = clock::rfc3339(clock::now_ms()).chars().filter(char::is_ascii_digit).take(14).collect();
     format!("{what}-{stamp}-{random}")
 }

@@ -1,7 +1,7 @@
 //! The folder `.pi/` and the store in it.
 
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::Project;
@@ -21,21 +21,17 @@ pub enum StateError {
     Nothing(PathBuf),
 }
 
-/// Open the store, and make it if there is none.
+/// Open the store, and make it and its folder if they are not there.
 ///
 /// # Errors
 /// The folder cannot be made, or the store cannot be opened.
 pub async fn open_store(project: &Project) -> Result<Arc<dyn Store>, StateError> {
-    open_store_in(&project.state()).await
-}
-
-/// Open the store in a folder of state, and make both if they are not there.
-pub(super) async fn open_store_in(folder: &Path) -> Result<Arc<dyn Store>, StateError> {
+    let folder = project.state();
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
-        .create(folder)
-        .map_err(|error| StateError::Folder { path: folder.to_owned(), error })?;
+        .create(&folder)
+        .map_err(|error| StateError::Folder { path: folder.clone(), error })?;
     let store = SqliteStore::open(&folder.join(STORE_FILE)).await.map_err(|error| StateError::Store { error })?;
     Ok(Arc::new(store))
 }

@@ -1,40 +1,49 @@
 //! Tools, ready to be called by this process one after another: for commands that call tools and are
 //! no host that watches. Where a host runs already, it is asked to call them.
 //!
-//! All calls of a station are one session of the journal. Whoever uses it ends it by [`Station::close`].
+//! All calls of a station are one session of the journal. Whoever uses it ends it by [`Station::close`],
+//! which leaves no call without an end. While it is there, it is who other commands ask, as a host would be.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::approvals::{Desk, desk, on_approval_request};
+use super::asking;
 use super::gating::{gate, shadow_gate};
 use super::peers::{self, Doors, PeerTools};
-use super::requests::{PEER_TOOLS, TOOL_CALL, ToolCall};
+use super::requests::{PEER_TOOLS, TOOL_CALL};
+use super::serving::{OpenCall, Serving};
 use super::setup::{Progress, Setup, hide};
 use super::single::{SingleError, known, session_id};
-use super::state::open_store_in;
+use super::state::open_store;
 use crate::approval::{Approvals, Note};
+use crate::capability::bindings::pi::tool::types::Error;
 use crate::capability::hold::PERSON;
-use crate::clock;
 use crate::config::Project;
 use crate::confine::Confine;
 use crate::gate::Origin;
 use crate::journal::{Body, Followed, Journal, SessionJournal};
-use crate::session::message::{self, CallResult};
+use crate::session::message::CallResult;
 use crate::session::{Caller, Kernel, Toolbox};
-use crate::store::{Answer, Holder, LeaseError, NewRequest, Store};
+use crate::store::{Holder, LeaseError, Request, Store};
 
-/// How long a command waits for the running host to do what it asks.
-const HOST_ANSWER_MAX: Duration = Duration::from_secs(120);
-/// How often answers of people are looked for.
+/// How often requests of other commands are looked for.
 const REQUESTS_EVERY: Duration = Duration::from_millis(200);
+/// How long a station that is closed waits for its calls. Danger: one that hangs keeps the store from others.
+const END_MAX: Duration = Duration::from_secs(5);
+/// And then, for what it cuts off to be gone.
+const CUT_MAX: Duration = Duration::from_secs(1);
+
+/// Who is told why a call waits.
+pub(super) type Tell<'a> = &'a (dyn Fn(&str) + Send + Sync);
 
 /// How a station is opened.
 pub struct StationOptions {
@@ -52,8 +61,17 @@ pub struct StationOptions {
     pub may_ask: bool,
     /// Instances at once.
     pub instances: u32,
-    /// Where the journal is kept, where that is not the project's own folder.
-    pub state: Option<PathBuf>,
+    /// What to do where another process has the store.
+    pub beside: Beside,
+}
+
+/// Where another process has the store: a host, or a command such as this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// It makes the calls.
+    Ask,
+    /// It is an error: what is to be called is not what that process has linked.
+    Refuse,
 }
 
 /// Which plugins a station links.
@@ -72,10 +90,12 @@ pub struct Station {
     place: Place,
     /// Who calls.
     agent: String,
+    /// Answers other commands while the station is there.
+    _answering: JoinSet<()>,
 }
 
 enum Place {
-    Here(Box<Here>),
+    Here(Arc<Here>),
     /// A host runs, and holds the store.
     Host(Arc<dyn Store>),
 }
@@ -92,9 +112,17 @@ struct Here {
     servers: BTreeSet<String>,
     wanted_tool: Option<String>,
     left_out: RwLock<Vec<(String, String)>>,
-    /// Takes people's answers while the station is there.
-    _answering: JoinSet<()>,
     _listening: JoinSet<()>,
+    /// Read by each call while it is under way; written by who waits until none is.
+    busy: tokio::sync::RwLock<()>,
+    /// No request of another command is taken any more.
+    is_closing: AtomicBool,
+    /// Breaks off what is under way.
+    cut: CancellationToken,
+    /// Other commands are answered with what it has linked: it is what the project says.
+    is_as_project: bool,
+    /// What this process is, for people.
+    shown: String,
 }
 
 impl Station {
@@ -104,14 +132,18 @@ impl Station {
     /// The project cannot be set up, or the store cannot be opened.
     pub async fn open(project: Project, options: StationOptions, progress: Progress<'_>) -> Result<Self, SingleError> {
         let agent = options.agent.clone();
-        let state = options.state.clone().unwrap_or_else(|| project.state());
-        let store = open_store_in(&state).await?;
-        match Journal::begin(store.clone(), &Holder::this_process(options.name)).await {
+        let store = open_store(&project).await?;
+        let holder = Holder::this_process(options.name);
+        let shown = format!("`pi-host {}` (process {})", holder.name, holder.pid);
+        match Journal::begin(store.clone(), &holder).await {
             Ok(journal) => {
                 let journal = Arc::new(journal);
-                match Here::open(project, &journal, options, progress).await {
+                match Here::open(project, &journal, options, shown, progress).await {
                     Ok(here) => {
-                        let station = Self { place: Place::Here(Box::new(here)), agent };
+                        let here = Arc::new(here);
+                        let mut answering = JoinSet::new();
+                        answering.spawn(answer_requests(Arc::downgrade(&here)));
+                        let station = Self { place: Place::Here(here), agent, _answering: answering };
                         match station.start_servers(progress).await {
                             Ok(()) => Ok(station),
                             Err(error) => {
@@ -126,7 +158,8 @@ impl Station {
                     }
                 }
             }
-            Err(LeaseError::HeldBy(_)) => Ok(Self { place: Place::Host(store), agent }),
+            Err(LeaseError::HeldBy(held)) if options.beside == Beside::Refuse => Err(SingleError::Held(Box::new(held))),
+            Err(LeaseError::HeldBy(_)) => Ok(Self { place: Place::Host(store), agent, _answering: JoinSet::new() }),
             Err(LeaseError::Store(error)) => Err(error.into()),
         }
     }
@@ -136,9 +169,20 @@ impl Station {
     /// # Errors
     /// The running host did not answer.
     pub async fn call(&self, tool: &str, arguments: &str) -> Result<CallResult, SingleError> {
+        self.call_telling(tool, arguments, &|_| ()).await
+    }
+
+    /// As [`Station::call`]; `tell` hears why this call, and no other, waits for people.
+    ///
+    /// # Errors
+    /// As of [`Station::call`].
+    pub async fn call_telling(&self, tool: &str, arguments: &str, tell: Tell<'_>) -> Result<CallResult, SingleError> {
         match &self.place {
-            Place::Here(here) => Ok(here.call(tool, arguments).await),
-            Place::Host(store) => by_host(store.as_ref(), &self.agent, tool, arguments).await,
+            Place::Here(here) => Ok(here.call(tool, arguments, tell).await),
+            Place::Host(store) => {
+                let agent = (self.agent != PERSON).then_some(self.agent.as_str());
+                asking::tool_call(store.as_ref(), agent, tool, arguments, tell).await
+            }
         }
     }
 
@@ -176,7 +220,7 @@ impl Station {
                 Ok(PeerTools { tools: peers::in_box(&here.kernel().toolbox), left_out })
             }
             Place::Host(store) => {
-                let value = ask_host(store.as_ref(), PEER_TOOLS, json!({}), true).await?;
+                let value = asking::peer_tools(store.as_ref()).await?;
                 if let Some(error) = value.get("error") {
                     let why =
                         error.get("message").and_then(serde_json::Value::as_str).unwrap_or("it does not know them");
@@ -229,15 +273,6 @@ impl Station {
         }
     }
 
-    /// Hear of what people are asked and decide; none, where nobody is asked by this process.
-    #[must_use]
-    pub fn notes(&self) -> Option<broadcast::Receiver<Note>> {
-        match &self.place {
-            Place::Here(here) => here.approvals.as_ref().map(|approvals| approvals.notes()),
-            Place::Host(_) => None,
-        }
-    }
-
     /// Hear of each journal entry; none, where a host runs.
     #[must_use]
     pub fn follow(&self) -> Option<broadcast::Receiver<Arc<Followed>>> {
@@ -247,18 +282,30 @@ impl Station {
         }
     }
 
-    /// End the session and give the store back.
+    /// End the session and give the store back. Calls that are still under way, of who uses the station and
+    /// of other commands, have a moment to end, and are then cut off, which the journal says of each.
     ///
     /// # Errors
     /// The journal cannot be written to its end.
-    pub async fn close(self, status: &str, summary: &str) -> Result<(), SingleError> {
-        let Place::Here(here) = self.place else { return Ok(()) };
+    pub async fn close(&self, status: &str, summary: &str) -> Result<(), SingleError> {
+        let Place::Here(here) = &self.place else { return Ok(()) };
+        here.is_closing.store(true, Ordering::Relaxed);
+        // No call begins from here on: one that comes now waits for the lock, and is cut off.
+        let mut idle = tokio::time::timeout(END_MAX, here.busy.write()).await;
+        here.cut.cancel();
+        if idle.is_err() {
+            idle = tokio::time::timeout(CUT_MAX, here.busy.write()).await;
+        }
+        if let Some(approvals) = &here.approvals {
+            // What cannot be written now is withdrawn by the next host.
+            let _ = approvals.forget(here.session.id()).await;
+        }
         here.session
             .append_durable(Body::SessionEnded { status: status.into(), summary: summary.into(), details: json!({}) })
             .await?;
-        let journal = here.journal.clone();
-        drop(here);
-        Ok(journal.close().await?)
+        let closed = here.journal.close().await;
+        drop(idle);
+        Ok(closed?)
     }
 }
 
@@ -267,8 +314,10 @@ impl Here {
         project: Project,
         journal: &Arc<Journal>,
         options: StationOptions,
+        shown: String,
         progress: Progress<'_>,
     ) -> Result<Self, SingleError> {
+        let is_as_project = !matches!(options.plugins, Wanted::Named(_));
         let (gate, shadow) = (gate(&project)?, shadow_gate(&project)?);
         let revision = gate.revision().to_owned();
         let setup = Setup::new(project, Confine::new(), options.instances)?;
@@ -305,17 +354,6 @@ impl Here {
             task: options.task,
             policy: revision,
         });
-        let mut answering = JoinSet::new();
-        if let Some(approvals) = approvals.clone() {
-            let journal = journal.clone();
-            answering.spawn(async move {
-                let mut every = tokio::time::interval(REQUESTS_EVERY);
-                loop {
-                    every.tick().await;
-                    answer_requests(&journal, &approvals).await;
-                }
-            });
-        }
         Ok(Self {
             journal: journal.clone(),
             session,
@@ -327,8 +365,12 @@ impl Here {
             servers,
             wanted_tool,
             left_out: RwLock::default(),
-            _answering: answering,
             _listening: tasks,
+            busy: tokio::sync::RwLock::new(()),
+            is_closing: AtomicBool::new(false),
+            cut: CancellationToken::new(),
+            is_as_project,
+            shown,
         })
     }
 
@@ -341,50 +383,132 @@ impl Here {
         Caller { journal: self.session.clone(), origin: self.origin.clone(), key, aside: None }
     }
 
-    async fn call(&self, tool: &str, arguments: &str) -> CallResult {
-        self.kernel().call(self.caller(), tool, arguments).await.result
-    }
-}
-
-/// Other commands see this process as the host: it takes the answers of people.
-async fn answer_requests(journal: &Journal, approvals: &Arc<Approvals>) {
-    let store = journal.store();
-    for request in store.take_requests(journal.lease()).await.unwrap_or_default() {
-        let answer = match on_approval_request(Some(approvals), &request.kind, &request.payload).await {
-            Some(answer) => answer,
-            None => {
-                let text = "another command works here: try again when it has ended";
-                // Each kind of request has its own form of an error.
-                match request.kind.as_str() {
-                    TOOL_CALL => json!({ "error": { "kind": "failed", "message": text } }),
-                    _ => json!({ "error": text }),
-                }
+    async fn call(&self, tool: &str, arguments: &str, tell: Tell<'_>) -> CallResult {
+        let closed = || Err(Error::Failed(format!("{} ends, so that the call was not begun", self.shown)));
+        let _busy = tokio::select! {
+            biased;
+            () = self.cut.cancelled() => return closed(),
+            busy = self.busy.read() => busy,
+        };
+        if self.cut.is_cancelled() {
+            return closed();
+        }
+        let caller = self.caller();
+        let open = OpenCall::new(caller.clone());
+        let (key, notes) = (caller.key.clone(), self.approvals.as_ref().map(|approvals| approvals.notes()));
+        let kernel = self.kernel();
+        let called = async { kernel.call(caller, tool, arguments).await.result };
+        let telling = told(notes, &self.origin.session, &key, tell);
+        let called = async {
+            tokio::select! {
+                result = called => result,
+                never = telling => match never {},
             }
         };
-        // Who asked sees `unknown` if this cannot be written.
-        let _ = store.answer(journal.lease(), &request.id, answer).await;
+        open.unless_cut(&self.cut, called).await
+    }
+
+    fn serving(&self) -> Serving<'_> {
+        Serving {
+            journal: &self.journal,
+            setup: &self.setup,
+            kernel: self.kernel(),
+            approvals: self.approvals.as_ref(),
+            cut: self.cut.clone(),
+        }
+    }
+
+    /// Do what another command asks.
+    async fn on_request(&self, request: &Request) -> Value {
+        if let Some(answer) = on_approval_request(self.approvals.as_ref(), &request.kind, &request.payload).await {
+            return answer;
+        }
+        let (shown, is_as_project) = (&self.shown, self.is_as_project);
+        let why = match request.kind.as_str() {
+            TOOL_CALL | PEER_TOOLS if !is_as_project => format!(
+                "{shown} has the store, and what it has linked is not what the project says\nhint: end it, then try again"
+            ),
+            TOOL_CALL => return self.serving().tool_call(request).await,
+            PEER_TOOLS => match self.serving().peer_tools().await {
+                Ok(tools) => return serde_json::to_value(tools).unwrap_or_default(),
+                Err(error) => error.to_string(),
+            },
+            _ => format!("{shown} has the store, and is no host that could do this\nhint: end it, then try again"),
+        };
+        // Each kind of request has its own form of an error.
+        match request.kind.as_str() {
+            TOOL_CALL => json!({ "error": { "kind": "failed", "message": why } }),
+            PEER_TOOLS => json!({ "error": { "message": why } }),
+            _ => json!({ "error": why }),
+        }
     }
 }
 
-async fn by_host(store: &dyn Store, agent: &str, tool: &str, arguments: &str) -> Result<CallResult, SingleError> {
-    let agent = (agent != PERSON).then(|| agent.to_owned());
-    let call = ToolCall { tool: tool.to_owned(), arguments: arguments.to_owned(), agent };
-    let payload = serde_json::to_value(call).unwrap_or_default();
-    let value = ask_host(store, TOOL_CALL, payload, false).await?;
-    message::from_value(&value).ok_or(SingleError::Answer)
+/// Tell what people are asked about one call, and what they decide. Never ends.
+async fn told(
+    notes: Option<broadcast::Receiver<Note>>,
+    session: &str,
+    key: &str,
+    tell: Tell<'_>,
+) -> std::convert::Infallible {
+    let Some(mut notes) = notes else { return std::future::pending().await };
+    let mut asked = BTreeSet::new();
+    loop {
+        match notes.recv().await {
+            Ok(
+                Note::Asked { id, session: of, key: at, summary } | Note::Joined { id, session: of, key: at, summary },
+            ) if of == session && is_within(&at, key) => {
+                tell(&asking::waiting(&id, &summary));
+                asked.insert(id);
+            }
+            Ok(Note::Settled { id, outcome, .. }) if asked.contains(&id) => tell(&format!("approval {id}: {outcome}")),
+            Ok(_) | Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return std::future::pending().await,
+        }
+    }
 }
 
-async fn ask_host(
-    store: &dyn Store,
-    kind: &str,
-    payload: serde_json::Value,
-    is_idempotent: bool,
-) -> Result<serde_json::Value, SingleError> {
-    let valid_ms = clock::now_ms() + u64::try_from(HOST_ANSWER_MAX.as_millis()).unwrap_or(u64::MAX);
-    let id = store.push_request(NewRequest { kind: kind.into(), payload, is_idempotent, valid_ms }).await?;
-    match store.wait_answer(&id, HOST_ANSWER_MAX).await? {
-        Answer::Response(value) => Ok(value),
-        Answer::Unknown => Err(SingleError::Unknown),
-        Answer::Withdrawn => Err(SingleError::NotTaken),
+/// Whether an act at `key` is of the call at `call`.
+fn is_within(key: &str, call: &str) -> bool {
+    key.strip_prefix(call).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// Other commands see this process as the host: it makes their calls, and takes the answers of people.
+async fn answer_requests(here: Weak<Here>) {
+    let mut every = tokio::time::interval(REQUESTS_EVERY);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut answering = JoinSet::new();
+    loop {
+        every.tick().await;
+        while answering.try_join_next().is_some() {}
+        let Some(here) = here.upgrade() else { return };
+        if here.is_closing.load(Ordering::Relaxed) {
+            continue;
+        }
+        let (store, lease) = (here.journal.store(), here.journal.lease());
+        // Who has asked is told that nobody took it, where the store cannot be read.
+        for request in store.take_requests(lease).await.unwrap_or_default() {
+            let here = here.clone();
+            answering.spawn(async move {
+                let _busy = here.busy.read().await;
+                if here.cut.is_cancelled() {
+                    return;
+                }
+                let answer = here.on_request(&request).await;
+                // Who asked sees `unknown` if this cannot be written.
+                let _ = here.journal.store().answer(here.journal.lease(), &request.id, answer).await;
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_act_is_of_the_call_that_its_key_begins_with() {
+        assert!(["3.0", "3.0.2", "3.0.2.1"].iter().all(|key| is_within(key, "3.0")));
+        assert!(["3", "3.1", "13.0", "3.01", "3.00.1"].iter().all(|key| !is_within(key, "3.0")));
     }
 }

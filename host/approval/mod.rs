@@ -60,6 +60,12 @@ pub struct Answer {
     pub edited: Option<Act>,
 }
 
+/// An act in a line for people, without what may be a secret.
+#[must_use]
+pub fn summary(act: &Act) -> String {
+    mask::masked(&act.summary())
+}
+
 /// Whether what is said of an act now is no worse than what was said when people agreed to it.
 #[must_use]
 pub fn is_no_worse(now: &Decision, agreed: &Decision) -> bool {

@@ -53,12 +53,14 @@ impl Progress {
                 Style::new().red().bold(),
                 json!({ "revision": revision, "error": error }),
             ),
-            Event::Approval(Note::Asked { id, session, summary }) => (
+            Event::Approval(Note::Asked { id, session, summary, .. }) => (
                 "asks",
                 format!("{id}: {summary}; `pi-host approvals show {id}`"),
                 Style::new().yellow().bold(),
                 json!({ "approval": id, "session": session, "summary": summary }),
             ),
+            // The question itself was told already.
+            Event::Approval(Note::Joined { .. }) => return,
             Event::Approval(Note::Settled { id, session, outcome }) => (
                 "decided",
                 format!("{id}: {outcome}"),

@@ -7,7 +7,6 @@ use serde_json::json;
 
 use super::{Failure, Output, block_on};
 use crate::app::{STOP, open_existing_store};
-use crate::clock;
 use crate::config::Project;
 use crate::store::{Answer, NewRequest};
 
@@ -28,7 +27,7 @@ pub(crate) fn run(output: &Output, directory: &Path, arguments: &Arguments) -> R
         let Some(held) = store.holder().await? else {
             anyhow::bail!("no host runs here");
         };
-        let valid_ms = clock::now_ms() + u64::try_from(ANSWER_MAX.as_millis()).unwrap_or(u64::MAX);
+        let valid_ms = u64::try_from(ANSWER_MAX.as_millis()).unwrap_or(u64::MAX);
         let payload = json!({ "session": arguments.session });
         let id = store.push_request(NewRequest { kind: STOP.into(), payload, is_idempotent: true, valid_ms }).await?;
         match store.wait_answer(&id, ANSWER_MAX).await? {

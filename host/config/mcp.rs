@@ -30,6 +30,9 @@ pub struct McpConfig {
     pub headers: BTreeMap<String, String>,
     /// The server's tools that are offered, by its own names. None: all.
     pub tools: Option<Vec<String>>,
+    /// Those of them that change nothing, by its own names: a person's word. All others count as destructive,
+    /// whatever the server says of them.
+    pub read_only: Vec<String>,
     pub limits: McpLimitsConfig,
 }
 
@@ -48,6 +51,7 @@ impl Default for McpConfig {
             url: None,
             headers: BTreeMap::new(),
             tools: None,
+            read_only: Vec::new(),
             limits: McpLimitsConfig::default(),
         }
     }
@@ -101,6 +105,10 @@ impl McpConfig {
             if http::HeaderName::from_bytes(header.as_bytes()).is_err() {
                 return wrong("headers", "a header's name is none", "write letters, digits and `-`");
             }
+        }
+        let is_offered = |tool: &String| self.tools.as_ref().is_none_or(|tools| tools.contains(tool));
+        if !self.read_only.iter().all(is_offered) {
+            return wrong("read_only", "a tool would not be offered", "name it in `tools` as well");
         }
         self.limits.check().or_else(|hint| wrong("limits", "a limit is out of range", hint))
     }
@@ -161,6 +169,7 @@ mod tests {
         assert!(complaint("Git-Hub", "command = ['a']").contains("`name_tool`"));
         assert!(complaint("a", "command = ['a']\nsecrets = { T = 'ghp_x y' }").contains("*name*"));
         assert!(complaint("a", "url = 'https://a'\nheaders = { 'a b' = 'B' }").contains("header's name"));
+        assert!(complaint("a", "command = ['a']\ntools = ['b']\nread_only = ['c']").contains("not be offered"));
         assert!(complaint("a", "command = ['a']\nlimits = { tools_max = 0 }").contains("out of range"));
     }
 

@@ -3,7 +3,10 @@
 //! It listens on this machine unless it is given a token. A page in a browser may not use it: the
 //! `Host` has to be one of this machine's names (a page whose own name was pointed at 127.0.0.1
 //! sends that name), and an `Origin` is refused unless it is listed. Connections, sessions, heads
-//! and bodies are bounded, and so is the time to send them.
+//! and bodies are bounded, and so is the time to send them; where all places are taken, a connection
+//! that has not sent a whole request gives its own up (`lines`).
+
+mod lines;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -27,13 +30,14 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use self::lines::{Line, Lines};
 use super::handler::Handler;
 use super::{MESSAGE_BYTES_MAX, McpServer, Tools};
 
 /// Where the protocol is served.
 const PATH: &str = "/mcp";
 
-/// Connections at once; more of them wait to be accepted. Each may be a stream that stays open.
+/// Connections at once. Each may be a stream that stays open.
 const CONNECTIONS_MAX: usize = 128;
 
 /// Sessions at once. One that says nothing for five minutes ends.
@@ -41,8 +45,8 @@ const SESSIONS_MAX: usize = 64;
 
 /// To send a request's head, and to send its body: a client that sends a byte a minute would hold
 /// its connection for ever.
-const HEAD_MS_MAX: u64 = 30_000;
-const BODY_MS_MAX: u64 = 30_000;
+const HEAD_MS_MAX: u64 = 10_000;
+const BODY_MS_MAX: u64 = 10_000;
 
 const HEAD_BYTES_MAX: usize = 64 << 10;
 
@@ -94,36 +98,39 @@ pub async fn serve_http<T: Tools>(
         _ => {}
     }
     let door = Arc::new(Door::new(server, options, stop.child_token()));
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let lines = Lines::new(CONNECTIONS_MAX);
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
             Some(_) = connections.join_next(), if !connections.is_empty() => continue,
-            accepted = async {
-                let place = places.clone().acquire_owned().await.ok();
-                (place, listener.accept().await)
-            } => accepted,
+            accepted = listener.accept() => accepted,
         };
-        let (place, Ok((stream, _))) = accepted else {
+        let Ok((stream, _)) = accepted else {
             tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
             continue;
+        };
+        let line = tokio::select! {
+            () = stop.cancelled() => break,
+            line = lines.enter() => line,
         };
         // An answer of a few hundred bytes would otherwise wait for the client's acknowledgement.
         let _ = stream.set_nodelay(true);
         let door = door.clone();
         connections.spawn(async move {
             let service = service_fn(|request| {
-                let door = door.clone();
-                async move { Ok::<_, Infallible>(door.answer(request).await) }
+                let (door, line) = (door.clone(), line.clone());
+                async move { Ok::<_, Infallible>(door.answer(request, &line).await) }
             });
-            let _ = http1::Builder::new()
+            let serving = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(Duration::from_millis(HEAD_MS_MAX))
                 .max_buf_size(HEAD_BYTES_MAX)
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-            drop(place);
+                .serve_connection(TokioIo::new(stream), service);
+            tokio::select! {
+                _ = serving => {}
+                () = line.shed() => {}
+            }
         });
     }
     // The token of the service has ended every session; what is left is sockets.
@@ -159,7 +166,10 @@ impl<T: Tools> Door<T> {
         Self { service, token: options.token.map(|token| digest(token.as_bytes())), sessions }
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Answer {
+    async fn answer(&self, request: Request<Incoming>, line: &Line) -> Answer {
+        if !names_one_host(&request) {
+            return plain(StatusCode::BAD_REQUEST, "the request names two hosts, and which one is meant is not said");
+        }
         if request.uri().path() != PATH {
             return plain(StatusCode::NOT_FOUND, "MCP is served at /mcp");
         }
@@ -180,15 +190,17 @@ impl<T: Tools> Door<T> {
                 return plain(StatusCode::PAYLOAD_TOO_LARGE, "the message has more than 4194304 bytes");
             }
             Ok(Err(_)) => return plain(StatusCode::BAD_REQUEST, "the body was broken off"),
-            Err(_) => return plain(StatusCode::REQUEST_TIMEOUT, "the body took longer than 30 s"),
+            Err(_) => return plain(StatusCode::REQUEST_TIMEOUT, "the body took longer than 10 s"),
         };
+        // It has sent a whole request: from here until its answer is sent it keeps its place.
+        let busy = line.busy();
         let ends = parts.method == Method::DELETE;
         let mut answer = self.service.handle(Request::from_parts(parts, Full::new(body))).await;
         if ends && answer.status() == StatusCode::ACCEPTED {
             // The session has ended: the official Python client takes 202 for a failure.
             *answer.status_mut() = StatusCode::OK;
         }
-        answer
+        answer.map(|body| busy.until_sent(body))
     }
 
     /// The digests are compared, and in constant time: how long it takes tells nothing about the token.
@@ -206,6 +218,18 @@ impl<T: Tools> Door<T> {
         let is_equal = verify_slices_are_equal(expected, &digest(token)).is_ok();
         scheme.eq_ignore_ascii_case(b"Bearer ") && is_equal
     }
+}
+
+/// Whether it is clear which host is asked for. Danger: of two names, one is looked at here, and the other by
+/// a proxy in between or by the protocol behind this door.
+fn names_one_host(request: &Request<Incoming>) -> bool {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let (host, second) = (hosts.next(), hosts.next());
+    let is_same = match (request.uri().authority(), host) {
+        (Some(authority), Some(host)) => host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()),
+        _ => true,
+    };
+    second.is_none() && is_same
 }
 
 fn digest(token: &[u8]) -> [u8; 32] {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::CONTRACT;
+use super::unique::Unique;
 use crate::gate::Severity;
 use crate::gate::explain::escaped;
 
@@ -122,7 +123,7 @@ impl Manifest {
         // The parser quotes what it stumbles over.
         let form = |error: serde_json::Error| ManifestError::Form(escaped(&error.to_string()));
         // A future form may have other keys: its number is looked at first.
-        let value: Value = serde_json::from_slice(bytes).map_err(form)?;
+        let Unique(value) = serde_json::from_slice(bytes).map_err(form)?;
         match value.get("manifest").and_then(Value::as_u64) {
             Some(1) => {}
             Some(other) => return Err(ManifestError::Version(u32::try_from(other).unwrap_or(u32::MAX))),
@@ -213,6 +214,18 @@ mod tests {
     fn names_an_unknown_key() {
         let error = with(|v| v["neds"] = Value::Null).unwrap_err().to_string();
         assert!(error.contains("`neds`"), "{error}");
+    }
+
+    #[test]
+    fn names_a_key_that_stands_twice() {
+        let text = r#"{"manifest": 1, "name": "demo", "version": "1.0.0", "kind": "tool", "contract": "0.1",
+            "tools": [{"name": "a", "description": "d", "effect": "read", "input_schema": {"TYPE"}}]}"#;
+        let parse = |schema: &str| Manifest::parse(text.replace("\"TYPE\"", schema).as_bytes());
+        parse(r#""type": "object""#).unwrap();
+        let error = parse(r#""type": "object", "type": "string""#).unwrap_err().to_string();
+        assert!(error.contains("the key `type` stands twice") && error.contains("hint:"), "{error}");
+        let error = Manifest::parse(text.replace("\"kind\"", "\"name\": \"other\", \"kind\"").as_bytes()).unwrap_err();
+        assert!(error.to_string().contains("the key `name` stands twice"), "{error}");
     }
 
     #[test]

@@ -9,12 +9,14 @@ mod binary;
 mod builtin;
 mod manifest;
 pub(crate) mod reflect;
+mod unique;
 
 pub use adapt::{AdaptError, component_of_module, is_core_module};
 pub use binary::{Binary, BinaryError, Capability, Import, pack};
 pub use builtin::{BUILTIN, builtin};
 pub use manifest::{Kind, Manifest, ManifestError, Need, Tool, ToolEffect};
 pub use reflect::{Function, LeftOut, ReflectError, Reflected, name_of_file};
+pub use unique::Unique;
 
 /// The contract that this host speaks: `pi:tool` and `pi:agent` of this version.
 pub const CONTRACT: &str = "0.1";

@@ -2,13 +2,17 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::digest::hex;
+use crate::clock;
 
 /// What the name of a file begins with that is not finished.
 pub(crate) const UNFINISHED: &str = ".unfinished-";
+/// What it goes on with, in hex.
+const RANDOM_BYTES: usize = 12;
 
 /// Write a file beside its place, make sure that it is on the disk, and put it there. Who reads at any
 /// time finds the old one or the new one, and after a failure the old one is there and nothing else.
@@ -47,8 +51,35 @@ pub(crate) fn unfinished(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// Remove the files in a folder that were begun longer ago than this, and never finished: those of who was
+/// killed in between. Only files are removed, and only those that are named as ours are.
+pub(crate) fn remove_unfinished(folder: &Path, age_min: Duration) -> io::Result<()> {
+    for path in unfinished(folder)? {
+        let metadata = match fs::symlink_metadata(&path) {
+            Ok(metadata) => metadata,
+            // Whoever was writing it has finished.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        let changed_ms = u64::try_from(metadata.mtime()).unwrap_or(u64::MAX).saturating_mul(1_000);
+        let age_ms = u128::from(clock::now_ms().saturating_sub(changed_ms));
+        if is_own(&path) && metadata.is_file() && age_ms >= age_min.as_millis() {
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether it is named as [`write`] names what is not finished.
+fn is_own(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.strip_prefix(UNFINISHED).is_some_and(|rest| {
+        rest.len() == 2 * RANDOM_BYTES && rest.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    })
+}
+
 fn random() -> io::Result<String> {
-    let mut bytes = [0; 12];
+    let mut bytes = [0; RANDOM_BYTES];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| io::Error::other("there are no random numbers"))?;
     Ok(hex(&bytes))
 }
@@ -73,6 +104,24 @@ mod tests {
         write(&path, b"old", 0o600).unwrap();
         write(&path, b"new", 0o600).unwrap();
         assert_eq!((fs::read(&path).unwrap(), names(folder.path())), (b"new".to_vec(), vec!["a".to_owned()]));
+    }
+
+    #[test]
+    fn what_was_left_unfinished_goes_when_it_is_old_and_nothing_else_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = format!("{UNFINISHED}{}", random().unwrap());
+        let others = [format!("{UNFINISHED}mine"), "pi.toml".to_owned()];
+        for name in others.iter().chain([&own]) {
+            fs::write(folder.path().join(name), "x").unwrap();
+        }
+        remove_unfinished(folder.path(), Duration::from_secs(3_600)).unwrap();
+        assert_eq!(names(folder.path()).len(), 3);
+        let old = std::time::SystemTime::UNIX_EPOCH;
+        for name in others.iter().chain([&own]) {
+            File::options().write(true).open(folder.path().join(name)).unwrap().set_modified(old).unwrap();
+        }
+        remove_unfinished(folder.path(), Duration::from_secs(3_600)).unwrap();
+        assert_eq!(names(folder.path()), others);
     }
 
     #[test]

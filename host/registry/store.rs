@@ -18,6 +18,8 @@ use std::time::Duration;
 use super::COMPONENT_BYTES_MAX;
 use super::atomic;
 use super::digest::Digest;
+use super::fetch::{Failure, read_file};
+use super::signature::PROOF_BYTES_MAX;
 use crate::clock;
 
 /// How long another pi-host is waited for. Danger: one that was stopped holds the folder forever.
@@ -122,6 +124,28 @@ impl Store {
         Ok(digest)
     }
 
+    /// Keep the proof of a component's signature beside it, in the form of whoever asks for it.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn put_proof(&self, _hold: &Hold, digest: &Digest, proof: &[u8]) -> Result<(), StoreError> {
+        let path = self.proof_path(digest);
+        atomic::write(&path, proof, 0o600).map_err(|why| StoreError::Io { path, why })
+    }
+
+    /// The proof of a component's signature; none, where none was kept.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn proof(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
+        let path = self.proof_path(digest);
+        match read_file(&path, PROOF_BYTES_MAX) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(Failure::File(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(failure) => Err(StoreError::Io { path, why: io::Error::other(failure.to_string()) }),
+        }
+    }
+
     /// The bytes of a component.
     ///
     /// # Errors
@@ -211,6 +235,10 @@ impl Store {
         self.folder.join(format!("sha256-{}.stamp", digest.hex()))
     }
 
+    fn proof_path(&self, digest: &Digest) -> PathBuf {
+        self.folder.join(format!("sha256-{}.signature", digest.hex()))
+    }
+
     fn file(&self, digest: &Digest) -> Result<(File, PathBuf), StoreError> {
         let path = self.path(digest);
         let no_follow =
@@ -296,7 +324,7 @@ impl Stamp {
 fn named(name: &str) -> Option<(Digest, bool)> {
     let (stem, ending) = name.strip_prefix("sha256-")?.split_once('.')?;
     let digest = Digest::parse(&format!("sha256:{stem}")).ok()?;
-    matches!(ending, "wasm" | "stamp").then_some((digest, ending == "wasm"))
+    matches!(ending, "wasm" | "stamp" | "signature").then_some((digest, ending == "wasm"))
 }
 
 #[cfg(test)]

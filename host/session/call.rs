@@ -211,6 +211,11 @@ impl Kernel {
     }
 }
 
+/// Write down that a call was broken off from outside: what was said of it then is its end.
+pub fn cut_off(caller: &Caller, error: Error) {
+    end(caller, Err(error));
+}
+
 /// Write the end of a call down.
 pub(super) fn end(caller: &Caller, result: CallResult) -> Called {
     // The caller gets what a replay would give: JSON as the journal writes it.

@@ -19,7 +19,7 @@ mod run;
 mod toolbox;
 
 pub use budget::{DAY_MS, Days, Spent};
-pub use call::{Called, Caller, Kernel};
+pub use call::{Called, Caller, Kernel, cut_off};
 pub use inbox::{Inbox, MESSAGE_BYTES_MAX, SayError};
 pub use model::{Models, Offer, Streamed};
 pub use peer::Peer;

@@ -13,7 +13,7 @@ pub struct NewRequest {
     /// Whether doing it twice is harmless: only then it is done again when the host that had
     /// claimed it died.
     pub is_idempotent: bool,
-    /// A host that comes later than this does not do it any more: who asked has gone away.
+    /// So long from now on. A host that comes later does not do it any more: who asked has gone away.
     pub valid_ms: u64,
 }
 

@@ -126,6 +126,51 @@ async fn a_body_ends_at_its_limit() {
     assert_eq!(server.post(&[], initialize()).await, 200);
 }
 
+/// The status of a request that is sent as it stands.
+async fn raw(server: &Server, request: &str) -> String {
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 12];
+    tokio::time::timeout(DEADLINE, stream.read_exact(&mut answer)).await.unwrap().unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test]
+async fn a_request_that_names_two_hosts_is_refused() {
+    let server = server(HttpOptions::default()).await;
+    let end = "accept: application/json, text/event-stream\r\ncontent-type: application/json\r\nconnection: close\r\n";
+    let request = |target: &str, hosts: &[&str]| {
+        let hosts: String = hosts.iter().map(|host| format!("host: {host}\r\n")).collect();
+        let body = initialize();
+        format!("POST {target} HTTP/1.1\r\n{hosts}{end}content-length: {}\r\n\r\n{body}", body.len())
+    };
+    let whole = "http://localhost/mcp";
+    for good in [request("/mcp", &["localhost"]), request(whole, &["LocalHost"])] {
+        assert_eq!(raw(&server, &good).await, "HTTP/1.1 200", "{good}");
+    }
+    let two = ["localhost", "evil.example"];
+    for bad in [request("/mcp", &two), request("/mcp", &["localhost", "localhost"]), request(whole, &["127.0.0.1"])] {
+        assert_eq!(raw(&server, &bad).await, "HTTP/1.1 400", "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn half_requests_on_all_connections_keep_nobody_out() {
+    let server = server(HttpOptions::default()).await;
+    let head = "POST /mcp HTTP/1.1\r\nhost: localhost\r\naccept: application/json, text/event-stream\r\n";
+    let body = format!("{head}content-type: application/json\r\ncontent-length: 1000\r\n\r\n{{");
+    let mut held = Vec::new();
+    // More than there are places; the later ones wait to be accepted.
+    for index in 0..300 {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let half = if index % 2 == 0 { head } else { &body };
+        stream.write_all(half.as_bytes()).await.unwrap();
+        held.push(stream);
+    }
+    let answered = tokio::time::timeout(Duration::from_secs(5), server.post(&[], initialize())).await;
+    assert_eq!(answered.expect("it waits behind half requests"), 200);
+}
+
 #[tokio::test]
 async fn what_is_no_protocol_is_a_fault_of_the_request() {
     let server = server(HttpOptions::default()).await;

@@ -48,13 +48,18 @@ fn text(said: &Said) -> String {
 
 #[test]
 fn its_tools_are_listed_and_called_and_stand_in_the_journal() {
-    let project = project("");
+    let project = project("read_only = [\"add\"]");
     let listed = project.run(&["--json", "tool", "list"]);
     let tools = listed.json();
     let find = |name: &str| tools.as_array().unwrap().iter().find(|tool| tool["tool"]["name"] == name).cloned();
     let add = find("sample_add").unwrap_or_else(|| panic!("{}", listed.err));
     assert_eq!((add["plugin"].as_str(), add["tool"]["effect"].as_str()), (Some("mcp:sample"), Some("read")));
-    assert_eq!(find("sample_say_hello").unwrap()["tool"]["effect"], "write");
+    // What the server says of its own tools counts for nothing: that it only reads, that it destroys nothing.
+    for own_word in ["sample_picture", "sample_say_hello"] {
+        let tool = &find(own_word).unwrap()["tool"];
+        assert_eq!((&tool["effect"], &tool["idempotent"]), (&json!("destructive"), &json!(false)), "{own_word}");
+    }
+    assert_eq!(add["tool"]["idempotent"], true);
     assert!(find("read").is_some());
 
     let said = call(&project, "sample_add", json!({ "one": 1, "other": 2 }));
@@ -151,7 +156,7 @@ fn life(project: &Project) -> String {
 
 #[test]
 fn one_that_dies_is_started_again_and_not_for_ever() {
-    let project = project("\n[services.idle]\ncommand = [\"/bin/sleep\", \"600\"]");
+    let project = project("read_only = [\"die_harmlessly\"]\n[services.idle]\ncommand = [\"/bin/sleep\", \"600\"]");
     let host = RunningHost::start(&project);
     let first = life(&project);
     assert_eq!(life(&project), first, "one process serves all calls");
@@ -268,6 +273,9 @@ fn only_the_tools_that_are_named_are_offered() {
     project.write("pi.toml", &sample(&project, "tools = [\"ad\"]"));
     let listed = project.run(&["tool", "list"]);
     assert!(listed.err.contains("it has no tool `ad`") && listed.err.contains("Say-Hello"), "{}", listed.err);
+    project.write("pi.toml", &sample(&project, "read_only = [\"look_at\"]"));
+    let listed = project.run(&["tool", "list"]);
+    assert!(listed.err.contains("[mcp.sample] read_only: it has no tool `look_at`"), "{}", listed.err);
 }
 
 #[test]

@@ -37,7 +37,7 @@ async fn verified(source: &Source, bytes: &[u8], trust: &Trust) -> Result<Verifi
 }
 
 fn is_signed(verification: &Verification, key: &str, by: Scheme) -> bool {
-    matches!(verification, Verification::Signed { key: found, scheme } if found == public(key).fingerprint() && *scheme == by)
+    matches!(verification, Verification::Signed { key: found, scheme, .. } if found == public(key).fingerprint() && *scheme == by)
 }
 
 fn doubts(verification: Verification) -> Vec<Doubt> {

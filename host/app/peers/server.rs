@@ -19,7 +19,7 @@ use crate::capability::secret::scan::Scan;
 use crate::clock;
 use crate::config::{McpConfig, ProcessGrant, search_path, variable};
 use crate::confine::{Confine, environment};
-use crate::gate::Act;
+use crate::gate::{Act, Severity};
 use crate::mcp::{CallFailure, Given, McpPeer, McpPeerError, PeerTool};
 use crate::plugin::Tool;
 use crate::session::Peer;
@@ -49,8 +49,8 @@ pub(super) enum PeerError {
     Start(String),
     #[error("{error}{said}")]
     Connect { error: McpPeerError, said: String },
-    #[error("[mcp.{server}] tools: it has no tool `{tool}`\nhint: it has {known}")]
-    NoTool { server: String, tool: String, known: String },
+    #[error("[mcp.{server}] {key}: it has no tool `{tool}`\nhint: it has {known}")]
+    NoTool { server: String, key: &'static str, tool: String, known: String },
 }
 
 /// What a server offers.
@@ -136,16 +136,18 @@ impl Server {
         let live = self.live.read().await;
         let Some(live) = live.as_ref() else { return Err(PeerError::Start("it has ended".into())) };
         let is_wanted = |tool: &&PeerTool| self.config.tools.as_ref().is_none_or(|names| names.contains(&tool.remote));
-        for wanted in self.config.tools.iter().flatten() {
+        let named =
+            [("tools", self.config.tools.as_deref().unwrap_or_default()), ("read_only", &self.config.read_only)];
+        for (key, wanted) in named.into_iter().flat_map(|(key, names)| names.iter().map(move |name| (key, name))) {
             let is_left_out = live.peer.left_out().iter().any(|(name, _)| name == wanted);
             if !is_left_out && !live.peer.tools().iter().any(|tool| tool.remote == *wanted) {
                 let names: Vec<String> =
                     live.peer.tools().iter().map(|tool| crate::gate::explain::escaped(&tool.remote)).collect();
                 let (server, tool, known) = (self.name.clone(), wanted.clone(), names.join(", "));
-                return Err(PeerError::NoTool { server, tool, known });
+                return Err(PeerError::NoTool { server, key, tool, known });
             }
         }
-        let tools = live.peer.tools().iter().filter(is_wanted).map(tool).collect();
+        let tools = live.peer.tools().iter().filter(is_wanted).map(|tool| self.tool(tool)).collect();
         Ok(Listed { tools, left_out: live.peer.left_out().to_vec() })
     }
 
@@ -269,6 +271,21 @@ impl Server {
         }
     }
 
+    /// Its tool, as all tools are described here. What a call of it does is `pi.toml`'s word and never the
+    /// server's own: one that calls its tools harmless would pass where only reading is let through, and would
+    /// be called twice.
+    fn tool(&self, tool: &PeerTool) -> Tool {
+        let is_read = self.config.read_only.contains(&tool.remote);
+        let effect = if is_read { Severity::Read } else { Severity::Destructive };
+        Tool {
+            name: tool.name.clone(),
+            description: tool.description.clone(),
+            effect,
+            idempotent: is_read,
+            input_schema: tool.input_schema.clone(),
+        }
+    }
+
     /// Its confinement, from the folders as they are now.
     fn state(&self) -> Result<ProcessState, PeerError> {
         let config = &self.config;
@@ -322,7 +339,7 @@ impl Peer for Server {
         let live = self.live.read().await;
         let tools = live.as_ref().map(|live| live.peer.tools()).unwrap_or_default();
         match tools.iter().find(|known| known.name == wanted.name) {
-            Some(known) if tool(known) == *wanted => Ok(()),
+            Some(known) if self.tool(known) == *wanted => Ok(()),
             Some(_) => Err(Error::Failed(format!(
                 "`{}` describes `{}` otherwise than when it was listed, so that it is not called\nhint: look at it by `pi-host tool list`, and start this host again",
                 self.plugin, wanted.name
@@ -353,12 +370,6 @@ impl Peer for Server {
 
 fn words(rule: &str, reason: &str) -> String {
     format!("its start is refused by rule `{rule}`: {reason}")
-}
-
-/// A server's tool, as all tools are described here.
-fn tool(tool: &PeerTool) -> Tool {
-    let PeerTool { name, description, input_schema, effect, idempotent, .. } = tool.clone();
-    Tool { name, description, effect, idempotent, input_schema }
 }
 
 fn content(part: Given) -> Content {

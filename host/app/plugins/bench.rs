@@ -1,7 +1,8 @@
 //! What a call of one tool costs here: with its grant, the gate and the journal, as an agent would
 //! call it.
 //!
-//! The calls really happen. Their journal is in a folder of its own, so that the project's does not grow.
+//! The calls really happen, so they stand in the project's own journal, all in one session: what acts
+//! with the project's grants is never written down only where nobody finds it again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,11 +10,10 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::json;
 
-use super::scratch::{Scratch, host_of};
 use crate::app::catalog::CatalogError;
 use crate::app::setup::Progress;
 use crate::app::single::SingleError;
-use crate::app::station::{Station, StationOptions, Wanted};
+use crate::app::station::{Beside, Station, StationOptions, Wanted};
 use crate::capability::hold::PERSON;
 use crate::clock;
 use crate::config::Project;
@@ -29,14 +29,6 @@ const INSTANCES: u32 = 64;
 
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
-    #[error("a folder for the journal cannot be made: {0}")]
-    Scratch(std::io::Error),
-    #[error(transparent)]
-    Store(#[from] crate::store::StoreError),
-    #[error(
-        "a host works here (process {0}), and the calls would happen beside it\nhint: `pi-host stop`, then measure"
-    )]
-    Host(u32),
     #[error(transparent)]
     Single(#[from] SingleError),
     #[error(transparent)]
@@ -89,10 +81,6 @@ pub async fn bench(
     duration: Duration,
     progress: Progress<'_>,
 ) -> Result<BenchReport, BenchError> {
-    if let Some(pid) = host_of(&project).await? {
-        return Err(BenchError::Host(pid));
-    }
-    let scratch = Scratch::new().map_err(BenchError::Scratch)?;
     let catalog = crate::app::Catalog::of(&project)?;
     let bytes = catalog.bytes(plugin)?;
     let manifest = catalog.binary(plugin)?.manifest;
@@ -120,26 +108,49 @@ pub async fn bench(
         plugins: Wanted::Named([plugin.to_owned()].into()),
         may_ask: false,
         instances: INSTANCES,
-        state: Some(scratch.path().to_owned()),
+        beside: Beside::Refuse,
     };
     let station = Arc::new(Station::open(project, options, progress).await?);
+    let work = Work { plugin, tool, arguments, duration, bytes: &bytes, compile_ms };
+    let measured = measure(&station, &work, progress).await;
+    // All calls have ended with it, so nobody else has the station.
+    if let Ok(station) = Arc::try_unwrap(station) {
+        let (status, summary) =
+            if measured.is_ok() { ("done", "measured") } else { ("failed", "could not be measured") };
+        station.close(status, summary).await?;
+    }
+    measured
+}
+
+/// What is measured.
+struct Work<'a> {
+    plugin: &'a str,
+    tool: &'a str,
+    arguments: &'a str,
+    duration: Duration,
+    bytes: &'a [u8],
+    compile_ms: f64,
+}
+
+async fn measure(station: &Arc<Station>, work: &Work<'_>, progress: Progress<'_>) -> Result<BenchReport, BenchError> {
+    let Work { plugin, tool, arguments, duration, bytes, compile_ms } = *work;
     let begun = clock::monotonic();
     if let Some(setup) = station.setup() {
-        setup.runtime.load_named(&bytes, plugin).await?;
+        setup.runtime.load_named(bytes, plugin).await?;
     }
     let load_ms = begun.elapsed().as_secs_f64() * 1e3;
     progress(&format!("calling `{tool}` for {} s", duration.as_secs_f64()));
     let begun = clock::monotonic();
-    called(&station, tool, arguments).await?;
+    called(station, tool, arguments).await?;
     let first_call_us = begun.elapsed().as_secs_f64() * 1e6;
     for _ in 0..WARM_UP {
-        called(&station, tool, arguments).await?;
+        called(station, tool, arguments).await?;
     }
     let mut times = Vec::new();
     let begun = clock::monotonic();
     while begun.elapsed() < duration && times.len() < CALLS_MAX {
         let at = clock::monotonic();
-        called(&station, tool, arguments).await?;
+        called(station, tool, arguments).await?;
         times.push(at.elapsed().as_secs_f64() * 1e6);
     }
     let calls_per_second = rate(times.len(), begun.elapsed());
@@ -154,8 +165,8 @@ pub async fn bench(
         let index = ((times.len() as f64 * share) as usize).min(times.len().saturating_sub(1));
         times.get(index).copied().unwrap_or_default()
     };
-    let calls_per_second_parallel = parallel(&station, tool, arguments, duration / 2).await?;
-    let report = BenchReport {
+    let calls_per_second_parallel = parallel(station, tool, arguments, duration / 2).await?;
+    Ok(BenchReport {
         plugin: plugin.to_owned(),
         tool: tool.to_owned(),
         component_bytes: bytes.len(),
@@ -169,11 +180,7 @@ pub async fn bench(
         max_us: at(1.0),
         calls_per_second,
         calls_per_second_parallel,
-    };
-    if let Ok(station) = Arc::try_unwrap(station) {
-        station.close("done", "measured").await?;
-    }
-    Ok(report)
+    })
 }
 
 async fn called(station: &Station, tool: &str, arguments: &str) -> Result<(), BenchError> {

@@ -1,12 +1,15 @@
 //! A plugin while it is being written: read anew whenever its file changes, under the grants of the
 //! project it is tried in.
+//!
+//! Its calls act with those grants, so they stand in the project's own journal. The folder for the time
+//! that it is tried holds copies of the component, and nothing that has to be remembered.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::consent::changes;
 use super::pack::{PackError, Packed, packed};
-use super::scratch::{Scratch, host_of};
+use super::scratch::Scratch;
 use crate::config::{PluginConfig, Project};
 use crate::plugin::Binary;
 
@@ -14,12 +17,6 @@ use crate::plugin::Binary;
 pub enum DevError {
     #[error("{path}: {error}", path = .path.display())]
     Pack { path: PathBuf, error: Box<PackError> },
-    #[error(transparent)]
-    Store(#[from] crate::store::StoreError),
-    #[error(
-        "a host works here (process {0}), and the calls would happen beside it\nhint: `pi-host stop`, or try the plugin in a project of its own"
-    )]
-    Host(u32),
     #[error("a folder to try it in cannot be made: {0}")]
     Scratch(std::io::Error),
 }
@@ -45,8 +42,6 @@ pub struct Loaded {
     pub changes: Option<Vec<String>>,
     /// The project with the component in it, under its name.
     pub project: Project,
-    /// Where its calls are written down.
-    pub state: PathBuf,
 }
 
 impl Dev {
@@ -70,9 +65,6 @@ impl Dev {
             return Ok(None);
         }
         self.seen = Some(now);
-        if let Some(pid) = host_of(&self.project).await? {
-            return Err(DevError::Host(pid));
-        }
         let packed = packed(&self.file, &self.manifest).await;
         let Packed { bytes, binary } =
             packed.map_err(|error| DevError::Pack { path: self.file.clone(), error: Box::new(error) })?;
@@ -88,7 +80,7 @@ impl Dev {
         let plugin = PluginConfig { path: Some(path.display().to_string()), limits, ..PluginConfig::default() };
         project.config.plugins.insert(name, plugin);
         project.has_file = true;
-        Ok(Some(Loaded { binary, changes, project, state: self.scratch.path().join("state") }))
+        Ok(Some(Loaded { binary, changes, project }))
     }
 }
 

@@ -7,8 +7,8 @@ use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use similar::TextDiff;
-use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, Value};
+use similar::{ChangeTag, TextDiff};
+use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
 use crate::config::{Config, ConfigError, FILE, Grant, Project, WITHOUT_FILE};
 use crate::registry::atomic;
@@ -34,6 +34,9 @@ pub enum EditError {
     #[error("{place} is not in {FILE}: there is nothing to take back")]
     NotThere { place: String },
 }
+
+/// What some editors begin a file with.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// One text of `pi.toml` and the next.
 pub struct Edit {
@@ -88,7 +91,10 @@ impl Edit {
         } else {
             (String::new(), WITHOUT_FILE.to_owned())
         };
-        let document = text.parse::<DocumentMut>().map_err(|error| EditError::Form(error.to_string()))?;
+        let document = text
+            .trim_start_matches(BYTE_ORDER_MARK)
+            .parse::<DocumentMut>()
+            .map_err(|error| EditError::Form(error.to_string()))?;
         Ok(Self { file, before, document })
     }
 
@@ -97,7 +103,7 @@ impl Edit {
     /// # Errors
     /// Something stands there that is no table.
     pub fn set(&mut self, path: &[&str], key: &str, value: &str) -> Result<(), EditError> {
-        self.table(path)?.insert(key, toml_edit::value(value));
+        put(self.table(path)?, key, value.into());
         Ok(())
     }
 
@@ -144,9 +150,7 @@ impl Edit {
                         }
                     }
                 }
-                _ => {
-                    table.insert(key, Item::Value(value));
-                }
+                _ => put(table, key, value),
             }
         }
         Ok(())
@@ -205,7 +209,7 @@ impl Edit {
     /// What would change, as a unified diff; empty where nothing would.
     #[must_use]
     pub fn diff(&self) -> String {
-        let after = self.document.to_string();
+        let after = self.after();
         let diff = TextDiff::from_lines(&self.before, &after);
         if self.before == after {
             return String::new();
@@ -216,7 +220,7 @@ impl Edit {
     /// Whether anything would change.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.before == self.document.to_string()
+        self.before == self.after()
     }
 
     /// What the configuration would be.
@@ -224,7 +228,7 @@ impl Edit {
     /// # Errors
     /// The host would not take it.
     pub fn config(&self) -> Result<Config, EditError> {
-        Ok(Config::parse(&self.document.to_string(), FILE)?)
+        Ok(Config::parse(self.after().trim_start_matches(BYTE_ORDER_MARK), FILE)?)
     }
 
     /// Write it, whole or not at all.
@@ -253,7 +257,7 @@ impl Edit {
     /// As of [`Edit::write`].
     pub(super) fn write_held(&self, _held: &File) -> Result<(), EditError> {
         self.config()?;
-        let text = self.document.to_string();
+        let text = self.after();
         let shown = self.file.display().to_string();
         let failed = |error| EditError::Write(shown.clone(), error);
         let now = match std::fs::read_to_string(&self.file) {
@@ -270,27 +274,73 @@ impl Edit {
         atomic::write(&file, text.as_bytes(), mode).map_err(failed)
     }
 
-    fn table(&mut self, path: &[&str]) -> Result<&mut Table, EditError> {
-        let mut table = self.document.as_table_mut();
+    /// The new text. Lines that stay are as they were, to the byte: TOML has two ends of a line, and writes
+    /// one of them.
+    fn after(&self) -> String {
+        as_written(&self.before, &self.document.to_string())
+    }
+
+    /// The table at a path, in the form in which it stands: what a person wrote inline stays inline.
+    fn table(&mut self, path: &[&str]) -> Result<&mut dyn TableLike, EditError> {
+        let mut item: &mut Item = self.document.as_item_mut();
         for (depth, name) in path.iter().enumerate() {
             let is_last = depth + 1 == path.len();
-            let item = table.entry(name).or_insert_with(|| {
-                let mut new = Table::new();
-                // Headings that hold only other tables are not written.
-                new.set_implicit(!is_last);
-                Item::Table(new)
-            });
-            if let Some(inline) = item.as_inline_table() {
-                *item = Item::Table(inline.clone().into_table());
+            let no_table =
+                || EditError::Form(format!("`{}` is no table", path.get(..=depth).unwrap_or_default().join(".")));
+            let is_inline = item.is_inline_table();
+            let table = item.as_table_like_mut().ok_or_else(no_table)?;
+            if !table.contains_key(name) {
+                let new = if is_inline {
+                    Item::Value(Value::InlineTable(InlineTable::new()))
+                } else {
+                    let mut new = Table::new();
+                    // Headings that hold only other tables are not written.
+                    new.set_implicit(!is_last);
+                    Item::Table(new)
+                };
+                table.insert(name, new);
             }
-            let place = path.get(..=depth).unwrap_or_default().join(".");
-            table = item.as_table_mut().ok_or_else(|| EditError::Form(format!("`{place}` is no table")))?;
-            if is_last {
+            item = table.get_mut(name).filter(|item| item.is_table_like()).ok_or_else(no_table)?;
+            if let Some(table) = item.as_table_mut().filter(|_| is_last) {
                 table.set_implicit(false);
             }
         }
-        Ok(table)
+        item.as_table_like_mut().ok_or_else(|| EditError::Form(format!("`{}` is no table", path.join("."))))
     }
+}
+
+/// Set a key. What stands beside the value that it had, a comment, stays.
+fn put(table: &mut dyn TableLike, key: &str, mut value: Value) {
+    if let Some(old) = table.get(key).and_then(Item::as_value) {
+        *value.decor_mut() = old.decor().clone();
+    }
+    table.insert(key, Item::Value(value));
+}
+
+/// `after`, with the lines that `before` has too as they stand there, and new ones ended as most there are.
+fn as_written(before: &str, after: &str) -> String {
+    let plain = |line: &str| line.replace("\r\n", "\n");
+    let (mark, body) = match before.strip_prefix(BYTE_ORDER_MARK) {
+        Some(body) => (Some(BYTE_ORDER_MARK), body),
+        None => (None, before),
+    };
+    let old: Vec<&str> = body.split_inclusive('\n').collect();
+    let is_crlf = old.iter().filter(|line| line.ends_with("\r\n")).count() * 2 > old.len();
+    let before: Vec<String> = old.iter().map(|line| plain(line)).collect();
+    let after: Vec<String> = after.split_inclusive('\n').map(plain).collect();
+    let before: Vec<&str> = before.iter().map(String::as_str).collect();
+    let new: Vec<&str> = after.iter().map(String::as_str).collect();
+    let diff = TextDiff::from_slices(&before, &new);
+    let mut text: String = mark.into_iter().collect();
+    for change in diff.iter_all_changes() {
+        match (change.tag(), change.old_index().and_then(|index| old.get(index))) {
+            (ChangeTag::Equal, Some(line)) => text.push_str(line),
+            (ChangeTag::Delete, _) => {}
+            _ if is_crlf => text.push_str(&change.value().replace('\n', "\r\n")),
+            _ => text.push_str(change.value()),
+        }
+    }
+    text
 }
 
 /// Whether the host has this capability, and takes this grant of it.
@@ -396,6 +446,52 @@ mod tests {
         +[grants.a.process]
         +network = true
         "#);
+    }
+
+    #[test]
+    fn lines_keep_their_ends_and_the_file_its_mark() {
+        let text = format!("\u{feff}{}", TEXT.replace('\n', "\r\n"));
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(FILE);
+        std::fs::write(&file, &text).unwrap();
+        let mut edit = Edit::begin(&Project::load(folder.path()).unwrap()).unwrap();
+        assert!(edit.is_empty() && edit.diff().is_empty(), "{}", edit.diff());
+        edit.grant("a", &word("files.read=logs")).unwrap();
+        edit.grant("a", &word("process.network=true")).unwrap();
+        edit.write().unwrap();
+        let after = std::fs::read_to_string(&file).unwrap();
+        let wanted = text.replace("[\"data\"]", "[\"data\", \"logs\"]");
+        assert_eq!(after, format!("{wanted}\r\n[grants.a.process]\r\nnetwork = true\r\n"));
+        // One line that somebody's editor ended otherwise stays so as well.
+        let mixed = text.replacen("# ours\r\n", "# ours\n", 1);
+        assert_eq!(as_written(&mixed, TEXT), mixed);
+    }
+
+    #[test]
+    fn what_stands_inline_stays_inline_with_its_comments() {
+        let text = "[grants]\na = { files = { read = [\"data\"] }, process = { network = false } } # why\n\n\
+                    [grants.b]\nfiles = {\n  # what it reads\n  read = [\"x\"], # only this\n}\nlog = {} # said\n";
+        let mut edit = edit(text);
+        edit.grant("a", &word("files.read=logs")).unwrap();
+        edit.grant("a", &word("process.network=true")).unwrap();
+        edit.grant("a", &word("log")).unwrap();
+        edit.grant("b", &word("files.read=y")).unwrap();
+        edit.grant("b", &word("files.write=z")).unwrap();
+        let after = edit.after();
+        for kept in [" # why\n", "  # what it reads\n", "# only this\n", "log = {} # said\n"] {
+            assert!(after.contains(kept), "{kept}: {after}");
+        }
+        assert!(!after.contains("[grants.a") && !after.contains("[grants.b.files]"), "{after}");
+        let grants = edit.config().unwrap().grants;
+        assert!(grants["a"].process.as_ref().unwrap().network && grants["a"].log.is_some());
+        assert_eq!(grants["b"].files.as_ref().unwrap().write, ["z"]);
+    }
+
+    #[test]
+    fn a_value_that_is_replaced_keeps_what_is_said_of_it() {
+        let mut edit = edit("[grants.a.process]\nnetwork = false # not yet\n");
+        edit.grant("a", &word("process.network=true")).unwrap();
+        assert_eq!(edit.after(), "[grants.a.process]\nnetwork = true # not yet\n");
     }
 
     #[test]

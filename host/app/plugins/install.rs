@@ -7,24 +7,33 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 
 use super::consent::{Proposal, changes};
 use super::edit::{Edit, EditError, GrantWord};
-use super::signatures::{Standing, TrustError, standing};
+use super::signatures::{Standing, TrustError, held, proven, standing};
 use crate::app::catalog::{Catalog, CatalogError, components_folder, lock_file};
 use crate::app::setup::{Setup, SetupError};
 use crate::config::{Project, RESERVED, registry_credentials};
 use crate::confine::Confine;
+use crate::gate::explain::escaped;
 use crate::plugin::{Binary, BinaryError, Kind, name_of_file};
+use crate::registry::atomic;
 use crate::registry::credentials::{Credentials, CredentialsError};
 use crate::registry::fetch::{FetchError, FetchOptions, Fetched, Progress as FetchProgress, fetch};
 use crate::registry::lock::{Lock, LockError, Locked};
 use crate::registry::source::{Source, SourceError};
 use crate::registry::store::{Store, StoreError};
-use crate::registry::tags::{latest as newest, tags};
+use crate::registry::tags::{Version, latest as newest, tags};
+
+/// A file beside `pi.toml` that was begun and not finished is removed when it is so old. Danger: another
+/// pi-host may be writing a younger one.
+const UNFINISHED_AGE_MIN: Duration = Duration::from_secs(3_600);
 
 #[derive(Debug, thiserror::Error)]
 pub enum InstallError {
+    #[error("what an earlier command has left in `{0}` cannot be removed: {1}")]
+    Sweep(String, std::io::Error),
     #[error(transparent)]
     Source(#[from] SourceError),
     #[error(transparent)]
@@ -86,6 +95,8 @@ pub struct Candidate {
     pub proposal: Proposal,
     /// What it replaces; None where that is not here any more, too.
     pub before: Option<Binary>,
+    /// What a person has to see before agreeing, whatever else is shown: an older version, another name.
+    pub warnings: Vec<String>,
     /// `pi.toml` names it already: it is an update, or the same again, and grants nothing anew.
     pub is_known: bool,
 }
@@ -165,7 +176,10 @@ impl Candidate {
         let before = Lock::load(&lock_path)?;
         let mut lock = before.clone();
         lock.put(self.locked())?;
-        store.put(&hold, &self.fetched.bytes)?;
+        let digest = store.put(&hold, &self.fetched.bytes)?;
+        if let Some(proof) = self.standing.proof() {
+            store.put_proof(&hold, &digest, &proof)?;
+        }
         lock.save(&lock_path)?;
         if let Err(error) = edit.write_held(&held) {
             // The two say the same again.
@@ -274,7 +288,8 @@ pub async fn restore(
     let store = Store::open(&components_folder(project))?;
     let mut restored = Vec::new();
     for locked in lock.plugins() {
-        if store.check(&locked.digest).is_ok() {
+        let has_proof = locked.signature.is_none() || store.proof(&locked.digest)?.is_some();
+        if has_proof && store.check(&locked.digest).is_ok() {
             continue;
         }
         let source = match (&locked.source, &locked.manifest_digest) {
@@ -285,10 +300,13 @@ pub async fn restore(
         let mut told = |progress| watch(&locked.name, progress);
         let fetched = fetch(&absolute(project, source), &options, &mut told).await?;
         locked.check(&fetched.digest)?;
-        let warning = standing(project, &locked.name, &fetched, &options).await?.warning;
+        let standing = standing(project, &locked.name, &fetched, &options).await?;
         let hold = store.hold()?;
-        store.put(&hold, &fetched.bytes)?;
-        restored.push(Restored { name: locked.name.clone(), warning });
+        let digest = store.put(&hold, &fetched.bytes)?;
+        if let Some(proof) = standing.proof() {
+            store.put_proof(&hold, &digest, &proof)?;
+        }
+        restored.push(Restored { name: locked.name.clone(), warning: standing.warning });
     }
     Ok(restored)
 }
@@ -328,6 +346,20 @@ pub fn remove(project: &Project, name: &str, edit: &Edit) -> Result<(), InstallE
     collect(project)
 }
 
+/// Remove what an earlier command has left that was cut off: files that were never finished, components that
+/// the lock does not name. What another pi-host is writing now stays.
+///
+/// # Errors
+/// Something cannot be looked at or removed.
+pub fn sweep(project: &Project) -> Result<(), InstallError> {
+    let failed = |error| InstallError::Sweep(project.directory.display().to_string(), error);
+    atomic::remove_unfinished(&project.directory, UNFINISHED_AGE_MIN).map_err(failed)?;
+    if components_folder(project).is_dir() {
+        collect(project)?;
+    }
+    Ok(())
+}
+
 /// How one installed plugin stands.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Checked {
@@ -364,20 +396,28 @@ pub fn verify(project: &Project, only: Option<&str>) -> Result<Vec<Checked>, Ins
     for locked in lock.plugins().iter().filter(|locked| only.is_none_or(|name| locked.name == name)) {
         let found = store.check_fully(&locked.digest);
         let in_file = project.config.plugins.get(&locked.name).and_then(|plugin| plugin.source.clone());
+        let mut is_proven = false;
         let fault = match (&found, in_file) {
             (Err(error), _) => Some(error.to_string()),
             (Ok(_), None) => Some(format!("pi.toml does not name it\nhint: `pi-host plugin remove {}`", locked.name)),
             (Ok(_), Some(source)) if source != locked.source.to_string() => {
                 Some(format!("pi.toml says {source}, and it was installed from {}", locked.source))
             }
-            (Ok(_), Some(_)) => super::signatures::held(project, locked).err().map(|error| error.to_string()),
+            (Ok(_), Some(_)) => {
+                let proven = held(project, locked).and_then(|()| proven(project, locked, &store));
+                is_proven = matches!(proven, Ok(true));
+                proven.err().map(|error| error.to_string())
+            }
         };
         all.push(Checked {
             name: locked.name.clone(),
             digest: locked.digest.to_string(),
             is_here: found.is_ok(),
             fault,
-            signature: locked.signature.as_ref().map(|signature| format!("{} by {}", signature.scheme, signature.key)),
+            signature: locked.signature.as_ref().map(|signature| {
+                let checked = if is_proven { "checked" } else { "not checked" };
+                format!("{} by {}, {checked} now", signature.scheme, signature.key)
+            }),
         });
     }
     Ok(all)
@@ -413,6 +453,7 @@ async fn looked_at(
     let called = name.map_or_else(|| name_of(&source), str::to_owned);
     let binary = Binary::read_named(&fetched.bytes, &called)
         .map_err(|error| InstallError::Binary { from: from.clone(), error })?;
+    let asked = name.map(str::to_owned);
     let name = name.unwrap_or(&binary.manifest.name).to_owned();
     if !is_name(&name) {
         return Err(InstallError::Name(crate::gate::explain::escaped(&name)));
@@ -425,7 +466,48 @@ async fn looked_at(
     let proposal = Proposal::of(&binary, project.config.grants.get(&name))?;
     let is_known = project.config.plugins.contains_key(&name);
     let before = before(project, &name)?;
-    Ok(Candidate { name, source, fetched, binary, standing, proposal, before, is_known })
+    let lock = Lock::load(&lock_file(project))?;
+    let mut warnings: Vec<String> =
+        lock.get(&name).and_then(|locked| of_version(locked, &binary, &fetched)).into_iter().collect();
+    // The name is among the bytes that are signed, so a component that is signed as one thing and handed out
+    // as another is told apart by it.
+    let wanted = match &before {
+        Some(before) => Some(before.manifest.name.clone()),
+        None => asked.or_else(|| matches!(source, Source::Oci(_)).then(|| name_of(&source))),
+    };
+    warnings.extend(wanted.and_then(|wanted| of_name(&wanted, &binary)));
+    Ok(Candidate { name, source, fetched, binary, standing, proposal, before, warnings, is_known })
+}
+
+/// What has to be seen of its version, where it takes the place of another.
+fn of_version(locked: &Locked, binary: &Binary, fetched: &Fetched) -> Option<String> {
+    let (old, new) = (escaped(&locked.version), escaped(&binary.manifest.version));
+    if locked.digest == fetched.digest || binary.manifest.version.is_empty() {
+        return None;
+    }
+    if locked.version == binary.manifest.version {
+        return Some(format!(
+            "ANOTHER COMPONENT OF THE SAME VERSION: {new} was {}, and is now {}",
+            locked.digest, fetched.digest
+        ));
+    }
+    match (Version::parse(&locked.version), Version::parse(&binary.manifest.version)) {
+        (Some(before), Some(after)) if after > before => None,
+        (Some(_), Some(_)) => Some(format!("AN OLDER VERSION: {new} in the place of {old}")),
+        _ => Some(format!("WHICH VERSION IS NEWER CANNOT BE TOLD: {new} in the place of {old}")),
+    }
+}
+
+/// What has to be seen of its name.
+fn of_name(wanted: &str, binary: &Binary) -> Option<String> {
+    let own = &binary.manifest.name;
+    (own != wanted).then(|| {
+        format!(
+            "ANOTHER NAME: `{}` was asked for, and its manifest says that it is `{}`",
+            escaped(wanted),
+            escaped(own)
+        )
+    })
 }
 
 /// What is installed under a name. It may be gone here: then everything is new, and shown as such.

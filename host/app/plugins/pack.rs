@@ -10,11 +10,12 @@ use serde_json::{Map, Value, json};
 use super::scratch::{Scratch, empty_grant};
 use crate::app::setup::SetupError;
 use crate::app::single::SingleError;
-use crate::app::station::{Station, StationOptions, Wanted};
+use crate::app::station::{Beside, Station, StationOptions, Wanted};
 use crate::capability::bindings::pi::tool::types::{Definition, Effect};
 use crate::capability::hold::PERSON;
+use crate::gate::explain::escaped;
 use crate::plugin::{
-    AdaptError, Binary, BinaryError, Manifest, ManifestError, component_of_module, is_core_module, name_of_file,
+    AdaptError, Binary, BinaryError, Manifest, ManifestError, Unique, component_of_module, is_core_module, name_of_file,
 };
 use crate::registry::COMPONENT_BYTES_MAX;
 use crate::registry::fetch::{read_bounded, read_text};
@@ -98,8 +99,11 @@ pub async fn pack(component: &[u8], manifest: &str) -> Result<Packed, PackError>
         Ok(_) | Err(BinaryError::Manifest(_)) => return Err(PackError::Packed),
         Err(error) => return Err(error.into()),
     }
-    let mut value: Map<String, Value> =
-        serde_json::from_str(manifest).map_err(|error| PackError::Form(error.to_string()))?;
+    // Read anew here: what stands twice would be written once, and nobody would see which.
+    let Unique(value) = serde_json::from_str(manifest).map_err(|error| PackError::Form(escaped(&error.to_string())))?;
+    let Value::Object(mut value) = value else {
+        return Err(PackError::Form("it is no JSON object".into()));
+    };
     let is_tool = value.get("kind").and_then(Value::as_str) == Some("tool");
     let listed = value.get("tools").is_some_and(|tools| tools.as_array().is_none_or(|tools| !tools.is_empty()));
     if is_tool && !listed {
@@ -130,7 +134,7 @@ async fn asked(component: &[u8], value: &Map<String, Value>, bare: &Manifest) ->
         plugins: Wanted::Named(std::collections::BTreeSet::new()),
         may_ask: false,
         instances: 1,
-        state: None,
+        beside: Beside::Refuse,
     };
     let station = Station::open(project, options, &|_| ()).await?;
     let answered = match (station.setup(), station.kernel(), station.caller()) {
@@ -146,7 +150,7 @@ async fn asked(component: &[u8], value: &Map<String, Value>, bare: &Manifest) ->
 }
 
 fn tool(definition: Definition) -> Result<Value, PackError> {
-    let schema = serde_json::from_str::<Value>(&definition.input_schema)
+    let Unique(schema) = serde_json::from_str(&definition.input_schema)
         .map_err(|error| PackError::Schema { tool: definition.name.clone(), error: error.to_string() })?;
     let effect = match definition.effect {
         Effect::Read => "read",

@@ -46,16 +46,6 @@ impl Scratch {
     }
 }
 
-/// The host that works in a project, by its process id: what it does, and what a command does beside it with
-/// a journal of its own, would not know of each other.
-///
-/// # Errors
-/// The store cannot be read.
-pub(super) async fn host_of(project: &Project) -> Result<Option<u32>, crate::store::StoreError> {
-    let Ok(store) = crate::app::open_existing_store(project).await else { return Ok(None) };
-    Ok(store.holder().await?.map(|held| held.pid))
-}
-
 impl Drop for Scratch {
     fn drop(&mut self) {
         // What cannot be removed is among the temporary files, which the system removes.

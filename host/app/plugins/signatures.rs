@@ -5,8 +5,9 @@ use crate::config::{Project, SignaturesPolicy};
 use crate::registry::fetch::{FetchError, FetchOptions, Fetched};
 use crate::registry::lock::{Locked, LockedSignature};
 use crate::registry::signature::{
-    KeyError, PublicKey, SignatureError, SignaturePolicy, Subject, Trust, Verification, verify,
+    KeyError, Proof, PublicKey, SignatureError, SignaturePolicy, Subject, Trust, Verification, verify,
 };
+use crate::registry::store::Store;
 
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
@@ -20,6 +21,10 @@ pub enum TrustError {
         "plugin `{name}` is not signed by a key that is trusted now, and signatures are required: {is}\nhint: `pi-host plugin update {name}` looks for a signature again; [signatures] in pi.toml says what is trusted"
     )]
     NotHeld { name: String, is: String },
+    #[error(
+        "the signature of plugin `{name}` does not prove what plugins.lock says of it: {is}\nhint: remove the component, and fetch what plugins.lock names again: `pi-host plugin install`; it is checked then"
+    )]
+    NotProven { name: String, is: String },
 }
 
 /// What its signature came to.
@@ -35,7 +40,7 @@ impl Standing {
     #[must_use]
     pub fn words(&self) -> String {
         match &self.verification {
-            Verification::Signed { key, scheme } => format!("signed ({}) by key {key}", scheme.name()),
+            Verification::Signed { key, scheme, .. } => format!("signed ({}) by key {key}", scheme.name()),
             Verification::Unsigned => "not signed".into(),
             Verification::Wrong { .. } => "WRONGLY SIGNED".into(),
             Verification::NoKey if self.warning.is_none() => "not checked: [signatures] policy is `off`".into(),
@@ -43,9 +48,17 @@ impl Standing {
         }
     }
 
+    /// The signature, to be kept beside the component.
+    pub(super) fn proof(&self) -> Option<Vec<u8>> {
+        match &self.verification {
+            Verification::Signed { proof, .. } => serde_json::to_vec(proof).ok(),
+            _ => None,
+        }
+    }
+
     pub(super) fn locked(&self) -> Option<LockedSignature> {
         match &self.verification {
-            Verification::Signed { key, scheme } => {
+            Verification::Signed { key, scheme, .. } => {
                 Some(LockedSignature { scheme: scheme.name().to_owned(), key: key.clone() })
             }
             _ => None,
@@ -89,6 +102,33 @@ pub(in crate::app) fn held(project: &Project, locked: &Locked) -> Result<(), Tru
         None => "it was installed without a signature".to_owned(),
     };
     Err(TrustError::NotHeld { name: locked.name.clone(), is })
+}
+
+/// Check the signature again that was kept of an installed component: whether it was, which it was not where
+/// nobody wants to know or no key is trusted.
+///
+/// # Errors
+/// It does not prove what the lock says.
+pub(super) fn proven(project: &Project, locked: &Locked, store: &Store) -> Result<bool, TrustError> {
+    let Some(signature) = &locked.signature else { return Ok(false) };
+    if policy(project) == SignaturePolicy::Off {
+        return Ok(false);
+    }
+    let trust = trust(project)?;
+    if trust.keys.is_empty() {
+        return Ok(false);
+    }
+    let not = |is: String| TrustError::NotProven { name: locked.name.clone(), is };
+    let kept = store.proof(&locked.digest).map_err(|error| not(error.to_string()))?;
+    let kept = kept.ok_or_else(|| not("it is not in the store".into()))?;
+    let proof: Proof = serde_json::from_slice(&kept).map_err(|_| not("what is kept of it cannot be read".into()))?;
+    let bytes = store.get(&locked.digest).map_err(|error| not(error.to_string()))?;
+    let subject = Subject { source: &locked.source, bytes: &bytes, manifest_digest: locked.manifest_digest.as_ref() };
+    let key = proof.check(&subject, &trust).map_err(|doubt| not(doubt.to_string()))?;
+    if key != signature.key {
+        return Err(not(format!("plugins.lock says that it was made by {}, and it was by {key}", signature.key)));
+    }
+    Ok(true)
 }
 
 fn policy(project: &Project) -> SignaturePolicy {

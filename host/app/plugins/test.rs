@@ -12,7 +12,7 @@ use super::edit::EditError;
 use super::scratch::Scratch;
 use crate::app::setup::Progress;
 use crate::app::single::SingleError;
-use crate::app::station::{Station, StationOptions, Wanted};
+use crate::app::station::{Beside, Station, StationOptions, Wanted};
 use crate::capability::bindings::pi::tool::types::{Content, Error};
 use crate::capability::hold::PERSON;
 use crate::config::{Grant, LimitsConfig, Project};
@@ -182,7 +182,7 @@ fn options(plugin: &str) -> StationOptions {
         plugins: Wanted::Named([plugin.to_owned()].into()),
         may_ask: false,
         instances: 1,
-        state: None,
+        beside: Beside::Refuse,
     }
 }
 

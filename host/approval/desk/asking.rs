@@ -10,7 +10,7 @@ use super::{Approvals, Entries, Entry, Note};
 use crate::approval::binding::{Unbound, action_hash};
 use crate::approval::channel::Scope;
 use crate::approval::pending::{Pending, Said, Stage, State};
-use crate::approval::{Answer, Approver, Question, is_no_worse};
+use crate::approval::{Answer, Approver, Question, is_no_worse, summary};
 use crate::clock;
 use crate::journal::Body;
 
@@ -138,6 +138,14 @@ impl Approvals {
     async fn approval_for(&self, question: &Question<'_>, hash: String) -> Result<String, String> {
         let mut entries = self.entries.lock().await;
         if let Some(id) = self.known(&mut entries, question, &hash).await? {
+            if let Some(pending) = entries.get(&id).map(|entry| &entry.pending).filter(|pending| pending.is_open()) {
+                let _ = self.notes.send(Note::Joined {
+                    id: id.clone(),
+                    session: question.origin.session.clone(),
+                    key: question.key.to_owned(),
+                    summary: summary(&pending.act),
+                });
+            }
             return Ok(id);
         }
         check_room(&entries, &question.origin.session)?;
@@ -160,11 +168,11 @@ impl Approvals {
         entries.insert(pending.id.clone(), Entry::new(pending.clone()));
         drop(entries);
         if pending.is_open() {
-            let summary = crate::approval::mask::masked(&pending.act.summary());
             let _ = self.notes.send(Note::Asked {
                 id: pending.id.clone(),
                 session: pending.origin.session.clone(),
-                summary,
+                key: pending.key.clone(),
+                summary: summary(&pending.act),
             });
         }
         self.deliver().await;

@@ -46,8 +46,10 @@ const NAME_CHARS_MAX: usize = 80;
 /// What happened at the desk, for those who look on.
 #[derive(Clone, Debug)]
 pub enum Note {
-    /// Somebody is asked.
-    Asked { id: String, session: String, summary: String },
+    /// Somebody is asked about the act at `key` of its session.
+    Asked { id: String, session: String, key: String, summary: String },
+    /// An act waits for an approval that was asked for already: by the same call before, or by another one.
+    Joined { id: String, session: String, key: String, summary: String },
     /// It is decided; a session that was laid aside for it can go on.
     Settled { id: String, session: String, outcome: String },
     /// A channel could not be reached: people have to look at `pi-host approvals list`.

@@ -12,7 +12,7 @@ use crate::gate::explain::escaped;
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "The calls really happen, with the plugin's grant. Example:\n  pi-host plugin bench files --tool read --arguments '{\"path\":\"README.md\"}'"
+    after_help = "The calls really happen, with the plugin's grant, and stand in the project's journal. Example:\n  pi-host plugin bench files --tool read --arguments '{\"path\":\"README.md\"}'"
 )]
 pub(crate) struct Arguments {
     /// The plugin

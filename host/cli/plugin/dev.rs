@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::plugins::{Dev, Loaded};
-use crate::app::{McpTools, Setup, Station, StationOptions, Wanted};
+use crate::app::{Beside, McpTools, Setup, Station, StationOptions, Wanted};
 use crate::capability::hold::PERSON;
 use crate::cli::output::escaped_lines;
 use crate::cli::{Failure, Output, block_on};
@@ -35,7 +35,8 @@ Examples:
   pi-host plugin dev weather.wasm --call weather --arguments '{\"city\":\"Oslo\"}'
   pi-host plugin dev weather.wasm --http 127.0.0.1:8090      MCP clients hear of each change
 
-Its grants are those of [grants.NAME] in this project's pi.toml. End with Ctrl-C.")]
+Its grants are those of [grants.NAME] in this project's pi.toml, and its calls stand in the project's
+journal. End with Ctrl-C.")]
 pub(crate) struct Arguments {
     /// The component that your build writes, packed or not
     file: PathBuf,
@@ -137,7 +138,7 @@ fn options(loaded: &Loaded) -> StationOptions {
         plugins: Wanted::Named([loaded.binary.manifest.name.clone()].into()),
         may_ask: false,
         instances: INSTANCES,
-        state: Some(loaded.state.clone()),
+        beside: Beside::Refuse,
     }
 }
 
@@ -147,9 +148,11 @@ async fn called(output: &Output, loaded: Loaded, arguments: &Arguments) -> Resul
     let progress = |text: &str| output.note(text);
     let station = Station::open(loaded.project, options, &progress).await?;
     let mut entries = station.follow();
+    let mut status = "done";
     if let Some(tool) = &arguments.call {
         let begun = clock::monotonic();
         let result = station.call(tool, &arguments.arguments).await?;
+        status = if result.is_ok() { "done" } else { "failed" };
         let took = begun.elapsed();
         while let Some(Ok(entry)) = entries.as_mut().map(tokio::sync::broadcast::Receiver::try_recv) {
             if let Body::Logged { level, message, .. } = &entry.body {
@@ -163,7 +166,7 @@ async fn called(output: &Output, loaded: Loaded, arguments: &Arguments) -> Resul
         });
         output.note(&format!("         {:.1} ms", took.as_secs_f64() * 1e3));
     }
-    station.close("done", "tried").await?;
+    station.close(status, "tried").await?;
     Ok(())
 }
 

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::grant::coloured;
 use crate::app::plugins::{
-    Ask, Candidate, Edit, GrantWord, Proposal, candidate, latest, newer, removal, remove, restore, verify,
+    Ask, Candidate, Edit, GrantWord, InstallError, Proposal, candidate, latest, newer, purge, removal, remove, restore,
+    values, verify,
 };
 use crate::cli::output::table;
 use crate::cli::{Failure, Output, block_on};
@@ -83,6 +84,9 @@ pub(crate) struct UpdateArguments {
 pub(crate) struct RemoveArguments {
     /// The plugin
     name: String,
+    /// Remove what it has kept in the store as well (`pi:keyvalue`)
+    #[arg(long)]
+    purge: bool,
     /// Show what would change, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -141,15 +145,42 @@ async fn wanted(project: &Project, name: &str, arguments: &UpdateArguments) -> R
 }
 
 pub(crate) fn uninstall(output: &Output, project: &Project, arguments: &RemoveArguments) -> Result<(), Failure> {
-    let edit = removal(project, &arguments.name)?;
+    let name = &arguments.name;
+    let kept = block_on(values(project, name))??;
+    let edit = match removal(project, name) {
+        Ok(edit) => Some(edit),
+        // It was removed before, and its values were not.
+        Err(InstallError::NotInstalled(_)) if arguments.purge && kept > 0 => None,
+        Err(error) => return Err(error.into()),
+    };
+    let mut purged = 0;
     if !arguments.dry_run {
-        remove(project, &arguments.name, &edit)?;
+        // First, since it cannot be done where a host has the store: then nothing is removed.
+        if arguments.purge && kept > 0 {
+            purged = block_on(purge(project, name))??;
+        }
+        if let Some(edit) = &edit {
+            remove(project, name, edit)?;
+        }
     }
-    let diff = edit.diff();
-    output.data(&json!({ "name": arguments.name, "removed": !arguments.dry_run, "diff": diff }), || {
-        let end = if arguments.dry_run { "nothing was changed (--dry-run)" } else { "removed" };
+    let diff = edit.as_ref().map(Edit::diff).unwrap_or_default();
+    let value = json!({
+        "name": name, "removed": !arguments.dry_run, "diff": diff, "values": kept, "purged": purged,
+    });
+    output.data(&value, || {
+        let end = match (arguments.dry_run, purged) {
+            (true, _) => "nothing was changed (--dry-run)".to_owned(),
+            (false, 0) => "removed".to_owned(),
+            (false, purged) => format!("removed, and {purged} values that it had kept"),
+        };
         format!("{}\n{end}", coloured(output, &diff)).trim_start().to_owned()
     });
+    if kept > 0 && !arguments.purge {
+        let name = escaped(name);
+        output.note(&format!(
+            "it has kept {kept} values in the store, which a plugin of the same name would find\nhint: `pi-host plugin remove {name} --purge` removes them"
+        ));
+    }
     Ok(())
 }
 
@@ -206,7 +237,11 @@ fn agreed(output: &Output, project: &Project, candidate: &Candidate, agreement: 
         output.data(&value, || format!("{}\nnothing was changed (--dry-run)", text(output, candidate, &edit)));
         return Ok(());
     }
-    if !output.is_json {
+    if output.is_json {
+        for warning in &candidate.warnings {
+            output.note(&loud(output, warning));
+        }
+    } else {
         output.note(&text(output, candidate, &edit));
     }
     if !agreement.yes && !asked(output)? {
@@ -270,11 +305,16 @@ fn asked(output: &Output) -> Result<bool, Failure> {
     Ok(matches!(line.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
+/// What is not to be overlooked.
+fn loud(output: &Output, warning: &str) -> String {
+    output.err(&format!("WARNING: {}", crate::cli::output::escaped_lines(warning)), Style::new().red().bold())
+}
+
 fn value(candidate: &Candidate, edit: &Edit) -> Value {
     json!({
         "name": candidate.name, "source": candidate.source.to_string(), "digest": candidate.fetched.digest.to_string(),
         "bytes": candidate.fetched.bytes.len(), "signature": candidate.standing.words(),
-        "warning": candidate.standing.warning, "proposal": candidate.proposal, "changes": candidate.changes(),
+        "warning": candidate.standing.warning, "warnings": candidate.warnings, "proposal": candidate.proposal, "changes": candidate.changes(),
         "diff": edit.diff(), "installed": false,
     })
 }
@@ -300,6 +340,9 @@ fn text(output: &Output, candidate: &Candidate, edit: &Edit) -> String {
             "{}\n",
             output.err(&crate::cli::output::escaped_lines(warning), Style::new().yellow().bold())
         ));
+    }
+    for warning in &candidate.warnings {
+        text.push_str(&format!("{}\n", loud(output, warning)));
     }
     if !description.is_empty() {
         text.push_str(&format!("  it says of itself: {}\n", escaped(description)));

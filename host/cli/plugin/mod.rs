@@ -12,6 +12,7 @@ use std::path::Path;
 
 use serde_json::json;
 
+use crate::app::plugins::sweep;
 use crate::app::{Catalog, Source};
 use crate::cli::output::table;
 use crate::cli::{Failure, Output};
@@ -73,6 +74,10 @@ Examples:
 
 pub(crate) fn run(output: &Output, folder: &Path, command: Command) -> Result<(), Failure> {
     let project = || Project::load(folder);
+    if writes(&command) {
+        // What cannot be swept now is swept by the next command, and keeps nobody from this one.
+        let _ = sweep(&project()?).map_err(|error| output.note(&error.to_string()));
+    }
     match command {
         Command::List => list(output, &Catalog::of(&project()?)?),
         Command::Inspect { plugin } => {
@@ -94,6 +99,14 @@ pub(crate) fn run(output: &Output, folder: &Path, command: Command) -> Result<()
         Command::Pack(arguments) => pack::run(output, &arguments),
         Command::Bench(arguments) => bench::run(output, project()?, &arguments),
     }
+}
+
+/// Whether it may change what the project consists of.
+fn writes(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Install(_) | Command::Update(_) | Command::Remove(_) | Command::Grant(_) | Command::Revoke(_)
+    )
 }
 
 fn list(output: &Output, catalog: &Catalog) -> Result<(), Failure> {

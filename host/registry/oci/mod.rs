@@ -14,7 +14,9 @@ use reqwest::{Method, Url};
 use serde::Deserialize;
 
 pub use artifact::ArtifactError;
-pub(crate) use artifact::{Component, Descriptor, Manifest, WASM_CONFIG_TYPE, WASM_LAYER_TYPE, component_or_index};
+pub(crate) use artifact::{
+    Component, Descriptor, Found, Manifest, WASM_CONFIG_TYPE, WASM_LAYER_TYPE, component_or_index,
+};
 
 use super::credentials::Credentials;
 use super::digest::Digest;
@@ -22,7 +24,6 @@ use super::fetch::{Failure, FetchOptions, Progress, Watch};
 use super::quoted;
 use super::source::Reference;
 use super::web::{Answer, Ask, Web, is_same_origin};
-use artifact::Found;
 
 /// Longest manifest, as the distribution specification has it. Danger: a manifest that is a bomb of JSON.
 const MANIFEST_BYTES_MAX: u64 = 4 << 20;

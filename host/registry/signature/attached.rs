@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::bundle::BUNDLE_TYPE;
 use super::cosign::{PAYLOAD_TYPE, SIGNATURE_ANNOTATION};
-use super::{Doubt, KeyError, Scheme, SecretKey, Subject, Trust, Try, bundle, cosign};
+use super::{Doubt, Good, KeyError, Proof, Scheme, SecretKey, Subject, Trust, Try, bundle, cosign};
 use crate::registry::digest::Digest;
 use crate::registry::fetch::{Failure, FetchError, FetchOptions};
 use crate::registry::oci::{ArtifactError, Descriptor, Layer, MANIFEST_TYPE, Manifest, Repository, Right};
@@ -53,7 +53,7 @@ pub(super) async fn of(
         return Err(Failure::Digest { what: "the component", expected: component.layer.digest, found });
     }
     let name = trust.signed_as.clone().unwrap_or_else(|| name(reference));
-    let mut tries = tagged(&mut repository, &component.top, &name, trust).await?;
+    let mut tries = tagged(&mut repository, &component.top, &component.manifest, &name, trust).await?;
     if !tries.iter().any(Result::is_ok) {
         tries.extend(bundles(&mut repository, &component.top, &component.manifest, trust).await?);
     }
@@ -64,6 +64,7 @@ pub(super) async fn of(
 async fn tagged(
     repository: &mut Repository,
     manifest: &Digest,
+    content: &[u8],
     name: &str,
     trust: &Trust,
 ) -> Result<Vec<Try>, Failure> {
@@ -80,7 +81,7 @@ async fn tagged(
         let is_keyless =
             layer.annotations.as_ref().is_some_and(|all| all.contains_key("dev.sigstore.cosign/certificate"));
         tries.push(match checked {
-            Ok(key) => Ok((key, Scheme::Cosign)),
+            Ok(key) => Ok(Good { key, scheme: Scheme::Cosign, proof: Proof::cosign(&payload, signature, content) }),
             Err(Doubt::OtherKey) if is_keyless => Err(Doubt::Keyless),
             Err(doubt) => Err(doubt),
         });
@@ -103,7 +104,9 @@ async fn bundles(
         let layers = Manifest::parse(&bytes)?.layers.unwrap_or_default();
         let Some(layer) = layers.first().filter(|layer| layer.media_type.starts_with(BUNDLE_TYPE)) else { continue };
         let json = repository.blob(&layer.layer()?, BUNDLE_BYTES_MAX, &mut |_| {}).await?;
-        tries.push(bundle::check(&json, content, &trust.keys).map(|key| (key, Scheme::Bundle)));
+        let proof = || Proof::bundle(&json, Some(content));
+        let checked = bundle::check(&json, content, &trust.keys);
+        tries.push(checked.map(|key| Good { key, scheme: Scheme::Bundle, proof: proof() }));
     }
     Ok(tries)
 }
@@ -182,7 +185,7 @@ fn signature_of(layer: &Descriptor) -> Option<Vec<u8>> {
     STANDARD.decode(signature(layer)?).ok()
 }
 
-fn name(reference: &Reference) -> String {
+pub(super) fn name(reference: &Reference) -> String {
     format!("{}/{}", reference.registry(), reference.repository())
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use reqwest::Url;
 
-use super::{Doubt, KeyError, PublicKey, Scheme, SecretKey, Trust, Try, base64, bundle, signer};
+use super::{Doubt, Good, KeyError, Proof, PublicKey, Scheme, SecretKey, Trust, Try, base64, bundle, signer};
 use crate::registry::fetch::{Failure, FetchOptions, download, read_file};
 use crate::registry::web::Web;
 
@@ -58,13 +58,20 @@ pub(super) async fn of_url(
 }
 
 fn tries(signature: Option<Vec<u8>>, bundle: Option<Vec<u8>>, bytes: &[u8], keys: &[PublicKey]) -> Vec<Try> {
-    let signature = signature.map(|found| Ok((check(&found, bytes, keys)?, Scheme::Detached)));
-    let bundle = bundle.map(|found| Ok((bundle::check(&found, bytes, keys)?, Scheme::Bundle)));
+    let good = |key, scheme, proof| Good { key, scheme, proof };
+    let signature =
+        signature.map(|found| Ok(good(check(&found, bytes, keys)?, Scheme::Detached, Proof::detached(&found))));
+    let bundle =
+        bundle.map(|found| Ok(good(bundle::check(&found, bytes, keys)?, Scheme::Bundle, Proof::bundle(&found, None))));
     [signature, bundle].into_iter().flatten().collect()
 }
 
 /// A signature as it is, or in base64.
-fn check(signature: &[u8], bytes: &[u8], keys: &[PublicKey]) -> Result<crate::registry::digest::Digest, Doubt> {
+pub(super) fn check(
+    signature: &[u8],
+    bytes: &[u8],
+    keys: &[PublicKey],
+) -> Result<crate::registry::digest::Digest, Doubt> {
     let decoded = std::str::from_utf8(signature).ok().and_then(|text| base64(text).ok());
     signer(keys, bytes, decoded.as_deref().unwrap_or(signature))
 }
@@ -95,7 +102,10 @@ mod tests {
         std::fs::write(&beside, sign_bytes(b"bytes", &other).unwrap()).unwrap();
         assert_eq!(of_file(&path, b"bytes", &trust).unwrap(), [Err(Doubt::OtherKey)]);
         std::fs::write(&beside, sign_bytes(b"bytes", &key).unwrap()).unwrap();
-        assert!(matches!(of_file(&path, b"bytes", &trust).unwrap().as_slice(), [Ok((_, Scheme::Detached))]));
+        assert!(matches!(
+            of_file(&path, b"bytes", &trust).unwrap().as_slice(),
+            [Ok(Good { scheme: Scheme::Detached, .. })]
+        ));
         // A signature that cannot be read is not taken for none.
         std::fs::write(&beside, vec![b'x'; 1 << 20]).unwrap();
         assert!(of_file(&path, b"bytes", &trust).is_err());

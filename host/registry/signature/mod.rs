@@ -11,10 +11,12 @@ mod beside;
 mod bundle;
 mod cosign;
 mod key;
+mod proof;
 
 pub use attached::{SignError, sign};
 pub use beside::sign_bytes;
 pub use key::{KeyError, PublicKey, SecretKey, write_new_pair};
+pub use proof::{PROOF_BYTES_MAX, Proof};
 
 use super::digest::Digest;
 use super::fetch::{FetchError, FetchOptions, Fetched};
@@ -77,8 +79,8 @@ impl Scheme {
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verification {
-    /// By one of the keys that are trusted; the key is named by its fingerprint.
-    Signed { key: Digest, scheme: Scheme },
+    /// By one of the keys that are trusted; the key is named by its fingerprint. The proof is the signature.
+    Signed { key: Digest, scheme: Scheme, proof: Box<Proof> },
     /// There is no signature at all.
     Unsigned,
     /// There are signatures, and none of them counts.
@@ -181,7 +183,15 @@ pub async fn verify(subject: &Subject<'_>, trust: &Trust, options: &FetchOptions
 }
 
 /// One signature that was found, with what it came to.
-type Try = Result<(Digest, Scheme), Doubt>;
+type Try = Result<Good, Doubt>;
+
+/// A signature that counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Good {
+    key: Digest,
+    scheme: Scheme,
+    proof: Proof,
+}
 
 /// One good signature is enough: others may have signed as well.
 fn conclude(tries: Vec<Try>) -> Verification {
@@ -189,7 +199,7 @@ fn conclude(tries: Vec<Try>) -> Verification {
     let is_none = tries.is_empty();
     for one in tries {
         match one {
-            Ok((key, scheme)) => return Verification::Signed { key, scheme },
+            Ok(Good { key, scheme, proof }) => return Verification::Signed { key, scheme, proof: Box::new(proof) },
             Err(doubt) if doubts.len() < DOUBTS_MAX => doubts.push(doubt),
             Err(_) => {}
         }
@@ -220,7 +230,8 @@ mod tests {
 
     #[test]
     fn required_takes_what_is_signed_and_nothing_else() {
-        let signed = Verification::Signed { key: Digest::of(b"k"), scheme: Scheme::Cosign };
+        let proof = Box::new(Proof::detached(b"s"));
+        let signed = Verification::Signed { key: Digest::of(b"k"), scheme: Scheme::Cosign, proof };
         assert_eq!(SignaturePolicy::Required.judge("a", &signed), Ok(None));
         for other in [Verification::Unsigned, Verification::NoKey, wrong()] {
             assert!(SignaturePolicy::Required.judge("a", &other).is_err(), "{other:?}");
@@ -238,7 +249,7 @@ mod tests {
 
     #[test]
     fn one_good_signature_among_bad_ones_is_enough_and_doubts_are_few() {
-        let good = Ok((Digest::of(b"k"), Scheme::Bundle));
+        let good = Ok(Good { key: Digest::of(b"k"), scheme: Scheme::Bundle, proof: Proof::detached(b"s") });
         assert!(matches!(conclude(vec![Err(Doubt::OtherKey), good]), Verification::Signed { .. }));
         assert_eq!(conclude(vec![]), Verification::Unsigned);
         let many = (0..999).map(|_| Err(Doubt::Keyless)).collect();
