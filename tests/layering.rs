@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["clock"],
     &["gate"],
     &["config", "plugin"],
-    &["mcp", "registry", "scaffold", "store"],
+    &["mcp", "model", "registry", "scaffold", "store"],
     &["journal"],
     &["confine"],
     &["supervisor"],

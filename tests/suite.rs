@@ -19,6 +19,7 @@ mod languages;
 mod layering;
 mod loopback_slack;
 mod mcp;
+mod model;
 mod packages;
 mod plugins;
 mod project;

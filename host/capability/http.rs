@@ -15,7 +15,7 @@ pub(in crate::capability) mod target;
 mod trust;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
@@ -44,6 +44,8 @@ const HEADER_BYTES_MAX: usize = 64 << 10;
 const METHOD_BYTES_MAX: usize = 32;
 /// Of an address that could not be read, in the sentence that says why. Danger: it is as long as the guest makes it.
 const ADDRESS_CHARS_SHOWN_MAX: usize = 500;
+/// Of why a request failed, beside what its tool says: it quotes the URL, which is as long as the guest makes it.
+const REASON_CHARS_MAX: usize = 1_000;
 /// Largest piece of a body that a guest hands over at once.
 const CHUNK_BYTES_MAX: usize = 1 << 20;
 
@@ -53,6 +55,20 @@ pub struct HttpCall {
     hooks: Controlled,
     state: Option<Arc<HttpState>>,
     requests: u32,
+    reason: Reason,
+}
+
+/// Why the latest request that failed did. Libraries above `wasi:http` tell their callers that something failed,
+/// and seldom what: whoever wrote none of the component would be left without a way on.
+#[derive(Clone, Default)]
+struct Reason(Arc<Mutex<Option<String>>>);
+
+impl Reason {
+    /// The text is one that may be told: without secrets.
+    fn is(&self, text: &str) {
+        let text = text.chars().take(REASON_CHARS_MAX).collect();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+    }
 }
 
 impl HttpCall {
@@ -61,7 +77,24 @@ impl HttpCall {
     pub fn new(state: Option<Arc<HttpState>>) -> Self {
         let mut ctx = WasiHttpCtx::new();
         ctx.set_field_size_limit(HEADER_BYTES_MAX);
-        Self { ctx, hooks: Controlled, state, requests: 0 }
+        Self { ctx, hooks: Controlled, state, requests: 0, reason: Reason::default() }
+    }
+
+    /// What a tool says of its failure, with why its latest request failed where it keeps that to itself.
+    #[must_use]
+    pub fn explained(&self, failure: String) -> String {
+        let reason = self.reason.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let is_told = |reason: &str| reason.lines().next().is_some_and(|what| failure.contains(what));
+        match reason {
+            Some(reason) if !is_told(&reason) => format!("{}\nits request failed: {reason}", failure.trim_end()),
+            _ => failure,
+        }
+    }
+
+    /// As a code that has room for words.
+    fn denied(&self, text: String) -> types::ErrorCode {
+        self.reason.is(&text);
+        denied(text)
     }
 }
 
@@ -129,23 +162,25 @@ impl outgoing_handler::Host for CallState {
             None => RequestOptions::default(),
         };
         let request = self.table.delete(request)?;
-        let Some(state) = self.http.state.clone() else { return Ok(Err(denied("no request is granted".into()))) };
+        let Some(state) = self.http.state.clone() else {
+            return Ok(Err(self.http.denied("no request is granted".into())));
+        };
         self.http.requests = self.http.requests.saturating_add(1);
         if self.http.requests > state.requests_max {
             let text = format!("the call made more than the {} requests that it may", state.requests_max);
-            return Ok(Err(denied(text)));
+            return Ok(Err(self.http.denied(text)));
         }
         let outgoing = match read(request, options, &state.scan) {
             Ok(outgoing) => outgoing,
             Err(Unread::Invalid(error)) => return Ok(Err(error)),
             Err(Unread::Unclear { method, url, text }) => {
                 self.door.refuse(&refused(&state, &method, &url), "unclear_address", &text).await;
-                return Ok(Err(denied(text)));
+                return Ok(Err(self.http.denied(text)));
             }
         };
-        match begin(state, &self.door, outgoing).await {
+        match begin(state, &self.door, outgoing, self.http.reason.clone()).await {
             Ok(pending) => Ok(Ok(self.table.push(pending)?)),
-            Err(text) => Ok(Err(denied(text))),
+            Err(text) => Ok(Err(self.http.denied(text))),
         }
     }
 }
@@ -174,7 +209,12 @@ fn denied(text: String) -> types::ErrorCode {
 }
 
 /// Judge a request and send it.
-async fn begin(state: Arc<HttpState>, door: &Door, outgoing: Outgoing) -> Result<HostFutureIncomingResponse, String> {
+async fn begin(
+    state: Arc<HttpState>,
+    door: &Door,
+    outgoing: Outgoing,
+    reason: Reason,
+) -> Result<HostFutureIncomingResponse, String> {
     let Outgoing { method, target, headers, body_bytes, .. } = &outgoing;
     if let Err(text) = state.covers(method.as_str(), target, &door.origin().plugin) {
         let text = state.scan.hidden(&text).into_owned();
@@ -212,7 +252,7 @@ async fn begin(state: Arc<HttpState>, door: &Door, outgoing: Outgoing) -> Result
         pass.failed(&text);
         return Err(text.into());
     }
-    let sending = send::Sending { state, outgoing, secrets, is_exception, pass, permit };
+    let sending = send::Sending { state, outgoing, secrets, is_exception, pass, permit, reason };
     Ok(HostFutureIncomingResponse::Pending(wasmtime_wasi::runtime::spawn(send::send(sending))))
 }
 
@@ -280,4 +320,33 @@ fn read(request: HostOutgoingRequest, options: RequestOptions, scan: &Scan) -> R
 fn whole(bytes: Bytes) -> WasiBody {
     use http_body_util::BodyExt as _;
     http_body_util::Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(reason: &str) -> HttpCall {
+        let call = HttpCall::new(None);
+        call.reason.is(reason);
+        call
+    }
+
+    #[test]
+    fn a_failure_gets_the_reason_that_it_does_not_tell() {
+        let call = after("`GET https://a.example/` is not granted\nhint: add it");
+        let told = call.explained("it went wrong\n".into());
+        assert_eq!(told, "it went wrong\nits request failed: `GET https://a.example/` is not granted\nhint: add it");
+        // In the words of another library, which shows a text as code has it.
+        let quoted = r#"Error("`GET https://a.example/` is not granted\nhint: add it")"#;
+        assert_eq!(call.explained(quoted.into()), quoted);
+        assert_eq!(HttpCall::new(None).explained("it went wrong".into()), "it went wrong");
+    }
+
+    #[test]
+    fn a_reason_is_cut_where_a_url_without_end_makes_it_one() {
+        let longest = "x".repeat(REASON_CHARS_MAX);
+        let told = after(&format!("{longest}y")).explained(String::new());
+        assert_eq!(told, format!("\nits request failed: {longest}"));
+    }
 }

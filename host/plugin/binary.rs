@@ -3,7 +3,7 @@
 use serde::Serialize;
 use wasmparser::{Chunk, Encoding, Parser, Payload};
 
-use super::reflect::{ReflectError, Reflected, reflect};
+use super::reflect::{ReflectError, Reflected, is_not_of_act, reflect};
 use super::{Manifest, ManifestError, SECTION};
 use crate::gate::explain::escaped;
 
@@ -184,6 +184,7 @@ impl Binary {
             (Some(section), _) => Manifest::parse(section)?,
             // One of the contract without a manifest was not packed: what it needs is not known.
             (None, Some(name)) if !has_tool && !has_agent => {
+                is_not_of_act(&exports)?;
                 let imports = imports.into_iter().map(classify).collect::<Result<Vec<_>, _>>()?;
                 let (manifest, reflected) = reflect(bytes, name, &imports)?;
                 return Ok(Self { manifest, imports, exports, reflected: Some(reflected) });

@@ -163,6 +163,12 @@ impl Runtime {
             Err(CallError::Limit(text)) => Err(Error::Limit(text)),
             Err(other) => Err(Error::Failed(other.to_string())),
             Ok(result) => {
+                let result = match (&tool.callable, result) {
+                    (Callable::Plain(_), Err(Error::Failed(text))) => {
+                        Err(Error::Failed(store.data().http.explained(text)))
+                    }
+                    (_, result) => result,
+                };
                 let size = size_of(&result);
                 if size > limits.output_bytes_max {
                     return Err(Error::Limit(format!(

@@ -357,7 +357,8 @@ impl SessionState for AgentImports {
             return Ok(known.texts.first().cloned());
         }
         self.no_other(step, "listening")?;
-        let until = tokio::time::Instant::now() + LISTEN_HOLD;
+        let held = tokio::time::sleep(LISTEN_HOLD);
+        tokio::pin!(held);
         loop {
             let (text, is_open) = self.inbox.first();
             if text.is_some() || !is_open {
@@ -371,7 +372,7 @@ impl SessionState for AgentImports {
             let mut stop = self.stop.clone();
             tokio::select! {
                 () = self.inbox.spoken() => {}
-                () = tokio::time::sleep_until(until) => return Err(wasmtime::Error::new(Listening)),
+                () = &mut held => return Err(wasmtime::Error::new(Listening)),
                 _ = stop.wait_for(|is_stopped| *is_stopped) => return Err(wasmtime::Error::new(Stopped)),
             }
         }

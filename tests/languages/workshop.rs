@@ -5,6 +5,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use sha2::{Digest as _, Sha256};
+
 use crate::project::Said;
 
 /// What a build installs or keeps, in the folder of a project.
@@ -74,6 +76,50 @@ impl Workshop {
         folder
     }
 
+    /// Build a project by its one command. Where a build of the same sources by the same tools was kept, that is
+    /// packed instead, by this host: a compiler gives the same again, and takes a minute for it.
+    pub(super) fn build(&self, folder: &Path) {
+        let made = match self.language {
+            "rust" => "target/wasm32-wasip2/release/plugin.wasm",
+            _ => "build/plugin.wasm",
+        };
+        let kept = self.folder.join("built").join(format!("{}.wasm", self.digest(folder)));
+        if kept.exists() && KEPT.iter().any(|part| folder.join(part).exists()) {
+            std::fs::create_dir_all(folder.join(made).parent().unwrap()).unwrap();
+            std::fs::copy(kept, folder.join(made)).unwrap();
+            let packed = format!("{}.wasm", folder.file_name().unwrap().to_str().unwrap());
+            self.good(folder, "pi-host", &["plugin", "pack", made, "--manifest", "plugin.json", "--output", &packed]);
+            return;
+        }
+        self.good(folder, "sh", &["build.sh"]);
+        std::fs::create_dir_all(kept.parent().unwrap()).unwrap();
+        // Whole, or not at all: a run that was interrupted keeps nothing.
+        let part = kept.with_extension("part");
+        std::fs::copy(folder.join(made), &part).unwrap();
+        std::fs::rename(part, kept).unwrap();
+    }
+
+    /// Of everything that a build depends on: the files of a project as it was made, which pin what they
+    /// install, and the compiler or interpreter that is there.
+    fn digest(&self, folder: &Path) -> String {
+        let tool = match self.language {
+            "rust" => "rustc",
+            "js" => "node",
+            _ => "python3",
+        };
+        let mut digest = Sha256::new();
+        digest.update(self.run(folder, tool, &["--version"]).out);
+        let mut files = Vec::new();
+        files_below(folder, &mut files);
+        files.sort();
+        for file in files {
+            let bytes = std::fs::read(&file).unwrap();
+            digest.update(format!("\n{} {}\n", file.strip_prefix(folder).unwrap().display(), bytes.len()));
+            digest.update(bytes);
+        }
+        digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Let a project use what another has installed: the same, once more, would only be slow.
     pub(super) fn share(&self, from: &Path, to: &Path) {
         for part in KEPT {
@@ -105,5 +151,20 @@ impl Workshop {
         self.good(&self.folder, "sh", &[&script, build, &built]);
         self.good(&self.folder, "pi-host", &["plugin", "pack", &built, "--manifest", &manifest, "--output", &to]);
         std::fs::read(packed).unwrap()
+    }
+}
+
+/// The files of a project, without what was installed or built.
+fn files_below(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if KEPT.iter().any(|part| path.ends_with(part)) {
+            continue;
+        }
+        if path.is_dir() {
+            files_below(&path, files);
+        } else {
+            files.push(path);
+        }
     }
 }

@@ -25,7 +25,7 @@ use super::body::{Received, Record, Sent, hide};
 use super::grant::HttpState;
 use super::guard::{self, GuardError};
 use super::target::{Host, Scheme, Target};
-use super::{Outgoing, trust, whole};
+use super::{Outgoing, Reason, trust, whole};
 use crate::capability::door::Pass;
 use crate::capability::secret::{Secret, put};
 use crate::clock;
@@ -49,13 +49,14 @@ pub(super) struct Sending {
     pub is_exception: bool,
     pub pass: Pass,
     pub permit: OwnedSemaphorePermit,
+    pub reason: Reason,
 }
 
 type Answer = Result<(Response<WasiBody>, AbortOnDropJoinHandle<()>), Error>;
 
 /// Send a request that was let through; its outcome is written whatever it is.
 pub(super) async fn send(sending: Sending) -> Answer {
-    let Sending { state, outgoing, secrets, is_exception, pass, permit } = sending;
+    let Sending { state, outgoing, secrets, is_exception, pass, permit, reason } = sending;
     let deadline = Instant::from_std(clock::monotonic()) + state.timeout;
     let exchanged = match timeout_at(deadline, exchange(&state, outgoing, &secrets, is_exception)).await {
         Ok(exchanged) => exchanged,
@@ -66,10 +67,11 @@ pub(super) async fn send(sending: Sending) -> Answer {
         Err(failure) => {
             let text = state.scan.hidden(&escaped(&failure.text)).into_owned();
             if failure.is_refusal {
-                pass.refused(&text)
+                pass.refused(&text);
             } else {
-                pass.failed(&text)
+                pass.failed(&text);
             }
+            reason.is(&text);
             return Err(failure.error);
         }
     };

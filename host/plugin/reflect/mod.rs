@@ -93,7 +93,7 @@ pub enum ReflectError {
     )]
     Server(String),
     #[error(
-        "the component is of ACT (it exports `{0}`), whose functions are asynchronous: this host runs components without the asynchronous component model\nhint: take a component that exports plain functions (docs/components.md), or run it by `act run --mcp` and name that as an MCP server"
+        "the component is of ACT (it exports `{0}`), whose functions are `async func`: they give their results by `task.return` and `stream`, of the asynchronous component model, which this host's engine is built without\nhint: take a component that exports plain functions (docs/components.md), or name `act run --mcp --deny wasi:filesystem` of it as an MCP server (docs/mcp.md)"
     )]
     Act(String),
     #[error("the component exports more than {FUNCTIONS_MAX} functions, and a plugin has so many tools at most")]
@@ -115,10 +115,6 @@ pub(in crate::plugin) fn reflect(
     imports: &[Import],
 ) -> Result<(Manifest, Reflected), ReflectError> {
     let outline = Outline::read(bytes)?;
-    // Some of its functions may be plain; those by which its tools are called are not.
-    if let Some(provider) = outline.exports.iter().find(|name| is_act(name)) {
-        return Err(ReflectError::Act(shown(provider)));
-    }
     let needs = needs(imports);
     // Nobody said what a call can do. Without any capability it can only compute, from its arguments,
     // the time and random numbers; with one it may do the worst of it.
@@ -365,9 +361,12 @@ fn input_schema(types: TypesRef<'_>, name: &str, function: &ComponentFuncType) -
     Ok(schema)
 }
 
-/// Whether this is the interface of ACT's tools, of `act:core` or of `act:tools`.
-fn is_act(export: &str) -> bool {
-    export.starts_with("act:") && export.contains("/tool-provider@")
+/// That a component is none of ACT's, of `act:core` or of `act:tools`. To be asked before its imports are judged: it
+/// imports types of ACT, and to name those as missing would say nothing of why it cannot run. Some of its functions
+/// may be plain; those by which its tools are called are not.
+pub(in crate::plugin) fn is_not_of_act(exports: &[String]) -> Result<(), ReflectError> {
+    let is_act = |export: &&String| export.starts_with("act:") && export.contains("/tool-provider@");
+    exports.iter().find(is_act).map_or(Ok(()), |provider| Err(ReflectError::Act(shown(provider))))
 }
 
 /// Why there is nothing to call: what the component is instead, where that is known.

@@ -205,11 +205,11 @@ fn what_the_component_is_instead_is_said() {
     the component is a web server (it exports `wasi:http/incoming-handler@0.2.6`), and no plugin
     hint: a plugin exports functions that are called; docs/components.md says which
 
-    the component is of ACT (it exports `act:tools/tool-provider@0.2.0`), whose functions are asynchronous: this host runs components without the asynchronous component model
-    hint: take a component that exports plain functions (docs/components.md), or run it by `act run --mcp` and name that as an MCP server
+    the component is of ACT (it exports `act:tools/tool-provider@0.2.0`), whose functions are `async func`: they give their results by `task.return` and `stream`, of the asynchronous component model, which this host's engine is built without
+    hint: take a component that exports plain functions (docs/components.md), or name `act run --mcp --deny wasi:filesystem` of it as an MCP server (docs/mcp.md)
 
-    the component is of ACT (it exports `act:core/tool-provider@0.1.1`), whose functions are asynchronous: this host runs components without the asynchronous component model
-    hint: take a component that exports plain functions (docs/components.md), or run it by `act run --mcp` and name that as an MCP server
+    the component is of ACT (it exports `act:core/tool-provider@0.1.1`), whose functions are `async func`: they give their results by `task.return` and `stream`, of the asynchronous component model, which this host's engine is built without
+    hint: take a component that exports plain functions (docs/components.md), or name `act run --mcp --deny wasi:filesystem` of it as an MCP server (docs/mcp.md)
 
     the component has no manifest, and exports no function that could be a tool
     hint: export functions of plain types (docs/components.md), or `pi:tool/tool@0.1.0` with a manifest (docs/plugins.md)

@@ -105,7 +105,7 @@ js | js-http)
     (cd "$work" && "$cache/js/node_modules/.bin/jco" componentize app.js --wit wit --world-name plugin-without-http \
       --backend quickjs --backend-qjs-disable-async --out out.wasm)
   else
-    cp "$here/js/starlingmonkey/http.js" "$work/"
+    cp "$here"/js/starlingmonkey/*.js "$work/"
     cp "$here/js/build.mjs" "$work/"
     ln -s "$cache/js/node_modules" "$work/node_modules"
     (cd "$work" && node build.mjs app.js wit out.wasm)

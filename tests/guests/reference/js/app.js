@@ -6,6 +6,7 @@ import { log } from "wasi:logging/logging@0.1.0-draft";
 import { open } from "wasi:keyvalue/store@0.2.0-draft";
 import { increment } from "wasi:keyvalue/atomics@0.2.0-draft";
 import { get } from "wasi:config/store@0.2.0-rc.1";
+import { escape } from "./escape.js";
 import { http } from "./http.js";
 import { firstLine, u64 } from "./text.js";
 
@@ -50,28 +51,6 @@ function grow() {
 
 function flood() {
   return "x".repeat(FLOOD_BYTES);
-}
-
-// A component has no Node.js and no browser: each attempt takes whatever of them is there.
-function escape({ port }) {
-  const environment = Object.keys(globalThis.process?.env ?? {}).length;
-  return {
-    read_file: attempt(() => (globalThis.std ? std.loadFile("/etc/passwd") : require("node:fs").readFileSync("/etc/passwd")).length),
-    write_file: attempt(() => (globalThis.std ? std.open("/tmp/pi-host-escape", "w").puts("out") : require("node:fs").writeFileSync("/tmp/pi-host-escape", "out"))),
-    list_folder: attempt(() => (globalThis.os ? os.readdir("/") : require("node:fs").readdirSync("/"))),
-    environment: { escaped: environment > 0, said: `${environment} variables` },
-    connect: attempt(() => new WebSocket(`ws://127.0.0.1:${port}/`)),
-    resolve: attempt(() => require("node:dns").lookup("localhost", () => {})),
-    process: attempt(() => (globalThis.os ? os.exec(["/bin/sh", "-c", "true"]) : require("node:child_process").execFileSync("/bin/sh", ["-c", "true"]))),
-  };
-}
-
-function attempt(act) {
-  try {
-    return { escaped: true, said: String(act()) };
-  } catch (error) {
-    return { escaped: false, said: String(error) };
-  }
 }
 
 function schema(properties) {
@@ -132,6 +111,11 @@ export const tool = {
     } catch (error) {
       throw errorOf(error);
     }
-    return [typeof result === "string" ? { tag: "text", val: result } : { tag: "json", val: JSON.stringify(result) }];
+    // What takes its time is waited for by StarlingMonkey; QuickJS has nothing that does.
+    return typeof result?.then === "function" ? result.then(told, (error) => Promise.reject(errorOf(error))) : told(result);
   },
 };
+
+function told(result) {
+  return [typeof result === "string" ? { tag: "text", val: result } : { tag: "json", val: JSON.stringify(result) }];
+}

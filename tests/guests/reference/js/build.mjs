@@ -8,8 +8,8 @@ const [source, wit, output] = process.argv.slice(2);
 const { component } = await componentize({
   sourcePath: source,
   witPath: wit,
-  worldName: "plugin",
-  // The engine's own `fetch` would import a second version of wasi:http.
-  disableFeatures: ["http", "fetch-event"],
+  worldName: "plugin-that-tries",
+  // `fetch` stays, and brings a version of wasi:http of its own; what would answer requests goes.
+  disableFeatures: ["fetch-event"],
 });
 writeFileSync(output, component);
