@@ -103,7 +103,7 @@ impl ModelState for AgentImports {
             };
             return Ok(self.taken(result));
         }
-        if !self.models.iter().any(|name| *name == model) {
+        if !self.models.contains(&model) {
             let text = format!(
                 "model `{}` is not granted to `{agent}`\nhint: add it to [grants.{agent}.model] names in pi.toml",
                 escaped(&model.chars().take(64).collect::<String>()),

@@ -70,8 +70,9 @@ impl Scripted {
 
     /// The text of the last result that the model was given.
     fn last_result(&self) -> String {
-        let parts = self.requests.last().unwrap().messages.iter().flat_map(|message| &message.parts);
-        let result = parts.filter_map(|part| if let Part::Result(result) = part { Some(result) } else { None }).last();
+        let messages = &self.requests.last().unwrap().messages;
+        let parts = messages.iter().flat_map(|message| &message.parts);
+        let result = parts.rev().find_map(|part| if let Part::Result(result) = part { Some(result) } else { None });
         result.unwrap().content.iter().map(words).collect::<Vec<_>>().join("\n")
     }
 }
