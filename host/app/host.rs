@@ -372,11 +372,9 @@ impl Host {
         }
     }
 
-    /// Stop one session; it can be taken up again.
-    pub fn stop_session(&self, session: &str) {
-        if let Some(reach) = self.reach(session) {
-            reach.stop.send_replace(true);
-        }
+    /// Stop one session; it can be taken up again. False: no such session runs.
+    pub fn stop_session(&self, session: &str) -> bool {
+        self.reach(session).map(|reach| reach.stop.send_replace(true)).is_some()
     }
 
     fn reach(&self, session: &str) -> Option<Reach> {

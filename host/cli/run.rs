@@ -50,9 +50,7 @@ pub(crate) fn run(output: &Output, directory: &Path, mut arguments: Arguments) -
     if arguments.prompt.is_some() && (arguments.agent.is_none() || arguments.model.is_some()) {
         let agent = project.talk_to(arguments.agent.as_deref(), arguments.model.as_deref(), &variable)?;
         arguments.agent = Some(agent);
-        project.has_file = true;
-    }
-    if !project.has_file {
+    } else if !project.has_file {
         return Err(anyhow::anyhow!(
             "there is no {FILE} in {}\nhint: `pi-host init` writes one, `pi-host run --demo` needs none",
             project.directory.display()

@@ -241,7 +241,7 @@ fn packages(folder: &str) -> Vec<File> {
         };
     }
     packages!(
-        "agent.wit" "files.wit" "gate.wit" "logging.wit" "process.wit" "services.wit" "tool.wit" "tools.wit"
+        "agent.wit" "files.wit" "gate.wit" "logging.wit" "model.wit" "process.wit" "services.wit" "tool.wit" "tools.wit"
         "deps/cli.wit" "deps/clocks.wit" "deps/config.wit" "deps/filesystem.wit" "deps/http.wit" "deps/io.wit"
         "deps/keyvalue.wit" "deps/random.wit" "deps/sockets.wit"
     )
@@ -340,6 +340,19 @@ mod tests {
                 assert_eq!(paths.len(), files.len());
                 assert!(paths.iter().all(|path| path.is_relative()));
                 assert!(text_of(&files, "README.md").lines().count() <= 36);
+            }
+        }
+    }
+
+    #[test]
+    fn a_project_has_every_interface_that_a_plugin_may_name() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("wit");
+        let given: Vec<String> = packages("wit").into_iter().map(|(path, _)| path).collect();
+        for folder in ["", "deps/"] {
+            for entry in std::fs::read_dir(root.join(folder)).unwrap() {
+                let name = entry.unwrap().file_name().into_string().unwrap();
+                let path = format!("wit/{folder}{name}");
+                assert!(!name.ends_with(".wit") || name == "host.wit" || given.contains(&path), "{path}");
             }
         }
     }

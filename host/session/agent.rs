@@ -86,6 +86,8 @@ impl AgentImports {
         let is_rerun = self.history.call(&key).is_some_and(|known| known.fate() == Fate::NotBegun);
         let aside = if is_rerun { Aside::of_rerun() } else { Aside::default() };
         tokio::select! {
+            // What the journal answers stands, whatever people want to end now.
+            biased;
             result = self.answered(key.clone(), request, &aside) => result.map(Ok),
             approval = aside.laid() => Ok(Err(approval)),
             // Dropped with its instance: what it had begun is `abandoned`.

@@ -12,13 +12,12 @@ use serde_json::{Value, json};
 
 use super::agent::{AgentImports, Diverged};
 use super::budget::Spent;
-use super::conversation::Conversation;
-use super::question::{answer_from, marked, request_of};
+use super::question::{answer_from, hide, marked, request_of};
 use crate::capability::bindings::pi::model::model::{Answer, Error, Info, Request};
 use crate::capability::model::ModelState;
 use crate::capability::session::Stopped;
 use crate::gate::explain::escaped;
-use crate::journal::{Body, Key, Status};
+use crate::journal::{Body, Key, Question, Status};
 use crate::model::{Completion, Delta, Model, ModelError};
 
 /// The models of a host, by their names in `pi.toml`.
@@ -103,44 +102,14 @@ impl ModelState for AgentImports {
             };
             return Ok(self.taken(result));
         }
-        if !self.models.contains(&model) {
-            let text = format!(
-                "model `{}` is not granted to `{agent}`\nhint: add it to [grants.{agent}.model] names in pi.toml",
-                escaped(&model.chars().take(64).collect::<String>()),
-                agent = self.origin.agent
-            );
-            return Ok(Err(Error::NotGranted(text)));
-        }
-        let Some(offer) = self.kernel.models.get(&model) else {
-            return Ok(Err(Error::NotGranted(format!("there is no [models.{model}] in pi.toml"))));
-        };
-        if let Err(text) = self.may_spend(&key).await {
-            return Ok(Err(Error::Budget(text)));
-        }
+        // Also where it is refused: the same question has the same answer in every replay, whatever pi.toml says then.
         if known.is_none() {
             self.journal.append(Body::ModelAsked { key: key.clone(), model: model.clone(), hash, question });
         }
-        let sent = marked(asked, self.journal.id());
-        let streamed = |delta: Delta| {
-            if self.kernel.streamed.receiver_count() > 0 {
-                let session = Arc::from(self.journal.id());
-                let _ = self.kernel.streamed.send(Arc::new(Streamed { session, key: key.clone(), delta }));
-            }
+        let result = match self.may_ask(&key, &model).await {
+            Ok(offer) => self.ask(&key, offer, marked(asked, self.journal.id())).await?,
+            Err(refused) => Err(refused),
         };
-        let mut stop = self.stop.clone();
-        let result = tokio::select! {
-            result = offer.model.complete(&sent, &streamed) => result.map_err(Ended::Failed),
-            () = self.inbox.interrupted() => Err(Ended::Interrupted),
-            // The question is asked again when the session is taken up.
-            _ = stop.wait_for(|is_stopped| *is_stopped) => return Err(wasmtime::Error::new(Stopped)),
-        };
-        let result = result.map(|completion| self.hidden(completion)).map_err(|ended| match ended {
-            Ended::Failed(error) => error_of(&error),
-            Ended::Interrupted => {
-                self.inbox.take_interruption();
-                Error::Interrupted("a person has interrupted".into())
-            }
-        });
         let status = if result.is_ok() { Status::Done } else { Status::Failed };
         let time_ms = self.journal.append(Body::ModelAnswered { key, status, answer: to_value(&result) });
         self.saw(time_ms);
@@ -152,6 +121,52 @@ impl ModelState for AgentImports {
 }
 
 impl AgentImports {
+    /// The model of this name, where it is granted and there is budget left.
+    async fn may_ask(&self, key: &str, model: &str) -> Result<&Offer, Error> {
+        let offer = self.kernel.models.get(model).filter(|_| self.models.iter().any(|name| name == model));
+        let offer = offer.ok_or_else(|| {
+            Error::NotGranted(format!(
+                "model `{}` is not granted to `{agent}`\nhint: add it to [grants.{agent}.model] names in pi.toml",
+                escaped(&model.chars().take(64).collect::<String>()),
+                agent = self.origin.agent
+            ))
+        })?;
+        self.may_spend(key).await.map_err(Error::Budget)?;
+        Ok(offer)
+    }
+
+    /// Ask over the wire. The outer error: the session shall stop.
+    async fn ask(
+        &self,
+        key: &Key,
+        offer: &Offer,
+        sent: crate::model::Request,
+    ) -> wasmtime::Result<Result<Completion, Error>> {
+        let streamed = |delta: Delta| {
+            if self.kernel.streamed.receiver_count() > 0 {
+                let session = Arc::from(self.journal.id());
+                let _ = self.kernel.streamed.send(Arc::new(Streamed { session, key: key.clone(), delta }));
+            }
+        };
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            result = offer.model.complete(&sent, &streamed) => {
+                let hidden = |mut completion: Completion| {
+                    // A model that has seen a secret elsewhere may say it.
+                    hide(&mut completion.message, &self.kernel.runtime);
+                    completion
+                };
+                Ok(result.map(hidden).map_err(|error| error_of(&error)))
+            }
+            () = self.inbox.interrupted() => {
+                self.inbox.take_interruption();
+                Ok(Err(Error::Interrupted("a person has interrupted".into())))
+            }
+            // The question is asked again when the session is taken up.
+            _ = stop.wait_for(|is_stopped| *is_stopped) => Err(wasmtime::Error::new(Stopped)),
+        }
+    }
+
     /// Count what an answer cost, and note it as the next message of the conversation.
     fn taken(&self, result: Result<Completion, Error>) -> Result<Answer, Error> {
         let completion = result?;
@@ -161,25 +176,12 @@ impl AgentImports {
         Ok(answer)
     }
 
-    /// An answer without the values of secrets: a model that has seen one elsewhere may say it.
-    fn hidden(&self, mut completion: Completion) -> Completion {
-        super::question::hide(&mut completion.message, &self.kernel.runtime);
-        completion
-    }
-
-    fn difference(&self, recorded: &crate::journal::Question, recorded_model: &str, model: &str) -> String {
+    fn difference(&self, recorded: &Question, recorded_model: &str, model: &str) -> String {
         if recorded_model != model {
             return format!("a question to `{}`", escaped(model));
         }
-        let conversation = self.conversation.lock().unwrap_or_else(PoisonError::into_inner);
-        Conversation::difference(&conversation, recorded)
+        self.conversation.lock().unwrap_or_else(PoisonError::into_inner).difference(recorded)
     }
-}
-
-/// Why there is no answer.
-enum Ended {
-    Failed(ModelError),
-    Interrupted,
 }
 
 fn error_of(error: &ModelError) -> Error {

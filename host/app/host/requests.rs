@@ -47,13 +47,8 @@ impl Host {
                     });
                     json!({ "stopped": true })
                 }
-                Ok(Stop { session: Some(id) }) => match self.reach(&id) {
-                    Some(reach) => {
-                        reach.stop.send_replace(true);
-                        json!({ "stopped": true, "session": id })
-                    }
-                    None => failed(format!("no session of this id runs: {id}")),
-                },
+                Ok(Stop { session: Some(id) }) if self.stop_session(&id) => json!({ "stopped": true, "session": id }),
+                Ok(Stop { session: Some(id) }) => failed(format!("no session of this id runs: {id}")),
                 Err(error) => failed(format!("the request cannot be read: {error}")),
             },
             other => failed(format!("this host does not know the request `{other}`")),
