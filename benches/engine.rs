@@ -21,7 +21,7 @@ use pi_host::config::{Config, Project};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-const CALLS: usize = 200;
+const CALLS: usize = 150;
 const STARTS: usize = 31;
 const SESSIONS: usize = 1_000;
 const TURNS: usize = 20;
