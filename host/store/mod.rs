@@ -10,6 +10,7 @@
 mod error;
 mod lease;
 mod plugin_value;
+pub mod postgres;
 mod record;
 mod request;
 pub mod sql;
