@@ -52,9 +52,19 @@ impl Schema {
     pub(crate) async fn run(&self, sql: &str) {
         let options: PgConnectOptions = self.url.parse().unwrap();
         let mut connection = options.connect().await.unwrap();
-        let sql = format!("SET search_path = \"{}\"; {sql}", self.name);
-        connection.execute(AssertSqlSafe(sql)).await.unwrap();
+        let path = format!("SET search_path = \"{}\"", self.name);
+        connection.execute(AssertSqlSafe(path)).await.unwrap();
+        connection.execute(AssertSqlSafe(sql.to_owned())).await.unwrap();
         connection.close().await.unwrap();
+    }
+
+    pub(crate) async fn is_there(&self) -> bool {
+        let options: PgConnectOptions = self.url.parse().unwrap();
+        let mut connection = options.connect().await.unwrap();
+        let sql = sqlx::query_scalar("SELECT COUNT(*) FROM pg_namespace WHERE nspname = $1").bind(self.name.clone());
+        let count: i64 = sql.fetch_one(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        count > 0
     }
 
     /// All that is in the schema, as text.
@@ -167,9 +177,34 @@ impl Server {
         self.end();
     }
 
+    /// SIGKILL of a process that serves connections of this name.
+    pub(crate) fn kill_backend(&self, application: &str) {
+        let options: PgConnectOptions = self.url().parse().unwrap();
+        let statement = format!("SELECT pid FROM pg_stat_activity WHERE application_name = '{application}' LIMIT 1");
+        let pid: i32 = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let mut connection = options.connect().await.unwrap();
+                sqlx::query_scalar(AssertSqlSafe(statement)).fetch_one(&mut connection).await.unwrap()
+            })
+        })
+        .join()
+        .unwrap();
+        let pid = rustix::process::Pid::from_raw(pid).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    }
+
     /// Start it again.
     pub(crate) fn restart(&mut self) {
         self.end();
+        // Its processes see that the first has died, and end; until then it cannot be started.
+        let (data, deadline) = (self.folder.join("data"), Instant::now() + START_MAX);
+        let is_in =
+            |process: std::fs::DirEntry| std::fs::read_link(process.path().join("cwd")).is_ok_and(|cwd| cwd == data);
+        while std::fs::read_dir("/proc").unwrap().flatten().any(is_in) {
+            assert!(Instant::now() < deadline, "a server that was killed does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
         self.run(":");
     }
 

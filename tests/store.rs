@@ -87,7 +87,11 @@ fn a_server_that_stays_away_stops_the_host_and_nothing_is_done_unwritten() {
     server.kill();
     let said = call(&project, "never.txt");
     assert_eq!(said.code, Some(1), "{}", said.err);
-    assert!(said.err.contains("the store cannot be reached") && said.err.contains("hint: start the server"), "{}", said.err);
+    assert!(
+        said.err.contains("the store cannot be reached") && said.err.contains("hint: start the server"),
+        "{}",
+        said.err
+    );
     assert_eq!(host.0.wait().unwrap().code(), Some(1));
     let log = std::fs::read_to_string(project.path().join("host.log")).unwrap();
     assert!(log.contains("the store cannot be reached"), "{log}");

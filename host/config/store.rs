@@ -28,7 +28,8 @@ impl StoreConfig {
             return wrong("url", "it is not clear where the store is", hint);
         }
         if self.url.as_deref().is_some_and(has_password) {
-            let hint = "take it out, and name a variable that holds it: `password_env`; or set PGPASSWORD, or use ~/.pgpass";
+            let hint =
+                "take it out, and name a variable that holds it: `password_env`; or set PGPASSWORD, or use ~/.pgpass";
             return wrong("url", "a password stands in pi.toml, which others may read", hint);
         }
         if self.schema.is_empty() {

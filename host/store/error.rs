@@ -47,7 +47,7 @@ impl StoreError {
             }
             StoreError::NewerSchema { .. } => "use the newer pi-host; this one has changed nothing",
             StoreError::Corrupt { .. } => {
-                "keep a copy (of the file and its -wal, or of the schema by `pg_dump`), then move it away; a new store is made at the next start"
+                "keep a copy of the file and of its -wal (of a schema: `pg_dump`), then move both away; a new store is made at the next start"
             }
             StoreError::Unwritable { .. } => {
                 "check the owner and the mode of the file and of its folder; in a database, the rights of its user"

@@ -32,8 +32,8 @@ impl Failures {
                     }
                     "3D000" => StoreError::Refused { path, detail },
                     "42501" => StoreError::Unwritable { path, detail },
-                    // A table or a column is not there.
-                    "42P01" | "42703" | "3F000" | "XX001" | "XX002" => StoreError::Corrupt { path, detail },
+                    // A table or a column is not there, or a row is there that the current host has not written.
+                    "42P01" | "42703" | "3F000" | "23505" | "XX001" | "XX002" => StoreError::Corrupt { path, detail },
                     code if code.starts_with("08") => StoreError::Unreachable { path, detail },
                     code if code.starts_with("28") => StoreError::Refused { path, detail },
                     code => StoreError::Failed { path, detail: format!("{detail}, code {code}") },

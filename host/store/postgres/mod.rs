@@ -185,9 +185,16 @@ impl Database for PostgresDatabase {
             writer.is_unsettled = true;
             let connection = writer.connection.as_mut().ok_or_else(|| self.failures.silent())?;
             let result = within(&self.failures, query(&joined(&script.statements)).execute(connection)).await;
+            writer.is_unsettled = false;
             match result {
                 Err(StoreError::Unreachable { .. }) => writer.lose(),
-                _ => writer.is_unsettled = false,
+                // The parts of a statement have no order, so the fence may come too late to tell why a row
+                // is there already. With a look it comes first.
+                Err(StoreError::Corrupt { .. }) => {
+                    writer.lose();
+                    return Err(self.failures.renewed());
+                }
+                _ => {}
             }
             return result.map(|_| ()).map_err(|error| self.failures.at_the_end(error));
         }
