@@ -22,6 +22,9 @@ const START_MAX: Duration = Duration::from_secs(60);
 pub(crate) struct Server {
     folder: PathBuf,
     user: Option<(u32, u32)>,
+    /// More settings, as arguments.
+    settings: String,
+    port: u16,
     shell: Option<Child>,
 }
 
@@ -84,6 +87,29 @@ impl Server {
         Self::start(":")
     }
 
+    /// One that speaks TLS at a port of 127.0.0.1, where it wants a password.
+    pub(crate) fn with_tls(certificate: &Path, key: &Path) -> (Self, u16) {
+        let mut server = Self::start(":");
+        server.end();
+        let files = [(certificate, "server.pem"), (key, "server.key")];
+        for (from, to) in files.map(|(from, to)| (from, server.folder.join(to))) {
+            std::fs::copy(from, &to).unwrap();
+            std::fs::set_permissions(&to, std::fs::Permissions::from_mode(0o600)).unwrap();
+            if let Some((uid, gid)) = server.user {
+                chown(&to, Some(uid), Some(gid)).unwrap();
+            }
+        }
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        // A socket's name has the port too.
+        server.settings = format!(
+            "-c listen_addresses=127.0.0.1 -c port={port} -c ssl=on -c ssl_cert_file={0}/server.pem -c ssl_key_file={0}/server.key",
+            server.folder.display()
+        );
+        server.port = port;
+        server.run(":");
+        (server, port)
+    }
+
     fn start(at_the_end: &str) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -95,10 +121,18 @@ impl Server {
         if let Some((uid, gid)) = user {
             chown(&folder, Some(uid), Some(gid)).unwrap();
         }
-        let mut server = Self { folder, user, shell: None };
+        let mut server = Self { folder, user, settings: "-c listen_addresses=".into(), port: 5432, shell: None };
         let made = server
             .command(&program("initdb"))
-            .args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"])
+            .args([
+                "--username=postgres",
+                "--auth-local=trust",
+                "--auth-host=scram-sha-256",
+                "--encoding=UTF8",
+                "--locale=C",
+                "--no-sync",
+                "-D",
+            ])
             .arg(server.folder.join("data"))
             .output()
             .unwrap();
@@ -119,7 +153,7 @@ impl Server {
     fn run(&mut self, at_the_end: &str) {
         let log = std::fs::File::options().create(true).append(true).open(self.folder.join("log")).unwrap();
         let script = format!(
-            "\"$0\" -D \"$folder/data\" -k \"$folder\" -c listen_addresses= -c max_connections=100 &
+            "\"$0\" -D \"$folder/data\" -k \"$folder\" $settings -c max_connections=100 &
              pid=$!; read -r end; kill -QUIT $pid 2>/dev/null; wait $pid; {at_the_end}"
         );
         let shell = self
@@ -127,6 +161,7 @@ impl Server {
             .args(["-c", &script])
             .arg(program("postgres"))
             .env("folder", &self.folder)
+            .env("settings", &self.settings)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(log)
@@ -156,7 +191,7 @@ impl Server {
     }
 
     fn url(&self) -> String {
-        format!("postgres://postgres@localhost/postgres?host={}", self.folder.display())
+        format!("postgres://postgres@localhost:{}/postgres?host={}", self.port, self.folder.display())
     }
 
     pub(crate) fn schema(&self) -> Schema {

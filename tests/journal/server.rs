@@ -1,5 +1,6 @@
 //! What only a server can do: vanish, come back, lose an answer, come back as it was before.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -242,6 +243,47 @@ async fn who_keeps_the_writers_lock_is_waited_for_and_then_said_to_be_busy() {
     keeping.await.unwrap();
     // And it writes again.
     assert!(matches!(store.acquire(&Holder::this_process("run")).await, Err(LeaseError::HeldBy(_))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_over_the_network_has_to_prove_its_name_and_its_user_who_he_is() {
+    let certificates = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/runtime/certificates");
+    let authority = |name: &str| certificates.join(name).display().to_string();
+    let key = certificates.join("server.key");
+    let open = async |port: u16, password: &str, parameters: &str| {
+        let url = format!("postgres://postgres@127.0.0.1:{port}/postgres?{parameters}");
+        PostgresStore::open(Address::parse(&url, Some(password), "shop").unwrap()).await
+    };
+    let full = |name: &str| format!("sslmode=verify-full&sslrootcert={}", authority(name));
+
+    let (server, port) = Server::with_tls(&certificates.join("server.pem"), &key);
+    server.schema().run("ALTER ROLE postgres PASSWORD 's3cr3t'").await;
+    let store = open(port, "s3cr3t", &full("authority.pem")).await.unwrap();
+    let lease = store.acquire(&Holder::this_process("run")).await.unwrap();
+    store.set_value(&lease, "a", &json!(1)).await.unwrap();
+    assert_eq!(store.value("a").await.unwrap(), Some(json!(1)));
+    for (password, parameters) in [
+        ("wr0ng", full("authority.pem")),
+        // Signed by somebody whom nobody knows.
+        ("s3cr3t", full("other_authority.pem")),
+        ("s3cr3t", "sslmode=verify-full".to_owned()),
+    ] {
+        let error = open(port, password, &parameters).await.err().unwrap();
+        assert!(matches!(error, StoreError::Refused { .. }), "{parameters}: {error}");
+        assert!(!error.to_string().contains(password), "{error}");
+    }
+
+    let (_other, port) = Server::with_tls(&certificates.join("of_other_name.pem"), &key);
+    let error = open(port, "s3cr3t", &full("authority.pem")).await.err().unwrap();
+    assert!(matches!(error, StoreError::Refused { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_refused_where_the_address_wants_it() {
+    let schema = postgres::schema();
+    let url = format!("{}&sslmode=require", schema.url);
+    let error = PostgresStore::open(Address::parse(&url, None, "shop").unwrap()).await.err().unwrap();
+    assert!(matches!(error, StoreError::Refused { .. }), "{error}");
 }
 
 /// Between a store and its server: it can take an answer away, after what was asked has been done.

@@ -8,6 +8,8 @@ use crate::config::is_loopback;
 
 /// PostgreSQL cuts longer names off, and two projects would meet.
 pub const SCHEMA_BYTES_MAX: usize = 63;
+/// Statements that a connection keeps prepared: a few dozen, and one for each count of rows.
+const PREPARED_MAX: usize = 128;
 /// What an address may say after its question mark. Any other key would be ignored, such as a misspelt `sslmode`.
 const PARAMETERS: &[&str] =
     &["sslmode", "sslrootcert", "sslcert", "sslkey", "host", "port", "dbname", "user", "application_name"];
@@ -69,6 +71,7 @@ impl Address {
         if options.get_application_name().is_none() {
             options = options.application_name("pi-host");
         }
+        options = options.statement_cache_capacity(PREPARED_MAX);
         let host = match options.get_socket() {
             Some(socket) => socket.display().to_string(),
             None => format!("{}:{}", options.get_host(), options.get_port()),

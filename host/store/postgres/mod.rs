@@ -123,6 +123,19 @@ impl PostgresDatabase {
         Ok(writer)
     }
 
+    /// Run one statement outside of a transaction.
+    async fn execute_on(&self, mut writer: OwnedMutexGuard<Writer>, statement: &Statement) -> Result<u64, StoreError> {
+        // Until the answer is there it may have been done, or not.
+        writer.is_unsettled = true;
+        let connection = writer.connection.as_mut().ok_or_else(|| self.failures.silent())?;
+        let result = within(&self.failures, query(statement).execute(connection)).await;
+        match result {
+            Err(StoreError::Unreachable { .. }) => writer.lose(),
+            _ => writer.is_unsettled = false,
+        }
+        result.map(|done| done.rows_affected()).map_err(|error| self.failures.at_the_end(error))
+    }
+
     /// Hear of others' writes until one is heard; for ever where that cannot be.
     async fn listen(&self) {
         let mut place = self.listener.lock().await;
@@ -175,28 +188,25 @@ impl Database for PostgresDatabase {
         Ok(transaction)
     }
 
+    async fn execute(&self, statement: &Statement) -> Result<u64, StoreError> {
+        self.execute_on(self.writer().await?, statement).await
+    }
+
     async fn transact(&self, script: &Script, _: Durability, generation: u64) -> Result<(), StoreError> {
         if script.is_joinable {
-            let mut writer = self.writer().await?;
+            let writer = self.writer().await?;
             if self.generation() != generation {
                 return Err(self.failures.renewed());
             }
-            // Until the answer is there it may have been done, or not.
-            writer.is_unsettled = true;
-            let connection = writer.connection.as_mut().ok_or_else(|| self.failures.silent())?;
-            let result = within(&self.failures, query(&joined(&script.statements)).execute(connection)).await;
-            writer.is_unsettled = false;
-            match result {
-                Err(StoreError::Unreachable { .. }) => writer.lose(),
+            return match self.execute_on(writer, &joined(&script.statements)).await {
                 // The parts of a statement have no order, so the fence may come too late to tell why a row
                 // is there already. With a look it comes first.
                 Err(StoreError::Corrupt { .. }) => {
-                    writer.lose();
-                    return Err(self.failures.renewed());
+                    self.losses.fetch_add(1, Ordering::AcqRel);
+                    Err(self.failures.renewed())
                 }
-                _ => {}
-            }
-            return result.map(|_| ()).map_err(|error| self.failures.at_the_end(error));
+                result => result.map(|_| ()),
+            };
         }
         let mut transaction = self.begin().await?;
         if self.generation() != generation {

@@ -26,6 +26,9 @@ pub trait Database: Send + Sync + 'static {
     /// A transaction beside which nobody else writes, in this process or another.
     async fn begin(&self) -> Result<Self::Transaction, StoreError>;
 
+    /// One statement that changes something; how many rows.
+    async fn execute(&self, statement: &Statement) -> Result<u64, StoreError>;
+
     /// All of `script`, or nothing of it, as [`Self::begin`] would. Nothing if this is no longer the
     /// `generation`.
     async fn transact(&self, script: &Script, durability: Durability, generation: u64) -> Result<(), StoreError>;

@@ -82,18 +82,11 @@ impl<D: Database> SqlStore<D> {
         Ok(is_held.then_some(held))
     }
 
-    /// Run a statement that may be run twice, in a transaction of its own; how many rows it changed.
+    /// Run a statement that may be run twice; how many rows it changed.
     pub(super) async fn repeat(&self, statement: &Statement) -> Result<u64, StoreError> {
         let mut attempts = Attempts::new();
         loop {
-            let result = match self.database.begin().await {
-                Ok(mut transaction) => {
-                    let result = transaction.execute(statement).await;
-                    ended(transaction, result).await
-                }
-                Err(error) => Err(error),
-            };
-            match result {
+            match self.database.execute(statement).await {
                 Err(error) if attempts.repeat(&error).await => {}
                 result => return result,
             }

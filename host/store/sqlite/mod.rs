@@ -158,6 +158,15 @@ impl Database for SqliteDatabase {
         Ok(SqliteTransaction { writer: Some(writer), place: self.place.clone(), failures: self.failures.clone() })
     }
 
+    async fn execute(&self, statement: &Statement) -> Result<u64, StoreError> {
+        let mut writer = self.writer.lock().await;
+        let of = |error| self.failures.of(error);
+        writer.settle().await;
+        writer.durability(Durability::Disk).await.map_err(of)?;
+        let done = query(statement).execute(&mut writer.connection).await.map_err(of)?;
+        Ok(done.rows_affected())
+    }
+
     async fn transact(&self, script: &Script, durability: Durability, _: u64) -> Result<(), StoreError> {
         let joined = script.is_joinable.then(|| [joined(&script.statements)]);
         let statements = joined.as_ref().map_or(&*script.statements, |joined| joined);
