@@ -210,6 +210,14 @@ impl Server {
         let pid = rustix::process::Pid::from_raw(self.pid()).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
         self.end();
+        // Its other processes see that the first has died, and end; until then they still serve, and it cannot be started.
+        let (data, deadline) = (self.folder.join("data"), Instant::now() + START_MAX);
+        let is_in =
+            |process: std::fs::DirEntry| std::fs::read_link(process.path().join("cwd")).is_ok_and(|cwd| cwd == data);
+        while std::fs::read_dir("/proc").unwrap().flatten().any(is_in) {
+            assert!(Instant::now() < deadline, "a server that was killed does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// SIGKILL of a process that serves connections of this name.
@@ -232,14 +240,6 @@ impl Server {
     /// Start it again.
     pub(crate) fn restart(&mut self) {
         self.end();
-        // Its processes see that the first has died, and end; until then it cannot be started.
-        let (data, deadline) = (self.folder.join("data"), Instant::now() + START_MAX);
-        let is_in =
-            |process: std::fs::DirEntry| std::fs::read_link(process.path().join("cwd")).is_ok_and(|cwd| cwd == data);
-        while std::fs::read_dir("/proc").unwrap().flatten().any(is_in) {
-            assert!(Instant::now() < deadline, "a server that was killed does not end");
-            std::thread::sleep(Duration::from_millis(10));
-        }
         self.run(":");
     }
 

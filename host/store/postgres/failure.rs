@@ -39,6 +39,10 @@ impl Failures {
                     code => StoreError::Failed { path, detail: format!("{detail}, code {code}") },
                 }
             }
+            // What TLS finds wrong, a certificate that nobody knows, arrives as data that are not valid.
+            sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                StoreError::Refused { path, detail: format!("TLS: {error}") }
+            }
             sqlx::Error::Tls(error) => StoreError::Refused { path, detail: format!("TLS: {error}") },
             sqlx::Error::Configuration(error) => StoreError::Refused { path, detail: error.to_string() },
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => self.corrupt(&error.to_string()),

@@ -118,7 +118,10 @@ impl PostgresDatabase {
             writer.lose();
         }
         if writer.connection.is_none() {
-            writer.connection = Some(connect(&self.address, &self.failures).await?);
+            let mut connection = connect(&self.address, &self.failures).await?;
+            // It may be another server by now.
+            schema::prepare(&mut connection, &self.address.schema, false, &self.failures).await?;
+            writer.connection = Some(connection);
         }
         Ok(writer)
     }
