@@ -10,6 +10,7 @@ mod mcp;
 mod mcp_limits;
 mod models;
 mod secrets;
+mod store;
 mod talk;
 
 use std::collections::BTreeMap;
@@ -35,6 +36,7 @@ pub use models::{
     chain, check_models, is_loopback, is_region,
 };
 pub use secrets::{SecretAs, SecretConfig, SecretsGrant, SigV4Config};
+pub use store::StoreConfig;
 
 /// The file's name, and the folder for state beside it.
 pub const FILE: &str = "pi.toml";
@@ -194,6 +196,9 @@ impl Config {
             let hint = "an MCP client calls tools and has nothing else: keep [grants.mcp.tools]".to_owned();
             return wrong("[grants.mcp]".into(), "a key would do nothing", hint);
         }
+        if let Some(store) = &self.store {
+            store.check().or_else(|(place, what, hint)| wrong(place, what, hint))?;
+        }
         if let Some(approvals) = &self.approvals {
             approvals.check().or_else(|(place, what, hint)| wrong(place, what, hint))?;
         }
@@ -244,6 +249,8 @@ pub struct Config {
     pub policy: PolicyConfig,
     /// None: who is at the terminal is asked, else nobody.
     pub approvals: Option<ApprovalsConfig>,
+    /// None: state is in a file beside `pi.toml`.
+    pub store: Option<StoreConfig>,
     pub production: ProductionConfig,
     pub packages: PackagesConfig,
     pub services: BTreeMap<String, ServiceConfig>,

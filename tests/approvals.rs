@@ -106,16 +106,20 @@ pub(crate) const BY_COMMAND_LINE: &str = "[approvals]\napprovers = [\"cli:*\"]\n
 
 #[test]
 fn what_is_approved_is_done_once_and_stands_in_the_journal() {
-    let project = project(BY_COMMAND_LINE);
-    let host = RunningHost::start(&project);
-    let call = Call::begin(&project, "mark once");
-    let id = one_waiting(&project);
+    approved_is_done_once(&project(BY_COMMAND_LINE));
+}
+
+/// Wherever the project keeps its state.
+pub(crate) fn approved_is_done_once(project: &Project) {
+    let host = RunningHost::start(project);
+    let call = Call::begin(project, "mark once");
+    let id = one_waiting(project);
     let shown = project.run(&["approvals", "show", &id]);
     assert!(shown.out.contains("mark once") && shown.out.contains("mark_is_asked"), "{}", shown.out);
     let answered = project.run(&["approvals", "approve", &id, "--comment", "go ahead"]);
     assert_eq!(answered.code, Some(0), "{}", answered.err);
     let said = call.end();
-    assert_eq!((said.code, marks(&project).as_str()), (Some(0), "once\n"), "{}", said.err);
+    assert_eq!((said.code, marks(project).as_str()), (Some(0), "once\n"), "{}", said.err);
 
     let again = project.run(&["approvals", "deny", &id]);
     assert_eq!(again.code, Some(1));
@@ -392,7 +396,12 @@ const SOON: &str = "[approvals]\napprovers = [\"cli:*\"]\nwait_minutes = 5\nhold
 
 #[test]
 fn a_session_that_waits_for_people_goes_on_after_a_killed_host() {
-    let (project, port) = with_service(SOON);
+    goes_on_after_a_killed_host("");
+}
+
+/// With these sections in `pi.toml` as well.
+pub(crate) fn goes_on_after_a_killed_host(sections: &str) {
+    let (project, port) = with_service(&format!("{SOON}\n{sections}"));
     let mut host = RunningHost::start(&project);
     hang(port);
     let id = one_waiting(&project);

@@ -125,10 +125,11 @@ pub(crate) fn run(output: &Output, directory: &Path) -> Result<(), Failure> {
 }
 
 async fn store(project: &Project) -> anyhow::Result<String> {
-    if !project.state().join("store.db").exists() {
-        return Ok("none yet".into());
-    }
-    let store = app::open_existing_store(project).await?;
+    let store = match app::open_existing_store(project).await {
+        Ok(store) => store,
+        Err(app::StateError::Nothing(_)) => return Ok("none yet".into()),
+        Err(error) => return Err(error.into()),
+    };
     let sessions = store.sessions().await?.len();
     Ok(match store.holder().await? {
         Some(held) => format!("{sessions} sessions; a host runs: `{}`, pid {}", held.name, held.pid),

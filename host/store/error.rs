@@ -15,6 +15,16 @@ pub enum StoreError {
     Full { path: String, detail: String },
     #[error("the store stayed locked by another process ({detail}): {path}")]
     Busy { path: String, detail: String },
+    /// Nothing of what was asked has been done.
+    #[error("the store cannot be reached ({detail}): {path}")]
+    Unreachable { path: String, detail: String },
+    /// The connection broke while it was being stored.
+    #[error("nobody can say whether it was stored ({detail}): {path}")]
+    Uncertain { path: String, detail: String },
+    #[error("the server does not take this program in ({detail}): {path}")]
+    Refused { path: String, detail: String },
+    #[error("no store can be kept there ({detail}): {path}")]
+    Unfit { path: String, detail: String },
     #[error("another host has taken over this store (this one held lease {epoch})")]
     Fenced { epoch: u64 },
     #[error("{what} is {bytes} bytes, and may be: {bytes_max}")]
@@ -37,13 +47,25 @@ impl StoreError {
             }
             StoreError::NewerSchema { .. } => "use the newer pi-host; this one has changed nothing",
             StoreError::Corrupt { .. } => {
-                "keep a copy of the file and of its -wal, then move both away; a new store is made at the next start"
+                "keep a copy of the file and of its -wal (of a schema: `pg_dump`), then move both away; a new store is made at the next start"
             }
-            StoreError::Unwritable { .. } => "check the owner and the mode of the file and of its folder",
+            StoreError::Unwritable { .. } => {
+                "check the owner and the mode of the file and of its folder; in a database, the rights of its user"
+            }
             StoreError::Full { .. } => {
                 "free some space and start again; what was acknowledged is stored, `pi-host session verify` shows it"
             }
-            StoreError::Busy { .. } => "find who holds the file (`fuser`), end it, and try again",
+            StoreError::Busy { .. } => {
+                "find who holds it (`fuser` of the file, `pg_stat_activity` of a server), end it, and try again"
+            }
+            StoreError::Unreachable { .. } => {
+                "start the server, and the host again: what was acknowledged is stored, and sessions are taken up where they were"
+            }
+            StoreError::Uncertain { .. } => "start the host again: it reads what is stored, and goes on from there",
+            StoreError::Refused { .. } => {
+                "check [store] in pi.toml: the address, its user, database and sslmode, and where the password comes from"
+            }
+            StoreError::Unfit { .. } => "docs/store.md says what a server needs",
             StoreError::Fenced { .. } => "only one host may use a store; see who runs with `pi-host doctor`",
             StoreError::TooLarge { .. } => "hand over a file's name instead of its content",
             StoreError::TooManyRequests { .. } => "start the host with `pi-host run`: it takes the waiting requests",

@@ -1,17 +1,19 @@
-//! Where state is kept: the trait, and SQLite behind it.
+//! Where state is kept: the trait, and two databases behind it.
 //!
 //! The store knows rows, not what they mean: hashing, bodies and replay are the journal's. Every
 //! write that belongs to a host carries its [`Lease`], and the database refuses it once another
 //! host has taken over. Reading needs no lease and works beside a writing host.
 //!
-//! Another database implements [`Store`] in a folder beside `sqlite/`. Tables hold only text and
-//! 64-bit integers, and the statements are plain SQL, so that they can be taken over.
+//! `sql/` says once what is written and read; tables hold only text and 64-bit integers, and the
+//! statements are plain SQL. A database implements `sql::Database` in a folder beside `sqlite/`.
 
 mod error;
 mod lease;
 mod plugin_value;
+pub mod postgres;
 mod record;
 mod request;
+pub mod sql;
 pub mod sqlite;
 
 pub use error::StoreError;

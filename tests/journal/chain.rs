@@ -1,19 +1,54 @@
-//! The chain holds, and every way of tampering with the file shows.
+//! The chain holds, and every way of tampering with what is stored shows.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use pi_host::journal::{self, BODY_BYTES_MAX, Body, Finding, verify};
-use pi_host::store::{Store, sqlite::SqliteStore};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use super::{call, journal_in, said, started, tamper};
+use super::{Place, call, said, started};
+
+on_both! {
+    an_untouched_journal_holds,
+    a_changed_body_shows,
+    a_changed_time_shows,
+    a_body_of_another_type_shows,
+    a_changed_hash_shows,
+    swapped_rows_show,
+    a_missing_row_shows,
+    a_missing_first_row_shows,
+    a_cut_tail_shows,
+    a_head_that_was_set_back_shows,
+    a_row_behind_the_head_shows,
+    a_row_with_a_negative_sequence_shows,
+    a_missing_head_shows,
+    a_changed_head_shows,
+    a_removed_session_shows,
+    a_removed_last_session_shows,
+    a_session_without_its_line_in_the_list_shows,
+    a_session_under_another_name_shows,
+    exchanged_sessions_show,
+    a_removed_head_of_the_list_shows,
+    a_changed_end_in_the_list_shows,
+    an_invented_end_in_the_list_shows,
+    a_removed_payload_shows,
+    a_changed_payload_shows,
+    one_session_is_verified_alone,
+    a_damaged_end_is_not_appended_to,
+    a_session_goes_on_where_it_ended,
+    a_session_that_is_opened_twice_has_one_chain,
+    groups_keep_the_order_of_eight_sessions,
+    a_durable_entry_takes_all_before_it_along,
+    time_never_runs_backwards,
+    a_large_payload_reads_back,
+    what_looks_like_a_reference_is_no_reference,
+    the_deepest_json_of_a_guest_reads_back,
+    a_body_beyond_the_limit_is_refused_and_nothing_is_stored,
+    a_body_beyond_the_limit_that_cannot_be_refused_says_what_was_left_out,
+}
 
 /// Three sessions: `a` with five entries, `b` that ended, `c` with a payload beside the chain.
-async fn three_sessions() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let (_store, journal) = journal_in(folder.path()).await;
+async fn three_sessions(place: &Place) {
+    let (_store, journal) = place.journal().await;
     let a = journal.session("a").await.unwrap();
     a.append(started("sre"));
     for number in 1..5 {
@@ -27,14 +62,12 @@ async fn three_sessions() -> TempDir {
     c.append(started("sre"));
     c.append(call("1.0", json!({ "content": "x".repeat(100_000) })));
     journal.close().await.unwrap();
-    folder
 }
 
 /// What verification finds: `session@sequence: finding`.
-async fn findings(folder: &Path) -> Vec<(Option<String>, Option<u64>, Finding)> {
-    let store = SqliteStore::open_existing(&folder.join("store.db")).await.unwrap();
-    let reports = verify(&store, None).await.unwrap();
-    store.close().await;
+async fn findings(place: &Place) -> Vec<(Option<String>, Option<u64>, Finding)> {
+    let store = place.open_existing().await.unwrap();
+    let reports = verify(&*store, None).await.unwrap();
     let problems = |report: journal::Report| {
         let session = report.session.clone();
         report.problems.into_iter().map(move |problem| (session.clone(), problem.sequence, problem.finding))
@@ -42,10 +75,10 @@ async fn findings(folder: &Path) -> Vec<(Option<String>, Option<u64>, Finding)> 
     reports.into_iter().flat_map(problems).collect()
 }
 
-async fn found_after(sql: &str) -> Vec<(Option<String>, Option<u64>, Finding)> {
-    let folder = three_sessions().await;
-    tamper(folder.path(), sql).await;
-    findings(folder.path()).await
+async fn found_after(place: &Place, sql: &str) -> Vec<(Option<String>, Option<u64>, Finding)> {
+    three_sessions(place).await;
+    place.tamper(sql).await;
+    findings(place).await
 }
 
 fn in_session(id: &str, sequence: impl Into<Option<u64>>, finding: Finding) -> (Option<String>, Option<u64>, Finding) {
@@ -56,44 +89,42 @@ fn in_ledger(number: impl Into<Option<u64>>, finding: Finding) -> (Option<String
     (None, number.into(), finding)
 }
 
-#[tokio::test]
-async fn an_untouched_journal_holds() {
-    let folder = three_sessions().await;
-    let store = SqliteStore::open_existing(&folder.path().join("store.db")).await.unwrap();
-    let reports = verify(&store, None).await.unwrap();
+async fn an_untouched_journal_holds(place: Place) {
+    three_sessions(&place).await;
+    let store = place.open_existing().await.unwrap();
+    let reports = verify(&*store, None).await.unwrap();
     let counts: Vec<_> =
         reports.iter().map(|report| (report.session.as_deref(), report.entries, report.holds())).collect();
     assert_eq!(counts, [(None, 3, true), (Some("a"), 5, true), (Some("b"), 3, true), (Some("c"), 2, true)]);
 }
 
-#[tokio::test]
-async fn a_changed_body_shows() {
-    let found = found_after("UPDATE entries SET body = replace(body, 'line 2', 'line X') WHERE session = 'a'").await;
+async fn a_changed_body_shows(place: Place) {
+    let found =
+        found_after(&place, "UPDATE entries SET body = replace(body, 'line 2', 'line X') WHERE session = 'a'").await;
     assert_eq!(found, [in_session("a", 2, Finding::ChangedRow)]);
 }
 
-#[tokio::test]
-async fn a_changed_time_shows() {
-    let found = found_after("UPDATE entries SET time_ms = time_ms + 1 WHERE session = 'a' AND sequence = 3").await;
+async fn a_changed_time_shows(place: Place) {
+    let found =
+        found_after(&place, "UPDATE entries SET time_ms = time_ms + 1 WHERE session = 'a' AND sequence = 3").await;
     assert_eq!(found, [in_session("a", 3, Finding::ChangedRow)]);
 }
 
-#[tokio::test]
-async fn a_body_of_another_type_shows() {
-    let found = found_after("UPDATE entries SET body = 7 WHERE session = 'a' AND sequence = 3").await;
+async fn a_body_of_another_type_shows(place: Place) {
+    let found = found_after(&place, "UPDATE entries SET body = 7 WHERE session = 'a' AND sequence = 3").await;
     assert_eq!(found.first(), Some(&in_session("a", 3, Finding::ChangedRow)));
 }
 
-#[tokio::test]
-async fn a_changed_hash_shows() {
+async fn a_changed_hash_shows(place: Place) {
     let found =
-        found_after("UPDATE entries SET hash = replace(hash, '0', '1') WHERE session = 'a' AND sequence = 2").await;
+        found_after(&place, "UPDATE entries SET hash = replace(hash, '0', '1') WHERE session = 'a' AND sequence = 2")
+            .await;
     assert_eq!(found.first(), Some(&in_session("a", 2, Finding::ChangedRow)));
 }
 
-#[tokio::test]
-async fn swapped_rows_show() {
+async fn swapped_rows_show(place: Place) {
     let found = found_after(
+        &place,
         "UPDATE entries SET sequence = 99 WHERE session = 'a' AND sequence = 2;
          UPDATE entries SET sequence = 2 WHERE session = 'a' AND sequence = 3;
          UPDATE entries SET sequence = 3 WHERE session = 'a' AND sequence = 99",
@@ -102,33 +133,29 @@ async fn swapped_rows_show() {
     assert_eq!(found.first(), Some(&in_session("a", 2, Finding::ChangedRow)));
 }
 
-#[tokio::test]
-async fn a_missing_row_shows() {
-    let found = found_after("DELETE FROM entries WHERE session = 'a' AND sequence = 2").await;
+async fn a_missing_row_shows(place: Place) {
+    let found = found_after(&place, "DELETE FROM entries WHERE session = 'a' AND sequence = 2").await;
     assert_eq!(found, [in_session("a", 2, Finding::MissingRow)]);
 }
 
-#[tokio::test]
-async fn a_missing_first_row_shows() {
-    let found = found_after("DELETE FROM entries WHERE session = 'a' AND sequence = 0").await;
+async fn a_missing_first_row_shows(place: Place) {
+    let found = found_after(&place, "DELETE FROM entries WHERE session = 'a' AND sequence = 0").await;
     assert_eq!(found.first(), Some(&in_session("a", 0, Finding::MissingRow)));
 }
 
-#[tokio::test]
-async fn a_cut_tail_shows() {
-    let found = found_after("DELETE FROM entries WHERE session = 'a' AND sequence >= 3").await;
+async fn a_cut_tail_shows(place: Place) {
+    let found = found_after(&place, "DELETE FROM entries WHERE session = 'a' AND sequence >= 3").await;
     assert_eq!(found, [in_session("a", 3, Finding::CutTail)]);
 }
 
-#[tokio::test]
-async fn a_head_that_was_set_back_shows() {
-    let found = found_after("UPDATE heads SET entries = 3 WHERE session = 'a'").await;
+async fn a_head_that_was_set_back_shows(place: Place) {
+    let found = found_after(&place, "UPDATE heads SET entries = 3 WHERE session = 'a'").await;
     assert_eq!(found.first(), Some(&in_session("a", 3, Finding::ExtraRow)));
 }
 
-#[tokio::test]
-async fn a_row_behind_the_head_shows() {
+async fn a_row_behind_the_head_shows(place: Place) {
     let found = found_after(
+        &place,
         "INSERT INTO entries (session, sequence, time_ms, body, hash)
          SELECT session, 5, time_ms, body, hash FROM entries WHERE session = 'a' AND sequence = 4",
     )
@@ -136,9 +163,9 @@ async fn a_row_behind_the_head_shows() {
     assert_eq!(found, [in_session("a", 5, Finding::ExtraRow)]);
 }
 
-#[tokio::test]
-async fn a_row_with_a_negative_sequence_shows() {
+async fn a_row_with_a_negative_sequence_shows(place: Place) {
     let found = found_after(
+        &place,
         "INSERT INTO entries (session, sequence, time_ms, body, hash)
          SELECT session, -1, time_ms, body, hash FROM entries WHERE session = 'a' AND sequence = 4",
     )
@@ -146,22 +173,21 @@ async fn a_row_with_a_negative_sequence_shows() {
     assert_eq!(found, [in_session("a", 5, Finding::ExtraRow)]);
 }
 
-#[tokio::test]
-async fn a_missing_head_shows() {
-    let found = found_after("DELETE FROM heads WHERE session = 'a'").await;
+async fn a_missing_head_shows(place: Place) {
+    let found = found_after(&place, "DELETE FROM heads WHERE session = 'a'").await;
     assert_eq!(found, [in_session("a", None, Finding::MissingHead)]);
 }
 
-#[tokio::test]
-async fn a_changed_head_shows() {
+async fn a_changed_head_shows(place: Place) {
     let found =
-        found_after("UPDATE heads SET hash = (SELECT hash FROM heads WHERE session = 'b') WHERE session = 'a'").await;
+        found_after(&place, "UPDATE heads SET hash = (SELECT hash FROM heads WHERE session = 'b') WHERE session = 'a'")
+            .await;
     assert_eq!(found, [in_session("a", None, Finding::ChangedHead)]);
 }
 
-#[tokio::test]
-async fn a_removed_session_shows() {
+async fn a_removed_session_shows(place: Place) {
     let found = found_after(
+        &place,
         "DELETE FROM entries WHERE session = 'b'; DELETE FROM heads WHERE session = 'b';
          DELETE FROM sessions WHERE id = 'b'",
     )
@@ -169,9 +195,9 @@ async fn a_removed_session_shows() {
     assert_eq!(found.first(), Some(&in_ledger(1, Finding::MissingSession)));
 }
 
-#[tokio::test]
-async fn a_removed_last_session_shows() {
+async fn a_removed_last_session_shows(place: Place) {
     let found = found_after(
+        &place,
         "DELETE FROM entries WHERE session = 'c'; DELETE FROM heads WHERE session = 'c';
          DELETE FROM sessions WHERE id = 'c'",
     )
@@ -179,15 +205,14 @@ async fn a_removed_last_session_shows() {
     assert_eq!(found, [in_ledger(2, Finding::MissingSession)]);
 }
 
-#[tokio::test]
-async fn a_session_without_its_line_in_the_list_shows() {
-    let found = found_after("DELETE FROM sessions WHERE id = 'c'").await;
+async fn a_session_without_its_line_in_the_list_shows(place: Place) {
+    let found = found_after(&place, "DELETE FROM sessions WHERE id = 'c'").await;
     assert_eq!(found, [in_ledger(2, Finding::MissingSession), in_session("c", None, Finding::MissingSession)]);
 }
 
-#[tokio::test]
-async fn a_session_under_another_name_shows() {
+async fn a_session_under_another_name_shows(place: Place) {
     let found = found_after(
+        &place,
         "UPDATE sessions SET id = 'z' WHERE id = 'b'; UPDATE heads SET session = 'z' WHERE session = 'b';
          UPDATE entries SET session = 'z' WHERE session = 'b'",
     )
@@ -195,10 +220,10 @@ async fn a_session_under_another_name_shows() {
     assert_eq!(found, [in_ledger(1, Finding::ChangedSession)]);
 }
 
-#[tokio::test]
-async fn exchanged_sessions_show() {
+async fn exchanged_sessions_show(place: Place) {
     // The rows and heads of `a` and `b` change places: each chain is whole in itself.
     let found = found_after(
+        &place,
         "UPDATE entries SET session = 't' WHERE session = 'a'; UPDATE entries SET session = 'a' WHERE session = 'b';
          UPDATE entries SET session = 'b' WHERE session = 't'; UPDATE heads SET session = 't' WHERE session = 'a';
          UPDATE heads SET session = 'a' WHERE session = 'b'; UPDATE heads SET session = 'b' WHERE session = 't'",
@@ -207,51 +232,44 @@ async fn exchanged_sessions_show() {
     assert_eq!(found.first(), Some(&in_session("a", 0, Finding::ChangedRow)));
 }
 
-#[tokio::test]
-async fn a_removed_head_of_the_list_shows() {
-    let found = found_after("DELETE FROM heads WHERE session = ''").await;
+async fn a_removed_head_of_the_list_shows(place: Place) {
+    let found = found_after(&place, "DELETE FROM heads WHERE session = ''").await;
     assert_eq!(found, [in_ledger(None, Finding::MissingHead)]);
 }
 
-#[tokio::test]
-async fn a_changed_end_in_the_list_shows() {
-    let found = found_after("UPDATE sessions SET status = 'escalated' WHERE id = 'b'").await;
+async fn a_changed_end_in_the_list_shows(place: Place) {
+    let found = found_after(&place, "UPDATE sessions SET status = 'escalated' WHERE id = 'b'").await;
     assert_eq!(found, [in_session("b", None, Finding::ChangedSession)]);
 }
 
-#[tokio::test]
-async fn an_invented_end_in_the_list_shows() {
-    let found = found_after("UPDATE sessions SET status = 'done' WHERE id = 'a'").await;
+async fn an_invented_end_in_the_list_shows(place: Place) {
+    let found = found_after(&place, "UPDATE sessions SET status = 'done' WHERE id = 'a'").await;
     assert_eq!(found, [in_session("a", None, Finding::ChangedSession)]);
 }
 
-#[tokio::test]
-async fn a_removed_payload_shows() {
-    let found = found_after("DELETE FROM blobs").await;
+async fn a_removed_payload_shows(place: Place) {
+    let found = found_after(&place, "DELETE FROM blobs").await;
     assert_eq!(found, [in_session("c", 1, Finding::MissingPayload)]);
 }
 
-#[tokio::test]
-async fn a_changed_payload_shows() {
-    let found = found_after("UPDATE blobs SET json = replace(json, 'xx', 'xy')").await;
+async fn a_changed_payload_shows(place: Place) {
+    let found = found_after(&place, "UPDATE blobs SET json = replace(json, 'xx', 'xy')").await;
     assert_eq!(found, [in_session("c", 1, Finding::ChangedPayload)]);
 }
 
-#[tokio::test]
-async fn one_session_is_verified_alone() {
-    let folder = three_sessions().await;
-    tamper(folder.path(), "DELETE FROM entries WHERE session = 'a' AND sequence = 2").await;
-    let store = SqliteStore::open_existing(&folder.path().join("store.db")).await.unwrap();
-    assert!(verify(&store, Some("b")).await.unwrap().iter().all(journal::Report::holds));
-    assert!(!verify(&store, Some("a")).await.unwrap().iter().all(journal::Report::holds));
-    assert!(verify(&store, Some("nobody")).await.is_err());
+async fn one_session_is_verified_alone(place: Place) {
+    three_sessions(&place).await;
+    place.tamper("DELETE FROM entries WHERE session = 'a' AND sequence = 2").await;
+    let store = place.open_existing().await.unwrap();
+    assert!(verify(&*store, Some("b")).await.unwrap().iter().all(journal::Report::holds));
+    assert!(!verify(&*store, Some("a")).await.unwrap().iter().all(journal::Report::holds));
+    assert!(verify(&*store, Some("nobody")).await.is_err());
 }
 
-#[tokio::test]
-async fn a_damaged_end_is_not_appended_to() {
-    let folder = three_sessions().await;
-    tamper(folder.path(), "DELETE FROM entries WHERE session = 'a' AND sequence = 4").await;
-    let (_store, journal) = journal_in(folder.path()).await;
+async fn a_damaged_end_is_not_appended_to(place: Place) {
+    three_sessions(&place).await;
+    place.tamper("DELETE FROM entries WHERE session = 'a' AND sequence = 4").await;
+    let (_store, journal) = place.journal().await;
     let error = journal.session("a").await.err().unwrap();
     assert_eq!(
         error.to_string(),
@@ -259,20 +277,17 @@ async fn a_damaged_end_is_not_appended_to() {
     );
 }
 
-#[tokio::test]
-async fn a_session_goes_on_where_it_ended() {
-    let folder = three_sessions().await;
-    let (store, journal) = journal_in(folder.path()).await;
+async fn a_session_goes_on_where_it_ended(place: Place) {
+    three_sessions(&place).await;
+    let (store, journal) = place.journal().await;
     let session = journal.session("a").await.unwrap();
     session.append_durable(said("again")).await.unwrap();
     assert_eq!(session.entries().await.unwrap().last().unwrap().sequence, 5);
     assert!(verify(&*store, None).await.unwrap().iter().all(journal::Report::holds));
 }
 
-#[tokio::test]
-async fn a_session_that_is_opened_twice_has_one_chain() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, journal) = journal_in(folder.path()).await;
+async fn a_session_that_is_opened_twice_has_one_chain(place: Place) {
+    let (store, journal) = place.journal().await;
     let (one, two) = (journal.session("s").await.unwrap(), journal.session("s").await.unwrap());
     one.append(said("1"));
     two.append(said("2"));
@@ -281,11 +296,9 @@ async fn a_session_that_is_opened_twice_has_one_chain() {
     assert_eq!(two.entries().await.unwrap().len(), 3);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn groups_keep_the_order_of_eight_sessions() {
+async fn groups_keep_the_order_of_eight_sessions(place: Place) {
     const ENTRIES: usize = 300;
-    let folder = tempfile::tempdir().unwrap();
-    let (store, journal) = journal_in(folder.path()).await;
+    let (store, journal) = place.journal().await;
     let journal = Arc::new(journal);
     let mut tasks = Vec::new();
     for number in 0..8 {
@@ -320,10 +333,8 @@ async fn groups_keep_the_order_of_eight_sessions() {
     assert!(verify(&*store, None).await.unwrap().iter().all(journal::Report::holds));
 }
 
-#[tokio::test]
-async fn a_durable_entry_takes_all_before_it_along() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, journal) = journal_in(folder.path()).await;
+async fn a_durable_entry_takes_all_before_it_along(place: Place) {
+    let (store, journal) = place.journal().await;
     let session = journal.session("s").await.unwrap();
     for number in 0..1_000 {
         session.append(said(&number.to_string()));
@@ -332,27 +343,23 @@ async fn a_durable_entry_takes_all_before_it_along() {
     assert_eq!(store.head("s").await.unwrap().unwrap().entries, 1_001);
 }
 
-#[tokio::test]
-async fn time_never_runs_backwards() {
-    let folder = tempfile::tempdir().unwrap();
+async fn time_never_runs_backwards(place: Place) {
     {
-        let (_store, journal) = journal_in(folder.path()).await;
+        let (_store, journal) = place.journal().await;
         journal.session("s").await.unwrap().append_durable(said("1")).await.unwrap();
         journal.close().await.unwrap();
     }
     // As if the system's clock had been set back since.
     let ahead = pi_host::clock::now_ms() + 1_000_000;
-    tamper(folder.path(), &format!("UPDATE entries SET time_ms = {ahead}")).await;
-    let (_store, journal) = journal_in(folder.path()).await;
+    place.tamper(&format!("UPDATE entries SET time_ms = {ahead}")).await;
+    let (_store, journal) = place.journal().await;
     let session = journal.session("s").await.unwrap();
     assert_eq!(session.append(said("2")), ahead);
     assert_eq!(session.time_ms(), ahead);
 }
 
-#[tokio::test]
-async fn a_large_payload_reads_back() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, journal) = journal_in(folder.path()).await;
+async fn a_large_payload_reads_back(place: Place) {
+    let (store, journal) = place.journal().await;
     let session = journal.session("s").await.unwrap();
     let arguments = json!({ "small": [1, 2.5, null], "large": "€".repeat(1_000_000), "twice": ["y".repeat(70_000), "y".repeat(70_000)] });
     session.append_durable(call("1.0", arguments.clone())).await.unwrap();
@@ -362,10 +369,8 @@ async fn a_large_payload_reads_back() {
     assert!(row.body.len() < 2_000, "{}", row.body);
 }
 
-#[tokio::test]
-async fn what_looks_like_a_reference_is_no_reference() {
-    let folder = tempfile::tempdir().unwrap();
-    let (_store, journal) = journal_in(folder.path()).await;
+async fn what_looks_like_a_reference_is_no_reference(place: Place) {
+    let (_store, journal) = place.journal().await;
     let session = journal.session("s").await.unwrap();
     session.append(call("1.0", json!({ "secret": "s".repeat(100_000) })));
     let sha256 = "0".repeat(64);
@@ -374,10 +379,8 @@ async fn what_looks_like_a_reference_is_no_reference() {
     assert_eq!(session.entries().await.unwrap()[1].body, call("1.1", forged));
 }
 
-#[tokio::test]
-async fn the_deepest_json_of_a_guest_reads_back() {
-    let folder = tempfile::tempdir().unwrap();
-    let (_store, journal) = journal_in(folder.path()).await;
+async fn the_deepest_json_of_a_guest_reads_back(place: Place) {
+    let (_store, journal) = place.journal().await;
     let session = journal.session("s").await.unwrap();
     // As deep as serde_json reads.
     let text = format!("{}1{}", "[".repeat(127), "]".repeat(127));
@@ -386,10 +389,8 @@ async fn the_deepest_json_of_a_guest_reads_back() {
     assert_eq!(session.entries().await.unwrap()[0].body, call("1.0", arguments));
 }
 
-#[tokio::test]
-async fn a_body_beyond_the_limit_is_refused_and_nothing_is_stored() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, journal) = journal_in(folder.path()).await;
+async fn a_body_beyond_the_limit_is_refused_and_nothing_is_stored(place: Place) {
+    let (store, journal) = place.journal().await;
     let session = journal.session("s").await.unwrap();
     let error = session.append_durable(said(&"x".repeat(BODY_BYTES_MAX))).await.unwrap_err();
     assert!(error.to_string().ends_with("and may be: 67108864"), "{error}");
@@ -397,10 +398,8 @@ async fn a_body_beyond_the_limit_is_refused_and_nothing_is_stored() {
     assert_eq!(store.head("s").await.unwrap().unwrap().entries, 1);
 }
 
-#[tokio::test]
-async fn a_body_beyond_the_limit_that_cannot_be_refused_says_what_was_left_out() {
-    let folder = tempfile::tempdir().unwrap();
-    let (_store, journal) = journal_in(folder.path()).await;
+async fn a_body_beyond_the_limit_that_cannot_be_refused_says_what_was_left_out(place: Place) {
+    let (_store, journal) = place.journal().await;
     let session = journal.session("s").await.unwrap();
     session.append(said(&"x".repeat(BODY_BYTES_MAX)));
     let Body::Logged { message, .. } = session.entries().await.unwrap().remove(0).body else {

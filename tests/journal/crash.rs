@@ -1,21 +1,22 @@
 //! A process that is killed loses nothing that it was told is stored.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use pi_host::journal::{self, verify};
-use pi_host::store::sqlite::SqliteStore;
 
-use super::{journal_in, said};
+use super::{Place, said};
 
-const FOLDER: &str = "PI_TEST_CRASH_FOLDER";
+on_both! {
+    what_was_acknowledged_survives_sigkill,
+    reading_works_beside_a_process_that_writes,
+}
 
 /// No test by itself: the process that the others start and kill. It says `stored N` after each
 /// durable entry, with entries between that it does not wait for.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn process_that_appends() {
-    let Some(folder) = std::env::var_os(FOLDER) else { return };
-    let (_store, journal) = journal_in(folder.as_ref()).await;
+    let Some((_store, journal)) = super::given().await else { return };
     let session = journal.session("s").await.unwrap();
     for number in (0_u64..).step_by(3) {
         session.append(said(&number.to_string()));
@@ -25,13 +26,11 @@ async fn process_that_appends() {
     }
 }
 
-#[tokio::test]
-async fn what_was_acknowledged_survives_sigkill() {
+async fn what_was_acknowledged_survives_sigkill(place: Place) {
     for lines in [1, 7, 40, 111] {
-        let folder = tempfile::tempdir().unwrap();
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "journal::crash::process_that_appends", "--nocapture"])
-            .env(FOLDER, folder.path())
+        let place = place.another();
+        let mut child = place
+            .process("journal::crash::process_that_appends")
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -51,7 +50,7 @@ async fn what_was_acknowledged_survives_sigkill() {
         child.wait().unwrap();
 
         // The killed process still has the lease by the clock; it is taken over at once.
-        let (store, journal) = journal_in(folder.path()).await;
+        let (store, journal) = place.journal().await;
         let entries = journal::entries(&*store, "s").await.unwrap();
         assert!(entries.len() as u64 > stored.unwrap(), "{} entries, {stored:?} was acknowledged", entries.len());
         for (entry, number) in entries.iter().zip(0_u64..) {
@@ -63,12 +62,9 @@ async fn what_was_acknowledged_survives_sigkill() {
     }
 }
 
-#[tokio::test]
-async fn reading_works_beside_a_process_that_writes() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "journal::crash::process_that_appends", "--nocapture"])
-        .env(FOLDER, folder.path())
+async fn reading_works_beside_a_process_that_writes(place: Place) {
+    let mut child = place
+        .process("journal::crash::process_that_appends")
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -81,11 +77,10 @@ async fn reading_works_beside_a_process_that_writes() {
         if !line.contains("stored ") {
             continue;
         }
-        let store = SqliteStore::open_existing(&folder.path().join("store.db")).await.unwrap();
-        let reports = verify(&store, None).await.unwrap();
+        let store = place.open_existing().await.unwrap();
+        let reports = verify(&*store, None).await.unwrap();
         assert!(reports.iter().all(journal::Report::holds), "{reports:?}");
         counts.push(reports[1].entries);
-        store.close().await;
     }
     child.kill().unwrap();
     child.wait().unwrap();

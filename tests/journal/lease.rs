@@ -10,17 +10,33 @@ use pi_host::store::sqlite::SqliteStore;
 use pi_host::store::{Batch, Durability, Holder, LeaseError, Store, StoreError};
 use serde_json::json;
 
-use super::{journal_in, said, tamper};
+use super::{Place, journal_in, said, tamper};
+
+on_both! {
+    a_second_host_is_told_who_is_there,
+    a_closed_journal_gives_the_lease_back,
+    a_dropped_journal_stores_what_is_left_and_gives_the_lease_back,
+    a_dead_host_is_taken_over_at_once,
+    another_process_with_the_same_pid_is_not_the_host,
+    a_host_of_another_machine_is_taken_over_when_its_lease_has_run_out,
+    a_host_that_was_replaced_cannot_write,
+    a_refused_write_does_not_keep_others_from_writing,
+    a_host_that_was_replaced_can_change_nothing_else,
+    values_are_kept_by_key,
+    opening_again_keeps_everything,
+    a_newer_schema_is_refused_and_left_alone,
+    a_store_of_the_schema_before_is_brought_up_to_date,
+    the_lease_is_prolonged_while_the_journal_is_idle,
+    a_journal_under_a_lease_that_was_taken_elsewhere_writes,
+}
 
 async fn open(folder: &Path) -> Result<SqliteStore, StoreError> {
     SqliteStore::open(&folder.join("store.db")).await
 }
 
-#[tokio::test]
-async fn a_second_host_is_told_who_is_there() {
-    let folder = tempfile::tempdir().unwrap();
-    let (_store, _journal) = journal_in(folder.path()).await;
-    let second = open(folder.path()).await.unwrap();
+async fn a_second_host_is_told_who_is_there(place: Place) {
+    let (_store, _journal) = place.journal().await;
+    let second = place.open().await;
     let error = second.acquire(&Holder::this_process("run")).await.unwrap_err();
     let LeaseError::HeldBy(held) = &error else { panic!("{error}") };
     assert_eq!((held.name.as_str(), held.pid), ("test", std::process::id()));
@@ -31,10 +47,8 @@ async fn a_second_host_is_told_who_is_there() {
     );
 }
 
-#[tokio::test]
-async fn a_closed_journal_gives_the_lease_back() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, journal) = journal_in(folder.path()).await;
+async fn a_closed_journal_gives_the_lease_back(place: Place) {
+    let (store, journal) = place.journal().await;
     assert!(store.holder().await.unwrap().is_some());
     let session = journal.session("s").await.unwrap();
     session.append(said("kept"));
@@ -45,10 +59,8 @@ async fn a_closed_journal_gives_the_lease_back() {
     assert_eq!(journal::entries(&*store, "s").await.unwrap().len(), 1);
 }
 
-#[tokio::test]
-async fn a_dropped_journal_stores_what_is_left_and_gives_the_lease_back() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, journal) = journal_in(folder.path()).await;
+async fn a_dropped_journal_stores_what_is_left_and_gives_the_lease_back(place: Place) {
+    let (store, journal) = place.journal().await;
     let session = journal.session("s").await.unwrap();
     drop(journal);
     session.append(said("kept"));
@@ -59,10 +71,8 @@ async fn a_dropped_journal_stores_what_is_left_and_gives_the_lease_back() {
     assert_eq!(journal::entries(&*store, "s").await.unwrap().len(), 1);
 }
 
-#[tokio::test]
-async fn a_dead_host_is_taken_over_at_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).await.unwrap();
+async fn a_dead_host_is_taken_over_at_once(place: Place) {
+    let store = place.open().await;
     let mut child = Command::new("sleep").arg("60").stdin(Stdio::null()).spawn().unwrap();
     let mut holder = Holder::this_process("run");
     holder.pid = child.id();
@@ -78,39 +88,33 @@ async fn a_dead_host_is_taken_over_at_once() {
     child.wait().unwrap();
 }
 
-#[tokio::test]
-async fn another_process_with_the_same_pid_is_not_the_host() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).await.unwrap();
+async fn another_process_with_the_same_pid_is_not_the_host(place: Place) {
+    let store = place.open().await;
     let mut holder = Holder::this_process("run");
     holder.start_time += 1;
     store.acquire(&holder).await.unwrap();
     assert!(store.acquire(&Holder::this_process("run")).await.is_ok());
 }
 
-#[tokio::test]
-async fn a_host_of_another_machine_is_taken_over_when_its_lease_has_run_out() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).await.unwrap();
+async fn a_host_of_another_machine_is_taken_over_when_its_lease_has_run_out(place: Place) {
+    let store = place.open().await;
     let mut holder = Holder::this_process("run");
     holder.machine = "elsewhere".into();
     holder.pid = 1;
     store.acquire(&holder).await.unwrap();
     assert!(store.acquire(&Holder::this_process("run")).await.is_err());
-    tamper(folder.path(), "UPDATE lease SET expires_ms = 1, machine = 'another'").await;
+    place.tamper("UPDATE lease SET expires_ms = 1, machine = 'another'").await;
     assert!(store.acquire(&Holder::this_process("run")).await.is_ok());
 }
 
-#[tokio::test]
-async fn a_host_that_was_replaced_cannot_write() {
-    let folder = tempfile::tempdir().unwrap();
-    let (_, old) = journal_in(folder.path()).await;
+async fn a_host_that_was_replaced_cannot_write(place: Place) {
+    let (_, old) = place.journal().await;
     let old_session = old.session("s").await.unwrap();
     old_session.append_durable(said("1")).await.unwrap();
 
     // As if the old host had been suspended for longer than its lease.
-    tamper(folder.path(), "UPDATE lease SET expires_ms = 1, machine = 'another'").await;
-    let (store, new) = journal_in(folder.path()).await;
+    place.tamper("UPDATE lease SET expires_ms = 1, machine = 'another'").await;
+    let (store, new) = place.journal().await;
     let new_session = new.session("s").await.unwrap();
     new_session.append_durable(said("2")).await.unwrap();
 
@@ -128,12 +132,10 @@ async fn a_host_that_was_replaced_cannot_write() {
     assert!(verify(&*store, None).await.unwrap().iter().all(journal::Report::holds));
 }
 
-#[tokio::test]
-async fn a_refused_write_does_not_keep_others_from_writing() {
-    let folder = tempfile::tempdir().unwrap();
-    let (old_store, new_store) = (open(folder.path()).await.unwrap(), open(folder.path()).await.unwrap());
+async fn a_refused_write_does_not_keep_others_from_writing(place: Place) {
+    let (old_store, new_store) = (place.open().await, place.open().await);
     let old = old_store.acquire(&Holder::this_process("run")).await.unwrap();
-    tamper(folder.path(), "UPDATE lease SET expires_ms = 1, machine = 'another'").await;
+    place.tamper("UPDATE lease SET expires_ms = 1, machine = 'another'").await;
     let new = new_store.acquire(&Holder::this_process("run")).await.unwrap();
     let batch = Batch::default();
     assert_eq!(old_store.write(&old, &batch, Durability::Disk).await, Err(StoreError::Fenced { epoch: 1 }));
@@ -141,13 +143,11 @@ async fn a_refused_write_does_not_keep_others_from_writing() {
     assert_eq!(new_store.write(&new, &batch, Durability::Disk).await, Ok(()));
 }
 
-#[tokio::test]
-async fn a_host_that_was_replaced_can_change_nothing_else() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).await.unwrap();
+async fn a_host_that_was_replaced_can_change_nothing_else(place: Place) {
+    let store = place.open().await;
     let old = store.acquire(&Holder::this_process("run")).await.unwrap();
     store.set_value(&old, "supervisor/a", &json!(1)).await.unwrap();
-    tamper(folder.path(), "UPDATE lease SET expires_ms = 1, machine = 'another'").await;
+    place.tamper("UPDATE lease SET expires_ms = 1, machine = 'another'").await;
     store.acquire(&Holder::this_process("run")).await.unwrap();
     let fenced = StoreError::Fenced { epoch: 1 };
     assert_eq!(store.set_value(&old, "supervisor/a", &json!(2)).await, Err(fenced.clone()));
@@ -159,10 +159,8 @@ async fn a_host_that_was_replaced_can_change_nothing_else() {
     assert_eq!(store.value("supervisor/a").await.unwrap(), Some(json!(1)));
 }
 
-#[tokio::test]
-async fn values_are_kept_by_key() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).await.unwrap();
+async fn values_are_kept_by_key(place: Place) {
+    let store = place.open().await;
     let lease = store.acquire(&Holder::this_process("run")).await.unwrap();
     for (key, value) in
         [("a/1", json!({"pid": 7})), ("a/2", json!(null)), ("b/1", json!("x")), ("a/1", json!({"pid": 8}))]
@@ -187,17 +185,15 @@ async fn many_processes_may_open_a_new_store_at_once() {
     );
 }
 
-#[tokio::test]
-async fn opening_again_keeps_everything() {
-    let folder = tempfile::tempdir().unwrap();
+async fn opening_again_keeps_everything(place: Place) {
     {
-        let (_, journal) = journal_in(folder.path()).await;
+        let (_, journal) = place.journal().await;
         journal.session("s").await.unwrap().append_durable(said("1")).await.unwrap();
         journal.close().await.unwrap();
     }
-    open(folder.path()).await.unwrap().close().await;
-    let store = open(folder.path()).await.unwrap();
-    assert_eq!(journal::entries(&store, "s").await.unwrap().len(), 1);
+    drop(place.open().await);
+    let store = place.open().await;
+    assert_eq!(journal::entries(&*store, "s").await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -209,23 +205,19 @@ async fn a_store_that_is_not_there_is_not_made_by_reading() {
     assert!(!path.exists());
 }
 
-#[tokio::test]
-async fn a_newer_schema_is_refused_and_left_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    open(folder.path()).await.unwrap().close().await;
-    tamper(folder.path(), "UPDATE schema_version SET version = 99").await;
-    let error = open(folder.path()).await.err().unwrap();
+async fn a_newer_schema_is_refused_and_left_alone(place: Place) {
+    drop(place.open().await);
+    place.tamper("UPDATE schema_version SET version = 99").await;
+    let error = place.try_open().await.err().unwrap();
     assert!(matches!(error, StoreError::NewerSchema { found: 99, known: 2, .. }), "{error}");
     assert!(error.to_string().starts_with("the store was written by a newer pi-host (schema 99, this one knows 2): "));
 }
 
-#[tokio::test]
-async fn a_store_of_the_schema_before_is_brought_up_to_date() {
-    let folder = tempfile::tempdir().unwrap();
-    open(folder.path()).await.unwrap().close().await;
-    tamper(folder.path(), "DROP TABLE plugin_values").await;
-    tamper(folder.path(), "UPDATE schema_version SET version = 1").await;
-    let store = open(folder.path()).await.unwrap();
+async fn a_store_of_the_schema_before_is_brought_up_to_date(place: Place) {
+    drop(place.open().await);
+    place.tamper("DROP TABLE plugin_values").await;
+    place.tamper("UPDATE schema_version SET version = 1").await;
+    let store = place.open().await;
     assert_eq!(store.plugin_value("web", "a").await.unwrap(), None);
 }
 
@@ -291,10 +283,8 @@ async fn only_the_owner_may_read_the_store() {
     assert_eq!((mode(""), mode("store.db"), mode("store.db-wal")), (0o700, 0o600, 0o600));
 }
 
-#[tokio::test]
-async fn the_lease_is_prolonged_while_the_journal_is_idle() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, _journal) = journal_in(folder.path()).await;
+async fn the_lease_is_prolonged_while_the_journal_is_idle(place: Place) {
+    let (store, _journal) = place.journal().await;
     let before = store.holder().await.unwrap().unwrap().expires_ms;
     let deadline = pi_host::clock::monotonic() + pi_host::clock::Duration::from_millis(pi_host::store::LEASE_MS);
     while store.holder().await.unwrap().unwrap().expires_ms == before {
@@ -308,10 +298,8 @@ fn start_time(pid: u32) -> u64 {
     stat.rsplit_once(')').unwrap().1.split_whitespace().nth(19).unwrap().parse().unwrap()
 }
 
-#[tokio::test]
-async fn a_journal_under_a_lease_that_was_taken_elsewhere_writes() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Arc::new(open(folder.path()).await.unwrap());
+async fn a_journal_under_a_lease_that_was_taken_elsewhere_writes(place: Place) {
+    let store = place.open().await;
     let lease = store.acquire(&Holder::this_process("run")).await.unwrap();
     let journal = Journal::open(store, lease);
     journal.session("s").await.unwrap().append_durable(said("1")).await.unwrap();

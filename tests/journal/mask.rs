@@ -1,13 +1,17 @@
 //! What may not be kept is kept nowhere: not in a row, not beside the chain, and nobody who follows hears it.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use pi_host::capability::secret::scan::Scan;
 use pi_host::journal::{self, Body, verify};
 use serde_json::json;
 
-use super::{call, journal_in, said, started};
+use super::{Place, call, said, started};
+
+on_both! {
+    a_secret_is_in_no_entry_and_the_chain_holds,
+    what_is_compared_with_the_journal_is_hidden_as_it_was,
+}
 
 const TOKEN: &str = "s3cr3t-t0ken\\/+x";
 
@@ -15,16 +19,8 @@ fn scan() -> Arc<Scan> {
     Arc::new(Scan::of([("token", TOKEN)].into_iter()))
 }
 
-/// Whether any file of the store holds these bytes.
-fn is_in_store(folder: &Path, text: &str) -> bool {
-    let files = std::fs::read_dir(folder).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
-    files.into_iter().any(|bytes| bytes.windows(text.len()).any(|window| window == text.as_bytes()))
-}
-
-#[tokio::test]
-async fn a_secret_is_in_no_entry_and_the_chain_holds() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, journal) = journal_in(folder.path()).await;
+async fn a_secret_is_in_no_entry_and_the_chain_holds(place: Place) {
+    let (store, journal) = place.journal().await;
     journal.hide(scan());
     let mut followed = journal.follow();
     let session = journal.session("s").await.unwrap();
@@ -39,7 +35,7 @@ async fn a_secret_is_in_no_entry_and_the_chain_holds() {
     assert_eq!(arguments["a"], json!(["[secret token]", { "[secret token]": 1 }]));
     assert!(arguments["large"].as_str().unwrap().ends_with("marker [secret token] [secret token]"));
     assert_eq!(entries[2].body, said("it is [secret token]"));
-    assert!(is_in_store(folder.path(), "marker") && !is_in_store(folder.path(), "s3cr3t-t0ken"));
+    assert!(place.holds("marker").await && !place.holds("s3cr3t-t0ken").await);
     let heard: Vec<_> =
         std::iter::from_fn(|| followed.try_recv().ok()).map(|entry| format!("{:?}", entry.body)).collect();
     assert_eq!(heard.len(), 3);
@@ -47,10 +43,8 @@ async fn a_secret_is_in_no_entry_and_the_chain_holds() {
     assert!(verify(&*store, None).await.unwrap().iter().all(journal::Report::holds));
 }
 
-#[tokio::test]
-async fn what_is_compared_with_the_journal_is_hidden_as_it_was() {
-    let folder = tempfile::tempdir().unwrap();
-    let (_store, journal) = journal_in(folder.path()).await;
+async fn what_is_compared_with_the_journal_is_hidden_as_it_was(place: Place) {
+    let (_store, journal) = place.journal().await;
     let session = journal.session("s").await.unwrap();
     let value = json!({ "a": TOKEN, "b": 1 });
     assert_eq!(session.masked(value.clone()), value);

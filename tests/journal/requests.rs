@@ -1,26 +1,38 @@
 //! Requests: other commands ask, the host answers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use pi_host::store::sqlite::SqliteStore;
 use pi_host::store::{Answer, Holder, Lease, NewRequest, Outcome, REQUEST_BYTES_MAX, REQUESTS_MAX, Store, StoreError};
 use serde_json::json;
-use tempfile::TempDir;
 
-use super::tamper;
+use super::Place;
+
+on_both! {
+    an_answer_reaches_who_asked,
+    requests_come_in_order_and_once,
+    what_nobody_takes_is_withdrawn_and_never_done,
+    what_is_no_longer_valid_is_not_done,
+    what_the_host_does_not_answer_in_time_is_unknown,
+    what_a_dead_host_had_taken_is_unknown,
+    what_a_dead_host_had_taken_comes_again_where_that_is_harmless,
+    a_request_is_answered_once,
+    more_requests_than_may_wait_are_refused,
+    a_payload_beyond_the_limit_is_refused,
+    a_payload_of_four_mebibytes_arrives,
+}
 
 const SHORT: Duration = Duration::from_millis(50);
 
-async fn store() -> (TempDir, SqliteStore, Lease) {
-    let folder = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(&folder.path().join("store.db")).await.unwrap();
+async fn store(place: &Place) -> (Arc<dyn Store>, Lease) {
+    let store = place.open().await;
     let lease = store.acquire(&Holder::this_process("run")).await.unwrap();
-    (folder, store, lease)
+    (store, lease)
 }
 
 /// The host dies and another takes over.
-async fn replace(folder: &TempDir, store: &SqliteStore) -> Lease {
-    tamper(folder.path(), "UPDATE lease SET expires_ms = 1, machine = 'another'").await;
+async fn replace(place: &Place, store: &dyn Store) -> Lease {
+    place.tamper("UPDATE lease SET expires_ms = 1, machine = 'another'").await;
     store.acquire(&Holder::this_process("run")).await.unwrap()
 }
 
@@ -33,10 +45,9 @@ fn request(number: u64) -> NewRequest {
     }
 }
 
-#[tokio::test]
-async fn an_answer_reaches_who_asked() {
-    let (folder, host, lease) = store().await;
-    let asker = SqliteStore::open_existing(&folder.path().join("store.db")).await.unwrap();
+async fn an_answer_reaches_who_asked(place: Place) {
+    let (host, lease) = store(&place).await;
+    let asker = place.open_existing().await.unwrap();
     let id = asker.push_request(request(1)).await.unwrap();
     let asked = tokio::spawn({
         let id = id.clone();
@@ -51,9 +62,8 @@ async fn an_answer_reaches_who_asked() {
     assert_eq!(asked.await.unwrap(), Answer::Response(json!({"ok": true})));
 }
 
-#[tokio::test]
-async fn requests_come_in_order_and_once() {
-    let (_folder, store, lease) = store().await;
+async fn requests_come_in_order_and_once(place: Place) {
+    let (store, lease) = store(&place).await;
     for number in 0..20 {
         store.push_request(request(number)).await.unwrap();
     }
@@ -63,17 +73,15 @@ async fn requests_come_in_order_and_once() {
     assert_eq!(store.take_requests(&lease).await.unwrap(), []);
 }
 
-#[tokio::test]
-async fn what_nobody_takes_is_withdrawn_and_never_done() {
-    let (_folder, store, lease) = store().await;
+async fn what_nobody_takes_is_withdrawn_and_never_done(place: Place) {
+    let (store, lease) = store(&place).await;
     let id = store.push_request(request(1)).await.unwrap();
     assert_eq!(store.wait_answer(&id, SHORT).await.unwrap(), Answer::Withdrawn);
     assert_eq!(store.take_requests(&lease).await.unwrap(), []);
 }
 
-#[tokio::test]
-async fn what_is_no_longer_valid_is_not_done() {
-    let (_folder, store, lease) = store().await;
+async fn what_is_no_longer_valid_is_not_done(place: Place) {
+    let (store, lease) = store(&place).await;
     let id = store.push_request(NewRequest { valid_ms: 0, ..request(1) }).await.unwrap();
     let asked_at = pi_host::clock::now_ms();
     while pi_host::clock::now_ms() <= asked_at {
@@ -83,31 +91,28 @@ async fn what_is_no_longer_valid_is_not_done() {
     assert_eq!(store.outcome(&id).await.unwrap(), Outcome::Withdrawn);
 }
 
-#[tokio::test]
-async fn what_the_host_does_not_answer_in_time_is_unknown() {
-    let (_folder, store, lease) = store().await;
+async fn what_the_host_does_not_answer_in_time_is_unknown(place: Place) {
+    let (store, lease) = store(&place).await;
     let id = store.push_request(request(1)).await.unwrap();
     store.take_requests(&lease).await.unwrap();
     assert_eq!(store.wait_answer(&id, SHORT).await.unwrap(), Answer::Unknown);
     assert!(!store.withdraw(&id).await.unwrap());
 }
 
-#[tokio::test]
-async fn what_a_dead_host_had_taken_is_unknown() {
-    let (folder, store, lease) = store().await;
+async fn what_a_dead_host_had_taken_is_unknown(place: Place) {
+    let (store, lease) = store(&place).await;
     let id = store.push_request(request(1)).await.unwrap();
     store.take_requests(&lease).await.unwrap();
-    let next = replace(&folder, &store).await;
+    let next = replace(&place, &*store).await;
     assert_eq!(store.take_requests(&next).await.unwrap(), []);
     assert_eq!(store.wait_answer(&id, SHORT).await.unwrap(), Answer::Unknown);
 }
 
-#[tokio::test]
-async fn what_a_dead_host_had_taken_comes_again_where_that_is_harmless() {
-    let (folder, store, lease) = store().await;
+async fn what_a_dead_host_had_taken_comes_again_where_that_is_harmless(place: Place) {
+    let (store, lease) = store(&place).await;
     let id = store.push_request(NewRequest { is_idempotent: true, ..request(1) }).await.unwrap();
     store.take_requests(&lease).await.unwrap();
-    let next = replace(&folder, &store).await;
+    let next = replace(&place, &*store).await;
     let again = store.take_requests(&next).await.unwrap();
     assert_eq!(again.len(), 1);
     // The dead one, if it still lives, cannot answer for the new one.
@@ -116,9 +121,8 @@ async fn what_a_dead_host_had_taken_comes_again_where_that_is_harmless() {
     assert_eq!(store.outcome(&id).await.unwrap(), Outcome::Answered(json!(2)));
 }
 
-#[tokio::test]
-async fn a_request_is_answered_once() {
-    let (_folder, store, lease) = store().await;
+async fn a_request_is_answered_once(place: Place) {
+    let (store, lease) = store(&place).await;
     let id = store.push_request(request(1)).await.unwrap();
     assert!(matches!(store.answer(&lease, &id, json!(0)).await, Err(StoreError::NoRequest { .. })));
     store.take_requests(&lease).await.unwrap();
@@ -127,9 +131,8 @@ async fn a_request_is_answered_once() {
     assert_eq!(store.outcome(&id).await.unwrap(), Outcome::Answered(json!(1)));
 }
 
-#[tokio::test]
-async fn more_requests_than_may_wait_are_refused() {
-    let (_folder, store, lease) = store().await;
+async fn more_requests_than_may_wait_are_refused(place: Place) {
+    let (store, lease) = store(&place).await;
     for number in 0..REQUESTS_MAX {
         store.push_request(request(number)).await.unwrap();
     }
@@ -139,9 +142,8 @@ async fn more_requests_than_may_wait_are_refused() {
     assert!(store.push_request(request(0)).await.is_ok());
 }
 
-#[tokio::test]
-async fn a_payload_beyond_the_limit_is_refused() {
-    let (_folder, store, _lease) = store().await;
+async fn a_payload_beyond_the_limit_is_refused(place: Place) {
+    let (store, _lease) = store(&place).await;
     let error = store
         .push_request(NewRequest { payload: json!("x".repeat(REQUEST_BYTES_MAX)), ..request(1) })
         .await
@@ -156,9 +158,8 @@ async fn a_payload_beyond_the_limit_is_refused() {
     );
 }
 
-#[tokio::test]
-async fn a_payload_of_four_mebibytes_arrives() {
-    let (_folder, store, lease) = store().await;
+async fn a_payload_of_four_mebibytes_arrives(place: Place) {
+    let (store, lease) = store(&place).await;
     let payload = json!("x".repeat(4 << 20));
     store.push_request(NewRequest { payload: payload.clone(), ..request(1) }).await.unwrap();
     assert_eq!(store.take_requests(&lease).await.unwrap()[0].payload, payload);

@@ -2,16 +2,19 @@
 
 use pi_host::clock::{self, Duration};
 
-use super::{journal_in, writing};
+use super::{Place, writing};
+
+on_both! {
+    appending_does_not_wait_for_the_disk,
+    who_appends_more_than_the_disk_takes_is_slowed_down,
+}
 
 /// The goal is 3 us. A build without optimisation on a machine that does other work takes longer,
 /// and one that waited for the disk longer still.
 const APPEND_MAX: Duration = Duration::from_micros(50);
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn appending_does_not_wait_for_the_disk() {
-    let folder = tempfile::tempdir().unwrap();
-    let (_store, journal) = journal_in(folder.path()).await;
+async fn appending_does_not_wait_for_the_disk(place: Place) {
+    let (_store, journal) = place.journal().await;
     let session = journal.session("s").await.unwrap();
     let mut times = Vec::new();
     for _ in 0..10_000 {
@@ -25,10 +28,8 @@ async fn appending_does_not_wait_for_the_disk() {
     assert!(times[5_000] < APPEND_MAX, "{:?}", times[5_000]);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_appends_more_than_the_disk_takes_is_slowed_down() {
-    let folder = tempfile::tempdir().unwrap();
-    let (_store, journal) = journal_in(folder.path()).await;
+async fn who_appends_more_than_the_disk_takes_is_slowed_down(place: Place) {
+    let (_store, journal) = place.journal().await;
     let session = journal.session("s").await.unwrap();
     let text = "x".repeat(60_000);
     let mut most = 0;

@@ -41,6 +41,8 @@ impl Failures {
                 let code: i32 = error.code().and_then(|code| code.parse().ok()).unwrap_or_default();
                 let detail = error.message().to_string();
                 match (code & 0xff, code) {
+                    // The only check of the schema. Who asked knows which lease it was.
+                    (_, CONSTRAINT_CHECK) => StoreError::Fenced { epoch: 0 },
                     (BUSY | LOCKED, _) => StoreError::Busy { path, detail },
                     (FULL, _) | (_, IOERR_WRITE | IOERR_SHMSIZE) => StoreError::Full { path, detail },
                     (PERM | READONLY | CANTOPEN | AUTH, _) => StoreError::Unwritable { path, detail },
@@ -80,9 +82,4 @@ impl Failures {
     pub(super) fn failed(&self, detail: &str) -> StoreError {
         StoreError::Failed { path: self.path.clone(), detail: detail.into() }
     }
-}
-
-/// Whether the database refused a write because the lease is another's.
-pub(super) fn is_fenced(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == CONSTRAINT_CHECK.to_string())
 }

@@ -1,4 +1,4 @@
-//! The tables, and how they came to be: one step a version, each in one transaction.
+//! Brings a file to this program's schema, in one transaction.
 
 use std::time::Duration;
 
@@ -7,48 +7,7 @@ use sqlx::{Connection, Executor};
 
 use super::failure::Failures;
 use crate::store::StoreError;
-
-/// The schema that this program writes and reads.
-const VERSION: i64 = STEPS.len() as i64;
-
-/// What leads from each version to the next. A step that was published is never changed.
-const STEPS: [&str; 2] = [
-    "
-    CREATE TABLE schema_version (id BIGINT PRIMARY KEY, version BIGINT NOT NULL);
-    INSERT INTO schema_version (id, version) VALUES (1, 0);
-
-    CREATE TABLE sessions (
-        id TEXT PRIMARY KEY, number BIGINT NOT NULL UNIQUE, hash TEXT NOT NULL, created_ms BIGINT NOT NULL,
-        agent TEXT NOT NULL, status TEXT NOT NULL, summary TEXT NOT NULL, ended_ms BIGINT);
-    CREATE TABLE entries (
-        session TEXT NOT NULL, sequence BIGINT NOT NULL, time_ms BIGINT NOT NULL, body TEXT NOT NULL,
-        hash TEXT NOT NULL, PRIMARY KEY (session, sequence));
-    CREATE TABLE heads (session TEXT PRIMARY KEY, entries BIGINT NOT NULL, hash TEXT NOT NULL);
-    CREATE TABLE blobs (sha256 TEXT PRIMARY KEY, json TEXT NOT NULL);
-
-    -- Every write of a host sets `writer` to the epoch of its lease: the check refuses all but the current one.
-    CREATE TABLE lease (
-        id BIGINT PRIMARY KEY, host TEXT NOT NULL, name TEXT NOT NULL, pid BIGINT NOT NULL,
-        start_time BIGINT NOT NULL, machine TEXT NOT NULL, epoch BIGINT NOT NULL, writer BIGINT NOT NULL,
-        since_ms BIGINT NOT NULL, expires_ms BIGINT NOT NULL, CHECK (writer = epoch));
-    INSERT INTO lease (id, host, name, pid, start_time, machine, epoch, writer, since_ms, expires_ms)
-        VALUES (1, '', '', 0, 0, '', 0, 0, 0, 0);
-
-    CREATE TABLE requests (
-        id TEXT PRIMARY KEY, number BIGINT NOT NULL UNIQUE, kind TEXT NOT NULL, payload TEXT NOT NULL,
-        idempotent BIGINT NOT NULL, state TEXT NOT NULL, epoch BIGINT NOT NULL, response TEXT,
-        created_ms BIGINT NOT NULL, expires_ms BIGINT NOT NULL);
-    CREATE INDEX requests_by_state ON requests (state, number);
-
-    CREATE TABLE kv (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-",
-    "
-    -- `value` in base64; `bytes` of key and value, for the quota.
-    CREATE TABLE plugin_values (
-        plugin TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, bytes BIGINT NOT NULL,
-        PRIMARY KEY (plugin, name));
-",
-];
+use crate::store::sql::schema::{Found, STEPS, VERSION, found};
 
 /// Changing to WAL needs the file for itself, and does not wait for it.
 const WAL_RETRIES: u32 = 50;
@@ -84,11 +43,10 @@ async fn version(connection: &mut SqliteConnection, failures: &Failures) -> Resu
         .fetch_all(&mut *connection)
         .await
         .map_err(of)?;
-    if tables.is_empty() {
-        return Ok(0);
-    }
-    if !tables.iter().any(|table| table == "schema_version") {
-        return Err(failures.corrupt("it is the database of another program"));
+    match found(&tables) {
+        Found::Empty => return Ok(0),
+        Found::Foreign => return Err(failures.corrupt("it is the database of another program")),
+        Found::Ours => {}
     }
     let found: Option<i64> = sqlx::query_scalar("SELECT version FROM schema_version WHERE id = 1")
         .fetch_optional(connection)
