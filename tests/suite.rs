@@ -12,6 +12,7 @@ mod bash;
 mod capability;
 mod cli;
 mod confine;
+mod engine;
 mod gate_random;
 mod journal;
 mod lab;

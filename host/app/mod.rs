@@ -26,6 +26,7 @@ mod requests;
 mod serving;
 mod setup;
 mod single;
+mod spent;
 mod state;
 mod station;
 
@@ -33,7 +34,7 @@ pub use approvals::{ApprovalsError, answer_approval, revoke_approval};
 pub use catalog::{Catalog, CatalogError, Source};
 pub use corpus::{CorpusError, Counts, Evaluation, Expect, Miss, evaluate};
 pub use gating::{gate, gate_of_builtin, gate_of_file};
-pub use host::{Event, Host, HostError, Options};
+pub use host::{Event, Host, HostError, Options, begun_with};
 pub use incident::Closed;
 pub use mcp::{MCP_AGENT, McpTools};
 pub use peers::{PeerTool, PeerTools};
