@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::budget::{Budget, Spent};
+use super::budget::{Budget, Spent, Wanted};
 use super::call::{Called, Caller, Kernel, end};
 use super::conversation::Conversation;
 use super::inbox::Inbox;
@@ -107,11 +107,12 @@ impl AgentImports {
         let caller =
             Caller { journal: self.journal.clone(), origin: self.origin.clone(), key, aside: Some(aside.clone()) };
         let Some(known) = self.history.call(&caller.key) else {
-            if let Err(text) = self.may_spend(&caller.key, aside).await {
+            let is_change = self.is_change(&request.name);
+            let wanted = if is_change { Wanted::Change } else { Wanted::Call };
+            if let Err(text) = self.may_spend(&caller.key, wanted, aside).await {
                 return Ok(end(&caller, Err(Error::Limit(text))).result);
             }
             // Counted before it is known whether it will be begun: those beside it may not spend the same.
-            let is_change = self.is_change(&request.name);
             self.budget.spend(&Spent::call(is_change));
             self.budget.spend_today(clock::now_ms(), &Spent::call(is_change));
             let called = if self.is_granted(&request.name) {
@@ -152,11 +153,11 @@ impl AgentImports {
     }
 
     /// Whether there is budget left for what comes next; people may be asked for more. The text says what is spent.
-    pub(super) async fn may_spend(&self, key: &str, aside: &Aside) -> Result<(), String> {
-        while self.budget.over(clock::now_ms()).is_some() {
+    pub(super) async fn may_spend(&self, key: &str, wanted: Wanted, aside: &Aside) -> Result<(), String> {
+        while self.budget.over(clock::now_ms(), wanted).is_some() {
             let _asking = self.budget.asking.lock().await;
             // More may have been granted to another call meanwhile.
-            let Some(over) = self.budget.over(clock::now_ms()) else { break };
+            let Some(over) = self.budget.over(clock::now_ms(), wanted) else { break };
             let agent = &self.origin.agent;
             if !over.may_ask {
                 return Err(format!("{over}\nhint: raise it in [agents.{agent}.budget] in pi.toml"));

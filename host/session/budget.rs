@@ -64,18 +64,31 @@ impl Spent {
 
     /// What has reached its limit first: its name, what was spent and what may be. `raised` says how often people have
     /// granted an amount once more.
-    fn over(&self, limit: &Spend, raised: impl Fn(&str) -> u64) -> Option<(&'static str, u64, u64)> {
+    fn over(&self, limit: &Spend, wanted: Wanted, raised: impl Fn(&str) -> u64) -> Option<(&'static str, u64, u64)> {
         let usd = limit.usd.map(nano);
+        let calls = limit.calls.filter(|_| wanted != Wanted::Question);
+        let changes = limit.changes.filter(|_| wanted == Wanted::Change);
         [
             ("tokens", self.tokens, limit.tokens),
             ("billionths of a US dollar", self.nano_usd, usd),
-            ("calls of tools", self.calls, limit.calls),
-            ("calls that change something", self.changes, limit.changes),
+            ("calls of tools", self.calls, calls),
+            ("calls that change something", self.changes, changes),
         ]
         .into_iter()
         .filter_map(|(what, spent, limit)| Some((what, spent, limit?.saturating_mul(1 + raised(what)))))
         .find(|(_, spent, limit)| spent >= limit)
     }
+}
+
+/// What is to be done next. An agent that may call no more may still say what it came to, and one that may change no more
+/// may still look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// To a model.
+    Question,
+    Call,
+    /// A call that may change something.
+    Change,
 }
 
 /// Dollars as the billionths in which they are counted.
@@ -148,10 +161,10 @@ impl Days {
         self.with(agent, time_ms, |day| *day.raised.entry(what.to_owned()).or_default() += 1);
     }
 
-    fn over(&self, agent: &str, time_ms: u64, limit: &Spend) -> Option<(&'static str, u64, u64)> {
+    fn over(&self, agent: &str, time_ms: u64, limit: &Spend, wanted: Wanted) -> Option<(&'static str, u64, u64)> {
         let mut over = None;
         self.with(agent, time_ms, |day| {
-            over = day.spent.over(limit, |what| day.raised.get(what).copied().unwrap_or(0));
+            over = day.spent.over(limit, wanted, |what| day.raised.get(what).copied().unwrap_or(0));
         });
         over
     }
@@ -246,13 +259,13 @@ impl Budget {
         }
     }
 
-    /// The first limit that is reached.
-    pub(super) fn over(&self, now_ms: u64) -> Option<Over> {
+    /// The first limit that is reached, of those that count for what is wanted.
+    pub(super) fn over(&self, now_ms: u64, wanted: Wanted) -> Option<Over> {
         let raised = self.raised.lock().unwrap_or_else(PoisonError::into_inner);
         let raised = |what: &str| raised.get(what).copied().unwrap_or(0);
         let spent = *self.spent.lock().unwrap_or_else(PoisonError::into_inner);
         let may_ask = self.config.at_limit == AtLimit::Ask;
-        if let Some((what, spent, limit)) = spent.over(&self.config.session, raised) {
+        if let Some((what, spent, limit)) = spent.over(&self.config.session, wanted, raised) {
             return Some(Over { what: format!("{what}{OF_SESSION}"), spent, limit, may_ask });
         }
         // Of what goes on while people think, no more is told than that it is spent: a question that changes with
@@ -262,7 +275,7 @@ impl Budget {
         if let Some(limit) = limit.filter(|limit| minutes >= *limit) {
             return Some(Over { what: format!("minutes{OF_SESSION}"), spent: limit, limit, may_ask });
         }
-        let (what, _, limit) = self.days.over(&self.agent, now_ms, &self.config.day)?;
+        let (what, _, limit) = self.days.over(&self.agent, now_ms, &self.config.day, wanted)?;
         Some(Over { what: format!("{what}{}", of_day(&self.agent)), spent: limit, limit, may_ask })
     }
 }
@@ -288,15 +301,15 @@ mod tests {
     fn a_session_stops_at_its_tokens_and_goes_on_when_people_grant_as_many_again() {
         let budget = Budget::new("pi", config(), Days::default(), 0);
         budget.spend(&tokens(99));
-        assert_eq!(budget.over(0), None);
+        assert_eq!(budget.over(0, Wanted::Call), None);
         budget.spend(&tokens(1));
-        let over = budget.over(0).unwrap();
+        let over = budget.over(0, Wanted::Call).unwrap();
         assert_eq!((over.spent, over.limit, over.may_ask), (100, 100, true));
         assert!(over.to_string().contains("100 of 100 tokens"), "{over}");
         budget.raise(0, &over.what);
-        assert_eq!(budget.over(0), None);
+        assert_eq!(budget.over(0, Wanted::Call), None);
         budget.spend(&tokens(100));
-        assert_eq!(budget.over(0).unwrap().limit, 200);
+        assert_eq!(budget.over(0, Wanted::Call).unwrap().limit, 200);
     }
 
     #[test]
@@ -304,10 +317,10 @@ mod tests {
         let session = Spend { tokens: Some(100), calls: Some(1), ..Spend::default() };
         let budget = Budget::new("pi", BudgetConfig { session, ..config() }, Days::default(), 0);
         budget.spend(&tokens(100));
-        budget.raise(0, &budget.over(0).unwrap().what);
-        assert_eq!(budget.over(0), None);
+        budget.raise(0, &budget.over(0, Wanted::Call).unwrap().what);
+        assert_eq!(budget.over(0, Wanted::Call), None);
         budget.spend(&Spent::call(false));
-        assert_eq!(budget.over(0).unwrap().what, "calls of tools, for the session");
+        assert_eq!(budget.over(0, Wanted::Call).unwrap().what, "calls of tools, for the session");
     }
 
     #[test]
@@ -317,16 +330,19 @@ mod tests {
         let other = Budget::new("pi", config(), days.clone(), 0);
         let half = Spent { nano_usd: 500_000_000, ..Spent::default() };
         one.spend_today(0, &half);
-        let over = one.over(0).unwrap();
+        let over = one.over(0, Wanted::Call).unwrap();
         assert_eq!(over.what, "billionths of a US dollar, for `pi` today");
         one.raise(0, &over.what);
-        assert_eq!(other.over(0), None);
+        assert_eq!(other.over(0, Wanted::Call), None);
         other.spend_today(0, &half);
         // The question is the same however much more is spent meanwhile, or its answer would be to another one.
-        assert_eq!((other.over(0).unwrap().spent, other.over(0).unwrap().limit), (1_000_000_000, 1_000_000_000));
+        assert_eq!(
+            (other.over(0, Wanted::Call).unwrap().spent, other.over(0, Wanted::Call).unwrap().limit),
+            (1_000_000_000, 1_000_000_000)
+        );
         days.add("pi", DAY_MS, &half);
         let tomorrow = Budget::new("pi", config(), days, DAY_MS);
-        assert_eq!(tomorrow.over(DAY_MS).unwrap().limit, 500_000_000);
+        assert_eq!(tomorrow.over(DAY_MS, Wanted::Call).unwrap().limit, 500_000_000);
     }
 
     #[test]
@@ -342,10 +358,24 @@ mod tests {
     }
 
     #[test]
+    fn who_may_change_no_more_may_look_and_who_may_call_no_more_may_speak() {
+        let session = Spend { calls: Some(2), changes: Some(1), ..Spend::default() };
+        let budget = Budget::new("pi", BudgetConfig { session, ..config() }, Days::default(), 0);
+        let wants = [Wanted::Question, Wanted::Call, Wanted::Change];
+        let may = || wants.map(|wanted| budget.over(0, wanted).is_none());
+        budget.spend(&Spent::call(true));
+        assert_eq!(may(), [true, true, false]);
+        budget.spend(&Spent::call(false));
+        assert_eq!(may(), [true, false, false]);
+        budget.spend(&tokens(100));
+        assert_eq!(may(), [false, false, false]);
+    }
+
+    #[test]
     fn minutes_count_from_the_beginning() {
         let budget = Budget::new("pi", config(), Days::default(), 60_000);
-        assert_eq!(budget.over(10 * 60_000), None);
-        assert_eq!(budget.over(11 * 60_000).unwrap().what, "minutes, for the session");
+        assert_eq!(budget.over(10 * 60_000, Wanted::Call), None);
+        assert_eq!(budget.over(11 * 60_000, Wanted::Call).unwrap().what, "minutes, for the session");
     }
 
     #[test]
@@ -355,9 +385,9 @@ mod tests {
         let other = Budget::new("pi", config(), days.clone(), clock::now_ms());
         let spent = Spent { nano_usd: 500_000_000, ..Spent::default() };
         one.spend_today(clock::now_ms(), &spent);
-        assert!(other.over(clock::now_ms()).unwrap().what.contains("`pi` today"));
+        assert!(other.over(clock::now_ms(), Wanted::Call).unwrap().what.contains("`pi` today"));
         days.add("pi", clock::now_ms() + DAY_MS, &Spent::default());
-        assert_eq!(other.over(clock::now_ms()), None);
+        assert_eq!(other.over(clock::now_ms(), Wanted::Call), None);
         assert_eq!(days.today("sre"), Spent::default());
     }
 }

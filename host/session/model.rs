@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::agent::{AgentImports, Diverged};
-use super::budget::Spent;
+use super::budget::{Spent, Wanted};
 use super::question::{answer_from, hide, marked, request_of};
 use crate::approval::Aside;
 use crate::capability::bindings::pi::model::model::{Answer, Error, Info, Request};
@@ -145,7 +145,7 @@ impl AgentImports {
                 agent = self.origin.agent
             ))
         })?;
-        self.may_spend(key, aside).await.map_err(Error::Budget)?;
+        self.may_spend(key, Wanted::Question, aside).await.map_err(Error::Budget)?;
         Ok(offer)
     }
 

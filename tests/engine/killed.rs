@@ -35,7 +35,7 @@ fn begin(project: &Project, arguments: &[&str]) -> Child {
 }
 
 /// Wait for what another process does, which tells nobody of it.
-async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(super) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !is_so() {
         assert!(Instant::now() < deadline, "it never comes to this: {what}");
@@ -68,31 +68,29 @@ async fn a_host_that_is_killed_at_every_line_that_it_says_does_nothing_twice() {
     let project = project(&server, "");
     project.write("witness", "");
     let mut kills = 0;
-    let ended = loop {
+    loop {
         let mut child = begin(&project, &["--json", "run", TASK]);
         let out = child.stdout.take().unwrap();
-        // Each further host lives for a line more.
-        let (child, last) = tokio::task::spawn_blocking(move || {
-            let mut last = String::new();
-            for (number, line) in BufReader::new(out).lines().map_while(Result::ok).enumerate() {
-                last = line;
+        let ended = tokio::task::spawn_blocking(move || {
+            for (number, _) in BufReader::new(out).lines().map_while(Result::ok).enumerate() {
+                // Each further host lives for a line more.
                 if number == kills / 3 {
                     child.kill().unwrap();
                 }
             }
-            (child, last)
-        })
-        .await
-        .unwrap();
-        let mut child = child;
-        let status = child.wait().unwrap();
-        if status.code().is_some() {
-            break (status, last);
+            child.wait().unwrap()
+        });
+        let ended = ended.await.unwrap();
+        let listed = run(&project, &["--json", "session", "list"]).await;
+        // One that is killed after its last word has ended as well.
+        let is_over = listed.code == Some(0) && listed.json()[0]["status"] == "done";
+        assert_eq!(ended.success(), is_over && ended.code().is_some(), "{ended}");
+        if is_over {
+            break;
         }
         kills += 1;
         assert!(kills < 200, "it gets nowhere");
-    };
-    assert!(ended.0.success(), "{}", ended.1);
+    }
     assert!(kills >= 10, "{kills}");
     let witness = std::fs::read_to_string(project.path().join("witness")).unwrap();
     assert_eq!(witness, "1\n2\n3\n4\n5\n6\n");

@@ -229,7 +229,10 @@ fn change(project: &Project, statement: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_whose_journal_was_tampered_with_is_not_taken_up_and_says_where() {
     for (harm, words) in [
-        ("UPDATE entries SET body = replace(body, 'echo once', 'echo twice') WHERE body LIKE '%call_started%'", "the entry is not what was written"),
+        (
+            "UPDATE entries SET body = replace(body, 'echo once', 'echo twice') WHERE body LIKE '%call_started%'",
+            "the entry is not what was written",
+        ),
         ("DELETE FROM entries WHERE sequence = 2 AND session LIKE 'pi-%'", "the entries from 2 to 2 are gone"),
     ] {
         let server = silent_once().await;
@@ -285,7 +288,9 @@ async fn a_full_disk_stops_the_host_with_a_clear_error_and_the_session_goes_on_w
         if made < 12 { bash(&id, &format!("echo {made} >> made; cat long")) } else { Reply::text("done") }
     })
     .await;
-    let project = configured(&server, "result_chars_max = 400000");
+    let model = format!("{}context_tokens = 4000000\n", Wire::Openai.model(&server));
+    let agent = "[agents.pi.config]\nresult_chars_max = 400000\n\n[grants.pi.model]";
+    let project = Project::with(&format!("{model}{}", GRANTS.replace("[grants.pi.model]", agent)));
     project.write("long", &"0123456789abcdef".repeat(12_000));
     project.write("made", "");
     // Without the trap the signal would end the process.

@@ -7,6 +7,7 @@ mod killed;
 mod misbehaviour;
 mod repair;
 mod secrets;
+mod talk;
 
 use std::process::{Output, Stdio};
 
