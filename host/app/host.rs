@@ -114,6 +114,10 @@ pub enum Event {
         session: String,
         approval: String,
     },
+    /// A session has done what there was to do, and waits for what people say next. It holds no instance meanwhile.
+    Listening {
+        session: String,
+    },
     Closed(Closed),
     /// A session that could not be run to its end.
     Broken {
@@ -288,31 +292,32 @@ impl Host {
         }
     }
 
-    /// Do some work, and meanwhile what a host that serves does: answer other commands, bring approvals on, read the
-    /// policy anew, and stop where the journal can write no more.
+    /// Serve what other commands ask, and what people decide, while `work` goes on; then give the store back.
     ///
     /// # Errors
-    /// Those of the work; or what made it impossible to go on.
-    pub async fn attending<T>(
-        self: &Arc<Self>,
-        work: impl Future<Output = Result<T, HostError>>,
-    ) -> Result<T, HostError> {
-        let mut tasks = JoinSet::new();
-        tokio::pin!(work);
-        let result = tokio::select! {
-            biased;
-            result = &mut work => result,
-            failure = self.watch_until_stopped(&mut tasks) => match failure {
-                // What is under way hears of it by itself, and says how it stopped.
-                None => work.await,
-                Some(failure) => {
-                    self.stop();
-                    Err(failure)
-                }
-            },
+    /// The journal cannot be written any more: `work` is dropped, because it may do nothing unwritten.
+    pub async fn serve_while<T>(self: &Arc<Self>, work: impl Future<Output = T>) -> Result<T, HostError> {
+        let mut requests = JoinSet::new();
+        let served = async {
+            match self.watch_until_stopped(&mut requests).await {
+                Some(failure) => failure,
+                // It was asked to stop: its sessions are, and `work` ends with them.
+                None => std::future::pending().await,
+            }
         };
-        while tasks.join_next().await.is_some() {}
-        result
+        let done = tokio::select! {
+            done = work => Ok(done),
+            failure = served => Err(failure),
+        };
+        self.stop();
+        while requests.join_next().await.is_some() {}
+        match done {
+            Ok(done) => self.close().await.map(|()| done),
+            Err(failure) => {
+                let _ = self.journal.close().await;
+                Err(failure)
+            }
+        }
     }
 
     /// Returns what made it impossible to go on, or None when the host was asked to stop.
@@ -548,7 +553,10 @@ impl Host {
                     let _ = self.events.send(Event::Waiting { session: id.to_owned(), approval: approval.clone() });
                     Box::pin(approvals.settled(approval))
                 }
-                (Err(SessionError::Listening), _) => Box::pin(inbox.spoken()),
+                (Err(SessionError::Listening), _) => {
+                    let _ = self.events.send(Event::Listening { session: id.to_owned() });
+                    Box::pin(inbox.spoken())
+                }
                 _ => return ended,
             };
             tokio::select! {

@@ -118,13 +118,9 @@ async fn once(
         }
         host.run_once(agent, prompt, &json!({})).await
     };
-    let closed = host.attending(work).await;
-    let given_back = host.close().await;
+    let closed = host.serve_while(work).await;
     shown.abort();
-    // Why it could not go on comes first: what cannot be closed is its consequence.
-    let closed = closed?;
-    given_back?;
-    ended(output, &closed)
+    ended(output, &closed??)
 }
 
 /// Take up what was cut off, and end when it has ended.
@@ -145,11 +141,9 @@ pub(super) fn resume(output: &Output, mut project: Project, id: Option<String>) 
         let shown = progress::show(Progress::of(output), &host);
         stop_on_signal(&host);
         let mut events = host.events();
-        let count = host.attending(host.resume(id.as_deref())).await;
-        let given_back = host.close().await;
+        let count = host.serve_while(host.resume(id.as_deref())).await;
         shown.abort();
-        let count = count?;
-        given_back?;
+        let count = count??;
         let mut closed = Vec::new();
         let mut is_broken = false;
         while let Ok(event) = events.try_recv() {
@@ -176,7 +170,7 @@ pub(super) fn resume(output: &Output, mut project: Project, id: Option<String>) 
     })?
 }
 
-async fn start(output: &Output, project: Project, options: Options) -> Result<Arc<Host>, HostError> {
+pub(super) async fn start(output: &Output, project: Project, options: Options) -> Result<Arc<Host>, HostError> {
     let progress = |text: &str| output.note(&output.err(text, Style::new().dimmed()));
     Host::start(project, options, &progress).await
 }

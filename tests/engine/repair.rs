@@ -78,14 +78,14 @@ async fn a_failing_test_is_made_to_pass_in_either_protocol() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_model_of_the_command_line_needs_no_file_and_may_read_only() {
+async fn a_model_of_the_command_line_needs_no_file_and_works_in_the_folder_alone() {
     let server = ModelServer::start(vec![
         Reply::text("").and_call("a", "read", r#"{"path":"note"}"#).and_call(
             "b",
             "write",
-            r#"{"path":"note","content":"gone"}"#,
+            r#"{"path":"../outside","content":"gone"}"#,
         ),
-        Reply::text("It says hello; I may not change it."),
+        Reply::text("It says hello."),
     ])
     .await;
     let project = Project::new();
@@ -95,7 +95,7 @@ async fn a_model_of_the_command_line_needs_no_file_and_may_read_only() {
     assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
     let results = results(&server.requests()[1]);
     assert!(results[0].contains("hello there") && results[1].contains("[grants.files.files] write"), "{results:?}");
-    assert_eq!(std::fs::read_to_string(project.path().join("note")).unwrap(), "hello there");
+    assert!(!project.path().join("../outside").exists());
 }
 
 /// Each of two calls waits for what the other writes: one after the other they would never end.

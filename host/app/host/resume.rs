@@ -88,9 +88,9 @@ impl Host {
                 continue;
             }
             match self.read_back(&record.id, &record.agent).await {
-                // A conversation goes on when people talk again; here nobody would.
-                Ok(cut_off) if only.is_none() && !self.is_talking && cut_off.was_talk() => {}
-                Ok(cut_off) => match self.foreign_model(&cut_off.task) {
+                // A conversation goes on when a person takes it up by its name, and not by the way.
+                Ok(cut_off) if only.is_none() && cut_off.was_talk() => {}
+                Ok(cut_off) => match self.foreign_model(&cut_off.task, only.is_some()) {
                     None => all.push(cut_off),
                     Some(error) => _ = self.events.send(Event::Broken { session: record.id, error }),
                 },
@@ -148,12 +148,13 @@ impl Host {
         Ok(CutOff { id, agent, journal, entries, component, task, input })
     }
 
-    /// Why the models of this host are not those of a session, in words.
-    fn foreign_model(&self, task: &Value) -> Option<String> {
+    /// Why the models of this host are not those of a session, in words. Who names the session may choose another.
+    fn foreign_model(&self, task: &Value, is_named: bool) -> Option<String> {
         let (own, begun) = (self.project.config.command_model.as_deref(), context::model_of(task));
         let hint = "`pi-host session resume` with its id takes it up with the model that it began with";
         match (own, begun) {
             (own, begun) if own == begun => None,
+            (Some(_), Some(_)) if is_named => None,
             (_, Some(begun)) => Some(format!("it was begun with --model {begun}; it stays open\nhint: {hint}")),
             (_, None) => Some(format!("it was begun with the model of pi.toml; it stays open\nhint: {hint}")),
         }
@@ -190,7 +191,7 @@ impl Host {
                 && cut_off.component == setup.linked.digest
                 && cut_off.input == json!({})
                 && !cut_off.was_talk()
-                && self.foreign_model(&cut_off.task).is_none();
+                && self.foreign_model(&cut_off.task, false).is_none();
             if is_same {
                 self.take_back(&cut_off);
                 return self.take_up(cut_off).await.map(Some);
