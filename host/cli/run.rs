@@ -180,6 +180,12 @@ fn ended(output: &Output, closed: &Closed) -> Result<(), Failure> {
         let report = closed.report.as_ref().map(|report| format!("\nreport: {}", report.display())).unwrap_or_default();
         format!("{}: {}{report}", closed.status, escaped(&closed.summary))
     });
+    if closed.may_resume {
+        output.note(&format!(
+            "hint: when that is mended, `pi-host session resume {}` goes on from there",
+            closed.session
+        ));
+    }
     if matches!(closed.status.as_str(), "done" | "nothing_to_do" | "escalated") { Ok(()) } else { Err(Failure::Said) }
 }
 

@@ -121,6 +121,7 @@ async fn fails_and_is_taken_up(fault: Reply, words: &[&str]) {
     assert_eq!(said.code, Some(1), "{}", said.out);
     let told = summary(&said);
     words.iter().for_each(|words| assert!(told.contains(words), "{words}: {told}"));
+    assert!(said.err.contains(&format!("session resume {}", only_session(&project).await)), "{}", said.err);
     let said = run(&project, &["--json", "session", "resume", &only_session(&project).await]).await;
     assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
     assert_eq!(closed(&said)[0]["summary"], "all is well now");
@@ -271,8 +272,9 @@ async fn a_session_whose_component_is_gone_stays_open_until_it_is_there_again() 
     let said = run(&project, &["session", "resume", &id]).await;
     assert!(said.code == Some(1) && said.err.contains("pi.wasm"), "{}", said.err);
     let config = std::fs::read_to_string(project.path().join("pi.toml")).unwrap();
-    project.write("pi.toml", "[agents.sre]\n[grants.sre.tools]\nnames = []\n[grants.sre.session]\n");
-    let _ = project.run(&["session", "resume", &id]);
+    project.write("pi.toml", "");
+    let said = run(&project, &["session", "resume", &id]).await;
+    assert!(said.code == Some(1) && said.err.contains("there is no agent `pi` here any more"), "{}", said.err);
     project.write("pi.toml", &config);
     std::fs::write(&file, component).unwrap();
     let said = run(&project, &["--json", "session", "resume", &id]).await;
