@@ -84,7 +84,10 @@ impl Host {
         let mut all = Vec::new();
         for record in wanted {
             if !self.agents.contains_key(&record.agent) {
-                self.abandon(&record.id, &record.agent).await?;
+                // What has ended stays as it is, whoever names it.
+                if record.status == OPEN {
+                    self.abandon(&record.id, &record.agent).await?;
+                }
                 continue;
             }
             match self.read_back(&record.id, &record.agent).await {
