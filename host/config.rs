@@ -227,6 +227,16 @@ impl Config {
                     return wrong(format!("[agents.{name}.budget]"), what, hint);
                 }
             }
+            let is_money = agent.budget.session.usd.is_some() || agent.budget.day.usd.is_some();
+            let granted = self.grants.get(name).and_then(|grant| grant.model.as_ref());
+            let granted = granted.filter(|_| is_money).into_iter().flat_map(|grant| &grant.names);
+            let asked = granted.flat_map(|model| chain(model, &self.models).unwrap_or_default());
+            // Fail closed: what it costs would not be counted.
+            if let Some((model, _)) = asked.into_iter().find(|(_, model)| model.price.is_none()) {
+                let what = format!("nothing is known of what the model `{model}` costs, so dollars cannot be counted");
+                let hint = format!("write [models.{model}] price, or a limit of `tokens` instead");
+                return wrong(format!("[agents.{name}.budget] usd"), &what, hint);
+            }
             if RESERVED.contains(&name.as_str()) {
                 let hint = "give it another name: the journal calls people, MCP clients and the host so".to_owned();
                 return wrong(format!("[agents.{name}]"), "the name is taken", hint);
@@ -265,6 +275,9 @@ pub struct Config {
     pub agents: BTreeMap<String, AgentConfig>,
     /// By plugin or agent.
     pub grants: BTreeMap<String, Grant>,
+    /// The model of the command line, `PROTOCOL/NAME` or `PROTOCOL/NAME@URL`: not of the file.
+    #[serde(skip)]
+    pub command_model: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]

@@ -39,7 +39,15 @@ pub(super) fn task(project: &Project, agent: &str, config: &Value, prompt: &str,
     if talk == Talk::Open {
         task["talk"] = true.into();
     }
+    if let Some(model) = &project.config.command_model {
+        task["model"] = model.clone().into();
+    }
     task
+}
+
+/// The model of the command line that a session was begun with.
+pub(super) fn model_of(task: &Value) -> Option<&str> {
+    task.get("model").and_then(Value::as_str)
 }
 
 /// Whether a session was begun as a conversation.

@@ -5,6 +5,8 @@ mod reload;
 mod requests;
 mod resume;
 
+pub use resume::begun_with;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -20,6 +22,7 @@ use super::gating::{gate, shadow_gate};
 use super::incident::{self, Closed};
 use super::setup::{Progress, Setup, SetupError, hide};
 use super::single::session_id;
+use super::spent::count_today;
 use super::state::{StateError, open_store};
 use crate::approval::{Approvals, Asked, Note};
 use crate::capability::hold::Leave;
@@ -81,6 +84,10 @@ pub enum HostError {
         "the journal can write no more: {0}\nhint: nothing was done that is not written, and the services go on without a host; make room or repair the disk, then start again: what was cut off is taken up"
     )]
     Unwritable(String),
+    #[error(
+        "its journal does not hold: {problems}\nhint: `pi-host session verify {session}` has it all; the session stays open, for a copy of the store that holds"
+    )]
+    Damaged { session: String, problems: String },
     #[error("agent `{agent}` cannot be started: {error}")]
     Agent { agent: String, error: String },
 }
@@ -209,6 +216,7 @@ impl Host {
             agents.insert(name, agent);
         }
         let kernel = setup.kernel(gate, shadow, desk.approver, toolbox);
+        count_today(store.as_ref(), &agents, &kernel.days, progress).await?;
         let servers = setup.servers_for(&agents.keys().cloned().collect::<Vec<_>>());
         let (toolbox, _) = setup.peers.offer_unasked(&servers, journal, &kernel, progress).await?;
         let kernel = Arc::new(kernel.with(toolbox));

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::host::HostError;
-use crate::journal::{Body, SessionJournal};
+use crate::journal::{Body, History, SessionJournal};
 use crate::report;
 use crate::session::Ended;
 
@@ -26,6 +26,8 @@ pub struct Closed {
     /// When the alarm was raised, milliseconds since 1970; 0 without one.
     pub detected_ms: u64,
     pub ended_ms: u64,
+    /// It ended because a model gave no answer: who mends that can take it up again.
+    pub may_resume: bool,
 }
 
 /// The service whose alarm a session works on.
@@ -64,6 +66,7 @@ pub(super) async fn close(
     let alarm_ms = input.pointer("/alert/time").and_then(report::time_of);
     let detected_ms = alarm_ms.or(entries.first().map(|entry| entry.time_ms)).unwrap_or(0);
     let root_cause = details.get("root_cause").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let may_resume = status == "failed" && service.is_empty() && History::load(&entries).is_unanswered();
     let body = Body::SessionEnded { status: status.into(), summary: summary.clone(), details };
     let ended_ms = journal.append_durable(body).await?;
     Ok(Closed {
@@ -76,5 +79,6 @@ pub(super) async fn close(
         report,
         detected_ms,
         ended_ms,
+        may_resume,
     })
 }

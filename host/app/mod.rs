@@ -27,6 +27,7 @@ mod requests;
 mod serving;
 mod setup;
 mod single;
+mod spent;
 mod state;
 mod station;
 
@@ -35,7 +36,7 @@ pub use catalog::{Catalog, CatalogError, Source};
 pub use conversation::{Conversation, ConversationError, conversation};
 pub use corpus::{CorpusError, Counts, Evaluation, Expect, Miss, evaluate};
 pub use gating::{gate, gate_of_builtin, gate_of_file};
-pub use host::{Event, Host, HostError, Options};
+pub use host::{Event, Host, HostError, Options, begun_with};
 pub use incident::Closed;
 pub use mcp::{MCP_AGENT, McpTools};
 pub use peers::{PeerTool, PeerTools};

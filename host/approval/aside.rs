@@ -27,6 +27,12 @@ impl Aside {
         Self { is_of_rerun: true, ..Self::default() }
     }
 
+    /// The same way, for a question that an earlier run may have asked.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self { is_of_rerun: true, ..self.clone() }
+    }
+
     /// Whether what its earlier run was let through counts for this one.
     #[must_use]
     pub fn is_of_rerun(&self) -> bool {

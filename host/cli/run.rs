@@ -6,9 +6,10 @@ use std::sync::Arc;
 use owo_colors::Style;
 use serde_json::json;
 
+use super::output::escaped_lines;
 use super::progress::{self, Progress};
 use super::{Failure, Output, block_on};
-use crate::app::{Closed, Host, HostError, Options};
+use crate::app::{Closed, Event, Host, HostError, Options, begun_with};
 use crate::config::{FILE, Project, variable};
 use crate::gate::explain::escaped;
 
@@ -25,6 +26,9 @@ pub(crate) struct Arguments {
     /// The model to ask, instead of what pi.toml says: anthropic/NAME, openai/NAME, openai/NAME@URL, bedrock/NAME
     #[arg(long, value_name = "PROTOCOL/NAME")]
     model: Option<String>,
+    /// Begin anew, also where the same task was cut off before and could be taken up
+    #[arg(long)]
+    new: bool,
     /// Run the agent once and end
     #[arg(long, requires = "agent")]
     once: bool,
@@ -47,9 +51,11 @@ pub(crate) fn run(output: &Output, directory: &Path, mut arguments: Arguments) -
     if arguments.prompt.is_none() && arguments.agent.as_ref().is_some_and(is_prompt) {
         arguments.prompt = arguments.agent.take();
     }
-    if arguments.prompt.is_some() && (arguments.agent.is_none() || arguments.model.is_some()) {
+    if arguments.model.is_some() || arguments.prompt.is_some() && arguments.agent.is_none() {
         let agent = project.talk_to(arguments.agent.as_deref(), arguments.model.as_deref(), &variable)?;
-        arguments.agent = Some(agent);
+        if arguments.prompt.is_some() {
+            arguments.agent = Some(agent);
+        }
     } else if !project.has_file {
         return Err(anyhow::anyhow!(
             "there is no {FILE} in {}\nhint: `pi-host init` writes one, `pi-host run --demo` needs none",
@@ -71,7 +77,8 @@ pub(crate) fn run(output: &Output, directory: &Path, mut arguments: Arguments) -
     };
     match (arguments.agent, is_once) {
         (Some(agent), true) => {
-            block_on(once(output, project, options, &agent, arguments.prompt.as_deref().unwrap_or_default()))?
+            let prompt = arguments.prompt.unwrap_or_default();
+            block_on(once(output, project, options, &agent, &prompt, arguments.new))?
         }
         _ => block_on(serve(output, project, options))?,
     }
@@ -94,19 +101,34 @@ async fn serve(output: &Output, project: Project, options: Options) -> Result<()
     Ok(())
 }
 
-async fn once(output: &Output, project: Project, options: Options, agent: &str, prompt: &str) -> Result<(), Failure> {
+async fn once(
+    output: &Output,
+    project: Project,
+    options: Options,
+    agent: &str,
+    prompt: &str,
+    is_new: bool,
+) -> Result<(), Failure> {
     let host = start(output, project, options).await?;
     let shown = progress::show(Progress::of(output), &host);
     stop_on_signal(&host);
-    let input = json!({});
-    let closed = host.serve_while(host.run_once(agent, prompt, &input)).await;
+    let work = async {
+        if !is_new && let Some(closed) = host.run_on(agent, prompt).await? {
+            return Ok(closed);
+        }
+        host.run_once(agent, prompt, &json!({})).await
+    };
+    let closed = host.serve_while(work).await;
     shown.abort();
     ended(output, &closed??)
 }
 
 /// Take up what was cut off, and end when it has ended.
-pub(super) fn resume(output: &Output, project: Project, id: Option<String>) -> Result<(), Failure> {
+pub(super) fn resume(output: &Output, mut project: Project, id: Option<String>) -> Result<(), Failure> {
     block_on(async {
+        if let Some((agent, model)) = begun_with(&project, id.as_deref()).await? {
+            project.talk_to(Some(&agent), Some(&model), &variable)?;
+        }
         let options = Options {
             agents: None,
             is_watching: false,
@@ -123,13 +145,20 @@ pub(super) fn resume(output: &Output, project: Project, id: Option<String>) -> R
         shown.abort();
         let count = count??;
         let mut closed = Vec::new();
+        let mut is_broken = false;
         while let Ok(event) = events.try_recv() {
-            if let crate::app::Event::Closed(incident) = event {
-                closed.push(incident);
+            match event {
+                Event::Closed(incident) => closed.push(incident),
+                Event::Broken { session, error } if id.as_ref().is_none_or(|id| *id == session) => {
+                    is_broken = true;
+                    output.note(&format!("{session}: {}", escaped_lines(&error)));
+                }
+                _ => {}
             }
         }
-        if count == 0
-            && let Some(id) = id
+        if let Some(id) = id
+            && count == 0
+            && !is_broken
         {
             return Err(anyhow::anyhow!(
                 "no session of this id was cut off: {id}\nhint: `pi-host session list` has them"
@@ -137,7 +166,7 @@ pub(super) fn resume(output: &Output, project: Project, id: Option<String>) -> R
             .into());
         }
         output.data(&closed, || format!("{count} sessions taken up, {} ended", closed.len()));
-        if closed.len() == count { Ok(()) } else { Err(Failure::Said) }
+        if closed.len() == count && !is_broken { Ok(()) } else { Err(Failure::Said) }
     })?
 }
 
@@ -151,6 +180,12 @@ fn ended(output: &Output, closed: &Closed) -> Result<(), Failure> {
         let report = closed.report.as_ref().map(|report| format!("\nreport: {}", report.display())).unwrap_or_default();
         format!("{}: {}{report}", closed.status, escaped(&closed.summary))
     });
+    if closed.may_resume {
+        output.note(&format!(
+            "hint: when that is mended, `pi-host session resume {}` goes on from there",
+            closed.session
+        ));
+    }
     if matches!(closed.status.as_str(), "done" | "nothing_to_do" | "escalated") { Ok(()) } else { Err(Failure::Said) }
 }
 

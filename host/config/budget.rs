@@ -42,19 +42,6 @@ pub enum AtLimit {
 }
 
 impl Spend {
-    /// So many times as much.
-    #[must_use]
-    #[allow(clippy::cast_precision_loss, reason = "how often people have agreed is a small number")]
-    pub fn times(&self, factor: u64) -> Self {
-        let times = |amount: Option<u64>| amount.map(|amount| amount.saturating_mul(factor));
-        Self {
-            tokens: times(self.tokens),
-            usd: self.usd.map(|usd| usd * factor as f64),
-            calls: times(self.calls),
-            changes: times(self.changes),
-        }
-    }
-
     /// What is no amount.
     pub(super) fn wrong(&self) -> Option<&'static str> {
         self.usd.is_some_and(|usd| !(0.0..=1e9).contains(&usd)).then_some("usd is not between 0 and a thousand million")

@@ -75,7 +75,7 @@ impl Project {
                     "write it as anthropic/claude-sonnet-4-5, openai/gpt-5.1 or openai/qwen3@http://127.0.0.1:11434/v1",
                 )
             })?;
-            self.config.set_model(&name, config);
+            self.config.set_model(&name, model, config);
         } else if self.config.models.is_empty() {
             let found = BY_KEY.iter().find(|(key, _)| variable(key).is_some());
             let (_, model) = found.ok_or_else(|| {
@@ -86,7 +86,7 @@ impl Project {
                 )
             })?;
             let config = parse(model).map_err(|what| wrong("[models]", &what, "write [models.default]"))?;
-            self.config.set_model(&name, config);
+            self.config.set_model(&name, model, config);
         }
         self.config.check(&self.directory.join(FILE).display().to_string())?;
         Ok(name)
@@ -114,8 +114,9 @@ impl Config {
         (bash.files, bash.process) = (files(), Some(process));
     }
 
-    fn set_model(&mut self, agent: &str, model: ModelConfig) {
-        self.models.insert(MODEL.into(), model);
+    fn set_model(&mut self, agent: &str, model: &str, config: ModelConfig) {
+        self.command_model = Some(model.to_owned());
+        self.models.insert(MODEL.into(), config);
         let grant = self.grants.entry(agent.to_owned()).or_default();
         grant.model = Some(ModelGrant { names: vec![MODEL.into()] });
         if let Some(agent) = self.agents.get_mut(agent) {

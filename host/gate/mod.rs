@@ -232,9 +232,8 @@ impl Gate {
                     look.act_effect(name, effect::of_secret(secret, url));
                 }
             }
-            Act::Overspend { agent, .. } => {
-                look.fact(name, &Fact::Finding { name: "overspend" }, || format!("`{agent}`"))
-            }
+            // With its floor: also under a policy that says nothing of it, nobody spends more unasked.
+            Act::Overspend { agent, .. } => look.note("overspend", format!("`{agent}`")),
             Act::KeyValueWrite { plugin, operation, keys, .. } => {
                 for key in keys {
                     look.act_effect(name, effect::of_value(plugin, *operation, key));

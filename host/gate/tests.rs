@@ -51,6 +51,20 @@ fn every_act_has_its_name_in_the_policy() {
     }
 }
 
+#[test]
+fn nobody_spends_more_than_the_budget_unasked_whatever_the_policy_says() {
+    let act = Act::Overspend { agent: "pi".into(), what: "tokens".into(), spent: 1, limit: 1 };
+    let decision = Gate::new(Policy::builtin()).decide(&act, &person());
+    assert_eq!((decision.verdict, decision.rules.as_slice()), (Verdict::Ask, ["overspend".to_owned()].as_slice()));
+    assert_eq!(verdict(&silent(), &act), Verdict::Ask);
+    let rule = r#"{"version": 1, "thresholds": {"ask": 40, "deny": 100}, "rules": [{"id": "never", "acts": ["overspend"],
+        "when": {"finding": ["overspend"], "agent": ["pi"]}, "verdict": "deny", "points": 100, "reason": "r", "advice": "a",
+        "examples": {"match": [], "no_match": ["ls"]}}]}"#;
+    let gate = Gate::new(Policy::parse(rule, "rule.json").unwrap());
+    let of = |agent: &str| gate.decide(&act, &Origin { agent: agent.into(), ..Origin::default() }).verdict;
+    assert_eq!((of("pi"), of("sre")), (Verdict::Deny, Verdict::Ask));
+}
+
 fn request(method: &str, url: &str, secrets: &[&str]) -> Act {
     Act::HttpRequest {
         method: method.into(),

@@ -103,8 +103,8 @@ pub struct History {
     /// Tools and models.
     offered: Option<(Value, Value)>,
     last_step: u32,
-    /// How often people have granted more than the budget.
-    overspends: u64,
+    /// What people have granted once more, each time that they did.
+    overspends: Vec<String>,
     calls: HashMap<Key, CallRecord>,
     waits: HashMap<Key, WaitRecord>,
     refusals: HashMap<Key, RefusalRecord>,
@@ -187,10 +187,9 @@ impl History {
         self.last_step
     }
 
-    /// How often people have granted the budget once more.
-    #[must_use]
-    pub fn overspends(&self) -> u64 {
-        self.overspends
+    /// What of the budget people have granted once more, each time that they did.
+    pub fn overspends(&self) -> impl Iterator<Item = &str> {
+        self.overspends.iter().map(String::as_str)
     }
 
     /// All calls, in the order of their keys.
@@ -257,6 +256,39 @@ impl History {
         self.last_step = self.last_step.max(step);
     }
 
+    /// Whether the last thing that was done was a question to a model that had no answer: what failed may be mended, and
+    /// the question asked again.
+    #[must_use]
+    pub fn is_unanswered(&self) -> bool {
+        self.clone().take_back_question()
+    }
+
+    /// Go back to before the last question to a model, where that had no answer and the session ended by it: it is asked
+    /// again. What came after it was the agent's way to its end. False: there is no such question.
+    pub fn reopen(&mut self) -> bool {
+        self.ended.take().is_some() && self.take_back_question()
+    }
+
+    fn take_back_question(&mut self) -> bool {
+        let step_of = |key: &str| key.split('.').next().and_then(|step| step.parse::<u32>().ok()).unwrap_or(0);
+        let Some(last) = self.models.values_mut().max_by_key(|record| step_of(&record.key)) else { return false };
+        let step = step_of(&last.key);
+        let is_after = |key: &str| step_of(key) > step;
+        let is_last = !self.calls.keys().chain(self.waits.keys()).any(|key| is_after(key));
+        if !is_last || last.ended.as_ref().is_none_or(|ended| ended.status == Status::Done) {
+            return false;
+        }
+        last.ended = None;
+        let mut heard: Vec<_> = self.heard.extract_if(|key, _| is_after(key)).collect();
+        heard.sort_by_key(|(key, _)| std::cmp::Reverse(step_of(key)));
+        // What it was told and did not work on any more is told again.
+        for text in heard.into_iter().flat_map(|(_, heard)| heard.texts.into_iter().rev()) {
+            self.unheard.push_front(text);
+        }
+        self.last_step = step;
+        true
+    }
+
     fn add(&mut self, entry: &Entry) {
         let time_ms = entry.time_ms;
         match &entry.body {
@@ -293,7 +325,7 @@ impl History {
             Body::SessionEnded { .. } => self.ended = Some(entry.clone()),
             Body::SessionResumed { .. } => {
                 self.resumptions += 1;
-                self.ended = None;
+                self.reopen();
             }
             Body::WaitStarted { key, until_ms } => {
                 self.step(key);
@@ -332,7 +364,7 @@ impl History {
                 let call = self.calls.entry(key.clone()).or_insert_with(|| CallRecord::unbegun(key, time_ms));
                 call.ended = Some(Ended { time_ms, status: *status, value: result.clone() });
             }
-            Body::EffectStarted { act: Act::Overspend { .. }, .. } => self.overspends += 1,
+            Body::EffectStarted { act: Act::Overspend { what, .. }, .. } => self.overspends.push(what.clone()),
             Body::EffectStarted { key, act, .. } => {
                 let effect = EffectRecord { key: key.clone(), started_ms: time_ms, act: act.clone(), ended: None };
                 match self.call_of(key) {
@@ -466,6 +498,52 @@ mod tests {
     fn refused(key: &str) -> Body {
         let act = Act::FileRemove { path: "/".into(), recursive: true };
         Body::Refused { key: key.into(), act, origin: Origin::default(), decision: Decision::allow() }
+    }
+
+    fn asked(key: &str) -> Body {
+        let question = Question { same: 0, messages: vec![], frame: None };
+        Body::ModelAsked { key: key.into(), model: "m".into(), hash: "h".into(), question }
+    }
+
+    fn answered(key: &str, status: Status) -> Body {
+        Body::ModelAnswered { key: key.into(), status, answer: json!({}) }
+    }
+
+    fn over(key: &str) -> [Body; 2] {
+        let ended = Body::SessionEnded { status: "failed".into(), summary: String::new(), details: json!({}) };
+        [Body::Heard { key: key.into(), count: 0, is_over: true }, ended]
+    }
+
+    #[test]
+    fn a_session_that_ended_because_a_model_gave_no_answer_goes_back_to_its_question() {
+        let resumed = || Body::SessionResumed { host: "h".into() };
+        let mut bodies =
+            vec![asked("1"), answered("1", Status::Done), call("2.0"), asked("3"), answered("3", Status::Failed)];
+        bodies.extend(over("4"));
+        let mut ended = history(bodies.clone());
+        assert!(ended.is_unanswered() && ended.ended().is_some());
+        assert!(ended.reopen());
+        assert_eq!((ended.last_step(), ended.model("3").unwrap().ended.as_ref()), (3, None));
+        assert!(ended.heard("4").is_none() && ended.ended().is_none() && ended.call("2.0").is_some());
+        // What was done after it was taken up stands, also when it is read again.
+        bodies.extend([resumed(), answered("3", Status::Done), call("4.0"), resumed()]);
+        let on = history(bodies);
+        assert_eq!(on.model("3").unwrap().ended.as_ref().unwrap().status, Status::Done);
+        assert!(on.call("4.0").is_some() && on.heard("4").is_none() && !on.is_unanswered());
+    }
+
+    #[test]
+    fn a_session_that_ended_otherwise_does_not_go_back() {
+        for bodies in [
+            vec![asked("1"), answered("1", Status::Done)],
+            vec![asked("1"), answered("1", Status::Failed), call("2.0")],
+            vec![call("1.0")],
+        ] {
+            let mut bodies = bodies;
+            bodies.extend(over("5"));
+            let mut ended = history(bodies);
+            assert!(!ended.is_unanswered() && !ended.reopen());
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::budget::{Budget, Spent};
+use super::budget::{Budget, Spent, Wanted};
 use super::call::{Called, Caller, Kernel, end};
 use super::conversation::Conversation;
 use super::inbox::Inbox;
@@ -104,23 +104,32 @@ impl AgentImports {
     }
 
     async fn answered(&self, key: Key, request: &Request, aside: &Aside) -> wasmtime::Result<CallResult> {
-        let aside = Some(aside.clone());
-        let caller = Caller { journal: self.journal.clone(), origin: self.origin.clone(), key, aside };
+        let caller =
+            Caller { journal: self.journal.clone(), origin: self.origin.clone(), key, aside: Some(aside.clone()) };
         let Some(known) = self.history.call(&caller.key) else {
-            if let Err(text) = self.may_spend(&caller.key).await {
+            let is_change = self.is_change(&request.name);
+            let wanted = if is_change { Wanted::Change } else { Wanted::Call };
+            if let Err(text) = self.may_spend(&caller.key, wanted, aside).await {
                 return Ok(end(&caller, Err(Error::Limit(text))).result);
             }
-            self.spend_call(&request.name, None);
+            // Counted before it is known whether it will be begun: those beside it may not spend the same.
+            self.budget.spend(&Spent::call(is_change));
+            self.budget.spend_today(clock::now_ms(), &Spent::call(is_change));
             let called = if self.is_granted(&request.name) {
                 self.kernel.call(caller, &request.name, &request.arguments).await
             } else {
                 self.ungranted(&caller, &request.name)
             };
+            if is_change && !called.is_begun {
+                self.budget.give_back_change(clock::now_ms());
+            }
             self.saw(called.time_ms);
             return Ok(called.result);
         };
         compare(&self.journal, known, request)?;
-        self.spend_call(&request.name, Some(known));
+        if let Some(spent) = spent_on(known) {
+            self.budget.spend(&spent);
+        }
         let called = match known.fate() {
             Fate::Ended(ended) => {
                 self.saw(ended.time_ms);
@@ -139,22 +148,16 @@ impl AgentImports {
         Ok(called.result)
     }
 
-    /// Count a call; of one that is in the journal, what was counted then.
-    fn spend_call(&self, name: &str, known: Option<&CallRecord>) {
-        let is_change = match known {
-            Some(known) => known.effect != Severity::Read,
-            None => self.kernel.toolbox.get(name).is_some_and(|entry| entry.definition.effect != Effect::Read),
-        };
-        let spent = Spent::call(is_change);
-        self.budget.spend(&spent);
-        if known.is_none() {
-            self.budget.spend_today(clock::now_ms(), &spent);
-        }
+    fn is_change(&self, tool: &str) -> bool {
+        self.kernel.toolbox.get(tool).is_some_and(|entry| entry.definition.effect != Effect::Read)
     }
 
     /// Whether there is budget left for what comes next; people may be asked for more. The text says what is spent.
-    pub(super) async fn may_spend(&self, key: &str) -> Result<(), String> {
-        while let Some(over) = self.budget.over(clock::now_ms()) {
+    pub(super) async fn may_spend(&self, key: &str, wanted: Wanted, aside: &Aside) -> Result<(), String> {
+        while self.budget.over(clock::now_ms(), wanted).is_some() {
+            let _asking = self.budget.asking.lock().await;
+            // More may have been granted to another call meanwhile.
+            let Some(over) = self.budget.over(clock::now_ms(), wanted) else { break };
             let agent = &self.origin.agent;
             if !over.may_ask {
                 return Err(format!("{over}\nhint: raise it in [agents.{agent}.budget] in pi.toml"));
@@ -162,12 +165,13 @@ impl AgentImports {
             let act =
                 Act::Overspend { agent: agent.clone(), what: over.what.clone(), spent: over.spent, limit: over.limit };
             let (journal, origin) = (self.journal.clone(), self.origin.clone());
-            let caller = Caller { journal, origin, key: format!("{key}.budget"), aside: None };
+            // A host that is killed once people have agreed asks for the same again, and is not to ask them twice.
+            let caller = Caller { journal, origin, key: format!("{key}.budget"), aside: Some(aside.again()) };
             match self.kernel.door(&caller, "").enter(act).await {
                 Ok(pass) => pass.done(Value::Null),
                 Err(refusal) => return Err(format!("{over}; more was not granted: {}", refusal.reason)),
             }
-            self.budget.raise();
+            self.budget.raise(clock::now_ms(), &over.what);
         }
         Ok(())
     }
@@ -231,6 +235,14 @@ fn compare(journal: &SessionJournal, known: &CallRecord, request: &Request) -> R
         recorded: format!("{} {recorded}", known.tool),
         asked: format!("{} {asked}", request.name),
     })
+}
+
+/// What was counted for a call that the journal has. One that was answered without having been begun has no name there.
+fn spent_on(known: &CallRecord) -> Option<Spent> {
+    match &known.ended {
+        Some(ended) if known.tool.is_empty() => Spent::of_unbegun(&ended.value),
+        _ => Some(Spent::call(known.effect != Severity::Read)),
+    }
 }
 
 /// What the agent reads of a call that was cut off.

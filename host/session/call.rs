@@ -51,6 +51,8 @@ pub struct Caller {
 pub struct Called {
     pub result: CallResult,
     pub time_ms: u64,
+    /// Whether the tool was run; else it was refused, or made no sense.
+    pub is_begun: bool,
 }
 
 impl Kernel {
@@ -112,7 +114,7 @@ impl Kernel {
             }
             Provider::Peer(peer) => self.call_peer(peer.as_ref(), entry, door, decision, parsed).await,
         };
-        end(&caller, result)
+        Called { is_begun: true, ..end(&caller, result) }
     }
 
     /// The door of a call, for what is done in a plugin's name.
@@ -228,5 +230,5 @@ pub(super) fn end(caller: &Caller, result: CallResult) -> Called {
     };
     let body = Body::CallEnded { key: caller.key.clone(), status, result: message::to_value(&result) };
     let time_ms = caller.journal.append(body);
-    Called { result, time_ms }
+    Called { result, time_ms, is_begun: false }
 }

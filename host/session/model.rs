@@ -11,11 +11,12 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::agent::{AgentImports, Diverged};
-use super::budget::Spent;
+use super::budget::{Spent, Wanted};
 use super::question::{answer_from, hide, marked, request_of};
+use crate::approval::Aside;
 use crate::capability::bindings::pi::model::model::{Answer, Error, Info, Request};
 use crate::capability::model::ModelState;
-use crate::capability::session::Stopped;
+use crate::capability::session::{LaidAside, Stopped};
 use crate::gate::explain::escaped;
 use crate::journal::{Body, Key, Question, Status};
 use crate::model::{Completion, Delta, Model, ModelError};
@@ -106,7 +107,20 @@ impl ModelState for AgentImports {
         if known.is_none() {
             self.journal.append(Body::ModelAsked { key: key.clone(), model: model.clone(), hash, question });
         }
-        let result = match self.may_ask(&key, &model).await {
+        let aside = Aside::of_rerun();
+        let mut stop = self.stop.clone();
+        let may_ask = tokio::select! {
+            biased;
+            may_ask = self.may_ask(&key, &model, &aside) => may_ask,
+            // Until people have granted more, or refused it: asked again when the session is taken up.
+            approval = aside.laid() => return Err(wasmtime::Error::new(LaidAside { approval })),
+            _ = stop.wait_for(|is_stopped| *is_stopped) => return Err(wasmtime::Error::new(Stopped)),
+            () = self.inbox.interrupted() => {
+                self.inbox.take_interruption();
+                Err(Error::Interrupted("a person has interrupted".into()))
+            }
+        };
+        let result = match may_ask {
             Ok(offer) => self.ask(&key, offer, marked(asked, self.journal.id())).await?,
             Err(refused) => Err(refused),
         };
@@ -122,7 +136,7 @@ impl ModelState for AgentImports {
 
 impl AgentImports {
     /// The model of this name, where it is granted and there is budget left.
-    async fn may_ask(&self, key: &str, model: &str) -> Result<&Offer, Error> {
+    async fn may_ask(&self, key: &str, model: &str, aside: &Aside) -> Result<&Offer, Error> {
         let offer = self.kernel.models.get(model).filter(|_| self.models.iter().any(|name| name == model));
         let offer = offer.ok_or_else(|| {
             Error::NotGranted(format!(
@@ -131,7 +145,7 @@ impl AgentImports {
                 agent = self.origin.agent
             ))
         })?;
-        self.may_spend(key).await.map_err(Error::Budget)?;
+        self.may_spend(key, Wanted::Question, aside).await.map_err(Error::Budget)?;
         Ok(offer)
     }
 
@@ -182,6 +196,11 @@ impl AgentImports {
         }
         self.conversation.lock().unwrap_or_else(PoisonError::into_inner).difference(recorded)
     }
+}
+
+/// The answer in an entry of the journal, where it is one.
+pub(super) fn completion_of(answer: &Value) -> Option<Completion> {
+    from_value(answer)?.ok()
 }
 
 fn error_of(error: &ModelError) -> Error {

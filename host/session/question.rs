@@ -78,8 +78,13 @@ pub(super) fn hide(message: &mut Message, runtime: &Runtime) {
     for part in &mut message.parts {
         match part {
             Part::Text { text } => *text = runtime.hidden(text),
-            Part::ToolCall { arguments, .. } => *arguments = runtime.hidden(arguments),
-            Part::ToolResult { content, .. } => {
+            Part::ToolCall { id, name, arguments } => {
+                for text in [id, name, arguments] {
+                    *text = runtime.hidden(text);
+                }
+            }
+            Part::ToolResult { id, content, .. } => {
+                *id = runtime.hidden(id);
                 for part in content {
                     if let Part::Text { text } = part {
                         *text = runtime.hidden(text);

@@ -56,6 +56,10 @@ pub enum SessionError {
         "session `{session}` began with another component of `{agent}` ({began}), this host has {now}\nhint: run it with the plugin that it began with"
     )]
     OtherComponent { session: String, agent: String, began: String, now: String },
+    #[error(
+        "session `{session}` has ended ({status}), and not because a model gave no answer: there is nothing in it to try again\nhint: begin anew; `pi-host session show {session}` has what it did"
+    )]
+    Over { session: String, status: String },
     /// It can be taken up again.
     #[error("the session was stopped")]
     Stopped,
@@ -121,9 +125,18 @@ pub async fn resume(
             now: setup.linked.digest.clone(),
         });
     }
+    let mut history = History::load(entries);
+    if let Some(ended) = history.ended().cloned()
+        && !history.reopen()
+    {
+        let status = match ended.body {
+            Body::SessionEnded { status, .. } => status,
+            _ => String::new(),
+        };
+        return Err(SessionError::Over { session: session.to_owned(), status });
+    }
     let host = format!("pid {}", std::process::id());
     journal.append_durable(Body::SessionResumed { host }).await?;
-    let history = History::load(entries);
     inbox.restore(history.unheard());
     drive(kernel, setup, journal, session, &task, time_ms, history, inbox, stop).await
 }
@@ -145,7 +158,7 @@ async fn drive(
     let mut stopped = stop.clone();
     let said = history.said_by(&setup.name);
     let budget = Budget::new(&setup.name, setup.budget.clone(), kernel.days.clone(), time_ms);
-    (0..history.overspends()).for_each(|_| budget.raise());
+    budget.restore(history.overspends());
     let imports = Arc::new(AgentImports {
         kernel: kernel.clone(),
         journal: journal.clone(),

@@ -9,11 +9,12 @@ use tokio::task::JoinSet;
 use super::{Event, Host, HostError};
 use crate::app::context::{self, Talk};
 use crate::app::incident::{self, Closed};
+use crate::app::open_existing_store;
 use crate::capability::hold::Leave;
-use crate::config::RESERVED;
-use crate::journal::{Body, Entry, SessionJournal};
+use crate::config::{Project, RESERVED};
+use crate::journal::{Body, Entry, Problem, SessionJournal, entries, verify};
 use crate::session::{self, Inbox, SessionError};
-use crate::store::OPEN;
+use crate::store::{OPEN, SessionRecord};
 
 /// A session that an earlier host began and did not end.
 struct CutOff {
@@ -21,11 +22,56 @@ struct CutOff {
     agent: String,
     journal: SessionJournal,
     entries: Vec<Entry>,
+    component: String,
+    task: Value,
     input: Value,
+}
+
+/// Problems of one journal that are told; `session verify` has all.
+const PROBLEMS_SHOWN: usize = 3;
+
+/// How a session ended that may be tried again, where somebody names it: what it failed at may have been mended.
+const FAILED: &str = "failed";
+
+/// Agent and model of the command line, of a session that was cut off (or the one named) and was begun with one: what
+/// a host needs to take it up. The newest, where there are several; none, where pi.toml has it all.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn begun_with(project: &Project, only: Option<&str>) -> Result<Option<(String, String)>, HostError> {
+    let store = open_existing_store(project).await?;
+    for record in store.sessions().await?.into_iter().rev().filter(|record| is_wanted(record, only)) {
+        // One that cannot be read is told of when it is taken up.
+        let Ok(entries) = entries(store.as_ref(), &record.id).await else { continue };
+        if let Some((_, task)) = beginning(&entries)
+            && let Some(model) = context::model_of(task)
+        {
+            return Ok(Some((record.agent, model.to_owned())));
+        }
+    }
+    Ok(None)
+}
+
+fn is_wanted(record: &SessionRecord, only: Option<&str>) -> bool {
+    match only {
+        None => record.status == OPEN,
+        Some(only) => record.id == only && [OPEN, FAILED].contains(&record.status.as_str()),
+    }
+}
+
+/// Component and task of a session.
+fn beginning(entries: &[Entry]) -> Option<(&str, &Value)> {
+    entries.iter().find_map(|entry| match &entry.body {
+        Body::SessionStarted { component, task, .. } => Some((component.as_str(), task)),
+        _ => None,
+    })
+}
+
+impl CutOff {
     /// Whether people talked to it.
-    is_conversation: bool,
-    /// Whether they may go on.
-    talk: Talk,
+    fn was_talk(&self) -> bool {
+        context::talk_of(&self.task) == Talk::Open
+    }
 }
 
 impl Host {
@@ -34,17 +80,23 @@ impl Host {
         only: Option<&str>,
         sessions: &mut JoinSet<()>,
     ) -> Result<usize, HostError> {
-        let open = self.store.sessions().await?.into_iter().filter(|session| session.status == OPEN);
+        let wanted = self.store.sessions().await?.into_iter().filter(|record| is_wanted(record, only));
         let mut all = Vec::new();
-        for record in open.filter(|session| only.is_none_or(|only| only == session.id)) {
+        for record in wanted {
             if !self.agents.contains_key(&record.agent) {
-                self.abandon(&record.id, &record.agent).await?;
+                // What has ended stays as it is, whoever names it.
+                if record.status == OPEN {
+                    self.abandon(&record.id, &record.agent).await?;
+                }
                 continue;
             }
             match self.read_back(&record.id, &record.agent).await {
                 // A conversation goes on when a person takes it up by its name, and not by the way.
-                Ok(cut_off) if only.is_none() && cut_off.is_conversation => {}
-                Ok(cut_off) => all.push(cut_off),
+                Ok(cut_off) if only.is_none() && cut_off.was_talk() => {}
+                Ok(cut_off) => match self.foreign_model(&cut_off.task, only.is_some()) {
+                    None => all.push(cut_off),
+                    Some(error) => _ = self.events.send(Event::Broken { session: record.id, error }),
+                },
                 // One that cannot be read keeps nobody else from working.
                 Err(error) => {
                     let _ = self.events.send(Event::Broken { session: record.id, error: error.to_string() });
@@ -53,14 +105,7 @@ impl Host {
         }
         // What a session has changed before it was cut off is still in its hands; then come those that
         // were only woken for a service. Nothing runs before all of them have what is theirs.
-        for CutOff { entries, .. } in &all {
-            for entry in entries {
-                if let Body::EffectStarted { act, origin, .. } = &entry.body {
-                    // It held this when the intent was written, so nobody else did.
-                    let _ = self.kernel.holds.take(act, origin);
-                }
-            }
-        }
+        all.iter().for_each(|cut_off| self.take_back(cut_off));
         for cut_off in &all {
             if let Some(service) = incident::service_of(&cut_off.input) {
                 // Its alarm is being worked on already.
@@ -87,23 +132,84 @@ impl Host {
 
     async fn read_back(&self, id: &str, agent: &str) -> Result<CutOff, HostError> {
         let journal = self.journal.session(id).await?;
+        // What was tampered with is no ground to act on.
+        let reports = verify(self.store.as_ref(), Some(id)).await?;
+        let of_session = reports.iter().filter(|report| report.session.as_deref() == Some(id));
+        let told = |problem: &Problem| match problem.sequence {
+            Some(sequence) => format!("entry {sequence}: {}", problem.detail),
+            None => problem.detail.clone(),
+        };
+        let problems = of_session.flat_map(|report| &report.problems).take(PROBLEMS_SHOWN);
+        let problems: Vec<String> = problems.map(told).collect();
+        if !problems.is_empty() {
+            return Err(HostError::Damaged { session: id.to_owned(), problems: problems.join("; ") });
+        }
         let entries = journal.entries().await?;
-        let task = entries.iter().find_map(|entry| match &entry.body {
-            Body::SessionStarted { task, .. } => Some(task.clone()),
-            _ => None,
-        });
-        let task = task.unwrap_or_default();
-        // Where nobody can talk, an agent that listens hears that the conversation is over.
-        let is_conversation = context::talk_of(&task) == Talk::Open;
-        let talk = if self.is_talking && is_conversation { Talk::Open } else { Talk::Closed };
+        let (component, task) = beginning(&entries).map(|(c, t)| (c.to_owned(), t.clone())).unwrap_or_default();
         let (id, agent) = (id.to_owned(), agent.to_owned());
         let input = task.get("input").cloned().unwrap_or_default();
-        Ok(CutOff { id, agent, journal, entries, input, is_conversation, talk })
+        Ok(CutOff { id, agent, journal, entries, component, task, input })
+    }
+
+    /// Why the models of this host are not those of a session, in words. Who names the session may choose another.
+    fn foreign_model(&self, task: &Value, is_named: bool) -> Option<String> {
+        let (own, begun) = (self.project.config.command_model.as_deref(), context::model_of(task));
+        let hint = "`pi-host session resume` with its id takes it up with the model that it began with";
+        match (own, begun) {
+            (own, begun) if own == begun => None,
+            (Some(_), Some(_)) if is_named => None,
+            (_, Some(begun)) => Some(format!("it was begun with --model {begun}; it stays open\nhint: {hint}")),
+            (_, None) => Some(format!("it was begun with the model of pi.toml; it stays open\nhint: {hint}")),
+        }
+    }
+
+    /// Give a session back what it holds.
+    fn take_back(&self, cut_off: &CutOff) {
+        for entry in &cut_off.entries {
+            if let Body::EffectStarted { act, origin, .. } = &entry.body {
+                // It held this when the intent was written, so nobody else did.
+                let _ = self.kernel.holds.take(act, origin);
+            }
+        }
+    }
+
+    /// Take up the session that was cut off while it did this very thing: who gives the same task again wants it done
+    /// once. None, where there is none.
+    ///
+    /// # Errors
+    /// As of [`Host::run_once`].
+    pub async fn run_on(self: &Arc<Self>, agent: &str, prompt: &str) -> Result<Option<Closed>, HostError> {
+        let setup = self.setup_of(agent)?;
+        let open = self.store.sessions().await?.into_iter().rev().filter(|record| is_wanted(record, None));
+        for record in open.filter(|record| record.agent == agent) {
+            let cut_off = match self.read_back(&record.id, agent).await {
+                Ok(cut_off) => cut_off,
+                Err(error) => {
+                    let _ = self.events.send(Event::Broken { session: record.id, error: error.to_string() });
+                    continue;
+                }
+            };
+            let is_same = cut_off.task.get("prompt").and_then(Value::as_str)
+                == Some(cut_off.journal.masked_text(prompt).as_str())
+                && cut_off.component == setup.linked.digest
+                && cut_off.input == json!({})
+                && !cut_off.was_talk()
+                && self.foreign_model(&cut_off.task, false).is_none();
+            if is_same {
+                self.take_back(&cut_off);
+                return self.take_up(cut_off).await.map(Some);
+            }
+        }
+        Ok(None)
     }
 
     /// A single call of a person that was cut off, or a session that never began: nobody waits for
     /// it any more, and what it did is in the journal.
     async fn abandon(&self, id: &str, agent: &str) -> Result<(), HostError> {
+        if self.project.config.agents.contains_key(agent) {
+            // This host was told to run others.
+            return Ok(());
+        }
         if !RESERVED.contains(&agent) && !agent.is_empty() {
             let error = format!("there is no agent `{agent}` here any more; the session stays open");
             let _ = self.events.send(Event::Broken { session: id.to_owned(), error });
@@ -119,7 +225,9 @@ impl Host {
     }
 
     async fn take_up(self: &Arc<Self>, cut_off: CutOff) -> Result<Closed, HostError> {
-        let CutOff { id, agent, journal, entries, input, talk, .. } = cut_off;
+        // Where nobody can talk, an agent that listens hears that the conversation is over.
+        let talk = if self.is_talking { context::talk_of(&cut_off.task) } else { Talk::Closed };
+        let CutOff { id, agent, journal, entries, input, .. } = cut_off;
         let setup = self.setup_of(&agent)?;
         let _ = self.events.send(Event::Session { id: id.clone(), agent: agent.clone(), is_resumed: true });
         let inbox = Arc::new(Inbox::new(journal.clone(), talk == Talk::Open));
@@ -127,17 +235,19 @@ impl Host {
         let resumed =
             session::resume(&self.kernel, &setup, journal.clone(), &id, &entries, inbox.clone(), stop.clone()).await;
         let resumed = self.when_decided(&id, &setup, &journal, resumed, &inbox, stop).await;
-        let is_outdated = matches!(resumed, Err(SessionError::OtherComponent { .. }));
+        let service = incident::service_of(&input);
+        let is_outdated = service.is_some() && matches!(resumed, Err(SessionError::OtherComponent { .. }));
         let ended = match resumed {
-            // It can never be taken up again: it is closed, and a fault that is still there raises a new alarm.
-            Err(error @ SessionError::OtherComponent { .. }) => {
+            // An alarm's is closed, and a fault that is still there raises a new one. What a person wanted done stays
+            // open until the component is there again.
+            Err(error @ SessionError::OtherComponent { .. }) if is_outdated => {
                 Ok(session::Ended { status: "failed", summary: error.to_string(), details: json!({}) })
             }
             other => other,
         };
         let closed = self.ended(&id, &agent, &input, journal, ended).await;
         let how = if is_outdated { Leave::Free } else { self.leave_of(&closed) };
-        self.settle(&id, incident::service_of(&input), how).await;
+        self.settle(&id, service, how).await;
         drop(ending);
         closed
     }

@@ -94,6 +94,36 @@ impl Drop for Asking<'_> {
     }
 }
 
+/// How far a question has been written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Written {
+    Nothing,
+    /// What the store has of it is not known.
+    Journal,
+    All,
+}
+
+/// A question that is being written down. Its call may be dropped in the middle of it: with its instance, by a limit,
+/// by a person. Without this the store would keep an approval that is shown to people and that nobody can answer.
+struct Writing<'a> {
+    desk: &'a Approvals,
+    id: &'a str,
+    is_kept: bool,
+    stage: Written,
+}
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        if self.stage == Written::All {
+            return;
+        }
+        if let (Some(desk), Ok(runtime)) = (self.desk.me(), tokio::runtime::Handle::try_current()) {
+            let (id, is_kept, stage) = (self.id.to_owned(), self.is_kept, self.stage);
+            runtime.spawn(async move { desk.end_writing(&id, is_kept, stage).await });
+        }
+    }
+}
+
 impl Approvals {
     async fn hash_of(&self, question: &Question<'_>) -> Result<String, Unbound> {
         let (act, decision, own) =
@@ -163,10 +193,29 @@ impl Approvals {
             votes_needed: pending.votes_needed,
         };
         let failed = |error: &dyn std::fmt::Display| format!("the question could not be written down: {error}");
-        self.journal_of(&pending, asked).await.map_err(|error| failed(&error))?;
-        self.store(&pending).await.map_err(|error| failed(&error))?;
-        entries.insert(pending.id.clone(), Entry::new(pending.clone()));
+        let id = pending.id.clone();
+        // Here before it is in the store: whoever finds it there can answer it, also if the call is dropped meanwhile.
+        entries.insert(id.clone(), Entry::new(pending.clone()));
+        let mut writing = Writing { desk: self, id: &id, is_kept: question.aside.is_some(), stage: Written::Nothing };
+        let written = async {
+            self.journal_of(&pending, asked).await.map_err(|error| failed(&error))?;
+            writing.stage = Written::Journal;
+            self.store(&pending).await.map_err(|error| failed(&error))
+        };
+        let written = written.await;
+        writing.stage = Written::All;
+        drop(writing);
+        if let Err(error) = written {
+            entries.remove(&id);
+            return Err(error);
+        }
         drop(entries);
+        self.tell(&pending).await;
+        Ok(id)
+    }
+
+    /// Let people know of what is asked.
+    async fn tell(&self, pending: &Pending) {
         if pending.is_open() {
             let _ = self.notes.send(Note::Asked {
                 id: pending.id.clone(),
@@ -176,7 +225,31 @@ impl Approvals {
             });
         }
         self.deliver().await;
-        Ok(pending.id)
+    }
+
+    /// Bring to an end what a dropped call had begun to write down: it may be in the store or not.
+    async fn end_writing(&self, id: &str, is_kept: bool, stage: Written) {
+        let mut entries = self.entries.lock().await;
+        if stage == Written::Nothing {
+            // The store has not heard of it, and neither has anybody else.
+            entries.remove(id);
+            return;
+        }
+        let Some(entry) = entries.get_mut(id) else { return };
+        let mut pending = entry.pending.clone();
+        if is_kept {
+            // Somebody who was quick may have answered already: what is known here is the latest.
+            if self.store(&pending).await.is_ok() {
+                drop(entries);
+                self.tell(&pending).await;
+            }
+            return;
+        }
+        pending.withdraw("the call that asked has ended", clock::now_ms());
+        if self.change(entry, pending).await.is_ok() {
+            drop(entries);
+            self.deliver().await;
+        }
     }
 
     /// An approval of this very act that is there already. One that was asked or granted when less was

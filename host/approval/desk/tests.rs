@@ -252,6 +252,59 @@ async fn a_granted_act_of_which_more_is_known_is_asked_about_again() {
     }
 }
 
+/// Ask, and drop the question at the place where it waits for the so-manieth time.
+async fn dropped_at(bench: &Bench, wait: usize, is_kept: bool) {
+    let asked = asked("a", 50, &["r"]);
+    let aside = Aside::default();
+    let question = Question {
+        act: &asked.act,
+        origin: &asked.origin,
+        key: "1.0",
+        decision: &asked.decision,
+        policy: "p",
+        content: None,
+        edit_of: None,
+        is_rerun: false,
+        aside: is_kept.then_some(&aside),
+    };
+    let mut asking = Box::pin(bench.desk.ask(question));
+    let mut waits = 0;
+    std::future::poll_fn(|context| {
+        assert!(asking.as_mut().poll(context).is_pending(), "nobody has answered");
+        waits += 1;
+        if waits > wait { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_question_that_is_dropped_anywhere_leaves_nothing_that_nobody_can_answer() {
+    for is_kept in [true, false] {
+        let mut found = 0;
+        // Every place up to the one where it waits for people.
+        for wait in 0.. {
+            let bench = Bench::new().await;
+            let mut notes = bench.desk.notes();
+            dropped_at(&bench, wait, is_kept).await;
+            let is_asked = matches!(notes.try_recv(), Ok(Note::Asked { .. }));
+            // What was on its way to the store is there when this is.
+            bench.journal.store().set_value(bench.journal.lease(), "after", &Value::Null).await.unwrap();
+            for pending in all(bench.journal.store().as_ref()).await.unwrap() {
+                found += 1;
+                match bench.desk.answer(&pending.id, says("cli:a", true)).await {
+                    Ok(answered) => assert_eq!(answered.state, State::Granted),
+                    // One that nobody asks again is taken back.
+                    Err(error) => assert!(!is_kept && error.to_string().contains("has ended"), "{wait}: {error}"),
+                }
+            }
+            if is_asked {
+                break;
+            }
+        }
+        assert!(found > 1, "no place was met at which it is in the store");
+    }
+}
+
 #[tokio::test]
 async fn an_approval_for_the_session_covers_no_higher_risk() {
     let bench = Bench::new().await;

@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::run::{signalled, start};
 use super::{Failure, Output, block_on};
-use crate::app::{Closed, Conversation, Host, HostError, Options, conversation};
+use crate::app::{Closed, Conversation, Host, HostError, Options, begun_with, conversation};
 use crate::approval::Asked;
 use crate::clock;
 use crate::config::{Project, user, variable};
@@ -80,7 +80,12 @@ pub(crate) fn run(output: &Output, directory: &Path, arguments: Arguments) -> Re
             None
         };
         let agent = past.as_ref().map(|past| past.agent.clone()).or(arguments.agent);
-        let agent = project.talk_to(agent.as_deref(), arguments.model.as_deref(), &variable)?;
+        let begun = match &past {
+            Some(past) => begun_with(&project, Some(&past.id)).await?.map(|(_, model)| model),
+            None => None,
+        };
+        let model = arguments.model.or(begun);
+        let agent = project.talk_to(agent.as_deref(), model.as_deref(), &variable)?;
         talk(output, project, agent, past, arguments.prompt, arguments.ask).await
     })?
 }

@@ -14,6 +14,8 @@ pub(crate) const RECALL: &str = "recall_output";
 const WHOLE_BYTES_MAX: usize = 32 << 20;
 /// A call that has failed so often in the same way is pointed at.
 const REPEATS_TOLD: u32 = 3;
+/// What succeeds may be asked again and again for a while: who waits for something does.
+const SAME_PER_REPEAT: u32 = 4;
 
 /// Results that were cut, whole, by the id of their call.
 #[derive(Default)]
@@ -50,22 +52,41 @@ impl Wholes {
     }
 }
 
-/// Calls that fail again and again.
+/// Calls that fail again and again, or give the same again and again.
 #[derive(Default)]
 pub(crate) struct Repeats {
     failed: BTreeMap<(String, String), u32>,
+    /// The last answer's calls with their results, and how often it was the same.
+    last: Vec<(String, String, String)>,
+    same: u32,
 }
 
 impl Repeats {
     pub(crate) fn clear(&mut self) {
-        self.failed.clear();
+        *self = Self::default();
     }
 
     fn count(&mut self, call: &Call) -> u32 {
-        let count = self.failed.entry((call.tool.clone(), call.arguments.clone())).or_insert(0);
+        let count = self.failed.entry((call.tool.clone(), same_form(call))).or_insert(0);
         *count += 1;
         *count
     }
+
+    /// How often in a row an answer has made these calls and got these results.
+    fn count_same(&mut self, calls: &[Call], results: &[CallResult]) -> u32 {
+        let one = |(call, result): (&Call, &CallResult)| {
+            (call.tool.clone(), same_form(call), format!("{:?}", result.content))
+        };
+        let now: Vec<_> = calls.iter().zip(results).map(one).collect();
+        self.same = if now == self.last { self.same + 1 } else { 1 };
+        self.last = now;
+        self.same
+    }
+}
+
+/// The arguments without what makes no difference: spaces, the order of names.
+fn same_form(call: &Call) -> String {
+    serde_json::from_str::<Value>(&call.arguments).map_or_else(|_| call.arguments.clone(), |value| value.to_string())
 }
 
 /// The tool of the loop itself, as the model is told of it.
@@ -160,7 +181,15 @@ pub(crate) fn make(
         }
         CallResult { id: call.id.clone(), content, is_error }
     });
-    Made { results: results.collect(), stuck }
+    let results: Vec<CallResult> = results.collect();
+    let same = repeats.count_same(calls, &results);
+    if let Some(call) = calls.first()
+        && stuck.is_none()
+        && same >= repeats_max.saturating_mul(SAME_PER_REPEAT)
+    {
+        stuck = Some(format!("`{}` with {} was called {same} times with the same result", call.tool, call.arguments));
+    }
+    Made { results, stuck }
 }
 
 /// A tool without parameters is called with nothing by some models.

@@ -155,7 +155,8 @@ fn shrink(message: &mut Message) {
 
 /// The model's notes of what was said and done; where it makes none, what can be made without it.
 fn notes_of(world: &mut impl World, model: &str, gauge: &mut Gauge, old: &[Message]) -> String {
-    let transcript = transcript(old);
+    // The tags are the loop's own: what stands in the data does not end them.
+    let transcript = transcript(old, true).replace("conversation>", "conversation >");
     // In bytes, which are no fewer than the characters that are cut to.
     let room = usize::try_from((gauge.window.saturating_sub(gauge.answer * 2)) * BYTES_PER_TOKEN_TENTHS / 10);
     let short = cut_middle(&transcript, room.unwrap_or(usize::MAX) / 2);
@@ -177,12 +178,13 @@ fn notes_of(world: &mut impl World, model: &str, gauge: &mut Gauge, old: &[Messa
     });
     match text {
         Ok(text) if !text.trim().is_empty() => text,
-        _ => cut_middle(&transcript, 4 * SHORT_CHARS),
+        // Without what tools returned: it would stand there unmarked, as if people had said it.
+        _ => cut_middle(&self::transcript(old, false), 4 * SHORT_CHARS),
     }
 }
 
-/// A conversation as text, each part of it short.
-fn transcript(messages: &[Message]) -> String {
+/// A conversation as text, each part of it short; with what tools returned or without.
+fn transcript(messages: &[Message], has_results: bool) -> String {
     let mut text = String::new();
     for message in messages {
         let who = match message.role {
@@ -194,6 +196,7 @@ fn transcript(messages: &[Message]) -> String {
                 Part::Text(said) => format!("{who}: {}", cut_middle(said, 4 * SHORT_CHARS)),
                 Part::Image(image) => format!("{who}: (a picture, {})", image.mime),
                 Part::Call(call) => format!("call {}: {}", call.tool, cut_middle(&call.arguments, SHORT_CHARS)),
+                Part::Result(_) if !has_results => continue,
                 Part::Result(result) => {
                     let of = |content: &Content| match content {
                         Content::Text(text) | Content::Json(text) => cut_middle(text, SHORT_CHARS),
