@@ -92,7 +92,7 @@ pub(in crate::plugin) fn unlisted(
     let mut needs = needs(imports);
     if !needs.iter().any(|need| need.capability == CONFIG) {
         let (capability, why) = (CONFIG.to_owned(), CONFIG_WHY.to_owned());
-        needs.push(Need { capability, why, names: Vec::new(), grant: None });
+        needs.push(Need { capability, why, names: Vec::new(), grant: None, is_optional: false });
     }
     let act = OfAct { provider: provider.to_owned(), is_listed: false, destructive: BTreeSet::new() };
     let reflected = Reflected { functions: Vec::new(), left_out: left_out.collect(), act: Some(act) };
