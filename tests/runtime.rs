@@ -1,5 +1,6 @@
 //! The runtime against components that are none, that are of another kind, and that misbehave.
 
+mod act;
 mod component;
 pub(crate) mod guest;
 mod guests_of_capabilities;

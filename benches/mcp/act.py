@@ -4,7 +4,7 @@
 
 PI_HOST is a release build, GUEST the guest of the tests that does nothing
 (target/plugins/wasm32-wasip2/plugin/hostile.wasm); ACT is the program in the npm package
-@actcore/act-cli-linux-x64, ACT_GUEST the tool of tests/guests/act, built. Both tools take nothing and return an
+@actcore/act-cli-linux-x64, ACT_GUEST the component of tests/guests/act, built. Both tools take nothing and return an
 empty text. The hosts take turns of TURN calls, so that whatever else the machine does meets all alike.
 """
 

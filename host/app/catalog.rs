@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::looking::look;
 use super::mcp::MCP_AGENT;
 use super::plugins::TrustError;
 use super::plugins::signatures::held;
@@ -213,8 +214,7 @@ impl Catalog {
             return Ok(known.clone());
         }
         let bytes = self.bytes(name)?;
-        let mut binary =
-            Binary::read_named(&bytes, name).map_err(|error| CatalogError::Binary { name: name.to_owned(), error })?;
+        let mut binary = look(&bytes, name).map_err(|error| CatalogError::Binary { name: name.to_owned(), error })?;
         // In a project a plugin is who `pi.toml` says it is: grants, values and origins go by that name, and
         // not by what its author wrote, which another's author can write too.
         name.clone_into(&mut binary.manifest.name);

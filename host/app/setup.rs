@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::catalog::{Catalog, CatalogError};
 use super::gating::governing;
+use super::looking::cache;
 use super::models::{key_values, models};
 use super::packages::audit;
 use super::peers::{self, Peers};
@@ -26,7 +27,7 @@ use crate::gate::{Gate, InForce, PolicyError, RegoError};
 use crate::journal::Journal;
 use crate::plugin::{Kind, Manifest};
 use crate::runtime::{
-    Cache, CallLimits, Compiled, Grants, LinkError, LinkedAgent, LinkedTool, LoadError, Runtime, RuntimeError,
+    CallLimits, Compiled, Grants, LinkError, LinkedAgent, LinkedTool, LoadError, Runtime, RuntimeError,
 };
 use crate::session::{AgentSetup, Days, Kernel, Toolbox, ToolboxError};
 use crate::supervisor::{Places, Supervisor, SupervisorError};
@@ -167,11 +168,9 @@ impl Setup {
         confine: Confine,
         instances: u32,
     ) -> Result<Self, SetupError> {
-        // A cache that cannot be used safely is not used: the next start is slower, nothing else.
-        let cache = crate::config::cache_folder().and_then(|folder| Cache::open(&folder).ok());
         let secrets = secrets_of(&project)?;
         check_reach(&project, &secrets)?;
-        let runtime = Arc::new(Runtime::with_instances(cache, instances)?.with_scan(secrets.scan()));
+        let runtime = Arc::new(Runtime::with_instances(cache(), instances)?.with_scan(secrets.scan()));
         let places = Places { confine: confine.clone(), ..Places::of(&project.directory) };
         let supervisor = Supervisor::observe(&project.config.services, places)?;
         let around = Surroundings { writable: writable(&project), kept: governing(&project) };

@@ -20,6 +20,11 @@ impl ConfigState {
         let text = |(key, value): (&String, &toml::Value)| Some((key.clone(), value.as_str()?.to_owned()));
         Self { values: values.iter().filter_map(text).collect() }
     }
+
+    /// What stands there, by the keys.
+    pub fn values(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.values.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
 }
 
 impl Host for CallState {

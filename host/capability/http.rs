@@ -58,8 +58,9 @@ pub struct HttpCall {
     reason: Reason,
 }
 
-/// Why the latest request that failed did. Libraries above `wasi:http` tell their callers that something failed,
-/// and seldom what: whoever wrote none of the component would be left without a way on.
+/// Why the latest request failed, if it did. Libraries above `wasi:http` tell their callers that something failed,
+/// and seldom what: whoever wrote none of the component would be left without a way on. It goes to whoever called the
+/// tool, so it holds no more than the guest itself could know: no secret, and no address that a name has.
 #[derive(Clone, Default)]
 struct Reason(Arc<Mutex<Option<String>>>);
 
@@ -68,6 +69,11 @@ impl Reason {
     fn is(&self, text: &str) {
         let text = text.chars().take(REASON_CHARS_MAX).collect();
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+    }
+
+    /// The latest request was answered: what failed after it failed for something else.
+    fn is_none(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -341,6 +347,13 @@ mod tests {
         let quoted = r#"Error("`GET https://a.example/` is not granted\nhint: add it")"#;
         assert_eq!(call.explained(quoted.into()), quoted);
         assert_eq!(HttpCall::new(None).explained("it went wrong".into()), "it went wrong");
+    }
+
+    #[test]
+    fn a_request_that_was_answered_since_is_the_reason_for_nothing() {
+        let call = after("`GET https://a.example/` is not granted");
+        call.reason.is_none();
+        assert_eq!(call.explained("it went wrong".into()), "it went wrong");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use wasmparser::{Chunk, Encoding, Parser, Payload};
 
-use super::reflect::{ReflectError, Reflected, is_not_of_act, reflect};
+use super::reflect::{ReflectError, Reflected, is_of_act_types, provider, reflect, unlisted};
 use super::{Manifest, ManifestError, SECTION};
 use crate::gate::explain::escaped;
 
@@ -75,7 +75,7 @@ pub struct Binary {
     pub imports: Vec<Import>,
     pub exports: Vec<String>,
     /// Of a component that nobody wrote for this host: how its functions are called. Its manifest was
-    /// made from its types.
+    /// made from its types, and of one of ACT from what it lists.
     pub reflected: Option<Reflected>,
 }
 
@@ -97,6 +97,8 @@ pub enum BinaryError {
     Manifest(#[from] ManifestError),
     #[error(transparent)]
     Reflect(#[from] ReflectError),
+    #[error("{0}")]
+    Unlisted(String),
     #[error(
         "the component imports what this host does not have: `{0}`\nhint: remove the dependency on it, or see docs/plugins.md for the interfaces there are"
     )]
@@ -184,9 +186,13 @@ impl Binary {
             (Some(section), _) => Manifest::parse(section)?,
             // One of the contract without a manifest was not packed: what it needs is not known.
             (None, Some(name)) if !has_tool && !has_agent => {
-                is_not_of_act(&exports)?;
+                // Before its imports are judged: of another version of ACT those are other ones, too.
+                let provider = provider(&exports)?;
                 let imports = imports.into_iter().map(classify).collect::<Result<Vec<_>, _>>()?;
-                let (manifest, reflected) = reflect(bytes, name, &imports)?;
+                let (manifest, reflected) = match provider {
+                    Some(provider) => unlisted(bytes, name, &imports, provider)?,
+                    None => reflect(bytes, name, &imports)?,
+                };
                 return Ok(Self { manifest, imports, exports, reflected: Some(reflected) });
             }
             (None, _) => return Err(BinaryError::NoManifest),
@@ -291,8 +297,12 @@ fn classify(name: String) -> Result<Import, BinaryError> {
             None => Import::Inert(name),
         });
     }
-    if INERT.iter().any(|package| name.starts_with(package)) && name.contains("@0.2.") {
+    let is_standard = INERT.iter().any(|package| name.starts_with(package)) && name.contains("@0.2.");
+    if is_standard || is_of_act_types(&name) {
         return Ok(Import::Inert(name));
+    }
+    if let Some((package, _)) = name.split_once("@0.3.").filter(|_| name.starts_with("wasi:")) {
+        return Err(BinaryError::OtherVersion { found: quoted(&name), known: format!("{}@0.2", quoted(package)) });
     }
     let stem = |full: &str| full.split('@').next().unwrap_or_default().to_owned();
     match INTERFACES.iter().find(|(known, _)| stem(known) == stem(&name)) {

@@ -2,7 +2,7 @@
 //!
 //! Pure: reads bytes, never runs or compiles them, so that listing and inspecting a plugin is safe
 //! whatever it contains. A component that was not written for this host is understood by its types
-//! (`reflect`). To add a capability, name its interface in [`Capability`].
+//! (`reflect`), one of ACT by what it lists when somebody who can run it has asked. To add a capability, name its interface in [`Capability`].
 
 mod adapt;
 mod binary;
@@ -15,7 +15,7 @@ pub use adapt::{AdaptError, component_of_module, is_core_module};
 pub use binary::{Binary, BinaryError, Capability, Import, pack};
 pub use builtin::{BUILTIN, builtin};
 pub use manifest::{Kind, Manifest, ManifestError, Need, Tool, ToolEffect};
-pub use reflect::{Function, LeftOut, ReflectError, Reflected, name_of_file};
+pub use reflect::{Function, LeftOut, Listed, Listing, OfAct, ReflectError, Reflected, is_of_act_types, name_of_file};
 pub use unique::Unique;
 
 /// The contract that this host speaks: `pi:tool` and `pi:agent` of this version.

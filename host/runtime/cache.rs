@@ -18,6 +18,11 @@ use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use crate::plugin::Listing;
+
+/// Of a listing that is read: more was never written.
+const LISTING_BYTES_MAX: u64 = 64 << 20;
+
 /// Where compiled code is kept.
 #[derive(Clone, Debug)]
 pub struct Cache {
@@ -54,9 +59,7 @@ impl Cache {
     /// Compiled code kept under `key`; none if there is none, or if it does not fit the engine.
     pub(super) fn load(&self, engine: &Engine, key: &str) -> Option<Component> {
         let path = self.path(engine, key);
-        let metadata = fs::symlink_metadata(&path).ok()?;
-        let is_ours = metadata.uid() == rustix::process::geteuid().as_raw();
-        if !metadata.is_file() || !is_ours || metadata.mode() & 0o022 != 0 {
+        if !is_ours(&path) {
             return None;
         }
         // SAFETY: the file was written by `store` of this user into a folder that nobody else can
@@ -69,18 +72,27 @@ impl Cache {
 
     /// Keep compiled code. A cache that cannot be written is a slow start, not an error.
     pub(super) fn store(&self, engine: &Engine, key: &str, compiled: &[u8]) -> std::io::Result<()> {
-        let path = self.path(engine, key);
-        let part = path.with_extension(format!("part{}", std::process::id()));
-        let written = (|| {
-            let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
-            file.write_all(compiled)?;
-            file.sync_all()?;
-            fs::rename(&part, &path)
-        })();
-        if written.is_err() {
-            let _ = fs::remove_file(&part);
+        write(&self.path(engine, key), compiled)
+    }
+
+    /// What the component of this digest said that its tools are. It is read as what a component says, and never more.
+    pub(super) fn load_listing(&self, key: &str) -> Option<Listing> {
+        let path = self.listing_path(key);
+        if !is_ours(&path) || fs::symlink_metadata(&path).ok()?.len() > LISTING_BYTES_MAX {
+            return None;
         }
-        written
+        serde_json::from_slice(&fs::read(&path).ok()?).ok()
+    }
+
+    /// Keep what a component said. Where it cannot be kept, it is asked again.
+    pub(super) fn store_listing(&self, key: &str, listing: &Listing) -> std::io::Result<()> {
+        write(&self.listing_path(key), &serde_json::to_vec(listing)?)
+    }
+
+    fn listing_path(&self, key: &str) -> PathBuf {
+        let mut hasher = std::hash::DefaultHasher::new();
+        env!("CARGO_PKG_VERSION").hash(&mut hasher);
+        self.folder.join(format!("{key}-{:016x}.tools.json", hasher.finish()))
     }
 
     fn path(&self, engine: &Engine, key: &str) -> PathBuf {
@@ -89,6 +101,29 @@ impl Cache {
         env!("CARGO_PKG_VERSION").hash(&mut hasher);
         self.folder.join(format!("{key}-{:016x}.cwasm", hasher.finish()))
     }
+}
+
+/// Whether a file is of this user alone.
+fn is_ours(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| {
+        let is_ours = metadata.uid() == rustix::process::geteuid().as_raw();
+        metadata.is_file() && is_ours && metadata.mode() & 0o022 == 0
+    })
+}
+
+/// Write a file that has its name only when it is whole.
+fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let part = path.with_extension(format!("part{}", std::process::id()));
+    let written = (|| {
+        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&part, path)
+    })();
+    if written.is_err() {
+        let _ = fs::remove_file(&part);
+    }
+    written
 }
 
 /// Lower-case hex SHA-256.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::io::AsyncWrite;
 use wasmtime::component::ResourceTable;
-use wasmtime::{CallHook, Store};
+use wasmtime::{CallHook, Engine, Store};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::{Deterministic, HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder};
 
@@ -68,6 +68,19 @@ pub struct Determinism {
     /// Milliseconds since 1970 at the last journal entry; moved on by the session.
     pub now_ms: Arc<AtomicU64>,
     pub seed: [u8; 16],
+}
+
+impl Determinism {
+    /// In the place of the machine's clock and random source.
+    pub(super) fn put_into(&self, builder: &mut WasiCtxBuilder) {
+        let clock = SessionClock(self.now_ms.clone());
+        builder
+            .wall_clock(clock.clone())
+            .monotonic_clock(clock)
+            .secure_random(Deterministic::new(self.seed.to_vec()))
+            .insecure_random(Deterministic::new(self.seed.to_vec()))
+            .insecure_random_seed(u128::from_le_bytes(self.seed));
+    }
 }
 
 /// Why a call gave no result of its own.
@@ -137,7 +150,11 @@ impl Runtime {
         let limits = context.limits.clone();
         let stderr = Tail::new(&self.scan);
         let door = context.door.clone();
-        let mut store = match self.store(&tool.grants, context, &stderr) {
+        let engine = match &tool.callable {
+            Callable::Act(act) => act.engine(),
+            Callable::Contract(_) | Callable::Plain(_) => &self.engine,
+        };
+        let mut store = match self.store(engine, &tool.grants, context, &stderr) {
             Ok(store) => store,
             Err(error) => return Err(Error::Failed(format!("the call cannot begin: {error:#}"))),
         };
@@ -148,6 +165,7 @@ impl Runtime {
                     instance.pi_tool_tool().call_call(&mut store, name, arguments).await.map_err(|e| (false, e))
                 }
                 Callable::Plain(plain) => plain.call(&mut store, name, arguments, limits.output_bytes_max).await,
+                Callable::Act(act) => act.call(&mut store, name, arguments, limits.output_bytes_max).await,
             }
         };
         let ended = within(limits.call_ms_max, door.patience(), called).await;
@@ -164,7 +182,7 @@ impl Runtime {
             Err(other) => Err(Error::Failed(other.to_string())),
             Ok(result) => {
                 let result = match (&tool.callable, result) {
-                    (Callable::Plain(_), Err(Error::Failed(text))) => {
+                    (Callable::Plain(_) | Callable::Act(_), Err(Error::Failed(text))) => {
                         Err(Error::Failed(store.data().http.explained(text)))
                     }
                     (_, result) => result,
@@ -198,7 +216,8 @@ impl Runtime {
         };
         let limits = context.limits.clone();
         let stderr = Tail::new(&self.scan);
-        let mut store = self.store(&tool.grants, context, &stderr).map_err(|e| CallError::Start(format!("{e:#}")))?;
+        let mut store =
+            self.store(&self.engine, &tool.grants, context, &stderr).map_err(|e| CallError::Start(format!("{e:#}")))?;
         let called = async {
             let instance = pre.instantiate_async(&mut store).await.map_err(|e| (true, e))?;
             instance.pi_tool_tool().call_definitions(&mut store).await.map_err(|e| (false, e))
@@ -217,7 +236,9 @@ impl Runtime {
     pub async fn run_agent(&self, agent: &LinkedAgent, context: Context, task: &Task) -> Result<Outcome, CallError> {
         let limits = context.limits.clone();
         let stderr = Tail::new(&self.scan);
-        let mut store = self.store(&agent.grants, context, &stderr).map_err(|e| CallError::Start(format!("{e:#}")))?;
+        let mut store = self
+            .store(&self.engine, &agent.grants, context, &stderr)
+            .map_err(|e| CallError::Start(format!("{e:#}")))?;
         let called = async {
             let instance = agent.pre.instantiate_async(&mut store).await.map_err(|e| (true, e))?;
             instance.pi_agent_agent().call_run(&mut store, task).await.map_err(|e| (false, e))
@@ -232,7 +253,13 @@ impl Runtime {
         }
     }
 
-    fn store(&self, grants: &Grants, context: Context, stderr: &Tail) -> wasmtime::Result<Store<CallState>> {
+    fn store(
+        &self,
+        engine: &Engine,
+        grants: &Grants,
+        context: Context,
+        stderr: &Tail,
+    ) -> wasmtime::Result<Store<CallState>> {
         let limits = Limits::new(context.limits.memory_bytes_max, context.limits.host_calls_max);
         let state = CallState {
             table: ResourceTable::new(),
@@ -251,7 +278,7 @@ impl Runtime {
             http: HttpCall::new(grants.http.clone()),
             scan: Arc::clone(&self.scan),
         };
-        let mut store = Store::new(&self.engine, state);
+        let mut store = Store::new(engine, state);
         store.limiter(|state| &mut state.limits);
         store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
         store.set_max_component_handles(HANDLES_MAX);
@@ -272,14 +299,7 @@ fn wasi(stderr: &Tail, determinism: Option<&Determinism>, grants: &Grants) -> wa
     let mut builder = WasiCtxBuilder::new();
     builder.stderr(stderr.clone()).allow_tcp(false).allow_udp(false);
     if let Some(determinism) = determinism {
-        let clock = SessionClock(determinism.now_ms.clone());
-        let seed = determinism.seed;
-        builder
-            .wall_clock(clock.clone())
-            .monotonic_clock(clock)
-            .secure_random(Deterministic::new(seed.to_vec()))
-            .insecure_random(Deterministic::new(seed.to_vec()))
-            .insecure_random_seed(u128::from_le_bytes(seed));
+        determinism.put_into(&mut builder);
     }
     if let Some(preopens) = &grants.preopens {
         preopens.open(&mut builder)?;

@@ -1,11 +1,13 @@
 //! From bytes to code: read, check, pre-initialise where the plugin asks for it, compile, keep.
 
+use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use super::cache::digest;
-use super::engine::Runtime;
+use super::act;
+use super::cache::{Cache, digest};
+use super::engine::{Runtime, RuntimeError};
 use super::prepare::prepare;
-use crate::plugin::{Binary, BinaryError};
+use crate::plugin::{Binary, BinaryError, Listing, ReflectError};
 
 /// A component, compiled for this engine.
 #[derive(Clone)]
@@ -20,6 +22,12 @@ pub struct Compiled {
 pub enum LoadError {
     #[error(transparent)]
     Binary(#[from] BinaryError),
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    #[error(
+        "the component does not say which tools it has: {0}\nhint: it is asked before anything is granted, and may reach nothing then"
+    )]
+    Listing(String),
     #[error("the component does not compile: {0}")]
     Compile(String),
     #[error(
@@ -33,7 +41,7 @@ impl Runtime {
     /// itself is not needed for it.
     #[must_use]
     pub fn cached(&self, binary: &Binary, digest: &str) -> Option<Compiled> {
-        let component = self.cache.as_ref()?.load(&self.engine, digest)?;
+        let component = self.cache.as_ref()?.load(self.engine_for(binary).ok()?, digest)?;
         Some(Compiled { binary: binary.clone(), digest: digest.to_owned(), component })
     }
 
@@ -55,22 +63,59 @@ impl Runtime {
 
     async fn compile(&self, binary: Binary, bytes: &[u8]) -> Result<Compiled, LoadError> {
         let digest = digest(bytes);
-        if let Some(component) = self.cache.as_ref().and_then(|cache| cache.load(&self.engine, &digest)) {
-            return Ok(Compiled { binary, digest, component });
-        }
+        let engine = self.engine_for(&binary)?;
+        let component = match self.cache.as_ref().and_then(|cache| cache.load(engine, &digest)) {
+            Some(component) => component,
+            None => self.compiled(engine, &binary, bytes, &digest).await?,
+        };
+        let binary = if binary.is_unlisted() { self.listed(binary, &component, &digest).await? } else { binary };
+        Ok(Compiled { binary, digest, component })
+    }
+
+    async fn compiled(
+        &self,
+        engine: &Engine,
+        binary: &Binary,
+        bytes: &[u8],
+        digest: &str,
+    ) -> Result<Component, LoadError> {
         let prepared = if binary.manifest.prepare {
-            Some(prepare(&self.engine, bytes).await.map_err(|e| LoadError::Prepare(format!("{e:#}")))?)
+            Some(prepare(engine, bytes).await.map_err(|e| LoadError::Prepare(format!("{e:#}")))?)
         } else {
             None
         };
-        let component = Component::from_binary(&self.engine, prepared.as_deref().unwrap_or(bytes))
+        let component = Component::from_binary(engine, prepared.as_deref().unwrap_or(bytes))
             .map_err(|e| LoadError::Compile(format!("{e:#}")))?;
         if let Some(cache) = &self.cache
             && let Ok(compiled) = component.serialize()
         {
             // A cache that cannot be written costs the next start some seconds and nothing else.
-            let _ = cache.store(&self.engine, &digest, &compiled);
+            let _ = cache.store(engine, digest, &compiled);
         }
-        Ok(Compiled { binary, digest, component })
+        Ok(component)
+    }
+
+    /// A component that lists its tools itself, with them.
+    async fn listed(&self, binary: Binary, component: &Component, digest: &str) -> Result<Binary, LoadError> {
+        let known = self.cache.as_ref().and_then(|cache| cache.load_listing(digest));
+        let listing: Listing = match known {
+            Some(listing) => listing,
+            None => {
+                let listing = act::listing(component).await.map_err(LoadError::Listing)?;
+                if let Some(cache) = &self.cache {
+                    let _ = cache.store_listing(digest, &listing);
+                }
+                listing
+            }
+        };
+        binary.with_listing(&listing).map_err(|error: ReflectError| LoadError::Binary(error.into()))
+    }
+}
+
+impl Cache {
+    /// A component as it was looked at before: one of ACT with the tools that it listed then.
+    #[must_use]
+    pub fn listed(&self, binary: &Binary, bytes: &[u8]) -> Option<Binary> {
+        binary.clone().with_listing(&self.load_listing(&digest(bytes))?).ok()
     }
 }

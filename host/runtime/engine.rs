@@ -1,13 +1,14 @@
 //! The engine: one for the whole host, with the settings that DESIGN measured.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::cache::Cache;
 use crate::capability::secret::scan::Scan;
+use crate::plugin::Binary;
 
 /// How often a running guest looks whether it should yield.
 pub(super) const TICK: Duration = Duration::from_millis(10);
@@ -35,6 +36,11 @@ pub enum RuntimeError {
 /// The engine, its clock for yielding, and the compile cache.
 pub struct Runtime {
     pub(super) engine: Engine,
+    /// The engine with the asynchronous component model, made when a component needs it. It costs every call in it
+    /// some microseconds, and is more of an engine than what does without has to be trusted to.
+    concurrent: OnceLock<Result<Engine, String>>,
+    instances: u32,
+    ticked: Arc<Mutex<Vec<EngineWeak>>>,
     pub(super) cache: Option<Cache>,
     /// Finds the secrets of the project in what tools say.
     pub(super) scan: Arc<Scan>,
@@ -57,28 +63,38 @@ impl Runtime {
     /// # Errors
     /// The machine cannot run it at all.
     pub fn with_instances(cache: Option<Cache>, instances: u32) -> Result<Self, RuntimeError> {
-        // Where the address space does not hold the pool (ulimit -v, small VMs), instances are
-        // made on demand: slower, and just as confined.
-        let (engine, is_pooled) = match Engine::new(&settings(Some(instances))) {
-            Ok(engine) => (engine, true),
-            Err(_) => (Engine::new(&settings(None)).map_err(|e| RuntimeError::Engine(format!("{e:#}")))?, false),
-        };
+        let (engine, is_pooled) = engine(instances, false).map_err(RuntimeError::Engine)?;
         let is_alive = Arc::new(AtomicBool::new(true));
-        let weak = engine.weak();
-        let alive = is_alive.clone();
+        let ticked = Arc::new(Mutex::new(vec![engine.weak()]));
+        let (engines, alive) = (ticked.clone(), is_alive.clone());
         std::thread::Builder::new()
             .name("epoch".into())
             .spawn(move || {
                 while alive.load(Ordering::Relaxed) {
                     std::thread::sleep(TICK);
-                    match weak.upgrade() {
-                        Some(engine) => engine.increment_epoch(),
-                        None => return,
+                    let engines = engines.lock().unwrap_or_else(PoisonError::into_inner);
+                    let ticked = engines.iter().filter_map(EngineWeak::upgrade).map(|engine| engine.increment_epoch());
+                    if ticked.count() == 0 {
+                        return;
                     }
                 }
             })
             .map_err(|e| RuntimeError::Engine(e.to_string()))?;
-        Ok(Self { engine, cache, scan: Arc::default(), is_pooled, is_alive })
+        let concurrent = OnceLock::new();
+        Ok(Self { engine, concurrent, instances, ticked, cache, scan: Arc::default(), is_pooled, is_alive })
+    }
+
+    /// The engine for a component: that of all, but for one whose functions are asynchronous.
+    pub(super) fn engine_for(&self, binary: &Binary) -> Result<&Engine, RuntimeError> {
+        if !binary.is_of_act() {
+            return Ok(&self.engine);
+        }
+        let made = self.concurrent.get_or_init(|| {
+            let (engine, _) = engine(self.instances, true)?;
+            self.ticked.lock().unwrap_or_else(PoisonError::into_inner).push(engine.weak());
+            Ok(engine)
+        });
+        made.as_ref().map_err(|error| RuntimeError::Engine(error.clone()))
     }
 
     /// The same, with what may not be in anything that a tool says.
@@ -101,10 +117,25 @@ impl Drop for Runtime {
     }
 }
 
-fn settings(pool_of: Option<u32>) -> Config {
+/// An engine with room for so many instances, and whether they come from a pool.
+fn engine(instances: u32, is_concurrent: bool) -> Result<(Engine, bool), String> {
+    // Where the address space does not hold the pool (ulimit -v, small VMs), instances are
+    // made on demand: slower, and just as confined.
+    match Engine::new(&settings(Some(instances), is_concurrent)) {
+        Ok(engine) => Ok((engine, true)),
+        Err(_) => match Engine::new(&settings(None, is_concurrent)) {
+            Ok(engine) => Ok((engine, false)),
+            Err(error) => Err(format!("{error:#}")),
+        },
+    }
+}
+
+fn settings(pool_of: Option<u32>, is_concurrent: bool) -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
+        .concurrency_support(is_concurrent)
+        .wasm_component_model_async(is_concurrent)
         // Types that components which were not written for this host may use.
         .wasm_component_model_map(true)
         .wasm_component_model_fixed_length_lists(true)

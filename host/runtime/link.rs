@@ -8,6 +8,7 @@ use wasmtime_wasi::p2::bindings as wasi;
 use wasmtime_wasi_http::p2::bindings::http::types::{self as http_types, LinkOptions as HttpLinkOptions};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
 
+use super::act::Act;
 use super::compile::Compiled;
 use super::engine::Runtime;
 use super::plain::Plain;
@@ -24,7 +25,7 @@ use crate::capability::preopens::Preopens;
 use crate::capability::process::ProcessState;
 use crate::capability::services::ServicesState;
 use crate::capability::state::CallState;
-use crate::plugin::{Capability, Manifest, ToolEffect};
+use crate::plugin::{Capability, Import, Manifest, ToolEffect, is_of_act_types};
 
 /// A plugin's grants, resolved. What is `None` was not granted.
 #[derive(Clone, Default)]
@@ -81,6 +82,8 @@ pub(super) enum Callable {
     Contract(ToolExportsPre<CallState>),
     /// By the functions that it happens to export.
     Plain(Plain),
+    /// By those of ACT.
+    Act(Act),
 }
 
 /// An agent plugin, ready to run.
@@ -115,9 +118,13 @@ impl Runtime {
             None => Callable::Contract(ToolExportsPre::new(pre).map_err(failed)?),
             Some(reflected) => {
                 if is_harmless(compiled, &grants) {
-                    manifest.tools.iter_mut().for_each(|tool| tool.effect = ToolEffect::Read);
+                    let tools = manifest.tools.iter_mut().filter(|tool| !reflected.is_said_destructive(&tool.name));
+                    tools.for_each(|tool| tool.effect = ToolEffect::Read);
                 }
-                Callable::Plain(Plain::new(pre, &compiled.component, reflected).map_err(failed)?)
+                match reflected.act {
+                    Some(_) => Callable::Act(Act::new(pre, reflected).map_err(failed)?),
+                    None => Callable::Plain(Plain::new(pre, &compiled.component, reflected).map_err(failed)?),
+                }
             }
         };
         Ok(LinkedTool { manifest: Arc::new(manifest), digest: compiled.digest.clone(), grants, callable })
@@ -149,7 +156,7 @@ impl Runtime {
                 return Err(LinkError::ToolOnly { plugin: plugin.clone(), capability });
             }
         }
-        let mut linker = Linker::new(&self.engine);
+        let mut linker = Linker::new(compiled.component.engine());
         let failed = |error: wasmtime::Error| LinkError::Link { plugin: plugin.clone(), error: format!("{error:#}") };
         // Always there, and inert: without preopens, sockets and arguments nothing is behind it.
         wasmtime_wasi::p2::add_to_linker_with_options_async(&mut linker, &wasi::LinkOptions::default())
@@ -157,6 +164,9 @@ impl Runtime {
         let l = &mut linker;
         pi::gate::refusal::add_to_linker::<_, HasSelf<_>>(l, |s| s).map_err(failed)?;
         pi::tool::types::add_to_linker::<_, HasSelf<_>>(l, |s| s).map_err(failed)?;
+        for import in compiled.binary.imports.iter().map(Import::name).filter(|name| is_of_act_types(name)) {
+            l.instance(import).map_err(failed)?;
+        }
         if compiled.binary.imports.iter().any(|import| import.name().starts_with("wasi:http/")) {
             let options = HttpLinkOptions::default();
             http_types::add_to_linker::<_, WasiHttp>(l, &options, CallState::http).map_err(failed)?;

@@ -3,13 +3,15 @@
 //! Knows nothing of sessions, agents' decisions or configuration files: it takes bytes and resolved
 //! grants. `engine` has the settings, `compile` and `cache` turn bytes into code, `link` decides
 //! what a plugin can reach, `call` runs one call under its limits, `plain` calls what was not written
-//! for this host.
+//! for this host, `act` what was written for ACT. `inert` is a store for what runs before anything is granted.
 
+mod act;
 mod cache;
 mod call;
 mod compile;
 mod engine;
 mod hide;
+mod inert;
 mod link;
 mod plain;
 mod prepare;

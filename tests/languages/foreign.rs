@@ -2,8 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use super::workshop::Workshop;
 use crate::project::Project;
@@ -63,41 +62,5 @@ impl Weather {
         let here = format!("{granted}{config}WEATHER_URL = \"http://127.0.0.1:{port}\"\n");
         insta::assert_snapshot!(self.asked(&here), @"7 degrees");
         assert_eq!(answered.join().unwrap(), "GET /weather?city=Oslo&key=k HTTP/1.1");
-    }
-}
-
-/// A tool for ACT, built by ACT's own kit.
-fn of_act() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("act");
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guests/act"))
-        .args(["build", "--quiet", "--locked", "--release", "--target", "wasm32-wasip2", "--target-dir"])
-        .arg(&target);
-    for name in
-        ["RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET"]
-    {
-        cargo.env_remove(name);
-    }
-    let output = cargo.output().unwrap();
-    assert!(output.status.success(), "the guest does not build:\n{}", String::from_utf8_lossy(&output.stderr));
-    target.join("wasm32-wasip2/release/act.wasm")
-}
-
-#[test]
-fn a_component_of_act_is_told_what_it_would_need_and_leaves_nothing() {
-    let project = Project::new();
-    let component = of_act().display().to_string();
-    let said = project.run(&["plugin", "install", &component, "--yes"]);
-    assert_eq!(said.code, Some(1));
-    let (_, told) = said.err.split_once("the component is of ACT").unwrap_or_else(|| panic!("{}", said.err));
-    insta::assert_snapshot!(told.trim_start(), @r"
-    (it exports `act:tools/tool-provider@0.2.0`), whose functions are `async func`: they give their results by `task.return` and `stream`, of the asynchronous component model, which this host's engine is built without
-    hint: take a component that exports plain functions (docs/components.md), or name `act run --mcp --deny wasi:filesystem` of it as an MCP server (docs/mcp.md)
-    ");
-    let left: Vec<_> = std::fs::read_dir(project.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert!(left.is_empty() || left == [".pi"], "{left:?}");
-    for part in ["pi.toml", "plugins.lock", ".pi/plugins"] {
-        assert!(!project.path().join(part).exists(), "{part}");
     }
 }

@@ -13,6 +13,7 @@ use super::consent::{Proposal, changes};
 use super::edit::{Edit, EditError, GrantWord};
 use super::signatures::{Standing, TrustError, held, proven, standing};
 use crate::app::catalog::{Catalog, CatalogError, components_folder, lock_file};
+use crate::app::looking::look;
 use crate::app::setup::{Setup, SetupError};
 use crate::config::{Project, RESERVED, registry_credentials};
 use crate::confine::Confine;
@@ -451,8 +452,7 @@ async fn looked_at(
     let from = source.to_string();
     // A component that has no manifest has no name either: it is called as its file or repository is.
     let called = name.map_or_else(|| name_of(&source), str::to_owned);
-    let binary = Binary::read_named(&fetched.bytes, &called)
-        .map_err(|error| InstallError::Binary { from: from.clone(), error })?;
+    let binary = look(&fetched.bytes, &called).map_err(|error| InstallError::Binary { from: from.clone(), error })?;
     let asked = name.map(str::to_owned);
     let name = name.unwrap_or(&binary.manifest.name).to_owned();
     if !is_name(&name) {
@@ -515,7 +515,7 @@ fn before(project: &Project, name: &str) -> Result<Option<Binary>, InstallError>
     let lock = Lock::load(&lock_file(project))?;
     let Some(locked) = lock.get(name) else { return Ok(None) };
     let bytes = Store::open(&components_folder(project))?.get(&locked.digest).ok();
-    Ok(bytes.and_then(|bytes| Binary::read_named(&bytes, name).ok()))
+    Ok(bytes.and_then(|bytes| look(&bytes, name).ok()))
 }
 
 /// What a component is called by where it is from: `time-server` of `oci://registry/acme/time-server:1`.

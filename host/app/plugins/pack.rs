@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::scratch::{Scratch, empty_grant};
+use crate::app::looking::look;
 use crate::app::setup::SetupError;
 use crate::app::single::SingleError;
 use crate::app::station::{Beside, Station, StationOptions, Wanted};
@@ -81,7 +82,7 @@ pub async fn packed(file: &Path, manifest: &Path) -> Result<Packed, PackError> {
     }
     if !manifest.exists() && !is_core_module(&bytes) {
         let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-        let binary = Binary::read_named(&bytes, &name_of_file(&stem))?;
+        let binary = look(&bytes, &name_of_file(&stem))?;
         return Ok(Packed { bytes, binary });
     }
     pack(&bytes, &read_text(manifest, MANIFEST_BYTES_MAX).map_err(failed(manifest))?).await

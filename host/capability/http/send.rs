@@ -71,10 +71,12 @@ pub(super) async fn send(sending: Sending) -> Answer {
             } else {
                 pass.failed(&text);
             }
-            reason.is(&text);
+            // What the guest can read has the lines that the host gave it.
+            reason.is(&failure.told.map_or(text, |told| state.scan.hidden(&told).into_owned()));
             return Err(failure.error);
         }
     };
+    reason.is_none();
     let (mut parts, incoming) = response.into_parts();
     let hidden = hide(&mut parts.headers, &state.scan);
     if !state.scan.is_empty() {
@@ -91,23 +93,31 @@ pub(super) async fn send(sending: Sending) -> Answer {
 /// Why a request failed: for the guest, and for the journal.
 struct Failure {
     error: Error,
+    /// For the journal.
     text: String,
+    /// What is told beyond it, where that is another: the addresses of a name are for who runs the host.
+    told: Option<String>,
     /// The host would not send it, and has sent nothing of it.
     is_refusal: bool,
 }
 
 impl Failure {
     fn plain(error: Error) -> Self {
-        Self { text: error.to_string(), error, is_refusal: false }
+        Self { text: error.to_string(), error, told: None, is_refusal: false }
     }
 
     fn with(error: Error, cause: &dyn std::fmt::Display) -> Self {
-        Self { text: format!("{error}: {cause}"), error, is_refusal: false }
+        Self { text: format!("{error}: {cause}"), error, told: None, is_refusal: false }
     }
 
     /// As text, where a code alone would leave the author of a plugin without a way on.
     fn told(text: String) -> Self {
-        Self { error: Error::InternalError(Some(text.clone())), text, is_refusal: false }
+        Self { error: Error::InternalError(Some(text.clone())), told: Some(text.clone()), text, is_refusal: false }
+    }
+
+    /// The same, with this told of it beyond the journal.
+    fn saying(self, told: String) -> Self {
+        Self { told: Some(told), ..self }
     }
 }
 
@@ -164,16 +174,24 @@ async fn exchange(
 fn guarded(error: GuardError, target: &Target) -> Failure {
     let text = error.to_string();
     match error {
-        GuardError::TimedOut(_) => Failure { error: Error::DnsTimeout, text, is_refusal: false },
+        GuardError::TimedOut(_) => Failure { error: Error::DnsTimeout, text, told: None, is_refusal: false },
         GuardError::Unknown(_) | GuardError::TooMany(_) => {
-            Failure { error: Error::DnsError { rcode: Some(text.clone()), info_code: None }, text, is_refusal: false }
+            let error = Error::DnsError { rcode: Some(text.clone()), info_code: None };
+            Failure { error, text, told: None, is_refusal: false }
         }
-        GuardError::Prohibited { .. } => {
+        GuardError::Prohibited { what, .. } => {
             let hint = format!(
                 "if it is a service of your own, add \"{}:{}\" to `private` in the grant of http in pi.toml",
                 target.host, target.port
             );
-            Failure { is_refusal: true, ..Failure::told(format!("{text}\nhint: {hint}")) }
+            // A name of an own network has its address from a resolver that answers nobody outside: a guest that could
+            // read it would learn how that network is laid out.
+            let told = match &target.host {
+                Host::Name(name) => format!("`{name}` has an address that is not of the public internet ({what})"),
+                Host::Address(_) => text.clone(),
+            };
+            let [text, told] = [text, told].map(|text| format!("{text}\nhint: {hint}"));
+            Failure { is_refusal: true, text, ..Failure::told(told) }
         }
     }
 }
@@ -197,15 +215,17 @@ async fn connect(addresses: &[SocketAddr], within: Duration) -> Result<(TcpStrea
     let deadline = Instant::from_std(clock::monotonic()) + within;
     let mut last = Failure::plain(Error::ConnectionTimeout);
     for address in addresses {
-        last = match timeout_at(deadline, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                // Requests are small: waiting for more of one costs a round trip.
-                let _ = stream.set_nodelay(true);
-                return Ok((stream, *address));
-            }
-            Ok(Err(error)) => Failure::with(Error::ConnectionRefused, &format!("{address}: {error}")),
-            Err(_) => return Err(Failure::plain(Error::ConnectionTimeout)),
-        };
+        last =
+            match timeout_at(deadline, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => {
+                    // Requests are small: waiting for more of one costs a round trip.
+                    let _ = stream.set_nodelay(true);
+                    return Ok((stream, *address));
+                }
+                Ok(Err(error)) => Failure::with(Error::ConnectionRefused, &format!("{address}: {error}"))
+                    .saying(format!("{}: {}", Error::ConnectionRefused, error.kind())),
+                Err(_) => return Err(Failure::plain(Error::ConnectionTimeout)),
+            };
     }
     Err(last)
 }
@@ -297,4 +317,34 @@ fn check(response: &Response<Incoming>, state: &HttpState, has_secrets: bool) ->
         return Err(Failure::plain(Error::HttpResponseBodySize(Some(state.response_bytes_max))));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_that_a_name_has_is_told_to_the_journal_alone() {
+        let target = Target::read(Scheme::Https, "db.corp.example", "/").unwrap();
+        let address = "10.1.2.3".parse().unwrap();
+        let error = GuardError::Prohibited { host: "db.corp.example".into(), address, what: "a private network" };
+        let failure = guarded(error, &target);
+        assert!(failure.is_refusal && failure.text.contains("10.1.2.3"), "{}", failure.text);
+        let told = failure.told.unwrap();
+        insta::assert_snapshot!(told, @r#"
+        `db.corp.example` has an address that is not of the public internet (a private network)
+        hint: if it is a service of your own, add "db.corp.example:443" to `private` in the grant of http in pi.toml
+        "#);
+        assert!(matches!(failure.error, Error::InternalError(Some(text)) if text == told));
+    }
+
+    #[tokio::test]
+    async fn so_is_the_address_that_does_not_answer() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let Err(failure) = connect(&[address], Duration::from_secs(5)).await else { panic!("it answers") };
+        assert!(failure.text.contains("127.0.0.1"), "{}", failure.text);
+        assert!(!failure.told.unwrap().contains("127.0.0.1"));
+    }
 }

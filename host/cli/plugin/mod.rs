@@ -13,12 +13,12 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::app::plugins::sweep;
-use crate::app::{Catalog, Source};
+use crate::app::{Catalog, Source, look};
 use crate::cli::output::table;
 use crate::cli::{Failure, Output};
 use crate::config::Project;
 use crate::gate::explain::escaped;
-use crate::plugin::{Binary, Import, Reflected, name_of_file};
+use crate::plugin::{Import, Reflected, name_of_file};
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
@@ -141,7 +141,7 @@ fn inspect(output: &Output, project: &Project, catalog: &Catalog, plugin: &str) 
     let binary = if catalog.source(plugin).is_none() && Path::new(plugin).is_file() {
         let bytes = crate::registry::fetch::read_bounded(Path::new(plugin), crate::registry::COMPONENT_BYTES_MAX)?;
         let stem = Path::new(plugin).file_stem().unwrap_or_default().to_string_lossy();
-        Binary::read_named(&bytes, &name_of_file(&stem)).map_err(|error| anyhow::anyhow!("{plugin}: {error}"))?
+        look(&bytes, &name_of_file(&stem)).map_err(|error| anyhow::anyhow!("{plugin}: {error}"))?
     } else {
         catalog.binary(plugin)?
     };
@@ -193,7 +193,10 @@ fn inspect(output: &Output, project: &Project, catalog: &Catalog, plugin: &str) 
 
 /// What of a component without a manifest the tools are, and what is none.
 fn made_of(reflected: &Reflected) -> String {
-    let mut text = String::from("\nit has no manifest: its tools were made from what it exports\n");
+    let mut text = String::from(match &reflected.act {
+        Some(_) => "\nit is of ACT: its tools are those that it lists\n",
+        None => "\nit has no manifest: its tools were made from what it exports\n",
+    });
     for function in &reflected.functions {
         text.push_str(&format!("  {} is {}\n", function.tool, escaped(&function.export())));
     }

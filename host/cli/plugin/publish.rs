@@ -5,12 +5,11 @@ use std::path::PathBuf;
 use anyhow::Context;
 use serde_json::json;
 
-use crate::app::Catalog;
 use crate::app::plugins::{options, publish};
+use crate::app::{Catalog, look};
 use crate::cli::{Failure, Output, block_on};
 use crate::config::Project;
 use crate::gate::explain::escaped;
-use crate::plugin::Binary;
 use crate::registry::fetch::read_bounded;
 use crate::registry::signature::{SecretKey, sign, sign_bytes, write_new_pair};
 use crate::registry::source::Source;
@@ -58,8 +57,7 @@ pub(crate) fn push(output: &Output, project: &Project, arguments: &PushArguments
     } else {
         Catalog::of(project)?.bytes(&arguments.plugin)?.into_owned()
     };
-    let binary =
-        Binary::read_named(&bytes, "plugin").map_err(|error| anyhow::anyhow!("{}: {error}", arguments.plugin))?;
+    let binary = look(&bytes, "plugin").map_err(|error| anyhow::anyhow!("{}: {error}", arguments.plugin))?;
     let target = Source::parse(&arguments.target)?;
     let key = arguments.key.as_deref().map(SecretKey::read).transpose()?;
     let pushed = block_on(publish(&target, bytes, &binary, key.as_ref()))??;

@@ -7,8 +7,10 @@
 //! text are bounded; a function that does not fit is left out by name, with the reason.
 //!
 //! `name` has the names of the tools, `schema` turns types into JSON Schema, `docs` finds what the
-//! author wrote about a function.
+//! author wrote about a function. `act` is for components of ACT, whose types do not say what their
+//! tools are.
 
+mod act;
 mod docs;
 #[cfg(test)]
 pub(crate) mod made;
@@ -29,6 +31,8 @@ use crate::gate::explain::escaped;
 use docs::Docs;
 use schema::{Misfit, Room};
 
+pub use act::{Listed, Listing, OfAct, is_of_act_types};
+pub(in crate::plugin) use act::{provider, unlisted};
 pub use name::name_of_file;
 
 /// Functions of one component that are looked at. Danger: each costs a schema, and an agent is shown
@@ -56,6 +60,9 @@ const WHY: &str = "imported by the component; it has no manifest";
 pub struct Reflected {
     pub functions: Vec<Function>,
     pub left_out: Vec<LeftOut>,
+    /// Of a component of ACT: its functions are the tools that it lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub act: Option<OfAct>,
 }
 
 /// Where a tool is in the component.
@@ -93,9 +100,15 @@ pub enum ReflectError {
     )]
     Server(String),
     #[error(
-        "the component is of ACT (it exports `{0}`), whose functions are `async func`: they give their results by `task.return` and `stream`, of the asynchronous component model, which this host's engine is built without\nhint: take a component that exports plain functions (docs/components.md), or name `act run --mcp --deny wasi:filesystem` of it as an MCP server (docs/mcp.md)"
+        "the component is of another version of ACT: it exports `{0}`, and this host calls `act:tools/tool-provider@0.2.0`\nhint: build it anew with act-sdk 0.14; or name `act run --mcp --deny wasi:filesystem` of it as an MCP server (docs/mcp.md)"
     )]
     Act(String),
+    #[error("the component lists more than {FUNCTIONS_MAX} tools, and a plugin has so many at most")]
+    TooManyListed,
+    #[error(
+        "the component is of ACT, and lists no tool that could be called{left_out}\nhint: docs/components.md says what a tool has to have"
+    )]
+    NothingListed { left_out: String },
     #[error("the component exports more than {FUNCTIONS_MAX} functions, and a plugin has so many tools at most")]
     TooMany,
     #[error(
@@ -365,14 +378,6 @@ fn input_schema(types: TypesRef<'_>, name: &str, function: &ComponentFuncType) -
         return Err(Misfit::TooLarge);
     }
     Ok(schema)
-}
-
-/// That a component is none of ACT's, of `act:core` or of `act:tools`. To be asked before its imports are judged: it
-/// imports types of ACT, and to name those as missing would say nothing of why it cannot run. Some of its functions
-/// may be plain; those by which its tools are called are not.
-pub(in crate::plugin) fn is_not_of_act(exports: &[String]) -> Result<(), ReflectError> {
-    let is_act = |export: &&String| export.starts_with("act:") && export.contains("/tool-provider@");
-    exports.iter().find(is_act).map_or(Ok(()), |provider| Err(ReflectError::Act(shown(provider))))
 }
 
 /// Why there is nothing to call: what the component is instead, where that is known.

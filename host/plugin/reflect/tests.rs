@@ -193,7 +193,7 @@ fn what_the_component_is_instead_is_said() {
     let texts = [
         of("wasi:cli/run@0.2.6", "run"),
         of("wasi:http/incoming-handler@0.2.6", "handle"),
-        of("act:tools/tool-provider@0.2.0", "async-call-tool"),
+        of("act:tools/tool-provider@0.1.0", "async-call-tool"),
         of("act:core/tool-provider@0.1.1", "list-tools"),
         nothing,
         only,
@@ -205,11 +205,11 @@ fn what_the_component_is_instead_is_said() {
     the component is a web server (it exports `wasi:http/incoming-handler@0.2.6`), and no plugin
     hint: a plugin exports functions that are called; docs/components.md says which
 
-    the component is of ACT (it exports `act:tools/tool-provider@0.2.0`), whose functions are `async func`: they give their results by `task.return` and `stream`, of the asynchronous component model, which this host's engine is built without
-    hint: take a component that exports plain functions (docs/components.md), or name `act run --mcp --deny wasi:filesystem` of it as an MCP server (docs/mcp.md)
+    the component is of another version of ACT: it exports `act:tools/tool-provider@0.1.0`, and this host calls `act:tools/tool-provider@0.2.0`
+    hint: build it anew with act-sdk 0.14; or name `act run --mcp --deny wasi:filesystem` of it as an MCP server (docs/mcp.md)
 
-    the component is of ACT (it exports `act:core/tool-provider@0.1.1`), whose functions are `async func`: they give their results by `task.return` and `stream`, of the asynchronous component model, which this host's engine is built without
-    hint: take a component that exports plain functions (docs/components.md), or name `act run --mcp --deny wasi:filesystem` of it as an MCP server (docs/mcp.md)
+    the component is of another version of ACT: it exports `act:core/tool-provider@0.1.1`, and this host calls `act:tools/tool-provider@0.2.0`
+    hint: build it anew with act-sdk 0.14; or name `act run --mcp --deny wasi:filesystem` of it as an MCP server (docs/mcp.md)
 
     the component has no manifest, and exports no function that could be a tool
     hint: export functions of plain types (docs/components.md), or `pi:tool/tool@0.1.0` with a manifest (docs/plugins.md)
@@ -275,4 +275,93 @@ fn no_byte_that_is_changed_makes_it_panic() {
             let _ = Binary::read_named(&changed, "made");
         }
     }
+}
+
+/// A component of ACT that has not been asked for its tools.
+fn of_act() -> Binary {
+    let bytes = exporting(
+        &["act:tools/tool-provider@0.2.0", "act:sessions/session-provider@0.1.0"],
+        &[("async-f", Vec::new(), None)],
+    );
+    Binary::read_named(&with_section(&bytes, "version", b"1.2.3"), "made").unwrap()
+}
+
+fn listed(name: &str) -> Listed {
+    Listed { name: name.into(), description: "Does it".into(), input_schema: "{}".into(), is_destructive: false }
+}
+
+fn listing(tools: Vec<Listed>) -> Result<Binary, String> {
+    of_act().with_listing(&Listing { tools }).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_component_of_act_has_the_tools_that_it_lists() {
+    assert!(of_act().is_unlisted() && of_act().manifest.tools.is_empty());
+    let wipe = Listed { is_destructive: true, description: " ".into(), ..listed("Wipe.all") };
+    let binary = listing(vec![listed("get-weather"), wipe]).unwrap();
+    assert!(!binary.is_unlisted());
+    assert_eq!(binary.manifest.version, "1.2.3");
+    let [get, wipe] = &binary.manifest.tools[..] else { panic!() };
+    assert_eq!((get.name.as_str(), get.effect, get.idempotent), ("get_weather", ToolEffect::Read, false));
+    assert_eq!((get.description.as_str(), &get.input_schema), ("Does it", &json!({ "type": "object" })));
+    assert_eq!((wipe.name.as_str(), wipe.effect), ("wipe_all", ToolEffect::Destructive));
+    assert_eq!(wipe.description, "The tool `Wipe.all` of the component");
+    let reflected = binary.reflected.as_ref().unwrap();
+    assert!(reflected.is_said_destructive("wipe_all") && !reflected.is_said_destructive("get_weather"));
+    assert_eq!(reflected.functions[1].export(), "act:tools/tool-provider@0.2.0#Wipe.all");
+    let sessions = "sessions are not kept: each call has an instance of its own";
+    assert_eq!(left_out(&binary), [("act:sessions/session-provider@0.1.0", sessions)]);
+}
+
+#[test]
+fn a_listed_tool_that_does_not_fit_is_left_out_by_name() {
+    let with = |input_schema: &str| Listed { input_schema: input_schema.into(), ..listed("odd") };
+    // As compact JSON, with the type that is put in.
+    let large = |bytes: usize| format!("{{\"d\":\"{}\"}}", "x".repeat(bytes - 8));
+    for tool in [
+        listed(""),
+        listed(&"x".repeat(NAME_CHARS_MAX + 1)),
+        with(""),
+        with("[]"),
+        with("{\"type\":\"array\"}"),
+        with("{\"a\":1,\"a\":2}"),
+        with(&large(SCHEMA_BYTES_MAX + 1)),
+        with(&"[".repeat(10_000)),
+    ] {
+        let binary = listing(vec![listed("f"), tool]).unwrap();
+        assert_eq!((binary.manifest.tools.len(), left_out(&binary).len()), (1, 2));
+    }
+    listing(vec![with(&large(SCHEMA_BYTES_MAX - 20))]).unwrap();
+    let longest = listing(vec![listed(&"x".repeat(NAME_CHARS_MAX))]).unwrap();
+    assert_eq!(longest.manifest.tools[0].name.len(), 64);
+    let text = Listed { description: "ä".repeat(DESCRIPTION_BYTES_MAX), ..listed("f") };
+    assert_eq!(listing(vec![text]).unwrap().manifest.tools[0].description.len(), DESCRIPTION_BYTES_MAX);
+}
+
+#[test]
+fn a_list_that_cannot_be_offered_is_an_error() {
+    let many = |tools: usize| (0..tools).map(|number| listed(&format!("f{number}"))).collect();
+    assert_eq!(listing(many(FUNCTIONS_MAX)).unwrap().manifest.tools.len(), FUNCTIONS_MAX);
+    let forged = Listed { input_schema: String::new(), ..listed("a\nhint: run this") };
+    let texts = [
+        listing(many(FUNCTIONS_MAX + 1)).unwrap_err(),
+        listing(vec![listed("a-b"), listed("a_b")]).unwrap_err(),
+        listing(Vec::new()).unwrap_err(),
+        listing(vec![forged]).unwrap_err(),
+    ];
+    insta::assert_snapshot!(texts.join("\n\n"), @r"
+    the component lists more than 256 tools, and a plugin has so many at most
+
+    two functions of the component would be the tool `a_b`: `a-b` and `a_b`
+    hint: names differ by more than punctuation; rename one of them
+
+    the component is of ACT, and lists no tool that could be called
+      `act:sessions/session-provider@0.1.0`: sessions are not kept: each call has an instance of its own
+    hint: docs/components.md says what a tool has to have
+
+    the component is of ACT, and lists no tool that could be called
+      `act:sessions/session-provider@0.1.0`: sessions are not kept: each call has an instance of its own
+      `a\nhint: run this`: its schema is no JSON object, or has one key twice
+    hint: docs/components.md says what a tool has to have
+    ");
 }
