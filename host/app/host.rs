@@ -4,6 +4,7 @@
 mod reload;
 mod requests;
 mod resume;
+mod retention;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +19,7 @@ use super::approvals::{ApprovalsError, desk};
 use super::context::{self, Talk};
 use super::gating::{gate, shadow_gate};
 use super::incident::{self, Closed};
+use super::kept::{Kept, KeptAgentError, KeptError};
 use super::setup::{Progress, Setup, SetupError, hide};
 use super::single::session_id;
 use super::state::{StateError, open_store};
@@ -81,6 +83,10 @@ pub enum HostError {
         "the journal can write no more: {0}\nhint: nothing was done that is not written, and the services go on without a host; make room or repair the disk, then start again: what was cut off is taken up"
     )]
     Unwritable(String),
+    #[error(transparent)]
+    Kept(#[from] KeptError),
+    #[error(transparent)]
+    KeptAgent(#[from] KeptAgentError),
     #[error("agent `{agent}` cannot be started: {error}")]
     Agent { agent: String, error: String },
 }
@@ -135,6 +141,8 @@ pub struct Host {
     _listening: JoinSet<()>,
     kernel: Arc<Kernel>,
     agents: BTreeMap<String, AgentSetup>,
+    /// The components that sessions began with.
+    kept: Kept,
     supervisor: Arc<Supervisor>,
     /// Taken by [`Host::serve`].
     watch: Mutex<Option<Watch>>,
@@ -199,9 +207,10 @@ impl Host {
         let supervisor = Supervisor::start(&project.config.services, places).await?;
         setup.supervisor = supervisor.clone();
         let toolbox = setup.toolbox(&plugins, progress).await?;
-        let mut agents = BTreeMap::new();
+        let (mut agents, kept) = (BTreeMap::new(), Kept::of(&project));
         for name in names {
             let agent = setup.agent(&name, &toolbox, progress).await?;
+            setup.keep(&kept, &agent)?;
             agents.insert(name, agent);
         }
         let kernel = setup.kernel(gate, shadow, desk.approver, toolbox);
@@ -225,6 +234,7 @@ impl Host {
             listening,
             kernel,
             agents,
+            kept,
             supervisor,
             watch,
             is_watching,
@@ -330,6 +340,7 @@ impl Host {
             }
         }
         self.resume_open(None, sessions).await?;
+        sessions.spawn(self.clone().retain());
         Ok(())
     }
 
@@ -607,6 +618,7 @@ struct Parts {
     listening: JoinSet<()>,
     kernel: Arc<Kernel>,
     agents: BTreeMap<String, AgentSetup>,
+    kept: Kept,
     supervisor: Arc<Supervisor>,
     watch: Watch,
     is_watching: bool,
@@ -625,6 +637,7 @@ impl Parts {
             _listening: self.listening,
             kernel: self.kernel,
             agents: self.agents,
+            kept: self.kept,
             supervisor: self.supervisor,
             incidents: self.watch.incidents(),
             watch: Mutex::new(Some(self.watch)),

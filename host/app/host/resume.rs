@@ -12,7 +12,7 @@ use crate::app::incident::{self, Closed};
 use crate::capability::hold::Leave;
 use crate::config::RESERVED;
 use crate::journal::{Body, Entry, SessionJournal};
-use crate::session::{self, Inbox, SessionError};
+use crate::session::{self, AgentSetup, Inbox};
 use crate::store::OPEN;
 
 /// A session that an earlier host began and did not end.
@@ -49,9 +49,12 @@ impl Host {
         }
         // What a session has changed before it was cut off is still in its hands; then come those that
         // were only woken for a service. Nothing runs before all of them have what is theirs.
-        for CutOff { entries, .. } in &all {
+        for CutOff { id, entries, .. } in &all {
             for entry in entries {
-                if let Body::EffectStarted { act, origin, .. } = &entry.body {
+                // What a fork's parent has changed is not in the fork's hands.
+                if let Body::EffectStarted { act, origin, .. } = &entry.body
+                    && origin.session == *id
+                {
                     // It held this when the intent was written, so nobody else did.
                     let _ = self.kernel.holds.take(act, origin);
                 }
@@ -115,25 +118,39 @@ impl Host {
 
     async fn take_up(self: &Arc<Self>, cut_off: CutOff) -> Result<Closed, HostError> {
         let CutOff { id, agent, journal, entries, input, talk } = cut_off;
-        let setup = self.setup_of(&agent)?;
+        let setup = match self.began_with(&id, &agent, &entries).await {
+            Ok(setup) => setup,
+            Err(error) => {
+                // It stays open. A fault that is still there raises a new alarm, for a session that can begin.
+                self.settle(&id, incident::service_of(&input), Leave::Free).await;
+                return Err(error);
+            }
+        };
         let _ = self.events.send(Event::Session { id: id.clone(), agent: agent.clone(), is_resumed: true });
         let inbox = Arc::new(Inbox::new(journal.clone(), talk == Talk::Open));
         let (ending, stop) = self.register(&id, &inbox);
         let resumed =
             session::resume(&self.kernel, &setup, journal.clone(), &id, &entries, inbox.clone(), stop.clone()).await;
         let resumed = self.when_decided(&id, &setup, &journal, resumed, &inbox, stop).await;
-        let is_outdated = matches!(resumed, Err(SessionError::OtherComponent { .. }));
-        let ended = match resumed {
-            // It can never be taken up again: it is closed, and a fault that is still there raises a new alarm.
-            Err(error @ SessionError::OtherComponent { .. }) => {
-                Ok(session::Ended { status: "failed", summary: error.to_string(), details: json!({}) })
-            }
-            other => other,
-        };
-        let closed = self.ended(&id, &agent, &input, journal, ended).await;
-        let how = if is_outdated { Leave::Free } else { self.leave_of(&closed) };
-        self.settle(&id, incident::service_of(&input), how).await;
+        let closed = self.ended(&id, &agent, &input, journal, resumed).await;
+        self.settle(&id, incident::service_of(&input), self.leave_of(&closed)).await;
         drop(ending);
         closed
+    }
+
+    /// The agent as it was when a session began: an upgrade is for the sessions that begin after it.
+    async fn began_with(&self, id: &str, agent: &str, entries: &[Entry]) -> Result<AgentSetup, HostError> {
+        let now = self.setup_of(agent)?;
+        let component = entries.iter().find_map(|entry| match &entry.body {
+            Body::SessionStarted { component, .. } => Some(component),
+            _ => None,
+        });
+        match component {
+            Some(digest) if *digest != now.linked.digest => {
+                Ok(self.kept.agent(&self.setup, &now, id, digest, &|_| ()).await?)
+            }
+            // Without a beginning it cannot be taken up at all, which is said there.
+            _ => Ok(now),
+        }
     }
 }

@@ -7,7 +7,7 @@ use sqlx::sqlite::{Sqlite, SqliteArguments};
 use sqlx::{AssertSqlSafe, Executor};
 
 use super::{SqliteStore, Writer};
-use crate::store::{Batch, Durability, Extent, Head, Lease, OPEN, Row, SessionMark, SessionRecord, StoreError};
+use crate::store::{Batch, Durability, Extent, Head, Lease, OPEN, PRUNED, Row, SessionMark, SessionRecord, StoreError};
 
 /// Rows of one INSERT. More of them gain nothing, and SQLite takes 32,766 arguments.
 const INSERT_ROWS_MAX: usize = 32;
@@ -147,6 +147,8 @@ const BEGIN: &str = "BEGIN IMMEDIATE; UPDATE lease SET writer = ? WHERE id = 1;"
 const INSERT_BLOB: &str = "INSERT INTO blobs (sha256, json) VALUES (?, ?) ON CONFLICT (sha256) DO NOTHING";
 const MARK_STARTED: &str = "UPDATE sessions SET agent = ? WHERE id = ?";
 const MARK_ENDED: &str = "UPDATE sessions SET status = ?, summary = ?, ended_ms = ? WHERE id = ?";
+const REMOVE_SESSION: [&str; 2] = ["DELETE FROM entries WHERE session = ?", "DELETE FROM heads WHERE session = ?"];
+const MARK_PRUNED: &str = "UPDATE sessions SET status = ?, summary = '' WHERE id = ?";
 const COMMIT: &str = "COMMIT";
 
 /// The transaction of a batch. Everyday ones are a single text of several statements: each text is
@@ -179,16 +181,22 @@ fn statements_of(lease: &Lease, batch: &Batch) -> Vec<Statement> {
         statements.push(rows.iter().fold(statement(insert_rows(rows.len())), bind_row));
     }
     for mark in &batch.marks {
-        statements.push(match mark {
+        match mark {
             SessionMark::Started { session, agent } => {
-                statement(MARK_STARTED).bind(agent.clone()).bind(session.clone())
+                statements.push(statement(MARK_STARTED).bind(agent.clone()).bind(session.clone()));
             }
-            SessionMark::Ended { session, status, summary, time_ms } => statement(MARK_ENDED)
-                .bind(status.clone())
-                .bind(summary.clone())
-                .bind(whole(*time_ms))
-                .bind(session.clone()),
-        });
+            SessionMark::Ended { session, status, summary, time_ms } => statements.push(
+                statement(MARK_ENDED)
+                    .bind(status.clone())
+                    .bind(summary.clone())
+                    .bind(whole(*time_ms))
+                    .bind(session.clone()),
+            ),
+            SessionMark::Pruned { session } => {
+                statements.extend(REMOVE_SESSION.map(|text| statement(text).bind(session.clone())));
+                statements.push(statement(MARK_PRUNED).bind(PRUNED).bind(session.clone()));
+            }
+        }
     }
     for heads in batch.heads.chunks(INSERT_ROWS_MAX) {
         statements.push(heads.iter().fold(statement(insert_heads(heads.len())), bind_head));

@@ -11,6 +11,7 @@ mod lease;
 mod plugin_values;
 mod requests;
 mod schema;
+mod sweep;
 mod values;
 
 use std::fs;
@@ -86,6 +87,8 @@ impl SqliteStore {
             .busy_timeout(BUSY_WAIT)
             .statement_cache_capacity(PREPARED_MAX)
             .synchronous(SqliteSynchronous::Full)
+            // What is pruned shall not stay readable in the file's free pages.
+            .pragma("secure_delete", "ON")
             .disable_statement_logging();
         let mut connection = options.connect().await.map_err(|error| failures.of(error))?;
         schema::prepare(&mut connection, &failures).await?;
@@ -152,6 +155,11 @@ impl Store for SqliteStore {
 
     async fn blob(&self, sha256: &str) -> Result<Option<String>, StoreError> {
         self.read_blob(sha256).await
+    }
+
+    async fn sweep_blobs(&self, lease: &Lease) -> Result<u64, StoreError> {
+        self.check_in_place()?;
+        self.remove_unused_blobs(lease).await
     }
 
     async fn sessions(&self) -> Result<Vec<SessionRecord>, StoreError> {
