@@ -186,6 +186,7 @@ fn grants_text() -> String {
         ("`[plugins.NAME]`", "PluginConfig"),
         ("`[plugins.NAME.limits]`", "LimitsConfig"),
         ("`[signatures]`", "SignaturesConfig"),
+        ("`[sessions]`", "SessionsConfig"),
     ] {
         let _ = writeln!(page, "### {heading}\n\n| key | form | meaning |\n|---|---|---|");
         for (key, form, meaning) in fields(&source, kind) {

@@ -26,6 +26,7 @@ mod project;
 mod reference;
 mod registry;
 mod runtime;
+mod sessions;
 mod slack;
 mod station;
 mod supervisor;

@@ -36,7 +36,7 @@ pub enum KeptError {
     #[error("the component of agent `{0}` changed while it was read\nhint: start again")]
     Moved(String),
     #[error(
-        "session `{session}` began with the component {digest} of `{agent}`, which is not kept here any more\nhint: put it back as `{path}`; the session stays as it is until then"
+        "the component that session `{session}` began with is not kept here any more: {digest} of `{agent}`\nhint: put it back as `{path}`; the session stays as it is until then"
     )]
     Gone { session: String, agent: String, digest: String, path: String },
     #[error(
@@ -44,7 +44,7 @@ pub enum KeptError {
     )]
     Changed { session: String, digest: String, found: String, path: String },
     #[error(
-        "session `{session}` began with the component `{digest}`, which is no digest\nhint: `pi-host session verify {session}`"
+        "the component that session `{session}` began with is named by no digest: `{digest}`\nhint: `pi-host session verify {session}`"
     )]
     NoDigest { session: String, digest: String },
     #[error(

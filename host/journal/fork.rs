@@ -245,3 +245,132 @@ fn choose(parent: &str, all: &[Entry], at: Option<u64>) -> Result<u64, ForkError
     let before = next.checked_sub(1).and_then(|index| possible.get(index)).copied();
     Err(ForkError::UnderWay { session, at, what: open.words(), before, after: possible.get(next).copied() })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::gate::{Act, Decision, Origin, Severity};
+    use crate::journal::Status;
+    use crate::store::Holder;
+    use crate::store::sqlite::SqliteStore;
+
+    fn started() -> Body {
+        let (agent, component, policy) = ("pi".into(), "c0".into(), String::new());
+        Body::SessionStarted { agent, component, task: json!({ "prompt": "p" }), policy }
+    }
+
+    fn call(key: &str) -> Body {
+        Body::CallStarted {
+            key: key.into(),
+            tool: "write".into(),
+            arguments: Value::Null,
+            effect: Severity::Write,
+            idempotent: false,
+            decision: Decision::allow(),
+        }
+    }
+
+    fn called(key: &str) -> Body {
+        Body::CallEnded { key: key.into(), status: Status::Done, result: json!({ "ok": [] }) }
+    }
+
+    fn effect(key: &str) -> Body {
+        let act = Act::ServiceRestart { service: "shop".into() };
+        Body::EffectStarted { key: key.into(), act, origin: Origin::default(), decision: Decision::allow() }
+    }
+
+    fn done(key: &str) -> Body {
+        Body::EffectEnded { key: key.into(), status: Status::Done, detail: Value::Null }
+    }
+
+    fn ended() -> Body {
+        Body::SessionEnded { status: "done".into(), summary: String::new(), details: Value::Null }
+    }
+
+    fn entries_of(bodies: Vec<Body>) -> Vec<Entry> {
+        let entry = |(body, sequence)| Entry { session: "s".into(), sequence, time_ms: 0, body, hash: String::new() };
+        bodies.into_iter().zip(0..).map(entry).collect()
+    }
+
+    fn resumed() -> Body {
+        Body::SessionResumed { host: "h".into() }
+    }
+
+    #[test]
+    fn a_fork_is_possible_where_nothing_is_under_way() {
+        let calls =
+            vec![started(), call("0.0"), call("0.1"), called("0.0"), called("0.1"), call("1.0"), effect("1.0.0")];
+        assert_eq!(forkable(&entries_of(calls.clone())), [0, 4]);
+        let rest = vec![done("1.0.0"), called("1.0"), effect("2.budget"), done("2.budget"), ended()];
+        let all = entries_of(calls.into_iter().chain(rest).collect());
+        assert_eq!(forkable(&all), [0, 4, 8, 10]);
+        assert_eq!(fork_default(&all), Some(10));
+        let said = |at| choose("s", &all, Some(at)).unwrap_err().to_string();
+        assert!(said(6).contains("the call 1.0 is under way") && said(6).contains("--at 4 and --at 8"), "{}", said(6));
+        assert!(said(9).contains("the act 2.budget is under way"), "{}", said(9));
+        assert!(said(11).contains("the session has ended") && said(11).contains("--at 10"), "{}", said(11));
+        assert!(said(12).contains("its last one is 11"), "{}", said(12));
+    }
+
+    #[test]
+    fn what_was_cut_off_and_ended_after_all_is_closed() {
+        // Killed in the act; the call is told as unknown when it is taken up, and its act has no end.
+        let all = vec![started(), call("0.0"), effect("0.0.0"), resumed(), called("0.0"), call("1.0"), called("1.0")];
+        assert_eq!(forkable(&entries_of(all)), [0, 4, 6]);
+        // Killed before the act: begun again.
+        let all = vec![started(), call("0.0"), resumed(), call("0.0"), called("0.0")];
+        assert_eq!(forkable(&entries_of(all)), [0, 4]);
+        assert!(forkable(&entries_of(vec![resumed(), called("0.0")])).is_empty(), "it has not begun");
+    }
+
+    #[test]
+    fn a_conversation_that_is_over_is_forked_before_its_end() {
+        let heard = |is_over| Body::Heard { key: "1".into(), count: 1, is_over };
+        let all = entries_of(vec![started(), heard(false), heard(true), ended()]);
+        assert_eq!(fork_default(&all), Some(1));
+    }
+
+    #[tokio::test]
+    async fn a_fork_of_a_fork_is_to_its_agent_the_first_session_and_every_chain_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(SqliteStore::open(&folder.path().join("store.db")).await.unwrap());
+        let journal = Journal::begin(store.clone(), &Holder::this_process("test")).await.unwrap();
+        let first = journal.session("first").await.unwrap();
+        // Large enough to stand beside the chain: the copy refers to the same payload.
+        let large = Body::CallEnded {
+            key: "0.0".into(),
+            status: Status::Done,
+            result: json!({ "ok": [{ "text": "x".repeat(100_000) }] }),
+        };
+        for body in [started(), call("0.0"), large, ended()] {
+            first.append(body);
+        }
+        let fork = journal.fork("first", None, "second", "cli:me").await.unwrap();
+        assert_eq!((fork.at, fork.agent.as_str()), (2, "pi"));
+        journal.fork("second", Some(0), "third", "cli:me").await.unwrap();
+        let third = entries(store.as_ref(), "third").await.unwrap();
+        assert_eq!(History::load(&third).root(), Some("first"));
+        let Body::SessionForked { parent, at, hash, .. } = &third[1].body else { panic!("{third:?}") };
+        let second = entries(store.as_ref(), "second").await.unwrap();
+        assert_eq!((parent.as_str(), *at, hash), ("second", 0, &second[0].hash));
+        // The copy has the times and the bodies of the first, and hashes of its own.
+        let of_first = entries(store.as_ref(), "first").await.unwrap();
+        for (copy, entry) in second.iter().zip(&of_first).take(3) {
+            assert_eq!((copy.sequence, copy.time_ms, &copy.body), (entry.sequence, entry.time_ms, &entry.body));
+            assert_ne!(copy.hash, entry.hash);
+        }
+        // It goes on where the copy ends, and the parent is as it was.
+        journal.session("second").await.unwrap().append_durable(call("1.0")).await.unwrap();
+        assert_eq!(of_first.len(), 4);
+        let reports = verify(store.as_ref(), None).await.unwrap();
+        assert!(reports.iter().all(crate::journal::Report::holds), "{reports:?}");
+        // The parent can be pruned: the payload that both refer to stays.
+        drop(first);
+        let pruned = journal.prune(u64::MAX, "prune-1", "test").await.unwrap();
+        assert_eq!((pruned.pruned.len(), pruned.payloads), (1, 0));
+        assert_eq!(entries(store.as_ref(), "second").await.unwrap().len(), 5);
+        assert!(verify(store.as_ref(), None).await.unwrap().iter().all(crate::journal::Report::holds));
+    }
+}
