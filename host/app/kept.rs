@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use tokio::sync::Mutex;
 
 use super::catalog::CatalogError;
-use super::setup::{Progress, Setup, SetupError};
+use super::setup::{Setup, SetupError};
 use crate::config::Project;
 use crate::registry::digest::Digest;
 use crate::registry::store::{Store, StoreError};
@@ -115,7 +115,6 @@ impl Kept {
         now: &AgentSetup,
         session: &str,
         digest: &str,
-        progress: Progress<'_>,
     ) -> Result<AgentSetup, KeptAgentError> {
         let key = (now.name.clone(), digest.to_owned());
         let mut linked = self.linked.lock().await;
@@ -123,7 +122,7 @@ impl Kept {
             return Ok(known.clone());
         }
         let bytes = self.get(session, &now.name, digest)?;
-        let then = setup.agent_of(now, &bytes, progress).await?;
+        let then = setup.agent_of(now, &bytes).await?;
         linked.insert(key, then.clone());
         Ok(then)
     }

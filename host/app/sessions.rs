@@ -15,7 +15,7 @@ use super::gating::gate_of_builtin;
 use super::kept::{Kept, KeptError};
 use super::plugins::scratch::Scratch;
 use super::requests::{SESSION_FORK, SESSION_PRUNE};
-use super::setup::{Progress, Setup, SetupError, hide, secrets_of};
+use super::setup::{Setup, SetupError, hide, secrets_of};
 use super::single::session_id;
 use super::state::{StateError, open_existing_store};
 use crate::approval::Nobody;
@@ -234,7 +234,6 @@ pub async fn replay_session(
     project: &Project,
     session: &str,
     component: Option<&Path>,
-    progress: Progress<'_>,
 ) -> Result<Replayed, SessionsError> {
     let store = open_existing_store(project).await?;
     let record = store.session(session).await?.ok_or_else(|| SessionsError::NoSession(session.to_owned()))?;
@@ -268,7 +267,7 @@ pub async fn replay_session(
     let bare = Project { directory: project.directory.clone(), config, has_file: project.has_file };
     let catalog = Catalog::single(&agent, bytes.clone());
     let setup = Setup::with_catalog(bare.clone(), catalog, Confine::new(), INSTANCES)?;
-    let setup_of_agent = setup.replayed(&agent, &bytes, &limits.unwrap_or_default(), progress).await?;
+    let setup_of_agent = setup.replayed(&agent, &bytes, &limits.unwrap_or_default()).await?;
     let kernel = Arc::new(setup.kernel(gate_of_builtin(&bare)?, None, Arc::new(Nobody), Toolbox::default()));
     let beside: Arc<dyn Store> = Arc::new(SqliteStore::open(&scratch.path().join("store.db")).await?);
     let journal =

@@ -347,15 +347,10 @@ impl Setup {
     ///
     /// # Errors
     /// It is no agent, or imports what is not granted.
-    pub(super) async fn agent_of(
-        &self,
-        now: &AgentSetup,
-        bytes: &[u8],
-        progress: Progress<'_>,
-    ) -> Result<AgentSetup, SetupError> {
+    pub(super) async fn agent_of(&self, now: &AgentSetup, bytes: &[u8]) -> Result<AgentSetup, SetupError> {
         let name = &now.name;
         let grant = self.project.config.grants.get(name).cloned().unwrap_or_default();
-        let compiled = self.compile(name, bytes, Kind::Agent, &format!("a session of `{name}`"), progress).await?;
+        let compiled = self.compile(name, bytes, Kind::Agent, &format!("a session of `{name}`")).await?;
         let linked = self.runtime.link_agent(&compiled, self.grants(name, &grant)?)?;
         Ok(AgentSetup { linked, ..now.clone() })
     }
@@ -369,9 +364,8 @@ impl Setup {
         name: &str,
         bytes: &[u8],
         config: &LimitsConfig,
-        progress: Progress<'_>,
     ) -> Result<AgentSetup, SetupError> {
-        let compiled = self.compile(name, bytes, Kind::Agent, "a replay", progress).await?;
+        let compiled = self.compile(name, bytes, Kind::Agent, "the replay").await?;
         let grants = Grants { has_tools: true, has_model: true, has_log: true, ..Grants::default() };
         let linked = self.runtime.link_agent(&compiled, grants)?;
         Ok(AgentSetup {
@@ -505,15 +499,7 @@ impl Setup {
         of_kind(compiled, plugin, kind, wanted_by)
     }
 
-    async fn compile(
-        &self,
-        plugin: &str,
-        bytes: &[u8],
-        kind: Kind,
-        wanted_by: &str,
-        progress: Progress<'_>,
-    ) -> Result<Compiled, SetupError> {
-        progress(&format!("taking the component of {wanted_by} ({} KiB)", bytes.len() >> 10));
+    async fn compile(&self, plugin: &str, bytes: &[u8], kind: Kind, wanted_by: &str) -> Result<Compiled, SetupError> {
         let loaded = self.runtime.load_named(bytes, plugin).await;
         let compiled = loaded.map_err(|error| SetupError::Load { plugin: plugin.to_owned(), error })?;
         of_kind(compiled, plugin, kind, wanted_by)

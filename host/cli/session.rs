@@ -151,18 +151,23 @@ async fn listed(output: &Output, project: &Project, all: bool) -> Result<(), Fai
 }
 
 async fn replayed(output: &Output, project: &Project, id: &str, component: Option<&Path>) -> Result<(), Failure> {
-    let progress = |text: &str| output.note(&output.err(text, Style::new().dimmed()));
-    let replayed = replay_session(project, id, component, &progress).await?;
+    let replayed = replay_session(project, id, component).await?;
     output.data(&replayed, || replayed_text(&replayed));
     if matches!(replayed.verdict, Verdict::Differs { .. }) { Err(Failure::Said) } else { Ok(()) }
 }
 
 fn replayed_text(replayed: &Replayed) -> String {
     let Requests { calls, questions, waits, listens } = replayed.requests;
-    let kinds =
-        [(calls, "calls"), (questions, "questions to models"), (waits, "waits"), (listens, "times of listening")];
-    let kinds: Vec<String> =
-        kinds.iter().filter(|(count, _)| *count > 0).map(|(count, kind)| format!("{count} {kind}")).collect();
+    let kinds: Vec<String> = [
+        (calls, "call", "calls"),
+        (questions, "question to a model", "questions to models"),
+        (waits, "wait", "waits"),
+        (listens, "look for what people say", "looks for what people say"),
+    ]
+    .into_iter()
+    .filter(|(count, ..)| *count > 0)
+    .map(|(count, one, many)| format!("{count} {}", if count == 1 { one } else { many }))
+    .collect();
     let kinds = if kinds.is_empty() { "none".to_owned() } else { kinds.join(", ") };
     let all = replayed.requests.all();
     match &replayed.verdict {

@@ -38,12 +38,13 @@ pub async fn export(store: &dyn Store, id: &str, mask: Option<&dyn Mask>) -> Res
     let problems: Vec<String> =
         reports.iter().flat_map(|report| &report.problems).map(|problem| problem.detail.clone()).collect();
     let head = store.head(id).await?;
+    let head_entries = head.as_ref().map(|head| head.entries).filter(|_| problems.is_empty());
     let first = json!({
         "export": "pi-host session", "version": VERSION, "session": record.id, "agent": record.agent,
         "status": record.status, "created_ms": record.created_ms, "created": clock::rfc3339(record.created_ms),
         "start": record.hash, "entries": head.as_ref().map(|head| head.entries), "head": head.map(|head| head.hash),
         "problems": problems, "pruned": reports.first().and_then(|report| report.pruned.clone()),
-        "hash": "SHA-256(previous hash, 32 bytes; sequence, 8 bytes big-endian; time_ms, 8 bytes big-endian; body, as it stands here); the first entry's previous hash is `start`",
+        "hashing": "SHA-256(previous hash, 32 bytes; sequence, 8 bytes big-endian; time_ms, 8 bytes big-endian; body, as it stands here); the first entry's previous hash is `start`",
     });
     let mut text = format!("{first}\n");
     let mut written = BTreeSet::new();
@@ -52,7 +53,8 @@ pub async fn export(store: &dyn Store, id: &str, mask: Option<&dyn Mask>) -> Res
         let page = store.rows(id, from, PAGE_ROWS).await?;
         let Some(last) = page.last() else { break };
         from = last.sequence + 1;
-        for row in &page {
+        // What was appended since the head was read is not among what was verified.
+        for row in page.iter().take_while(|row| head_entries.is_none_or(|entries| row.sequence < entries)) {
             let parsed: Result<Value, _> = serde_json::from_str(&row.body);
             if let Ok(body) = &parsed {
                 payloads(store, body, mask, &mut written, &mut text).await?;

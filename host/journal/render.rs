@@ -169,7 +169,9 @@ pub fn show_text(view: &SessionView) -> String {
     if about.turns > 0 {
         let cost = cost(about.cost_nano_usd);
         let gap = if cost.is_empty() { "" } else { ", " };
-        let _ = writeln!(text, "{} turns, {} calls, {} tokens{gap}{cost}", about.turns, about.calls, about.tokens);
+        let count = |count: u64, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
+        let (turns, calls) = (count(about.turns, "turn", "turns"), count(about.calls, "call", "calls"));
+        let _ = writeln!(text, "{turns}, {calls}, {} tokens{gap}{cost}", about.tokens);
     }
     for line in &view.entries {
         let _ = write!(text, "{:>5}  {}  {:<8} {}", line.sequence, line.time, clean(&line.key), short(&line.what));
@@ -499,6 +501,9 @@ mod tests {
         ]);
         insta::assert_snapshot!(show_text(&view), @r#"
         session s1, agent sre, done, began 2023-11-14T22:13:20.000Z
+        component c
+        forked from s0 at entry 2
+        3 turns, 1 call, 1234 tokens, $0.0124
             0  2023-11-14T22:13:20.000Z           session of `sre` began  {"prompt":"look"}
             1  2023-11-14T22:13:20.001Z  1.0      call `bash` with {"command":"rm -rf /"}  [allow, risk 0]
             2  2023-11-14T22:13:20.002Z  1.0.0    refused: remove `/` and all below it  [deny, risk 90, no_root_removal]  it removes the root
@@ -540,7 +545,10 @@ mod tests {
     fn the_list_reads_line_by_line() {
         insta::assert_snapshot!(
             list_text(&[view(Vec::new()).session]),
-            @r"2023-11-14T22:13:20.000Z  s1  sre          done           healed \u{1b}[31m"
+            @r"
+        began (UTC)          session  agent  status  turns  calls  cost     about
+        2023-11-14 22:13:20  s1       sre    done    3      1      $0.0124  healed \u{1b}[31m
+        "
         );
         assert_eq!(list_text(&[]), "no sessions yet\n");
     }

@@ -332,7 +332,10 @@ impl ToolsState for AgentImports {
             let (key, recorded) = (step.to_string(), format!("{recorded} calls"));
             return Err(self.diverged(Diverged { key, recorded, asked }));
         }
-        if recorded == 0 {
+        // Nothing is written of a step without calls, so that nothing can be missed there.
+        if requests.is_empty() {
+            self.no_other_at(step, &asked).map_err(|diverged| self.diverged(diverged))?;
+        } else if recorded == 0 {
             self.no_other(step, &asked)?;
         }
         let calls = requests.iter().enumerate().map(|(index, request)| self.one(format!("{step}.{index}"), request));

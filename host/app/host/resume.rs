@@ -146,9 +146,7 @@ impl Host {
             _ => None,
         });
         match component {
-            Some(digest) if *digest != now.linked.digest => {
-                Ok(self.kept.agent(&self.setup, &now, id, digest, &|_| ()).await?)
-            }
+            Some(digest) if *digest != now.linked.digest => Ok(self.kept.agent(&self.setup, &now, id, digest).await?),
             // Without a beginning it cannot be taken up at all, which is said there.
             _ => Ok(now),
         }

@@ -125,8 +125,11 @@ impl Story {
                     self.items.push(Item::Person { by: "Task".into(), text, at });
                 }
                 let detail = input.map(pretty).map(|text| self.output(&text).text);
-                let text = if detail.is_some() { "was woken" } else { "began" };
-                self.items.push(Item::Note { text: format!("{agent} {text}"), detail, at, is_warning: false });
+                // What a person asked says by itself that it began.
+                if prompt.is_empty() || detail.is_some() {
+                    let text = if detail.is_some() { "was woken" } else { "began" };
+                    self.items.push(Item::Note { text: format!("{agent} {text}"), detail, at, is_warning: false });
+                }
             }
             Body::Said { by, text } => {
                 let text = self.output(text);

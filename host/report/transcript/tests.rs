@@ -188,5 +188,82 @@ fn a_session_reads_as_a_conversation() {
     ]);
     let page = transcript(&overview(), &all, Some("abcd"), &[]);
     let body = page.split_once("<body>").unwrap().1;
-    insta::assert_snapshot!(body.replace("><", ">\n<"));
+    insta::assert_snapshot!(body.replace("><", ">\n<"), @r#"
+    <header>
+    <p class="kicker">Session of <b>pi</b>
+    </p>
+    <h1>make the test pass</h1>
+    <span class="status good">done</span>
+    <dl class="facts">
+    <div>
+    <dt>began</dt>
+    <dd>2023-11-14 22:13:20 UTC</dd>
+    </div>
+    <div>
+    <dt>took</dt>
+    <dd>1 min 5 s</dd>
+    </div>
+    <div>
+    <dt>model</dt>
+    <dd>1 turn</dd>
+    </div>
+    <div>
+    <dt>tools</dt>
+    <dd>1 call</dd>
+    </div>
+    <div>
+    <dt>tokens</dt>
+    <dd>120</dd>
+    </div>
+    <div>
+    <dt>cost</dt>
+    <dd>$0.0013</dd>
+    </div>
+    <div>
+    <dt>component</dt>
+    <dd>
+    <code title="c0ffee">c0ffee</code>
+    </dd>
+    </div>
+    </dl>
+    </header>
+    <main>
+    <article class="person" id="entry-0">
+    <div class="label">
+    <span class="number">0</span>
+    <b>Task</b>
+    </div>
+    <div class="prose">make the test pass</div>
+    </article>
+    <article class="call done" id="entry-1">
+    <div class="label">
+    <span class="number">1</span>
+    <b>bash</b>
+    <span class="verdict allow">allow, risk 0</span>
+    <span class="took">done · 1.0 s</span>
+    </div>
+    <pre>command: ls</pre>
+    <pre>stdout:
+    a
+    b
+
+    exit_code: 0</pre>
+    </article>
+    <article class="end" id="entry-3">
+    <div class="label">
+    <span class="number">3</span>
+    <b>The end</b>
+    </div>
+    <span class="status good">done</span>
+    <div class="prose">It passes.</div>
+    </article>
+    </main>
+    <footer>
+    <p>
+    <code>pi-1</code>, 4 entries, the last with the hash <code>abcd</code>.</p>
+    <p>Written by pi-host. <code>session export --format jsonl</code> has every entry, and the hashes to verify them.</p>
+    </footer>
+    </body>
+    </html>
+    "#);
 }

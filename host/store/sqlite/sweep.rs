@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sqlx::Executor as _;
+
 use super::SqliteStore;
 use crate::store::{Lease, StoreError};
 
@@ -40,6 +42,9 @@ impl SqliteStore {
             removed += done.await.map_err(of)?.rows_affected();
         }
         transaction.commit().await.map_err(of)?;
+        // What was removed shall not stay readable in the write-ahead log either. Where somebody reads beside it, the
+        // next checkpoint does it.
+        let _ = writer.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").await;
         Ok(removed)
     }
 }
