@@ -10,6 +10,7 @@
 mod approvals;
 mod bash;
 mod capability;
+mod chat;
 mod cli;
 mod confine;
 mod gate_random;

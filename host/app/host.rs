@@ -113,6 +113,10 @@ pub enum Event {
         session: String,
         approval: String,
     },
+    /// A session has done what there was to do, and waits for what people say next. It holds no instance meanwhile.
+    Listening {
+        session: String,
+    },
     Closed(Closed),
     /// A session that could not be run to its end.
     Broken {
@@ -284,6 +288,34 @@ impl Host {
             None => self.close().await,
             // As after a kill: what runs goes on, and the next host takes it up.
             Some(failure) => {
+                let _ = self.journal.close().await;
+                Err(failure)
+            }
+        }
+    }
+
+    /// Serve what other commands ask, and what people decide, while `work` goes on; then give the store back.
+    ///
+    /// # Errors
+    /// The journal cannot be written any more: `work` is dropped, because it may do nothing unwritten.
+    pub async fn serve_while<T>(self: &Arc<Self>, work: impl Future<Output = T>) -> Result<T, HostError> {
+        let mut requests = JoinSet::new();
+        let served = async {
+            match self.watch_until_stopped(&mut requests).await {
+                Some(failure) => failure,
+                // It was asked to stop: its sessions are, and `work` ends with them.
+                None => std::future::pending().await,
+            }
+        };
+        let done = tokio::select! {
+            done = work => Ok(done),
+            failure = served => Err(failure),
+        };
+        self.stop();
+        while requests.join_next().await.is_some() {}
+        match done {
+            Ok(done) => self.close().await.map(|()| done),
+            Err(failure) => {
                 let _ = self.journal.close().await;
                 Err(failure)
             }
@@ -524,7 +556,10 @@ impl Host {
                     let _ = self.events.send(Event::Waiting { session: id.to_owned(), approval: approval.clone() });
                     Box::pin(approvals.settled(approval))
                 }
-                (Err(SessionError::Listening), _) => Box::pin(inbox.spoken()),
+                (Err(SessionError::Listening), _) => {
+                    let _ = self.events.send(Event::Listening { session: id.to_owned() });
+                    Box::pin(inbox.spoken())
+                }
                 _ => return ended,
             };
             tokio::select! {

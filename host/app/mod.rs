@@ -13,6 +13,7 @@ mod asking;
 mod catalog;
 mod channels;
 mod context;
+mod conversation;
 mod corpus;
 mod gating;
 mod host;
@@ -34,6 +35,7 @@ mod station;
 
 pub use approvals::{ApprovalsError, answer_approval, revoke_approval};
 pub use catalog::{Catalog, CatalogError, Source};
+pub use conversation::{Conversation, ConversationError, conversation};
 pub use corpus::{CorpusError, Counts, Evaluation, Expect, Miss, evaluate};
 pub use gating::{gate, gate_of_builtin, gate_of_file};
 pub use host::{Event, Host, HostError, Options};

@@ -4,6 +4,7 @@
 //! 3 refused by policy, 70 a bug.
 
 mod approvals;
+mod chat;
 mod demo;
 mod doctor;
 mod init;
@@ -53,6 +54,8 @@ enum Command {
     Init(init::Arguments),
     /// Supervise the services of pi.toml and wake agents when they are sick
     Run(run::Arguments),
+    /// Talk to an agent: at the terminal, through a pipe, or as JSON lines
+    Chat(chat::Arguments),
     /// List the tools, or call one
     #[command(subcommand)]
     Tool(tool::Command),
@@ -105,6 +108,7 @@ pub fn main() -> ExitCode {
     let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| match arguments.command {
         Command::Init(arguments) => init::run(&output, &project, &arguments),
         Command::Run(arguments) => run::run(&output, &project, arguments),
+        Command::Chat(arguments) => chat::run(&output, &project, arguments),
         Command::Tool(command) => tool::run(&output, &project, command),
         Command::Plugin(command) => plugin::run(&output, &project, command),
         Command::Mcp(arguments) => mcp::run(&output, &project, &arguments),

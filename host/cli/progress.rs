@@ -82,6 +82,12 @@ impl Progress {
                 Style::new().dimmed(),
                 json!({ "session": session, "approval": approval }),
             ),
+            Event::Listening { session } => (
+                "listens",
+                format!("{session}, for what is said next"),
+                Style::new().dimmed(),
+                json!({ "session": session }),
+            ),
             Event::Closed(closed) => (
                 "closed",
                 format!("{} {}: {}", closed.service, closed.status, closed.summary),

@@ -98,10 +98,10 @@ async fn once(output: &Output, project: Project, options: Options, agent: &str, 
     let host = start(output, project, options).await?;
     let shown = progress::show(Progress::of(output), &host);
     stop_on_signal(&host);
-    let closed = host.run_once(agent, prompt, &json!({})).await;
-    host.close().await?;
+    let input = json!({});
+    let closed = host.serve_while(host.run_once(agent, prompt, &input)).await;
     shown.abort();
-    ended(output, &closed?)
+    ended(output, &closed??)
 }
 
 /// Take up what was cut off, and end when it has ended.
@@ -119,10 +119,9 @@ pub(super) fn resume(output: &Output, project: Project, id: Option<String>) -> R
         let shown = progress::show(Progress::of(output), &host);
         stop_on_signal(&host);
         let mut events = host.events();
-        let count = host.resume(id.as_deref()).await;
-        host.close().await?;
+        let count = host.serve_while(host.resume(id.as_deref())).await;
         shown.abort();
-        let count = count?;
+        let count = count??;
         let mut closed = Vec::new();
         while let Ok(event) = events.try_recv() {
             if let crate::app::Event::Closed(incident) = event {
@@ -142,7 +141,7 @@ pub(super) fn resume(output: &Output, project: Project, id: Option<String>) -> R
     })?
 }
 
-async fn start(output: &Output, project: Project, options: Options) -> Result<Arc<Host>, HostError> {
+pub(super) async fn start(output: &Output, project: Project, options: Options) -> Result<Arc<Host>, HostError> {
     let progress = |text: &str| output.note(&output.err(text, Style::new().dimmed()));
     Host::start(project, options, &progress).await
 }

@@ -1,12 +1,22 @@
 //! The agent that people talk to: the one of `pi.toml`, or, where there is none, `pi` with what a folder without
 //! configuration may do, and a model from the command line or from a key in the environment.
 
-use super::{AgentConfig, Config, ConfigError, FILE, Grant, LogGrant, ModelConfig, ModelGrant, Project, ToolsGrant};
+use super::{
+    AgentConfig, Config, ConfigError, FILE, FilesGrant, Grant, LogGrant, ModelConfig, ModelGrant, ProcessGrant,
+    Project, ToolsGrant,
+};
 
 /// The agent's name, and that of its model.
 const PI: &str = "pi";
 const MODEL: &str = "default";
 const TOOLS: &[&str] = &["read", "write", "edit", "bash"];
+
+/// What builds and tests projects; those that are not on the machine are not missed. They run confined to the folder,
+/// without network, and each start is judged.
+const PROGRAMS: &[&str] = &[
+    "git", "python3", "pytest", "node", "npm", "cargo", "rustc", "go", "make", "cmake", "cc", "gcc", "clang", "java",
+    "mvn", "gradle", "ruby", "php",
+];
 
 /// What a key in the environment stands for.
 const BY_KEY: &[(&str, &str)] =
@@ -94,6 +104,14 @@ impl Config {
         let tools = ToolsGrant { names: TOOLS.iter().map(|name| (*name).into()).collect() };
         let grant = Grant { tools: Some(tools), log: Some(LogGrant {}), ..Grant::default() };
         self.grants.insert(PI.into(), grant);
+        // Who talks to an agent in a folder wants it to work there, and nowhere else.
+        let here = || vec![".".to_owned()];
+        let files = || Some(FilesGrant { read: here(), write: here() });
+        let programs = PROGRAMS.iter().map(|name| (*name).to_owned()).collect();
+        let process = ProcessGrant { programs, read: here(), write: here(), ..ProcessGrant::default() };
+        self.grants.entry("files".into()).or_default().files = files();
+        let bash = self.grants.entry("bash".into()).or_default();
+        (bash.files, bash.process) = (files(), Some(process));
     }
 
     fn set_model(&mut self, agent: &str, model: ModelConfig) {

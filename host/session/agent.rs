@@ -414,6 +414,8 @@ impl SessionState for AgentImports {
         }
         let texts = self.inbox.all();
         if !texts.is_empty() {
+            // Who interrupts and says what to do instead wants that done.
+            self.inbox.take_interruption();
             let count = u32::try_from(texts.len()).unwrap_or(u32::MAX);
             let time_ms = self.journal.append(Body::Heard { key, count, is_over: false });
             self.saw(time_ms);

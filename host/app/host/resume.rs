@@ -22,7 +22,9 @@ struct CutOff {
     journal: SessionJournal,
     entries: Vec<Entry>,
     input: Value,
-    /// Whether people may go on talking to it.
+    /// Whether people talked to it.
+    is_conversation: bool,
+    /// Whether they may go on.
     talk: Talk,
 }
 
@@ -40,6 +42,8 @@ impl Host {
                 continue;
             }
             match self.read_back(&record.id, &record.agent).await {
+                // A conversation goes on when a person takes it up by its name, and not by the way.
+                Ok(cut_off) if only.is_none() && cut_off.is_conversation => {}
                 Ok(cut_off) => all.push(cut_off),
                 // One that cannot be read keeps nobody else from working.
                 Err(error) => {
@@ -93,10 +97,11 @@ impl Host {
         });
         let task = task.unwrap_or_default();
         // Where nobody can talk, an agent that listens hears that the conversation is over.
-        let talk = if self.is_talking { context::talk_of(&task) } else { Talk::Closed };
+        let is_conversation = context::talk_of(&task) == Talk::Open;
+        let talk = if self.is_talking && is_conversation { Talk::Open } else { Talk::Closed };
         let (id, agent) = (id.to_owned(), agent.to_owned());
         let input = task.get("input").cloned().unwrap_or_default();
-        Ok(CutOff { id, agent, journal, entries, input, talk })
+        Ok(CutOff { id, agent, journal, entries, input, is_conversation, talk })
     }
 
     /// A single call of a person that was cut off, or a session that never began: nobody waits for
@@ -117,7 +122,7 @@ impl Host {
     }
 
     async fn take_up(self: &Arc<Self>, cut_off: CutOff) -> Result<Closed, HostError> {
-        let CutOff { id, agent, journal, entries, input, talk } = cut_off;
+        let CutOff { id, agent, journal, entries, input, talk, .. } = cut_off;
         let setup = match self.began_with(&id, &agent, &entries).await {
             Ok(setup) => setup,
             Err(error) => {

@@ -39,6 +39,10 @@ pub fn run(world: &mut impl World, task: &Task) -> Result<Outcome, String> {
         }
         agent.say(&std::mem::take(&mut said));
         end = agent.turn();
+        if !end.is_done {
+            // Who goes on talking would not see it before the conversation is over.
+            agent.world.note(&end.text);
+        }
     }
     let status = if end.is_done { Status::Done } else { Status::Failed };
     let details = json!({ "steps": agent.steps(), "tokens": agent.tokens() }).to_string();
