@@ -50,6 +50,9 @@ pub struct Need {
     /// anyone agrees, and grants nothing by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<Value>,
+    /// It works without: where nothing is granted, it finds none. Only of `model`, whose list is empty then.
+    #[serde(default, rename = "optional", skip_serializing_if = "std::ops::Not::not")]
+    pub is_optional: bool,
 }
 
 /// The worst that a call of a tool can do, as the manifest writes it.
@@ -106,6 +109,10 @@ pub enum ManifestError {
     ToolName(String),
     #[error("two needs are of one capability: `{0}`\nhint: say all of it in one")]
     NeedTwice(String),
+    #[error(
+        "the need `{0}` cannot be optional: only `model` can\nhint: leave `optional` out; what is not granted is not linked"
+    )]
+    NotOptional(String),
     #[error("two tools have one name: `{0}`")]
     ToolTwice(String),
     /// `has` is counted in what the limit says.
@@ -149,6 +156,9 @@ impl Manifest {
         for (index, need) in self.needs.iter().enumerate() {
             if self.needs.iter().take(index).any(|earlier| earlier.capability == need.capability) {
                 return Err(ManifestError::NeedTwice(cut(&need.capability)));
+            }
+            if need.is_optional && need.capability != "model" {
+                return Err(ManifestError::NotOptional(cut(&need.capability)));
             }
             let of = |what: &str| format!("the {what} of the need `{}`", cut(&need.capability));
             within(&of("`why`"), need.why.len(), WHY_BYTES_MAX, "bytes")?;

@@ -185,7 +185,11 @@ impl Runtime {
                     return Err(LinkError::AgentOnly { plugin: plugin.clone(), import: import.to_owned() });
                 }
                 Capability::Session => true,
-                Capability::Model => grants.has_model,
+                // Without a grant there is nothing behind it: no model is there to be asked.
+                Capability::Model => {
+                    let needs = &compiled.binary.manifest.needs;
+                    grants.has_model || needs.iter().any(|need| need.capability == "model" && need.is_optional)
+                }
             };
             if !is_granted {
                 let (plugin, import) = (plugin.clone(), import.to_owned());

@@ -231,7 +231,8 @@ impl Chat {
         tokio::pin!(signalled);
         loop {
             // As text, one line is done before the next is said.
-            let may_read = !self.is_over && !(self.is_busy && matches!(input, Input::Lines(_)));
+            let is_full = self.is_busy && matches!(input, Input::Lines(_));
+            let may_read = !self.is_over && !is_full;
             tokio::select! {
                 told = self.feed.next() => self.show(&told).await,
                 ended = going(&mut self.going) => {

@@ -214,7 +214,13 @@ fn needs(imports: &[Import]) -> Vec<Need> {
             names.push(name);
         }
     }
-    let need = |name: &str| Need { capability: name.to_owned(), why: WHY.to_owned(), names: Vec::new(), grant: None };
+    let need = |name: &str| Need {
+        capability: name.to_owned(),
+        why: WHY.to_owned(),
+        names: Vec::new(),
+        grant: None,
+        is_optional: false,
+    };
     names.into_iter().map(need).collect()
 }
 

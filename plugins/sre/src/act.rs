@@ -57,6 +57,11 @@ pub fn perform(world: &mut dyn World, step: &Step, condition: Option<&Condition>
                 Some(owner.is_none_or(|owner| (owner.pid, owner.start_time) != (*pid, *start_time)))
             })
         }
+        // Whether it took effect nobody can tell from here: it is not begun again.
+        Step::Proposed { proposal, .. } => {
+            let call = Call::new(proposal.tool.clone(), proposal.arguments.clone());
+            once(world, call, deeds, |_| None)
+        }
         Step::Restart { service } => {
             let call = Call::new("service_restart", json!({ "name": service }));
             let before = condition.and_then(|condition| condition.pid);

@@ -23,6 +23,26 @@ pub enum Cause {
 }
 
 impl Cause {
+    pub const ALL: [Self; 17] = [
+        Cause::Healthy,
+        Cause::ProcessHung,
+        Cause::OomKilled,
+        Cause::PortConflict,
+        Cause::StorageFull,
+        Cause::BadConfiguration,
+        Cause::ErrorSpikeAfterDeploy,
+        Cause::DependencyDown,
+        Cause::CertificateExpired,
+        Cause::DnsResolutionFailure,
+        Cause::PermissionDenied,
+        Cause::ConnectionExhaustion,
+        Cause::CpuSaturation,
+        Cause::MemoryLeak,
+        Cause::Throttled,
+        Cause::CrashLoop,
+        Cause::Unknown,
+    ];
+
     pub fn name(self) -> &'static str {
         match self {
             Cause::Healthy => "healthy",

@@ -6,11 +6,12 @@ use pi_sdk::{Outcome, Status, Value};
 use crate::act::{self, Deed, Ended, perform};
 use crate::advice::{next_steps, root_dependency};
 use crate::cause::Cause;
+use crate::counsel::{self, OPINIONS_MAX, Opinion, is_doubtful, ranked};
 use crate::facts::{Condition, Description, Exit, ProbeClass};
 use crate::incident::{Action, Record, Verdict};
 use crate::observe::{Observation, Subject, observe, sample};
 use crate::orient::{Diagnosis, Moment, PLAUSIBLE, orient, recent_exits};
-use crate::plan::{Memory, Plan, Step, plan};
+use crate::plan::{Memory, Plan, Step, is_open, plan};
 use crate::settings::Settings;
 use crate::signs::gist;
 use crate::verify::{Demand, verify};
@@ -72,6 +73,9 @@ pub fn heal(
         is_unsteady: false,
         life_ms: 0,
         begin_ms,
+        opinion: Opinion::default(),
+        opinions: 0,
+        opinion_of: None,
     }
     .run()
 }
@@ -101,6 +105,10 @@ struct Healer<'w> {
     is_unsteady: bool,
     life_ms: u64,
     begin_ms: u64,
+    /// The last that a model thought, how many there were, and what it was about.
+    opinion: Opinion,
+    opinions: u32,
+    opinion_of: Option<(Cause, usize)>,
 }
 
 /// A patch and how the service looked before it.
@@ -135,7 +143,12 @@ impl Healer<'_> {
                 has_failed_to_prove = true;
                 continue;
             }
+            let diagnosis = self.advised(diagnosis, looks_well);
             let plan = plan(&observation, subject, &diagnosis, &self.memory, &self.settings, self.moment);
+            let plan = match plan {
+                Plan::GiveUp if !looks_well => self.proposed(&diagnosis).unwrap_or(Plan::GiveUp),
+                plan => plan,
+            };
             if self.undo_before(&plan) {
                 continue;
             }
@@ -174,6 +187,61 @@ impl Healer<'_> {
         let subject = observation.target().cloned().unwrap_or_default();
         let diagnosis = orient(&observation, &subject, self.moment);
         self.escalate(&observation, &diagnosis, "it was looked at as often as one incident may be")
+    }
+
+    /// The diagnosis, in the order of a model's opinion where the evidence leaves it open.
+    fn advised(&mut self, diagnosis: Diagnosis, looks_well: bool) -> Diagnosis {
+        if !looks_well && is_doubtful(&diagnosis) {
+            self.ask(&diagnosis);
+        }
+        let ranking: Vec<Cause> =
+            self.opinion.ranking.iter().copied().filter(|cause| !self.disproved.contains(cause)).collect();
+        ranked(diagnosis, &ranking)
+    }
+
+    /// What a model proposes where no rule knows an act.
+    fn proposed(&mut self, diagnosis: &Diagnosis) -> Option<Plan> {
+        self.ask(diagnosis);
+        let proposal = self.opinion.proposal.clone()?;
+        let step = Step::Proposed { service: self.target.clone(), proposal };
+        if !is_open(&step, &self.memory) {
+            return None;
+        }
+        let why = format!("a model proposes it: {}", self.opinion.reason);
+        Some(Plan::Act { cause: diagnosis.top(), service: self.target.clone(), steps: vec![step], why })
+    }
+
+    /// Ask a model, where one is granted, once for each state of the matter.
+    fn ask(&mut self, diagnosis: &Diagnosis) {
+        let state = Some((diagnosis.top(), self.record.actions.len()));
+        if self.opinions >= OPINIONS_MAX || self.opinion_of == state {
+            return;
+        }
+        self.opinion_of = state;
+        let verdict = Verdict {
+            cause: diagnosis.top(),
+            confidence: diagnosis.confidence(diagnosis.top()),
+            contributing: Vec::new(),
+            next_steps: Vec::new(),
+        };
+        let evidence = self.record.details(&verdict);
+        let Some(asked) = counsel::ask(self.world, &self.target, &evidence) else { return };
+        self.opinions += 1;
+        let now = self.world.now_ms();
+        match asked {
+            Ok(opinion) => {
+                let first = opinion.ranking.first().map_or("no cause", |cause| cause.name());
+                let words = format!("a model thinks of {first} first: {}", crate::orient::quote(&opinion.reason));
+                self.say(Level::Info, &words);
+                self.record.tell(now, "opinion", words);
+                self.opinion = opinion;
+            }
+            Err(error) => {
+                // Nothing depends on it.
+                self.say(Level::Warn, &error);
+                self.record.tell(now, "no opinion", error);
+            }
+        }
     }
 
     fn saw(&mut self, observation: &Observation, subject: &Subject, diagnosis: &Diagnosis) {

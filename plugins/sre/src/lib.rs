@@ -1,7 +1,7 @@
 //! The agent `sre`: it is woken by an alarm, looks, finds the cause, takes the least invasive typed
 //! act that answers it, and proves the repair, or hands over to a person with all that it knows.
 //!
-//! Deterministic, and no model: [`heal`] is the loop, [`observe`] looks, [`orient`] judges, [`plan`]
+//! Deterministic; a model, where one is granted, gives a second opinion ([`counsel`]): [`heal`] is the loop, [`observe`] looks, [`orient`] judges, [`plan`]
 //! chooses, [`act`] does, [`verify`] proves, [`incident`] keeps the record. All of it works on a
 //! [`world::World`], so that it is tested natively; only `world.rs` names what the host lends.
 //! docs/incidents.md says what comes out, and which settings there are.
@@ -9,6 +9,7 @@
 mod act;
 mod advice;
 mod cause;
+mod counsel;
 mod facts;
 mod heal;
 mod incident;

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::cause::Cause;
+use crate::counsel::Proposal;
 use crate::facts::Condition;
 use crate::observe::{Observation, Subject};
 use crate::orient::{Diagnosis, Moment, PLAUSIBLE, foreign_owners, is_full, orient, recent_exits};
@@ -21,10 +22,30 @@ const LOG_BYTES_MIN: u64 = 1;
 /// One act that changes something.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
-    Patch { service: String, patch: Patch },
-    Rotate { service: String, path: String, bytes: u64 },
-    EndProcess { service: String, port: u16, pid: u32, start_time: u64, command: String },
-    Restart { service: String },
+    Patch {
+        service: String,
+        patch: Patch,
+    },
+    Rotate {
+        service: String,
+        path: String,
+        bytes: u64,
+    },
+    EndProcess {
+        service: String,
+        port: u16,
+        pid: u32,
+        start_time: u64,
+        command: String,
+    },
+    Restart {
+        service: String,
+    },
+    /// What a model has proposed, and no rule has.
+    Proposed {
+        service: String,
+        proposal: Proposal,
+    },
 }
 
 impl Step {
@@ -33,12 +54,17 @@ impl Step {
             Step::Patch { service, .. }
             | Step::Rotate { service, .. }
             | Step::EndProcess { service, .. }
-            | Step::Restart { service } => service,
+            | Step::Restart { service }
+            | Step::Proposed { service, .. } => service,
         }
     }
 
     pub fn is_restart(&self) -> bool {
-        matches!(self, Step::Restart { .. })
+        match self {
+            Step::Restart { .. } => true,
+            Step::Proposed { proposal, .. } => proposal.tool == "service_restart",
+            _ => false,
+        }
     }
 
     /// The same for the same act on the same thing in the same state.
@@ -48,6 +74,7 @@ impl Step {
             Step::Rotate { path, .. } => format!("rotate {path}"),
             Step::EndProcess { pid, start_time, .. } => format!("end {pid} {start_time}"),
             Step::Restart { service } => format!("restart {service}"),
+            Step::Proposed { proposal, .. } => format!("propose {} {}", proposal.tool, proposal.arguments),
         }
     }
 
@@ -60,6 +87,9 @@ impl Step {
                 format!("end the stray process {pid} (`{}`) on port {port}", crate::orient::quote(command))
             }
             Step::Restart { service } => format!("restart `{service}`"),
+            Step::Proposed { proposal, .. } => {
+                format!("as the model proposes, `{}`: {}", proposal.tool, crate::orient::quote(&proposal.why))
+            }
         }
     }
 }
@@ -246,10 +276,10 @@ fn strays(subject: &Subject) -> Vec<Step> {
     steps
 }
 
-fn is_open(step: &Step, memory: &Memory) -> bool {
+pub fn is_open(step: &Step, memory: &Memory) -> bool {
     let key = step.key();
     let repeats = match step {
-        Step::Patch { .. } => 1,
+        Step::Patch { .. } | Step::Proposed { .. } => 1,
         Step::Rotate { .. } | Step::EndProcess { .. } => REPEATS_MAX,
         // Counted by service, in `restart`.
         Step::Restart { .. } => usize::MAX,

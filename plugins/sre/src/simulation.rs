@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use pi_sdk::{Outcome, Task, Value, json};
+use pi_sdk::model::{self, Answer as ModelAnswer, Error as ModelError, Info, Message, Part, Request, Role};
+use pi_sdk::{Content, Definition, Effect, Error, Outcome, Task, Value, json};
 
 use crate::world::{Answer, Call, Level, Trouble, World};
 
@@ -70,6 +71,10 @@ pub struct Simulation {
     /// By tool: take effect or not, and answer "unknown", once.
     pub unknown: BTreeMap<&'static str, bool>,
     pub probes: u32,
+    /// What the model calls, one answer after the other; none, where no model is granted.
+    pub model: Option<Vec<(&'static str, Value)>>,
+    /// What the model was asked.
+    pub asked: Vec<Request>,
     next_pid: u32,
 }
 
@@ -137,6 +142,8 @@ impl Simulation {
             refused: BTreeMap::new(),
             unknown: BTreeMap::new(),
             probes: 0,
+            model: None,
+            asked: Vec::new(),
             next_pid: 70_000,
         };
         for index in 0..simulation.services.len() {
@@ -278,7 +285,7 @@ impl Simulation {
     fn do_it(&mut self, call: &Call) -> Answer {
         let name = call.arguments["name"].as_str().unwrap_or_default().to_owned();
         let unknown_service = || Trouble::Failed(format!("no service `{name}` within the grant"));
-        match call.tool {
+        match &*call.tool {
             "service_list" => Ok(self.services.iter().map(description).collect()),
             "service_probe" => {
                 self.probes += 1;
@@ -384,9 +391,9 @@ impl World for Simulation {
         let mut answers = Vec::new();
         for call in calls {
             self.settle();
-            if let Some(trouble) = self.refused.get(call.tool) {
+            if let Some(trouble) = self.refused.get(&*call.tool) {
                 answers.push(Err(trouble.clone()));
-            } else if let Some(takes_effect) = self.unknown.remove(call.tool) {
+            } else if let Some(takes_effect) = self.unknown.remove(&*call.tool) {
                 if takes_effect {
                     let _ = self.do_it(call);
                 }
@@ -396,6 +403,48 @@ impl World for Simulation {
             }
         }
         answers
+    }
+
+    fn models(&mut self) -> Vec<Info> {
+        let info = Info { name: "m".into(), context_tokens: 100_000, output_tokens: 4_000 };
+        if self.model.is_some() { vec![info] } else { Vec::new() }
+    }
+
+    fn tools(&mut self) -> Vec<Definition> {
+        let tool = |name: &str, effect: Effect| Definition {
+            name: name.into(),
+            description: String::new(),
+            input_schema: "{}".into(),
+            effect,
+            idempotent: false,
+        };
+        vec![tool("service_status", Effect::Read), tool("service_restart", Effect::Write), tool("edit", Effect::Write)]
+    }
+
+    fn complete(&mut self, _model: &str, request: &Request) -> Result<ModelAnswer, ModelError> {
+        self.asked.push(request.clone());
+        let script = self.model.as_mut().unwrap();
+        let parts = if script.is_empty() {
+            vec![Part::Text("that is all".into())]
+        } else {
+            let (tool, arguments) = script.remove(0);
+            let id = format!("c{}", self.asked.len());
+            vec![Part::Call(model::Call { id, tool: tool.into(), arguments: arguments.to_string() })]
+        };
+        let stop = model::Stop::End;
+        let usage = model::Usage { input: 1, output: 1, cache_read: 0, cache_write: 0 };
+        Ok(ModelAnswer { message: Message { role: Role::Assistant, parts }, stop, usage })
+    }
+
+    fn call_named(&mut self, calls: &[(String, String)]) -> Vec<Result<Vec<Content>, Error>> {
+        let one = |(tool, arguments): &(String, String)| {
+            let call = Call::new(tool.clone(), pi_sdk::serde_json::from_str(arguments).unwrap());
+            let answer = self.do_it(&call);
+            answer
+                .map(|value| vec![Content::Json(value.to_string())])
+                .map_err(|trouble| Error::Failed(trouble.to_string()))
+        };
+        calls.iter().map(one).collect()
     }
 
     fn now_ms(&mut self) -> u64 {
@@ -444,4 +493,5 @@ fn condition(service: &Service, now: u64) -> Value {
     })
 }
 
+mod counselled;
 mod healing;

@@ -3,7 +3,10 @@
 //! Everything else in this crate takes a [`World`] as an argument, so that it runs natively against
 //! a simulated one. The real one is [`Session`]; it is the only place that names the host's imports.
 
-use pi_sdk::{Content, Error, Refusal, Value, logging, session, tools};
+use std::borrow::Cow;
+
+use pi_sdk::model::{self, Answer as ModelAnswer, Error as ModelError, Info, Request};
+use pi_sdk::{Content, Definition, Error, Refusal, Value, logging, session, tools};
 
 /// Calls that the host takes side by side.
 const CALLS_MAX: usize = 32;
@@ -11,13 +14,13 @@ const CALLS_MAX: usize = 32;
 /// One call of a tool.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
-    pub tool: &'static str,
+    pub tool: Cow<'static, str>,
     pub arguments: Value,
 }
 
 impl Call {
-    pub fn new(tool: &'static str, arguments: Value) -> Self {
-        Self { tool, arguments }
+    pub fn new(tool: impl Into<Cow<'static, str>>, arguments: Value) -> Self {
+        Self { tool: tool.into(), arguments }
     }
 }
 
@@ -68,6 +71,18 @@ pub trait World {
     /// Tell the journal's reader what goes on.
     fn say(&mut self, level: Level, message: &str);
 
+    /// The models that may be asked for an opinion; none where none is granted.
+    fn models(&mut self) -> Vec<Info>;
+    /// The tools that may be called.
+    fn tools(&mut self) -> Vec<Definition>;
+    /// Ask a model.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    fn complete(&mut self, model: &str, request: &Request) -> Result<ModelAnswer, ModelError>;
+    /// Call tools by their names, as somebody else wants them called.
+    fn call_named(&mut self, calls: &[(String, String)]) -> Vec<Result<Vec<Content>, Error>>;
+
     fn call_one(&mut self, call: Call) -> Answer {
         self.call(&[call]).pop().unwrap_or_else(|| Err(Trouble::Failed("the host gave no answer".into())))
     }
@@ -82,18 +97,36 @@ impl World for Session {
         for part in calls.chunks(CALLS_MAX) {
             let requests: Vec<_> = part
                 .iter()
-                .map(|call| tools::Request { name: call.tool.into(), arguments: call.arguments.to_string() })
+                .map(|call| tools::Request { name: call.tool.to_string(), arguments: call.arguments.to_string() })
                 .collect();
             let mut results = tools::call(&requests).into_iter();
             for call in part {
                 answers.push(match results.next() {
                     Some(Ok(content)) => value_of(content),
-                    Some(Err(error)) => Err(trouble_of(call.tool, error)),
+                    Some(Err(error)) => Err(trouble_of(&call.tool, error)),
                     None => Err(Trouble::Failed(format!("no answer for `{}`", call.tool))),
                 });
             }
         }
         answers
+    }
+
+    fn models(&mut self) -> Vec<Info> {
+        model::available()
+    }
+
+    fn tools(&mut self) -> Vec<Definition> {
+        tools::available()
+    }
+
+    fn complete(&mut self, model: &str, request: &Request) -> Result<ModelAnswer, ModelError> {
+        model::complete(model, request)
+    }
+
+    fn call_named(&mut self, calls: &[(String, String)]) -> Vec<Result<Vec<Content>, Error>> {
+        let request =
+            |(name, arguments): &(String, String)| tools::Request { name: name.clone(), arguments: arguments.clone() };
+        calls.chunks(CALLS_MAX).flat_map(|part| tools::call(&part.iter().map(request).collect::<Vec<_>>())).collect()
     }
 
     fn now_ms(&mut self) -> u64 {
