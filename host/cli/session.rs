@@ -260,12 +260,14 @@ fn pruned_text(pruning: &Pruning, dry_run: bool) -> String {
     for (session, why) in &pruning.left {
         lines.push(format!("left: {}: {}", escaped(session), escaped(why)));
     }
-    let count = pruning.pruned.len();
+    let count = |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let sessions = count(pruning.pruned.len() as u64, "session");
     lines.push(match dry_run {
-        true => format!("{count} sessions would be pruned"),
+        true => format!("{sessions} would be pruned"),
         false => format!(
-            "{count} sessions pruned, with {} large payloads and {} components that nobody needs any more",
-            pruning.payloads, pruning.components
+            "{sessions} pruned, with {} and {} that nobody needs any more",
+            count(pruning.payloads, "large payload"),
+            count(pruning.components as u64, "component")
         ),
     });
     lines.join("\n")
