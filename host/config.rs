@@ -10,6 +10,7 @@ mod mcp;
 mod mcp_limits;
 mod models;
 mod secrets;
+mod sessions;
 mod store;
 mod talk;
 
@@ -36,6 +37,7 @@ pub use models::{
     chain, check_models, is_loopback, is_region,
 };
 pub use secrets::{SecretAs, SecretConfig, SecretsGrant, SigV4Config};
+pub use sessions::SessionsConfig;
 pub use store::StoreConfig;
 
 /// The file's name, and the folder for state beside it.
@@ -202,6 +204,7 @@ impl Config {
         if let Some(approvals) = &self.approvals {
             approvals.check().or_else(|(place, what, hint)| wrong(place, what, hint))?;
         }
+        self.sessions.check().or_else(|(place, what, hint)| wrong(place, what, hint))?;
         if !(1.0..=100.0).contains(&self.production.factor) {
             return wrong("[production] factor".into(), "it is not between 1 and 100", "write 2.0, say".into());
         }
@@ -273,6 +276,7 @@ pub struct Config {
     /// The language models that agents may ask.
     pub models: BTreeMap<String, ModelConfig>,
     pub agents: BTreeMap<String, AgentConfig>,
+    pub sessions: SessionsConfig,
     /// By plugin or agent.
     pub grants: BTreeMap<String, Grant>,
     /// The model of the command line, `PROTOCOL/NAME` or `PROTOCOL/NAME@URL`: not of the file.

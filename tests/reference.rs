@@ -187,6 +187,7 @@ fn grants_text() -> String {
         ("`[plugins.NAME.limits]`", "LimitsConfig"),
         ("`[signatures]`", "SignaturesConfig"),
         ("`[store]`", "StoreConfig"),
+        ("`[sessions]`", "SessionsConfig"),
     ] {
         let _ = writeln!(page, "### {heading}\n\n| key | form | meaning |\n|---|---|---|");
         for (key, form, meaning) in fields(&source, kind) {

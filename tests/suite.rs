@@ -29,6 +29,7 @@ mod project;
 mod reference;
 mod registry;
 mod runtime;
+mod sessions;
 mod slack;
 mod station;
 mod store;

@@ -4,6 +4,7 @@
 mod reload;
 mod requests;
 mod resume;
+mod retention;
 
 pub use resume::begun_with;
 
@@ -20,6 +21,7 @@ use super::approvals::{ApprovalsError, desk};
 use super::context::{self, Talk};
 use super::gating::{gate, shadow_gate};
 use super::incident::{self, Closed};
+use super::kept::{Kept, KeptAgentError, KeptError};
 use super::setup::{Progress, Setup, SetupError, hide};
 use super::single::session_id;
 use super::spent::count_today;
@@ -88,6 +90,10 @@ pub enum HostError {
         "its journal does not hold: {problems}\nhint: `pi-host session verify {session}` has it all; the session stays open, for a copy of the store that holds"
     )]
     Damaged { session: String, problems: String },
+    #[error(transparent)]
+    Kept(#[from] KeptError),
+    #[error(transparent)]
+    KeptAgent(#[from] KeptAgentError),
     #[error("agent `{agent}` cannot be started: {error}")]
     Agent { agent: String, error: String },
 }
@@ -146,6 +152,8 @@ pub struct Host {
     _listening: JoinSet<()>,
     kernel: Arc<Kernel>,
     agents: BTreeMap<String, AgentSetup>,
+    /// The components that sessions began with.
+    kept: Kept,
     supervisor: Arc<Supervisor>,
     /// Taken by [`Host::serve`].
     watch: Mutex<Option<Watch>>,
@@ -210,9 +218,10 @@ impl Host {
         let supervisor = Supervisor::start(&project.config.services, places).await?;
         setup.supervisor = supervisor.clone();
         let toolbox = setup.toolbox(&plugins, progress).await?;
-        let mut agents = BTreeMap::new();
+        let (mut agents, kept) = (BTreeMap::new(), Kept::of(&project));
         for name in names {
             let agent = setup.agent(&name, &toolbox, progress).await?;
+            setup.keep(&kept, &agent)?;
             agents.insert(name, agent);
         }
         let kernel = setup.kernel(gate, shadow, desk.approver, toolbox);
@@ -237,6 +246,7 @@ impl Host {
             listening,
             kernel,
             agents,
+            kept,
             supervisor,
             watch,
             is_watching,
@@ -370,6 +380,7 @@ impl Host {
             }
         }
         self.resume_open(None, sessions).await?;
+        sessions.spawn(self.clone().retain());
         Ok(())
     }
 
@@ -650,6 +661,7 @@ struct Parts {
     listening: JoinSet<()>,
     kernel: Arc<Kernel>,
     agents: BTreeMap<String, AgentSetup>,
+    kept: Kept,
     supervisor: Arc<Supervisor>,
     watch: Watch,
     is_watching: bool,
@@ -668,6 +680,7 @@ impl Parts {
             _listening: self.listening,
             kernel: self.kernel,
             agents: self.agents,
+            kept: self.kept,
             supervisor: self.supervisor,
             incidents: self.watch.incidents(),
             watch: Mutex::new(Some(self.watch)),

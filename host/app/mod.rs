@@ -3,7 +3,8 @@
 //! `catalog` knows the plugins, `gating` makes the gate of what `pi.toml` says, `setup` links plugins under
 //! their grants, `peers` offers the tools of MCP servers. `host` supervises, watches and runs agents until it
 //! is told to stop; `station` calls tools without being a host, for `single` (one call), `mcp` and `plugins`.
-//! `serving` makes the calls that other commands ask for, `asking` is their side of it.
+//! `serving` makes the calls that other commands ask for, `asking` is their side of it. `sessions` forks, replays and
+//! prunes what is in the journal, `kept` has the components that sessions began with.
 //! `approvals` and `channels` say who answers, `policy` and `corpus` test and measure policies, `state` opens
 //! the store.
 
@@ -17,6 +18,7 @@ mod corpus;
 mod gating;
 mod host;
 mod incident;
+mod kept;
 mod looking;
 mod mcp;
 mod models;
@@ -26,6 +28,7 @@ pub mod plugins;
 pub mod policy;
 mod requests;
 mod serving;
+mod sessions;
 mod setup;
 mod single;
 mod spent;
@@ -39,10 +42,14 @@ pub use corpus::{CorpusError, Counts, Evaluation, Expect, Miss, evaluate};
 pub use gating::{gate, gate_of_builtin, gate_of_file};
 pub use host::{Event, Host, HostError, Options, begun_with};
 pub use incident::Closed;
+pub use kept::{KeptAgentError, KeptError};
 pub use looking::look;
 pub use mcp::{MCP_AGENT, McpTools};
 pub use peers::{PeerTool, PeerTools};
 pub use requests::{STOP, TOOL_CALL};
+pub use sessions::{
+    SessionsError, fork_session, prune_sessions, replay_session, session_mask, would_prune, write_export,
+};
 pub use setup::{Setup, SetupError};
 pub use single::{SingleError, call_tool, peer_tools};
 pub use state::open_existing_store;

@@ -14,6 +14,11 @@ pub(super) const APPROVAL_ANSWER: &str = "approval_answer";
 /// Take back a standing approval: [`super::approvals::ApprovalRevoke`].
 pub(super) const APPROVAL_REVOKE: &str = "approval_revoke";
 
+/// Fork a session: [`super::sessions::Fork`].
+pub(super) const SESSION_FORK: &str = "session_fork";
+/// Prune sessions: [`super::sessions::Prune`].
+pub(super) const SESSION_PRUNE: &str = "session_prune";
+
 /// The payload of [`TOOL_CALL`]; the answer is a result as [`crate::session::message`] writes it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct ToolCall {

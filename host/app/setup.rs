@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::catalog::{Catalog, CatalogError};
 use super::gating::governing;
+use super::kept::{Kept, KeptError};
 use super::looking::cache;
 use super::models::{key_values, models};
 use super::packages::audit;
@@ -21,7 +22,7 @@ use crate::capability::preopens::Preopens;
 use crate::capability::process::{ProcessState, Surroundings};
 use crate::capability::secret::{SecretError, Secrets};
 use crate::capability::services::ServicesState;
-use crate::config::{AgentConfig, Grant, LimitsConfig, Project, covers};
+use crate::config::{AgentConfig, BudgetConfig, Grant, LimitsConfig, Project, covers};
 use crate::confine::Confine;
 use crate::gate::{Gate, InForce, PolicyError, RegoError};
 use crate::journal::Journal;
@@ -331,6 +332,52 @@ impl Setup {
         })
     }
 
+    /// Keep an agent's component for its sessions.
+    ///
+    /// # Errors
+    /// It cannot be kept, or has changed since it was linked.
+    pub(super) fn keep(&self, kept: &Kept, agent: &AgentSetup) -> Result<(), KeptError> {
+        let config = self.project.config.agents.get(&agent.name);
+        let plugin = config.and_then(|config| config.plugin.as_deref()).unwrap_or(&agent.name);
+        kept.keep(&agent.name, &agent.linked.digest, || self.catalog.bytes(plugin))
+    }
+
+    /// The same agent with another component: the one that a session of it began with. It gets the grants of today.
+    ///
+    /// # Errors
+    /// It is no agent, or imports what is not granted.
+    pub(super) async fn agent_of(&self, now: &AgentSetup, bytes: &[u8]) -> Result<AgentSetup, SetupError> {
+        let name = &now.name;
+        let grant = self.project.config.grants.get(name).cloned().unwrap_or_default();
+        let compiled = self.compile(name, bytes, Kind::Agent, &format!("a session of `{name}`")).await?;
+        let linked = self.runtime.link_agent(&compiled, self.grants(name, &grant)?)?;
+        Ok(AgentSetup { linked, ..now.clone() })
+    }
+
+    /// An agent for a replay: it gets what it imports, since nothing is behind any of it.
+    ///
+    /// # Errors
+    /// It is no agent, or imports what no agent may.
+    pub(super) async fn replayed(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        config: &LimitsConfig,
+    ) -> Result<AgentSetup, SetupError> {
+        let compiled = self.compile(name, bytes, Kind::Agent, "the replay").await?;
+        let grants = Grants { has_tools: true, has_model: true, has_log: true, ..Grants::default() };
+        let linked = self.runtime.link_agent(&compiled, grants)?;
+        Ok(AgentSetup {
+            name: name.to_owned(),
+            linked,
+            tools: Vec::new(),
+            models: Vec::new(),
+            budget: BudgetConfig::default(),
+            limits: limits(config, Some(SESSION_MS_MAX)),
+            config: serde_json::Value::Null,
+        })
+    }
+
     /// The MCP servers that these agents' tools may come from.
     pub(super) fn servers_for(&self, agents: &[String]) -> BTreeSet<String> {
         let grants = agents.iter().filter_map(|agent| self.project.config.grants.get(agent)?.tools.as_ref());
@@ -448,18 +495,13 @@ impl Setup {
                 loaded.map_err(|error| SetupError::Load { plugin: plugin.to_owned(), error })?
             }
         };
-        let mut compiled = compiled;
-        plugin.clone_into(&mut compiled.binary.manifest.name);
-        let word = |kind: Kind| match kind {
-            Kind::Tool => "a tool plugin",
-            Kind::Agent => "an agent",
-        };
-        let found = compiled.binary.manifest.kind;
-        if found != kind {
-            let (plugin, wanted_by) = (plugin.to_owned(), wanted_by.to_owned());
-            return Err(SetupError::Kind { plugin, found: word(found), wanted_by, wanted: word(kind) });
-        }
-        Ok(compiled)
+        of_kind(compiled, plugin, kind, wanted_by)
+    }
+
+    async fn compile(&self, plugin: &str, bytes: &[u8], kind: Kind, wanted_by: &str) -> Result<Compiled, SetupError> {
+        let loaded = self.runtime.load_named(bytes, plugin).await;
+        let compiled = loaded.map_err(|error| SetupError::Load { plugin: plugin.to_owned(), error })?;
+        of_kind(compiled, plugin, kind, wanted_by)
     }
 
     fn grants(&self, name: &str, grant: &Grant) -> Result<Grants, SetupError> {
@@ -509,6 +551,21 @@ impl Setup {
         }
         Ok(grants)
     }
+}
+
+/// A plugin under the name that the project gives it, which has to be of this kind.
+fn of_kind(mut compiled: Compiled, plugin: &str, kind: Kind, wanted_by: &str) -> Result<Compiled, SetupError> {
+    plugin.clone_into(&mut compiled.binary.manifest.name);
+    let word = |kind: Kind| match kind {
+        Kind::Tool => "a tool plugin",
+        Kind::Agent => "an agent",
+    };
+    let found = compiled.binary.manifest.kind;
+    if found != kind {
+        let (plugin, wanted_by) = (plugin.to_owned(), wanted_by.to_owned());
+        return Err(SetupError::Kind { plugin, found: word(found), wanted_by, wanted: word(kind) });
+    }
+    Ok(compiled)
 }
 
 /// The names of all tools of plugins.

@@ -21,6 +21,7 @@ use super::gating::{gate, shadow_gate};
 use super::peers::{self, Doors, PeerTools};
 use super::requests::{PEER_TOOLS, TOOL_CALL};
 use super::serving::{OpenCall, Serving};
+use super::sessions::on_session_request;
 use super::setup::{Progress, Setup, hide};
 use super::single::{SingleError, known, session_id};
 use super::state::open_store;
@@ -421,6 +422,10 @@ impl Here {
     /// Do what another command asks.
     async fn on_request(&self, request: &Request) -> Value {
         if let Some(answer) = on_approval_request(self.approvals.as_ref(), &request.kind, &request.payload).await {
+            return answer;
+        }
+        let (project, none) = (&self.setup.project, BTreeSet::new());
+        if let Some(answer) = on_session_request(project, &self.journal, &none, &request.kind, &request.payload).await {
             return answer;
         }
         let (shown, is_as_project) = (&self.shown, self.is_as_project);

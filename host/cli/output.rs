@@ -39,6 +39,12 @@ impl Output {
         print_line(&mut std::io::stdout().lock(), &line);
     }
 
+    /// Text that is data by itself, whatever form was asked for.
+    pub(crate) fn text(&self, text: &str) {
+        let text = if self.is_terminal_out { escaped_lines(text) } else { text.to_owned() };
+        print_line(&mut std::io::stdout().lock(), text.trim_end());
+    }
+
     /// A line of talk.
     pub(crate) fn note(&self, text: &str) {
         print_line(&mut std::io::stderr().lock(), text);

@@ -96,12 +96,18 @@ impl Progress {
             ),
             Event::Broken { session, error } => (
                 "broken",
-                format!("{session}: {error}"),
+                format!("{session}: {}", error.lines().next().unwrap_or_default()),
                 Style::new().red().bold(),
                 json!({ "session": session, "error": error }),
             ),
         };
         self.line(clock::now_ms(), name, &text, style, value);
+        if let Event::Broken { error, .. } = event
+            && !self.output.is_json
+        {
+            // What to do about it: a line that may be cut is no place for it.
+            error.lines().skip(1).for_each(|line| self.output.note(&format!("              {}", escaped(line))));
+        }
         if let Event::Closed(closed) = event
             && let Some(report) = &closed.report
         {

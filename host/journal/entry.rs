@@ -35,6 +35,28 @@ pub enum Body {
         /// SHA-256 of the policy in force.
         policy: String,
     },
+    /// The entries up to here are copied from another session, which goes on by itself: from here on this one does.
+    SessionForked {
+        /// The session that the entries are of.
+        parent: String,
+        /// The session in which the first of them were written: to its agent, this one is that one.
+        root: String,
+        /// The last of its entries that was copied; it has the same sequence here.
+        at: u64,
+        /// That entry's hash in the chain of the parent.
+        hash: String,
+        by: String,
+    },
+    /// The entries of a session that had ended were removed. Its place in the chain over the sessions stays.
+    SessionPruned {
+        session: String,
+        /// How many there were, and the hash of the last.
+        entries: u64,
+        hash: String,
+        /// How and when it had ended.
+        status: String,
+        ended_ms: u64,
+    },
     /// A host took the session up again.
     SessionResumed {
         host: String,

@@ -1,6 +1,6 @@
 //! The journal: append-only, one hash chain a session, intent before outcome.
 //!
-//! It is the session, the audit trail and the resume point. It knows nothing of components or of
+//! It is the session, the audit trail and the resume point: forks begin with a copy of it, pruning leaves a trace in it. It knows nothing of components or of
 //! policies: it takes bodies, links them, and hands rows to the [`crate::store`].
 //!
 //! What survives: an entry of which `append_durable` returned survives SIGKILL and power cut, and so
@@ -10,8 +10,12 @@
 
 mod chain;
 mod entry;
+mod export;
+mod fork;
 mod mask;
+mod overview;
 mod payload;
+mod prune;
 mod render;
 mod replay;
 mod session;
@@ -19,9 +23,13 @@ mod verify;
 mod writer;
 
 pub use entry::{Body, Entry, Key, Question, Status};
+pub use export::{Exported, export};
+pub use fork::{FORK_BYTES_MAX, ForkError, Forked, fork_default, forkable};
 pub use mask::Mask;
+pub use overview::{Listed, Overview, Parent, list, overview};
 pub use payload::BODY_BYTES_MAX;
-pub use render::{Line, SessionView, list, list_text, show, show_text, verify_text};
+pub use prune::{Candidate, PRUNING, Pruning, Tombstone, prunable, tombstones};
+pub use render::{Line, SessionView, cost, list_text, read, show, show_text, status_text, verdict, verify_text};
 pub use replay::{CallRecord, EffectRecord, Ended, Fate, HeardRecord, History, ModelRecord, RefusalRecord, WaitRecord};
 pub use session::{Followed, SessionJournal, entries};
 pub use verify::{Finding, Problem, Report, verify};

@@ -6,19 +6,28 @@ use std::fmt::Write;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::fork::{fork_default, forkable};
+use super::mask::{self, Mask};
 use super::session::entries;
-use super::{Body, Entry, JournalError, Report, Status};
+use super::{Body, Entry, JournalError, Overview, Report, Status, overview, tombstones};
 use crate::clock;
 use crate::gate::{Decision, Verdict};
-use crate::store::{SessionRecord, Store};
+use crate::store::{OPEN, PRUNED, Store};
 
 /// Characters of a value within a line; `--json` has all of it.
 const DETAIL_CHARS_MAX: usize = 160;
 
+/// Characters of a title in the list.
+const TITLE_CHARS_MAX: usize = 60;
+/// Billionths of a dollar in a cent's hundredth, the smallest part that is shown.
+const NANO_PER_SHOWN: u64 = 100_000;
+
 /// One session as `session show` has it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SessionView {
-    pub session: SessionRecord,
+    pub session: Overview,
+    /// Where it is forked if nobody says where.
+    pub fork_at: Option<u64>,
     pub entries: Vec<Line>,
 }
 
@@ -28,6 +37,8 @@ pub struct Line {
     pub sequence: u64,
     pub time: String,
     pub key: String,
+    /// Whether a fork may begin with all up to here.
+    pub can_fork: bool,
     /// What happened, in words.
     pub what: String,
     /// `allow`, `ask` or `deny`, with the risk and the rules; empty where nothing was judged.
@@ -37,58 +48,131 @@ pub struct Line {
     pub body: Body,
 }
 
-/// All sessions, the oldest first.
+/// One session with its entries, line by line, without what the mask finds.
 ///
 /// # Errors
-/// The store failed.
-pub async fn list(store: &dyn Store) -> Result<Vec<SessionRecord>, JournalError> {
-    Ok(store.sessions().await?)
+/// As of [`read`].
+pub async fn show(store: &dyn Store, session: &str, mask: Option<&dyn Mask>) -> Result<SessionView, JournalError> {
+    let (overview, all) = read(store, session, mask).await?;
+    let (possible, fork_at) = (forkable(&all), fork_default(&all));
+    let mut lines: Vec<Line> = all.into_iter().map(Line::from).collect();
+    lines.iter_mut().for_each(|line| line.can_fork = possible.binary_search(&line.sequence).is_ok());
+    Ok(SessionView { session: overview, fork_at, entries: lines })
 }
 
-/// One session with its entries.
+/// One session and its entries, without what the mask finds.
 ///
 /// # Errors
-/// The store failed, there is no such session, or an entry cannot be read.
-pub async fn show(store: &dyn Store, session: &str) -> Result<SessionView, JournalError> {
-    let record = store
-        .session(session)
-        .await?
-        .ok_or_else(|| JournalError(format!("there is no session (`pi-host session list` has them): {session}")))?;
-    let entries = entries(store, session).await?.into_iter().map(Line::from).collect();
-    Ok(SessionView { session: record, entries })
+/// The store failed, there is no such session, it was pruned, or an entry cannot be read.
+pub async fn read(
+    store: &dyn Store,
+    session: &str,
+    mask: Option<&dyn Mask>,
+) -> Result<(Overview, Vec<Entry>), JournalError> {
+    let record = store.session(session).await?.ok_or_else(|| no_session(session))?;
+    if record.status == PRUNED {
+        let stone = tombstones(store).await?.remove(session);
+        let when = stone.map_or_else(String::new, |stone| {
+            format!(
+                " on {}: {} entries, the last with the hash {}",
+                clock::rfc3339(stone.time_ms),
+                stone.entries,
+                stone.hash
+            )
+        });
+        return Err(JournalError(format!("session `{session}` was pruned{when}")));
+    }
+    let mut overview = overview(store, record).await?;
+    let mut all = entries(store, session).await?;
+    if let Some(mask) = mask {
+        overview.hide(mask);
+        for entry in &mut all {
+            if let Some(masked) = mask::body(mask, &entry.body)? {
+                entry.body = masked;
+            }
+        }
+    }
+    Ok((overview, all))
+}
+
+pub(super) fn no_session(id: &str) -> JournalError {
+    JournalError(format!("there is no session (`pi-host session list` has them): {id}"))
+}
+
+/// How it stands, in a word or two.
+fn state(session: &Overview) -> &str {
+    if session.is_cut_off { "cut off" } else { &session.session.status }
+}
+
+/// `$0.0123`; nothing where nothing had a price.
+#[must_use]
+pub fn cost(nano_usd: Option<u64>) -> String {
+    let Some(nano) = nano_usd else { return String::new() };
+    let parts = nano.div_ceil(NANO_PER_SHOWN);
+    format!("${}.{:04}", parts / 10_000, parts % 10_000)
 }
 
 #[must_use]
-pub fn list_text(sessions: &[SessionRecord]) -> String {
+pub fn list_text(sessions: &[Overview]) -> String {
     if sessions.is_empty() {
         return "no sessions yet\n".into();
     }
+    let row = |session: &Overview| {
+        let record = &session.session;
+        let count = |count: u64| if count == 0 { "-".to_owned() } else { count.to_string() };
+        let begun: String = clock::rfc3339(record.created_ms).chars().take(19).collect();
+        let about = if session.title.is_empty() { &record.summary } else { &session.title };
+        [
+            begun.replace('T', " "),
+            clean(&record.id),
+            clean(&record.agent),
+            clean(state(session)),
+            count(session.turns),
+            count(session.calls),
+            if session.cost_nano_usd.is_none() { "-".to_owned() } else { cost(session.cost_nano_usd) },
+            within(about, TITLE_CHARS_MAX),
+        ]
+    };
+    let head = ["began (UTC)", "session", "agent", "status", "turns", "calls", "cost", "about"].map(str::to_owned);
+    let rows: Vec<_> = std::iter::once(head).chain(sessions.iter().map(row)).collect();
     let mut text = String::new();
-    for session in sessions {
-        // Writing to a string does not fail.
-        let _ = writeln!(
-            text,
-            "{}  {}  {:<12} {:<14} {}",
-            clock::rfc3339(session.created_ms),
-            clean(&session.id),
-            clean(&session.agent),
-            clean(&session.status),
-            short(&session.summary)
-        );
+    for cells in &rows {
+        let mut line = String::new();
+        for (column, cell) in cells.iter().enumerate() {
+            let cells = rows.iter().filter_map(|cells| cells.get(column));
+            let width = cells.map(|cell| cell.chars().count()).max().unwrap_or(0);
+            line.push_str(&format!("{cell:<width$}  "));
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
     }
     text
 }
 
 #[must_use]
 pub fn show_text(view: &SessionView) -> String {
-    let session = &view.session;
+    let (about, session) = (&view.session, &view.session.session);
     let mut text = format!(
         "session {}, agent {}, {}, began {}\n",
         clean(&session.id),
         clean(&session.agent),
-        clean(&session.status),
+        clean(state(about)),
         clock::rfc3339(session.created_ms)
     );
+    // Writing to a string does not fail.
+    if !about.component.is_empty() {
+        let _ = writeln!(text, "component {}", clean(&about.component));
+    }
+    if let Some(parent) = &about.parent {
+        let _ = writeln!(text, "forked from {} at entry {}", clean(&parent.session), parent.at);
+    }
+    if about.turns > 0 {
+        let cost = cost(about.cost_nano_usd);
+        let gap = if cost.is_empty() { "" } else { ", " };
+        let count = |count: u64, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
+        let (turns, calls) = (count(about.turns, "turn", "turns"), count(about.calls, "call", "calls"));
+        let _ = writeln!(text, "{turns}, {calls}, {} tokens{gap}{cost}", about.tokens);
+    }
     for line in &view.entries {
         let _ = write!(text, "{:>5}  {}  {:<8} {}", line.sequence, line.time, clean(&line.key), short(&line.what));
         if !line.verdict.is_empty() {
@@ -101,6 +185,13 @@ pub fn show_text(view: &SessionView) -> String {
     }
     if !session.summary.is_empty() {
         let _ = writeln!(text, "{}", clean(&session.summary));
+    }
+    if session.status == OPEN && about.is_cut_off {
+        let _ = writeln!(
+            text,
+            "it goes on with the next `pi-host run`, or by `pi-host session resume {}`",
+            clean(&session.id)
+        );
     }
     text
 }
@@ -121,7 +212,10 @@ pub fn verify_text(reports: &[Report]) -> String {
             let at = problem.sequence.map(|sequence| format!(" at {sequence}")).unwrap_or_default();
             let _ = writeln!(text, "BROKEN   {name}{at}: {}", clean(&problem.detail));
         }
-        if report.holds() && report.head.is_none() {
+        if let Some(stone) = report.pruned.as_ref().filter(|_| report.holds()) {
+            let at = clock::rfc3339(stone.time_ms);
+            let _ = writeln!(text, "pruned   {name}: on {at}, {} entries, head {}", stone.entries, clean(&stone.hash));
+        } else if report.holds() && report.head.is_none() {
             let _ = writeln!(text, "holds    {name}: it is empty");
         }
     }
@@ -134,6 +228,7 @@ impl From<Entry> for Line {
             sequence: entry.sequence,
             time: clock::rfc3339(entry.time_ms),
             key: String::new(),
+            can_fork: false,
             what: String::new(),
             verdict: String::new(),
             outcome: String::new(),
@@ -143,6 +238,12 @@ impl From<Entry> for Line {
             Body::SessionStarted { agent, task, .. } => {
                 line.what = format!("session of `{agent}` began");
                 line.outcome = task.to_string();
+            }
+            Body::SessionForked { parent, at, by, .. } => {
+                line.what = format!("forked from {parent} at entry {at} by {by}; what is above is of there");
+            }
+            Body::SessionPruned { session, entries, status, .. } => {
+                line.what = format!("pruned {session}: {entries} entries, {status}");
             }
             Body::SessionResumed { host } => line.what = format!("taken up again by host {host}"),
             Body::WaitStarted { key, until_ms } => {
@@ -254,7 +355,9 @@ impl From<Entry> for Line {
     }
 }
 
-fn verdict(decision: &Decision) -> String {
+/// A decision in a few words.
+#[must_use]
+pub fn verdict(decision: &Decision) -> String {
     let name = match decision.verdict {
         Verdict::Allow => "allow",
         Verdict::Ask => "ask",
@@ -267,7 +370,9 @@ fn verdict(decision: &Decision) -> String {
     text
 }
 
-fn status_text(status: Status) -> &'static str {
+/// How something ended, in a word.
+#[must_use]
+pub fn status_text(status: Status) -> &'static str {
     match status {
         Status::Done => "done",
         Status::Failed => "failed",
@@ -294,8 +399,12 @@ fn clean(text: &str) -> String {
 }
 
 fn short(text: &str) -> String {
+    within(text, DETAIL_CHARS_MAX)
+}
+
+fn within(text: &str, chars_max: usize) -> String {
     let mut characters = text.chars();
-    let start: String = characters.by_ref().take(DETAIL_CHARS_MAX).collect();
+    let start: String = characters.by_ref().take(chars_max).collect();
     let rest = if characters.next().is_some() { "..." } else { "" };
     format!("{}{rest}", clean(&start))
 }
@@ -306,6 +415,8 @@ mod tests {
 
     use super::*;
     use crate::gate::{Act, Evidence, Origin, Severity};
+    use crate::journal::Parent;
+    use crate::store::SessionRecord;
 
     fn view(bodies: Vec<Body>) -> SessionView {
         let entries = bodies.into_iter().zip(0_u64..).map(|(body, sequence)| {
@@ -318,16 +429,28 @@ mod tests {
             })
         });
         SessionView {
-            session: SessionRecord {
-                id: "s1".into(),
-                number: 0,
-                agent: "sre".into(),
-                status: "done".into(),
-                created_ms: 1_700_000_000_000,
-                ended_ms: None,
-                summary: "healed \u{1b}[31m".into(),
-                hash: String::new(),
+            session: Overview {
+                session: SessionRecord {
+                    id: "s1".into(),
+                    number: 0,
+                    agent: "sre".into(),
+                    status: "done".into(),
+                    created_ms: 1_700_000_000_000,
+                    ended_ms: None,
+                    summary: "healed \u{1b}[31m".into(),
+                    hash: String::new(),
+                },
+                is_cut_off: false,
+                title: String::new(),
+                component: "c".into(),
+                entries: 6,
+                turns: 3,
+                calls: 1,
+                tokens: 1_234,
+                cost_nano_usd: Some(12_300_001),
+                parent: Some(Parent { session: "s0".into(), at: 2 }),
             },
+            fork_at: None,
             entries: entries.collect(),
         }
     }
@@ -378,6 +501,9 @@ mod tests {
         ]);
         insta::assert_snapshot!(show_text(&view), @r#"
         session s1, agent sre, done, began 2023-11-14T22:13:20.000Z
+        component c
+        forked from s0 at entry 2
+        3 turns, 1 call, 1234 tokens, $0.0124
             0  2023-11-14T22:13:20.000Z           session of `sre` began  {"prompt":"look"}
             1  2023-11-14T22:13:20.001Z  1.0      call `bash` with {"command":"rm -rf /"}  [allow, risk 0]
             2  2023-11-14T22:13:20.002Z  1.0.0    refused: remove `/` and all below it  [deny, risk 90, no_root_removal]  it removes the root
@@ -397,11 +523,12 @@ mod tests {
     #[test]
     fn verification_names_what_is_broken() {
         use crate::journal::{Finding, Problem};
-        let holds = Report { session: None, entries: 1, head: Some("ab".into()), problems: Vec::new() };
+        let holds = Report { session: None, entries: 1, head: Some("ab".into()), pruned: None, problems: Vec::new() };
         let broken = Report {
             session: Some("s1".into()),
             entries: 2,
             head: None,
+            pruned: None,
             problems: vec![Problem {
                 finding: Finding::CutTail,
                 sequence: Some(2),
@@ -418,7 +545,10 @@ mod tests {
     fn the_list_reads_line_by_line() {
         insta::assert_snapshot!(
             list_text(&[view(Vec::new()).session]),
-            @r"2023-11-14T22:13:20.000Z  s1  sre          done           healed \u{1b}[31m"
+            @r"
+        began (UTC)          session  agent  status  turns  calls  cost     about
+        2023-11-14 22:13:20  s1       sre    done    3      1      $0.0124  healed \u{1b}[31m
+        "
         );
         assert_eq!(list_text(&[]), "no sessions yet\n");
     }

@@ -116,6 +116,10 @@ pub struct History {
     ended: Option<Entry>,
     last_ms: u64,
     resumptions: u32,
+    /// The session that all of this session's ancestors come from.
+    root: Option<String>,
+    /// When it was forked from its parent.
+    forked_ms: Option<u64>,
 }
 
 impl History {
@@ -230,6 +234,31 @@ impl History {
         self.ended.as_ref()
     }
 
+    /// The session in which this one's first entries were written, where it is a fork: to its agent it is that one.
+    #[must_use]
+    pub fn root(&self) -> Option<&str> {
+        self.root.as_deref()
+    }
+
+    /// When it was forked from its parent.
+    #[must_use]
+    pub fn forked_ms(&self) -> Option<u64> {
+        self.forked_ms
+    }
+
+    /// What the journal has at a step, or at the first one after it: the step, and what, in words.
+    #[must_use]
+    pub fn next_recorded(&self, from: u32) -> Option<(u32, String)> {
+        let step_of = |key: &Key| key.split('.').next().and_then(|step| step.parse::<u32>().ok());
+        let calls = self.calls.values().map(|call| (&call.key, format!("a call of `{}`", call.tool)));
+        let waits = self.waits.keys().map(|key| (key, "a wait".to_owned()));
+        let models = self.models.values().map(|asked| (&asked.key, format!("a question to `{}`", asked.model)));
+        let heard = self.heard.keys().map(|key| (key, "listening".to_owned()));
+        let all = calls.chain(waits).chain(models).chain(heard);
+        let later = all.filter_map(|(key, what)| Some((step_of(key)?, numbers(key), what)));
+        later.filter(|(step, ..)| *step >= from).min().map(|(step, _, what)| (step, what))
+    }
+
     /// The time of the last entry.
     #[must_use]
     pub fn last_ms(&self) -> u64 {
@@ -323,6 +352,10 @@ impl History {
                 self.started.get_or_insert_with(|| entry.clone());
             }
             Body::SessionEnded { .. } => self.ended = Some(entry.clone()),
+            Body::SessionForked { root, .. } => {
+                self.root = Some(root.clone());
+                self.forked_ms = Some(time_ms);
+            }
             Body::SessionResumed { .. } => {
                 self.resumptions += 1;
                 self.reopen();
@@ -392,6 +425,7 @@ impl History {
             Body::Logged { plugin, .. } => *self.said.entry(plugin.clone()).or_insert(0) += 1,
             Body::Approved { .. }
             | Body::Shadowed { .. }
+            | Body::SessionPruned { .. }
             | Body::ApprovalAsked { .. }
             | Body::ApprovalAnswered { .. }
             | Body::ApprovalPassedOn { .. }

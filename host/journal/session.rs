@@ -252,7 +252,7 @@ async fn read(store: &dyn Store, row: Row) -> Result<Entry, JournalError> {
     Ok(Entry { session: row.session.to_string(), sequence: row.sequence, time_ms: row.time_ms, body, hash: row.hash })
 }
 
-fn to_text(body: &Body) -> Result<String, JournalError> {
+pub(super) fn to_text(body: &Body) -> Result<String, JournalError> {
     serde_json::to_string(body).map_err(|error| JournalError(format!("the entry is no JSON: {error}")))
 }
 
@@ -291,6 +291,7 @@ fn mark(session: &Arc<str>, body: &Body) -> Option<SessionMark> {
             // Set when the entry is linked.
             time_ms: 0,
         }),
+        Body::SessionPruned { session, .. } => Some(SessionMark::Pruned { session: Arc::from(session.as_str()) }),
         _ => None,
     }
 }

@@ -1,14 +1,17 @@
 //! Verification: compute every chain again and compare it with the rows, the heads and the list of
 //! sessions. It needs no lease, and is right beside a host that writes.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 use serde_json::Value;
 
 use super::JournalError;
 use super::chain::{self, Hash};
 use super::payload::{self, RestoreError};
+use super::prune::{Tombstone, tombstones};
 use super::session::PAGE_ROWS;
-use crate::store::{Head, LEDGER, OPEN, Row, SUMMARY_CHARS_MAX, SessionRecord, Store};
+use crate::store::{Head, LEDGER, OPEN, PRUNED, Row, SUMMARY_CHARS_MAX, SessionRecord, Store};
 
 /// What verification found in one chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -19,6 +22,9 @@ pub struct Report {
     pub entries: u64,
     /// The hash at the end, if all holds: whoever keeps it elsewhere can compare it later.
     pub head: Option<String>,
+    /// Its entries were removed by the host, which says so in the journal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pruned: Option<Tombstone>,
     pub problems: Vec<Problem>,
 }
 
@@ -66,6 +72,9 @@ pub enum Finding {
 pub async fn verify(store: &dyn Store, session: Option<&str>) -> Result<Vec<Report>, JournalError> {
     if let Some(id) = session {
         let report = match store.session(id).await? {
+            Some(record) if record.status == PRUNED => {
+                verify_pruned(store, &record, tombstones(store).await?.remove(&record.id)).await?
+            }
             Some(record) => verify_session(store, &record).await?,
             None if store.traces().await?.iter().any(|trace| trace == id) => unlisted(id),
             None => return Err(JournalError(format!("there is no session: {id}"))),
@@ -75,8 +84,19 @@ pub async fn verify(store: &dyn Store, session: Option<&str>) -> Result<Vec<Repo
     let head = store.head(LEDGER).await?;
     let sessions = store.sessions().await?;
     let mut reports = vec![verify_ledger(head.as_ref(), &sessions)];
+    let is_pruned = |record: &SessionRecord| record.status == PRUNED;
+    let mut stones = if sessions.iter().any(is_pruned) { tombstones(store).await? } else { HashMap::new() };
     for record in &sessions {
-        reports.push(verify_session(store, record).await?);
+        // One that is pruned in this moment has no entries left to be looked at.
+        let record = if is_pruned(record) { record.clone() } else { listed(store, record).await? };
+        if !is_pruned(&record) {
+            reports.push(verify_session(store, &record).await?);
+            continue;
+        }
+        if !stones.contains_key(&record.id) {
+            stones.extend(tombstones(store).await?);
+        }
+        reports.push(verify_pruned(store, &record, stones.remove(&record.id)).await?);
     }
     // Looked up last: a session that was opened meanwhile is no finding.
     let traces = store.traces().await?;
@@ -95,6 +115,30 @@ pub async fn verify(store: &dyn Store, session: Option<&str>) -> Result<Vec<Repo
         }
     }
     Ok(reports)
+}
+
+/// How the list of sessions has it now.
+async fn listed(store: &dyn Store, record: &SessionRecord) -> Result<SessionRecord, JournalError> {
+    Ok(store.session(&record.id).await?.unwrap_or_else(|| record.clone()))
+}
+
+/// Nothing may be there but what says that it was removed.
+async fn verify_pruned(
+    store: &dyn Store,
+    record: &SessionRecord,
+    tombstone: Option<Tombstone>,
+) -> Result<Report, JournalError> {
+    let mut report = Report::new(Some(&record.id));
+    let extent = store.extent(&record.id).await?;
+    if extent.rows > 0 {
+        report.find(Finding::ExtraRow, extent.last, "it was pruned, and there are entries of it");
+    }
+    if tombstone.is_none() {
+        let detail = "the list of sessions says that it was pruned, and no entry of the journal says so";
+        report.find(Finding::MissingHead, None, detail);
+    }
+    report.pruned = tombstone;
+    Ok(report)
 }
 
 fn unlisted(id: &str) -> Report {
@@ -245,7 +289,7 @@ impl Walk {
 
 impl Report {
     fn new(session: Option<&str>) -> Self {
-        Self { session: session.map(str::to_string), entries: 0, head: None, problems: Vec::new() }
+        Self { session: session.map(str::to_string), entries: 0, head: None, pruned: None, problems: Vec::new() }
     }
 
     /// Whether nothing is wrong.

@@ -73,6 +73,8 @@ impl<'a> History<'a> {
         let mut open: BTreeMap<&str, (usize, &Act)> = BTreeMap::new();
         for (index, entry) in entries.iter().enumerate() {
             match &entry.body {
+                // What was healthy in the session that this one is forked from may not be so any more.
+                Body::SessionForked { .. } => history.last_change = Some(index),
                 Body::EffectStarted { key, act, .. } => {
                     open.insert(key, (index, act));
                     history.change(index, act);

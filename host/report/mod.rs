@@ -1,5 +1,5 @@
 //! What is left of an incident: `report.md` for people, `incident.json` for machines, and the host's
-//! own check that what an agent claims is in the journal.
+//! own check that what an agent claims is in the journal. `transcript` is a session as a page.
 //!
 //! An agent's account (the `details` of its outcome, docs/incidents.md) is a claim: times, decisions,
 //! refusals and the probes that count are taken from the journal. Everything that a service, a log or
@@ -9,6 +9,7 @@ mod check;
 mod escape;
 mod facts;
 mod page;
+mod transcript;
 
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -20,6 +21,7 @@ use crate::journal::Entry;
 
 pub use check::{HEALTHY_PROBES_MIN, check};
 pub use facts::time_of;
+pub use transcript::transcript;
 
 /// The most that either file may have: a report is read, and mailed.
 const FILE_BYTES_MAX: usize = 16 << 20;

@@ -1,7 +1,7 @@
 //! An agent's imports: tools, time and waiting, each answered from the journal first.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,6 +13,7 @@ use super::call::{Called, Caller, Kernel, end};
 use super::conversation::Conversation;
 use super::inbox::Inbox;
 use super::message::{self, CallResult};
+use super::replay::{JournalOver, Played};
 use crate::approval::Aside;
 use crate::capability::bindings::pi::model::model::Info;
 use crate::capability::bindings::pi::tool::types::{Content, Definition, Effect, Error};
@@ -21,11 +22,15 @@ use crate::capability::session::{LaidAside, Listening, SessionState, Stopped};
 use crate::capability::tools::ToolsState;
 use crate::clock;
 use crate::config::covers;
+use crate::gate::explain::escaped;
 use crate::gate::{Act, Origin, Severity};
 use crate::journal::{Body, CallRecord, EffectRecord, Fate, History, Key, SessionJournal, Status};
 
 /// How long calls that are under way may go on after a stop.
 pub(super) const STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// Characters of a request where it is named for people.
+const ASKED_CHARS_MAX: usize = 2_000;
 
 /// How long an agent that waits for people keeps its instance. They are slow: waking it costs less than holding it.
 const LISTEN_HOLD: Duration = Duration::from_secs(2);
@@ -49,6 +54,11 @@ pub(super) struct AgentImports {
     pub conversation: Mutex<Conversation>,
     pub inbox: Arc<Inbox>,
     pub offered: OnceLock<Offered>,
+    /// Where the agent asked for something else than the first time.
+    pub diverged: Mutex<Option<Diverged>>,
+    /// None where the agent works. In a replay, what the journal does not answer ends the instance, and nothing is
+    /// done.
+    pub played: Option<Arc<Played>>,
 }
 
 /// What the agent was offered when it first looked.
@@ -58,11 +68,9 @@ pub(super) struct Offered {
 }
 
 /// The agent asked for something else than it did the first time.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "the agent does not repeat itself: at step {key} the journal has `{recorded}`, and it asked for `{asked}`\nhint: the component of a session must not change; `pi-host session show` has the digest it began with"
-)]
-pub(super) struct Diverged {
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the agent does not repeat itself: at step {key} the journal has {recorded}, and it asked for {asked}")]
+pub struct Diverged {
     pub key: Key,
     pub recorded: String,
     pub asked: String,
@@ -75,6 +83,23 @@ impl AgentImports {
 
     pub(super) fn saw(&self, time_ms: u64) {
         self.now_ms.fetch_max(time_ms, Ordering::Relaxed);
+    }
+
+    /// Note it, so that whoever runs the agent knows it when the instance has ended.
+    pub(super) fn diverged(&self, diverged: Diverged) -> wasmtime::Error {
+        let mut first = self.diverged.lock().unwrap_or_else(PoisonError::into_inner);
+        wasmtime::Error::new(first.get_or_insert(diverged).clone())
+    }
+
+    /// What comes next is not in the journal: in a replay this is its end.
+    pub(super) fn may_go_on(&self, key: &str, asked: impl FnOnce() -> String) -> wasmtime::Result<()> {
+        match &self.played {
+            None => Ok(()),
+            Some(played) => {
+                played.end(JournalOver { key: key.to_owned(), asked: asked() });
+                Err(wasmtime::Error::new(JournalOver { key: key.to_owned(), asked: String::new() }))
+            }
+        }
     }
 
     fn is_granted(&self, name: &str) -> bool {
@@ -107,6 +132,7 @@ impl AgentImports {
         let caller =
             Caller { journal: self.journal.clone(), origin: self.origin.clone(), key, aside: Some(aside.clone()) };
         let Some(known) = self.history.call(&caller.key) else {
+            self.may_go_on(&caller.key, || asked_of(&self.journal, request))?;
             let is_change = self.is_change(&request.name);
             let wanted = if is_change { Wanted::Change } else { Wanted::Call };
             if let Err(text) = self.may_spend(&caller.key, wanted, aside).await {
@@ -126,13 +152,17 @@ impl AgentImports {
             self.saw(called.time_ms);
             return Ok(called.result);
         };
-        compare(&self.journal, known, request)?;
+        compare(&self.journal, &self.history, known, request).map_err(|diverged| self.diverged(diverged))?;
+        if known.ended.is_none() {
+            self.may_go_on(&caller.key, || format!("the rest of {}", asked_of(&self.journal, request)))?;
+        }
         if let Some(spent) = spent_on(known) {
             self.budget.spend(&spent);
         }
         let called = match known.fate() {
             Fate::Ended(ended) => {
                 self.saw(ended.time_ms);
+                self.played.iter().for_each(|played| played.call());
                 // A result that cannot be read back was not written by this program.
                 return message::from_value(&ended.value).ok_or_else(|| {
                     wasmtime::Error::msg(format!("the journal's result of {} cannot be read", known.key))
@@ -176,8 +206,18 @@ impl AgentImports {
         Ok(())
     }
 
-    /// Nothing else may be in the journal at this step.
-    pub(super) fn no_other(&self, step: u32, asked: &str) -> Result<(), Diverged> {
+    /// Nothing else may be in the journal at this step, and none of a later one: the agent only listened here, and
+    /// nobody had said anything.
+    pub(super) fn no_other(&self, step: u32, asked: &str) -> wasmtime::Result<()> {
+        self.no_other_at(step, asked).map_err(|diverged| self.diverged(diverged))?;
+        if self.history.last_step() > step {
+            let (key, recorded) = (step.to_string(), "a look for what people say".to_owned());
+            return Err(self.diverged(Diverged { key, recorded, asked: asked.into() }));
+        }
+        Ok(())
+    }
+
+    fn no_other_at(&self, step: u32, asked: &str) -> Result<(), Diverged> {
         let key = step.to_string();
         let recorded = if self.history.calls_in(step) > 0 {
             "calls"
@@ -198,6 +238,10 @@ impl AgentImports {
         self.offered.get_or_init(|| {
             if let Some((tools, models)) = self.history.offered() {
                 return Offered { tools: message::definitions_from(tools), models: message::infos_from(models) };
+            }
+            if let Some(played) = &self.played {
+                played.end(JournalOver { key: "0".into(), asked: "what it is offered".into() });
+                return Offered { tools: Vec::new(), models: Vec::new() };
             }
             let tools = self.kernel.toolbox.iter();
             let tools = tools.filter(|entry| self.is_granted(&entry.tool.name)).map(|entry| entry.definition.clone());
@@ -222,18 +266,23 @@ impl AgentImports {
 
 /// The same step has to ask the same. The journal has no values of secrets, so what is asked is compared without them;
 /// what was written before a secret was named in pi.toml is as well.
-fn compare(journal: &SessionJournal, known: &CallRecord, request: &Request) -> Result<(), Diverged> {
+fn compare(journal: &SessionJournal, history: &History, known: &CallRecord, request: &Request) -> Result<(), Diverged> {
     let asked = journal.masked(serde_json::from_str(&request.arguments).unwrap_or(Value::Null));
-    let is_same = || known.arguments == asked || journal.masked(known.arguments.clone()) == asked;
-    // A call that was answered without having been begun has no name in the journal.
-    if known.tool.is_empty() || (known.tool == request.name && is_same()) {
+    let (tool, arguments) = match history.refusal(&known.key).map(|refusal| &refusal.act) {
+        // One that was refused was never begun: its name stands in the refusal.
+        Some(Act::ToolCall { tool, arguments, .. }) if known.tool.is_empty() => (tool, arguments),
+        // Of one that made no sense the journal has the answer alone.
+        _ if known.tool.is_empty() => return Ok(()),
+        _ => (&known.tool, &known.arguments),
+    };
+    if *tool == request.name && (*arguments == asked || journal.masked(arguments.clone()) == asked) {
         return Ok(());
     }
-    let recorded = journal.masked(known.arguments.clone());
+    let recorded = journal.masked(arguments.clone());
     Err(Diverged {
         key: known.key.clone(),
-        recorded: format!("{} {recorded}", known.tool),
-        asked: format!("{} {asked}", request.name),
+        recorded: call_text(tool, &recorded),
+        asked: call_text(&request.name, &asked),
     })
 }
 
@@ -243,6 +292,17 @@ fn spent_on(known: &CallRecord) -> Option<Spent> {
         Some(ended) if known.tool.is_empty() => Spent::of_unbegun(&ended.value),
         _ => Some(Spent::call(known.effect != Severity::Read)),
     }
+}
+
+/// A request as people read it.
+fn asked_of(journal: &SessionJournal, request: &Request) -> String {
+    let arguments = journal.masked(serde_json::from_str(&request.arguments).unwrap_or(Value::Null));
+    call_text(&request.name, &arguments)
+}
+
+fn call_text(tool: &str, arguments: &Value) -> String {
+    let text: String = format!("{tool} {arguments}").chars().take(ASKED_CHARS_MAX).collect();
+    format!("`{}`", escaped(&text))
 }
 
 /// What the agent reads of a call that was cut off.
@@ -281,9 +341,13 @@ impl ToolsState for AgentImports {
         let asked = format!("{} calls", requests.len());
         let recorded = self.history.calls_in(step);
         if recorded > requests.len() {
-            return Err(Diverged { key: step.to_string(), recorded: format!("{recorded} calls"), asked }.into());
+            let (key, recorded) = (step.to_string(), format!("{recorded} calls"));
+            return Err(self.diverged(Diverged { key, recorded, asked }));
         }
-        if recorded == 0 {
+        // Nothing is written of a step without calls, so that nothing can be missed there.
+        if requests.is_empty() {
+            self.no_other_at(step, &asked).map_err(|diverged| self.diverged(diverged))?;
+        } else if recorded == 0 {
             self.no_other(step, &asked)?;
         }
         let calls = requests.iter().enumerate().map(|(index, request)| self.one(format!("{step}.{index}"), request));
@@ -321,11 +385,16 @@ impl SessionState for AgentImports {
             Some(wait) => match wait.ended_ms {
                 Some(time_ms) => {
                     self.saw(time_ms);
+                    self.played.iter().for_each(|played| played.wait());
                     return Ok(());
                 }
-                None => wait.until_ms,
+                None => {
+                    self.may_go_on(&key, || "the rest of a wait".into())?;
+                    wait.until_ms
+                }
             },
             None => {
+                self.may_go_on(&key, || format!("a wait of {ms} ms"))?;
                 let until_ms = clock::now_ms().saturating_add(u64::from(ms));
                 self.journal.append(Body::WaitStarted { key: key.clone(), until_ms });
                 until_ms
@@ -347,11 +416,12 @@ impl SessionState for AgentImports {
         let key = step.to_string();
         if let Some(known) = self.history.heard(&key) {
             self.saw(known.time_ms);
+            self.played.iter().for_each(|played| played.listen());
             return Ok(known.texts.clone());
         }
-        self.no_other(step, "listening")?;
+        self.no_other_at(step, "listening").map_err(|diverged| self.diverged(diverged))?;
         // What came later than a step that is past was not heard in it.
-        if self.history.last_step() > step {
+        if self.history.last_step() > step || self.played.is_some() {
             return Ok(Vec::new());
         }
         let texts = self.inbox.all();
@@ -370,9 +440,11 @@ impl SessionState for AgentImports {
         let key = step.to_string();
         if let Some(known) = self.history.heard(&key) {
             self.saw(known.time_ms);
+            self.played.iter().for_each(|played| played.listen());
             return Ok(known.texts.first().cloned());
         }
         self.no_other(step, "listening")?;
+        self.may_go_on(&key, || "what people say next".into())?;
         let held = tokio::time::sleep(LISTEN_HOLD);
         tokio::pin!(held);
         loop {
@@ -438,9 +510,10 @@ mod tests {
         let after = recorded(&session, with("hunter22")).await;
         assert_eq!(after.arguments, with("[secret pin]"));
         for known in [&before, &after] {
-            assert!(compare(&session, known, &asked(&with("hunter22"))).is_ok());
-            assert!(compare(&session, known, &asked(&with("[secret pin]"))).is_ok());
-            let error = compare(&session, known, &asked(&with("hunter22 more"))).unwrap_err().to_string();
+            let none = History::default();
+            assert!(compare(&session, &none, known, &asked(&with("hunter22"))).is_ok());
+            assert!(compare(&session, &none, known, &asked(&with("[secret pin]"))).is_ok());
+            let error = compare(&session, &none, known, &asked(&with("hunter22 more"))).unwrap_err().to_string();
             assert!(error.contains("[secret pin] more") && !error.contains("hunter22"), "{error}");
         }
     }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::gate::explain::escaped;
 use crate::journal::Question;
 use crate::model::{Message, Request};
 
@@ -79,13 +80,35 @@ impl Conversation {
         match (recorded.messages.get(index), self.asked.get(index)) {
             (Some(was), Some(is)) => {
                 let (was, is) = apart(&was.to_string(), &is.to_string());
-                format!("a question whose message {} reads `{is}` and not `{was}`", recorded.same + index + 1)
+                let (was, is, number) = (escaped(&was), escaped(&is), recorded.same + index + 1);
+                format!("a question whose message {number} reads `{is}` and not `{was}`")
             }
             (None, Some(_)) | (Some(_), None) => {
                 format!("a question of {} new messages, and not {}", self.asked.len(), recorded.messages.len())
             }
-            (None, None) => "a question with another system prompt, other tools or another limit".to_owned(),
+            (None, None) => self
+                .frame_difference(recorded)
+                .unwrap_or_else(|| "a question with another system prompt, other tools or another limit".to_owned()),
         }
+    }
+
+    /// Where what is not a message differs, where the journal has that of this question.
+    fn frame_difference(&self, recorded: &Question) -> Option<String> {
+        let (was, (is, _)) = (recorded.frame.as_ref()?, self.frame.as_ref()?);
+        let parts = [
+            ("system", "system prompt"),
+            ("tools", "list of tools"),
+            ("max_output_tokens", "limit of tokens"),
+            ("effort", "effort"),
+        ];
+        let (part, name) = parts.into_iter().find(|(part, _)| was.get(part) != is.get(part))?;
+        let text = |frame: &Value| match frame.get(part) {
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+            None => String::new(),
+        };
+        let (was, is) = apart(&text(was), &text(is));
+        Some(format!("a question whose {name} reads `{}` and not `{}`", escaped(&is), escaped(&was)))
     }
 }
 
@@ -139,5 +162,10 @@ mod tests {
         replayed.ask("m", &request(&["one", "three"]));
         let said = replayed.difference(&was);
         assert!(said.contains("message 2") && said.contains("three") && said.contains("two"), "{said}");
+        let (was, _) = Conversation::default().ask("m", &Request { system: "Be kind.".into(), ..request(&["one"]) });
+        let mut replayed = Conversation::default();
+        replayed.ask("m", &Request { system: "Be quick.".into(), ..request(&["one"]) });
+        let said = replayed.difference(&was);
+        assert_eq!(said, "a question whose system prompt reads `Be quick.` and not `Be kind.`");
     }
 }

@@ -15,14 +15,17 @@ mod model;
 mod peer;
 mod question;
 mod rehearsal;
+mod replay;
 mod run;
 mod toolbox;
 
+pub use agent::Diverged;
 pub use budget::{DAY_MS, Days, Spent};
 pub use call::{Called, Caller, Kernel, cut_off};
 pub use inbox::{Inbox, MESSAGE_BYTES_MAX, SayError};
 pub use model::{Models, Offer, Streamed};
 pub use peer::Peer;
 pub use rehearsal::{Rehearsal, Script, rehearse};
+pub use replay::{Replayed, Requests, Verdict, replay};
 pub use run::{AgentSetup, Ended, SessionError, resume, start};
 pub use toolbox::{Entry as ToolEntry, Provider, Toolbox, ToolboxError};

@@ -91,18 +91,23 @@ impl ModelState for AgentImports {
             if known.hash != hash {
                 let recorded = format!("a question to `{}`", known.model);
                 let asked = self.difference(&known.question, &known.model, &model);
-                return Err(Diverged { key, recorded, asked }.into());
+                return Err(self.diverged(Diverged { key, recorded, asked }));
             }
         } else {
             self.no_other(step, "a question to a model")?;
         }
         if let Some(ended) = known.and_then(|known| known.ended.as_ref()) {
             self.saw(ended.time_ms);
+            self.played.iter().for_each(|played| played.question());
             let Some(result) = from_value(&ended.value) else {
                 return Err(wasmtime::Error::msg(format!("the journal's answer of {key} cannot be read")));
             };
             return Ok(self.taken(result));
         }
+        self.may_go_on(&key, || {
+            let rest = if known.is_some() { "the answer to a question" } else { "a question" };
+            format!("{rest} to `{}`", escaped(&model))
+        })?;
         // Also where it is refused: the same question has the same answer in every replay, whatever pi.toml says then.
         if known.is_none() {
             self.journal.append(Body::ModelAsked { key: key.clone(), model: model.clone(), hash, question });

@@ -1,16 +1,17 @@
 //! From a task to an outcome: begin a session, or take it up where the journal ends.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
-use super::agent::{AgentImports, STOP_GRACE};
+use super::agent::{AgentImports, Diverged, STOP_GRACE};
 use super::budget::Budget;
 use super::call::{Caller, Kernel};
 use super::inbox::Inbox;
+use super::replay::Played;
 use crate::capability::bindings::agent_world::exports::pi::agent::agent::{Outcome, Status, Task};
 use crate::capability::door::{Door, Judge};
 use crate::capability::patience::Patience;
@@ -53,13 +54,17 @@ pub enum SessionError {
     )]
     NoStart(String),
     #[error(
-        "session `{session}` began with another component of `{agent}` ({began}), this host has {now}\nhint: run it with the plugin that it began with"
+        "session `{session}` began with another component of `{agent}` ({began}), and was to go on with {now}\nhint: it stays as it is; run it with the component that it began with"
     )]
     OtherComponent { session: String, agent: String, began: String, now: String },
     #[error(
         "session `{session}` has ended ({status}), and not because a model gave no answer: there is nothing in it to try again\nhint: begin anew; `pi-host session show {session}` has what it did"
     )]
     Over { session: String, status: String },
+    #[error(
+        "session `{session}` cannot be taken up: {diverged}\nhint: its journal or its component has changed: `pi-host session verify {session}`; it stays as it is, and `pi-host session fork {session} --at N` begins anew before that step"
+    )]
+    Diverged { session: String, diverged: Diverged },
     /// It can be taken up again.
     #[error("the session was stopped")]
     Stopped,
@@ -141,6 +146,9 @@ pub async fn resume(
     drive(kernel, setup, journal, session, &task, time_ms, history, inbox, stop).await
 }
 
+/// What stands in the summary of a session whose agent gave no outcome.
+pub(super) const NO_END: &str = "did not come to an end";
+
 #[allow(clippy::too_many_arguments, reason = "the one recipe behind start and resume")]
 async fn drive(
     kernel: &Arc<Kernel>,
@@ -153,19 +161,60 @@ async fn drive(
     inbox: Arc<Inbox>,
     stop: watch::Receiver<bool>,
 ) -> Result<Ended, SessionError> {
-    let origin = Origin { session: session.to_owned(), agent: setup.name.clone(), plugin: String::new() };
-    let now_ms = Arc::new(AtomicU64::new(time_ms));
-    let mut stopped = stop.clone();
-    let said = history.said_by(&setup.name);
-    let budget = Budget::new(&setup.name, setup.budget.clone(), kernel.days.clone(), time_ms);
+    let imports = imports(kernel, setup, journal, session, time_ms, history, inbox, stop.clone(), None);
+    let (context, task) = stage(&imports, setup, session, task);
+    let mut stopped = stop;
+    // One that asks for nothing any more has to be stopped from outside.
+    let stopped = async {
+        let _ = stopped.wait_for(|is_stopped| *is_stopped).await;
+        tokio::time::sleep(STOP_GRACE * 2).await;
+    };
+    let outcome = tokio::select! {
+        outcome = kernel.runtime.run_agent(&setup.linked, context, &task) => outcome,
+        () = stopped => Err(CallError::Stopped),
+    };
+    let diverged = imports.diverged.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(diverged) = diverged {
+        return Err(SessionError::Diverged { session: session.to_owned(), diverged });
+    }
+    let ended = match outcome {
+        Ok(outcome) => ended(outcome),
+        Err(CallError::Stopped) => return Err(SessionError::Stopped),
+        Err(CallError::LaidAside(approval)) => return Err(SessionError::Waiting(approval)),
+        Err(CallError::Listening) => return Err(SessionError::Listening),
+        Err(error) => Ended {
+            status: "failed",
+            summary: format!("agent `{}` {NO_END}: {error}", setup.name),
+            details: json!({ "steps": imports.step.load(Ordering::Relaxed) }),
+        },
+    };
+    Ok(ended)
+}
+
+/// What stands behind an agent's instance.
+#[allow(clippy::too_many_arguments, reason = "the parts of a session, for its run and for its replay")]
+pub(super) fn imports(
+    kernel: &Arc<Kernel>,
+    setup: &AgentSetup,
+    journal: SessionJournal,
+    session: &str,
+    time_ms: u64,
+    history: History,
+    inbox: Arc<Inbox>,
+    stop: watch::Receiver<bool>,
+    played: Option<Arc<Played>>,
+) -> Arc<AgentImports> {
+    // A fork has spent what was spent up to its step; its minutes begin with itself.
+    let began_ms = history.forked_ms().unwrap_or(time_ms);
+    let budget = Budget::new(&setup.name, setup.budget.clone(), kernel.days.clone(), began_ms);
     budget.restore(history.overspends());
-    let imports = Arc::new(AgentImports {
+    Arc::new(AgentImports {
         kernel: kernel.clone(),
-        journal: journal.clone(),
-        origin: origin.clone(),
+        journal,
+        origin: Origin { session: session.to_owned(), agent: setup.name.clone(), plugin: String::new() },
         history,
         granted: setup.tools.clone(),
-        now_ms: now_ms.clone(),
+        now_ms: Arc::new(AtomicU64::new(time_ms)),
         step: AtomicU32::new(0),
         stop,
         models: setup.models.clone(),
@@ -173,8 +222,17 @@ async fn drive(
         conversation: Mutex::default(),
         inbox,
         offered: OnceLock::new(),
-    });
-    let caller = Caller { journal: journal.clone(), origin, key: "agent".into(), aside: None };
+        diverged: Mutex::default(),
+        played,
+    })
+}
+
+/// What an agent's instance is started with. A fork is, to its agent, the session that it comes from: it would ask
+/// something else if it had another name or other random numbers.
+pub(super) fn stage(imports: &Arc<AgentImports>, setup: &AgentSetup, session: &str, task: &Value) -> (Context, Task) {
+    let (journal, origin) = (imports.journal.clone(), imports.origin.clone());
+    let caller = Caller { journal, origin, key: "agent".into(), aside: None };
+    let kernel = &imports.kernel;
     let judge = Judge {
         gate: kernel.gate.clone(),
         approver: kernel.approver.clone(),
@@ -185,13 +243,16 @@ async fn drive(
         aside: None,
         patience: Patience::default(),
     };
+    let id = imports.history.root().unwrap_or(session).to_owned();
+    // What it says is in the journal already: a replay says nothing.
+    let said = if imports.played.is_some() { u32::MAX } else { imports.history.said_by(&setup.name) };
     let context = Context {
         door: Door::new(judge, caller.key),
         limits: setup.limits.clone(),
         tools: Some(imports.clone()),
         session: Some(imports.clone()),
         said,
-        determinism: Some(Determinism { now_ms, seed: seed(session) }),
+        determinism: Some(Determinism { now_ms: imports.now_ms.clone(), seed: seed(&id) }),
     };
     let text = |key: &str| {
         task.get(key).map_or_else(String::new, |value| match value {
@@ -199,28 +260,8 @@ async fn drive(
             other => other.to_string(),
         })
     };
-    let task = Task { id: session.to_owned(), prompt: text("prompt"), input: text("input"), config: text("config") };
-    // One that asks for nothing any more has to be stopped from outside.
-    let stopped = async {
-        let _ = stopped.wait_for(|is_stopped| *is_stopped).await;
-        tokio::time::sleep(STOP_GRACE * 2).await;
-    };
-    let outcome = tokio::select! {
-        outcome = kernel.runtime.run_agent(&setup.linked, context, &task) => outcome,
-        () = stopped => Err(CallError::Stopped),
-    };
-    let ended = match outcome {
-        Ok(outcome) => ended(outcome),
-        Err(CallError::Stopped) => return Err(SessionError::Stopped),
-        Err(CallError::LaidAside(approval)) => return Err(SessionError::Waiting(approval)),
-        Err(CallError::Listening) => return Err(SessionError::Listening),
-        Err(error) => Ended {
-            status: "failed",
-            summary: format!("agent `{}` did not come to an end: {error}", setup.name),
-            details: json!({ "steps": imports.step.load(Ordering::Relaxed) }),
-        },
-    };
-    Ok(ended)
+    let task = Task { id, prompt: text("prompt"), input: text("input"), config: text("config") };
+    (context, task)
 }
 
 pub(super) fn ended(outcome: Outcome) -> Ended {

@@ -20,7 +20,7 @@ pub use error::StoreError;
 pub use lease::{Held, Holder, LEASE_MS, Lease, LeaseError};
 pub use plugin_value::{PluginChange, PluginChanged, PluginQuota};
 pub use record::{
-    Batch, Blob, Durability, Extent, Head, NewSession, OPEN, Row, SUMMARY_CHARS_MAX, SessionMark, SessionRecord,
+    Batch, Blob, Durability, Extent, Head, NewSession, OPEN, PRUNED, Row, SUMMARY_CHARS_MAX, SessionMark, SessionRecord,
 };
 pub use request::{Answer, NewRequest, Outcome, Request};
 
@@ -50,6 +50,8 @@ pub trait Store: Send + Sync {
     /// How far a session's rows go, whatever its head says.
     async fn extent(&self, session: &str) -> Result<Extent, StoreError>;
     async fn blob(&self, sha256: &str) -> Result<Option<String>, StoreError>;
+    /// Remove the payloads that no row refers to any more, in itself or by another payload; how many there were.
+    async fn sweep_blobs(&self, lease: &Lease) -> Result<u64, StoreError>;
     /// All sessions, in the order in which they were opened.
     async fn sessions(&self) -> Result<Vec<SessionRecord>, StoreError>;
     async fn session(&self, id: &str) -> Result<Option<SessionRecord>, StoreError>;

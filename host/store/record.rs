@@ -54,8 +54,20 @@ pub struct NewSession {
 /// What an entry changes in the list of sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionMark {
-    Started { session: Arc<str>, agent: String },
-    Ended { session: Arc<str>, status: String, summary: String, time_ms: u64 },
+    Started {
+        session: Arc<str>,
+        agent: String,
+    },
+    Ended {
+        session: Arc<str>,
+        status: String,
+        summary: String,
+        time_ms: u64,
+    },
+    /// Its rows and its head are removed, and its summary; its place in the list of sessions stays, as [`PRUNED`].
+    Pruned {
+        session: Arc<str>,
+    },
 }
 
 /// One line of the list of sessions.
@@ -65,7 +77,7 @@ pub struct SessionRecord {
     pub number: u64,
     /// Empty until the session's first entry says it.
     pub agent: String,
-    /// [`OPEN`], or how it ended.
+    /// [`OPEN`], how it ended, or [`PRUNED`].
     pub status: String,
     pub created_ms: u64,
     pub ended_ms: Option<u64>,
@@ -76,6 +88,9 @@ pub struct SessionRecord {
 
 /// The status of a session that has not ended.
 pub const OPEN: &str = "open";
+
+/// The status of a session whose entries were removed.
+pub const PRUNED: &str = "pruned";
 
 /// Characters of a session's summary in the list of sessions; the entry has all of it.
 pub const SUMMARY_CHARS_MAX: usize = 2_000;

@@ -10,6 +10,7 @@ use super::{Host, HostError, REQUESTS_EVERY};
 use crate::app::approvals::on_approval_request;
 use crate::app::requests::{PEER_TOOLS, STOP, Stop, TOOL_CALL};
 use crate::app::serving::Serving;
+use crate::app::sessions::on_session_request;
 use crate::store::Request;
 
 impl Host {
@@ -29,6 +30,10 @@ impl Host {
         let failed = |error: String| json!({ "error": error });
         let approvals = self.approvals.as_ref();
         if let Some(answer) = on_approval_request(approvals, &request.kind, &request.payload).await {
+            return answer;
+        }
+        let (project, journal, kind) = (&self.project, &self.journal, &request.kind);
+        if let Some(answer) = on_session_request(project, journal, &self.components(), kind, &request.payload).await {
             return answer;
         }
         match request.kind.as_str() {

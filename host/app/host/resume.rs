@@ -13,7 +13,7 @@ use crate::app::open_existing_store;
 use crate::capability::hold::Leave;
 use crate::config::{Project, RESERVED};
 use crate::journal::{Body, Entry, Problem, SessionJournal, entries, verify};
-use crate::session::{self, Inbox, SessionError};
+use crate::session::{self, AgentSetup, Inbox};
 use crate::store::{OPEN, SessionRecord};
 
 /// A session that an earlier host began and did not end.
@@ -166,7 +166,10 @@ impl Host {
     /// Give a session back what it holds.
     fn take_back(&self, cut_off: &CutOff) {
         for entry in &cut_off.entries {
-            if let Body::EffectStarted { act, origin, .. } = &entry.body {
+            // What a fork's parent has changed is not in the fork's hands.
+            if let Body::EffectStarted { act, origin, .. } = &entry.body
+                && origin.session == cut_off.id
+            {
                 // It held this when the intent was written, so nobody else did.
                 let _ = self.kernel.holds.take(act, origin);
             }
@@ -228,27 +231,37 @@ impl Host {
         // Where nobody can talk, an agent that listens hears that the conversation is over.
         let talk = if self.is_talking { context::talk_of(&cut_off.task) } else { Talk::Closed };
         let CutOff { id, agent, journal, entries, input, .. } = cut_off;
-        let setup = self.setup_of(&agent)?;
+        let setup = match self.began_with(&id, &agent, &entries).await {
+            Ok(setup) => setup,
+            Err(error) => {
+                // It stays open. A fault that is still there raises a new alarm, for a session that can begin.
+                self.settle(&id, incident::service_of(&input), Leave::Free).await;
+                return Err(error);
+            }
+        };
         let _ = self.events.send(Event::Session { id: id.clone(), agent: agent.clone(), is_resumed: true });
         let inbox = Arc::new(Inbox::new(journal.clone(), talk == Talk::Open));
         let (ending, stop) = self.register(&id, &inbox);
         let resumed =
             session::resume(&self.kernel, &setup, journal.clone(), &id, &entries, inbox.clone(), stop.clone()).await;
         let resumed = self.when_decided(&id, &setup, &journal, resumed, &inbox, stop).await;
-        let service = incident::service_of(&input);
-        let is_outdated = service.is_some() && matches!(resumed, Err(SessionError::OtherComponent { .. }));
-        let ended = match resumed {
-            // An alarm's is closed, and a fault that is still there raises a new one. What a person wanted done stays
-            // open until the component is there again.
-            Err(error @ SessionError::OtherComponent { .. }) if is_outdated => {
-                Ok(session::Ended { status: "failed", summary: error.to_string(), details: json!({}) })
-            }
-            other => other,
-        };
-        let closed = self.ended(&id, &agent, &input, journal, ended).await;
-        let how = if is_outdated { Leave::Free } else { self.leave_of(&closed) };
-        self.settle(&id, service, how).await;
+        let closed = self.ended(&id, &agent, &input, journal, resumed).await;
+        self.settle(&id, incident::service_of(&input), self.leave_of(&closed)).await;
         drop(ending);
         closed
+    }
+
+    /// The agent as it was when a session began: an upgrade is for the sessions that begin after it.
+    async fn began_with(&self, id: &str, agent: &str, entries: &[Entry]) -> Result<AgentSetup, HostError> {
+        let now = self.setup_of(agent)?;
+        let component = entries.iter().find_map(|entry| match &entry.body {
+            Body::SessionStarted { component, .. } => Some(component),
+            _ => None,
+        });
+        match component {
+            Some(digest) if *digest != now.linked.digest => Ok(self.kept.agent(&self.setup, &now, id, digest).await?),
+            // Without a beginning it cannot be taken up at all, which is said there.
+            _ => Ok(now),
+        }
     }
 }

@@ -12,7 +12,7 @@ mod edit;
 mod install;
 mod pack;
 mod publish;
-mod scratch;
+pub(super) mod scratch;
 pub(super) mod signatures;
 mod test;
 mod values;

@@ -10,7 +10,7 @@ use crate::config::{Config, Grant, PluginConfig, Project, scratch_folder};
 use crate::plugin::Manifest;
 
 /// The folder. Removed with all that is in it when it is dropped.
-pub(super) struct Scratch {
+pub(in crate::app) struct Scratch {
     folder: PathBuf,
 }
 
@@ -19,13 +19,13 @@ impl Scratch {
     ///
     /// # Errors
     /// The system's.
-    pub(super) fn new() -> std::io::Result<Self> {
+    pub(in crate::app) fn new() -> std::io::Result<Self> {
         let folder = scratch_folder().join(session_id("pi-host"));
         std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
         Ok(Self { folder: folder.canonicalize()? })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(in crate::app) fn path(&self) -> &Path {
         &self.folder
     }
 

@@ -43,6 +43,9 @@ pub trait Database: Send + Sync + 'static {
     /// again before more is linked to it.
     fn generation(&self) -> u64;
 
+    /// What was removed shall not stay readable in what the database keeps beside its tables, as far as that is ours.
+    async fn forget_removed(&self) {}
+
     /// Return when somebody else may have written, or after `at_most`.
     async fn wait(&self, at_most: Duration);
 }

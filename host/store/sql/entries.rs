@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use super::attempts::Attempts;
 use super::continuity::{Standing, standing};
 use super::{Cells, Database, Script, SqlStore, Statement, Transaction, ended, fence, of_lease};
-use crate::store::{Batch, Durability, Extent, Head, Lease, OPEN, Row, SessionMark, SessionRecord, StoreError};
+use crate::store::{Batch, Durability, Extent, Head, Lease, OPEN, PRUNED, Row, SessionMark, SessionRecord, StoreError};
 
 /// Rows of one INSERT. More of them gain nothing, and SQLite takes 32,766 arguments. Each count of
 /// rows has a text of its own, which its connection keeps prepared.
@@ -127,6 +127,9 @@ const INSERT_BLOB: &str = "INSERT INTO blobs (sha256, json) VALUES (?, ?) ON CON
 const MARK_STARTED: &str = "UPDATE sessions SET agent = ? WHERE id = ?";
 const MARK_ENDED: &str = "UPDATE sessions SET status = ?, summary = ?, ended_ms = ? WHERE id = ?";
 
+const REMOVE_SESSION: [&str; 2] = ["DELETE FROM entries WHERE session = ?", "DELETE FROM heads WHERE session = ?"];
+const MARK_PRUNED: &str = "UPDATE sessions SET status = ?, summary = '' WHERE id = ?";
+
 /// The transaction of a batch.
 fn script_of(lease: &Lease, batch: &Batch) -> Script {
     let mut statements = vec![fence(lease)];
@@ -150,16 +153,22 @@ fn script_of(lease: &Lease, batch: &Batch) -> Script {
         statements.push(rows.iter().fold(insert_rows(rows.len()), bind_row));
     }
     for mark in &batch.marks {
-        statements.push(match mark {
+        match mark {
             SessionMark::Started { session, agent } => {
-                Statement::new(MARK_STARTED).bind(agent.clone()).bind(session.clone())
+                statements.push(Statement::new(MARK_STARTED).bind(agent.clone()).bind(session.clone()));
             }
-            SessionMark::Ended { session, status, summary, time_ms } => Statement::new(MARK_ENDED)
-                .bind(status.clone())
-                .bind(summary.clone())
-                .bind(*time_ms)
-                .bind(session.clone()),
-        });
+            SessionMark::Ended { session, status, summary, time_ms } => statements.push(
+                Statement::new(MARK_ENDED)
+                    .bind(status.clone())
+                    .bind(summary.clone())
+                    .bind(*time_ms)
+                    .bind(session.clone()),
+            ),
+            SessionMark::Pruned { session } => {
+                statements.extend(REMOVE_SESSION.map(|text| Statement::new(text).bind(session.clone())));
+                statements.push(Statement::new(MARK_PRUNED).bind(PRUNED).bind(session.clone()));
+            }
+        }
     }
     for heads in batch.heads.chunks(INSERT_ROWS_MAX) {
         statements.push(heads.iter().fold(insert_heads(heads.len()), bind_head));

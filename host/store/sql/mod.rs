@@ -13,6 +13,7 @@ mod lease;
 mod plugin_values;
 mod requests;
 pub(super) mod schema;
+mod sweep;
 mod values;
 
 use std::sync::Mutex;
@@ -133,6 +134,11 @@ impl<D: Database> Store for SqlStore<D> {
 
     async fn blob(&self, sha256: &str) -> Result<Option<String>, StoreError> {
         self.read_blob(sha256).await
+    }
+
+    async fn sweep_blobs(&self, lease: &Lease) -> Result<u64, StoreError> {
+        self.database.check_in_place()?;
+        self.remove_unused_blobs(lease).await
     }
 
     async fn sessions(&self) -> Result<Vec<SessionRecord>, StoreError> {

@@ -100,6 +100,8 @@ impl SqliteDatabase {
             .busy_timeout(BUSY_WAIT)
             .statement_cache_capacity(PREPARED_MAX)
             .synchronous(SqliteSynchronous::Full)
+            // What is pruned shall not stay readable in the file's free pages.
+            .pragma("secure_delete", "ON")
             .disable_statement_logging();
         let mut connection = options.connect().await.map_err(|error| failures.of(error))?;
         schema::prepare(&mut connection, &failures).await?;
@@ -191,6 +193,13 @@ impl Database for SqliteDatabase {
     /// A file is not lost and found again.
     fn generation(&self) -> u64 {
         0
+    }
+
+    /// Of the write-ahead log. Where somebody reads beside it, the next checkpoint does it.
+    async fn forget_removed(&self) {
+        let mut writer = self.writer.lock().await;
+        writer.settle().await;
+        let _ = writer.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").await;
     }
 
     async fn wait(&self, at_most: Duration) {
