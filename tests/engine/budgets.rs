@@ -1,5 +1,7 @@
 //! What an agent may spend: each limit, of a session and of a day, where it stops and where people are asked.
 
+use std::io::{BufRead as _, BufReader};
+
 use super::*;
 
 /// With so much told as used for each answer.
@@ -148,16 +150,21 @@ async fn what_people_are_asked_survives_a_restart() {
     let server = server_of(4, [90, 10, 0, 0]).await;
     let project = project_with(&server, "at_limit = \"ask\"\nsession = { tokens = 250 }", ASK);
     for signal in [rustix::process::Signal::KILL, rustix::process::Signal::TERM] {
-        let mut child = project.command(&["run", "go on"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child =
+            project.command(&["--json", "run", "go on"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let out = child.stdout.take().unwrap();
+        let waits =
+            move || BufReader::new(out).lines().map_while(Result::ok).any(|line| line.contains("\"event\":\"waits\""));
+        assert!(tokio::task::spawn_blocking(waits).await.unwrap());
         let id = tokio::task::block_in_place(|| crate::approvals::one_waiting(&project));
         rustix::process::kill_process(rustix::process::Pid::from_child(&child), signal).unwrap();
         tokio::task::block_in_place(|| child.wait().unwrap());
         let waiting = crate::approvals::waiting(&project);
         assert_eq!((waiting.len(), waiting[0]["id"].as_str()), (1, Some(id.as_str())), "{signal:?}");
     }
-    let child = project.command(&["run", "go on"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // They may answer while no host runs.
     decide(&project, "approve").await;
-    let said = Said::of(tokio::task::spawn_blocking(move || child.wait_with_output().unwrap()).await.unwrap());
+    let said = run(&project, &["run", "go on"]).await;
     assert_eq!(said.code, Some(0), "{}", said.err);
     let all = run(&project, &["--json", "approvals", "list", "--all"]).await;
     assert!(all.code != Some(0) || all.json().as_array().unwrap().len() <= 1, "{}", all.out);

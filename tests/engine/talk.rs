@@ -78,11 +78,14 @@ async fn a_conversation_that_was_cut_off_waits_for_people_and_ends_only_where_so
     let talk = begin(&project).await;
     until("it is asked", || server.requests().len() == 1).await;
     talk.host.stop();
-    assert!(talk.talking.await.unwrap().is_err());
-    talk.host.close().await.unwrap();
+    let Talk { host, id, talking } = talk;
+    assert!(talking.await.unwrap().is_err());
+    host.close().await.unwrap();
+    // With it goes its hold on the services.
+    drop(host);
     let said = run(&project, &["--json", "session", "resume"]).await;
     assert_eq!((said.code, closed(&said).as_array().unwrap().len()), (Some(0), 0), "{}", said.out);
     assert_eq!(run(&project, &["--json", "session", "list"]).await.json()[0]["status"], "open");
-    let said = run(&project, &["--json", "session", "resume", &talk.id]).await;
+    let said = run(&project, &["--json", "session", "resume", &id]).await;
     assert_eq!((said.code, closed(&said)[0]["status"].as_str()), (Some(0), Some("done")), "{}", said.out);
 }
