@@ -205,7 +205,7 @@ fn obeys(text_of_row: impl Fn(&Row) -> &'static str + Send + Sync + 'static) -> 
         let made = results(request).len();
         let id = format!("c{made}");
         let Some(row) = ROWS.get(made / 2) else { return Reply::text("all is done") };
-        if made % 2 == 0 {
+        if made.is_multiple_of(2) {
             let (tool, arguments) = met(row.0, text_of_row(row));
             Reply::call(&id, tool, &arguments)
         } else {
