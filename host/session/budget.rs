@@ -359,7 +359,7 @@ mod tests {
 
     #[test]
     fn who_may_change_no_more_may_look_and_who_may_call_no_more_may_speak() {
-        let session = Spend { calls: Some(2), changes: Some(1), ..Spend::default() };
+        let session = Spend { tokens: Some(100), calls: Some(2), changes: Some(1), ..Spend::default() };
         let budget = Budget::new("pi", BudgetConfig { session, ..config() }, Days::default(), 0);
         let wants = [Wanted::Question, Wanted::Call, Wanted::Change];
         let may = || wants.map(|wanted| budget.over(0, wanted).is_none());

@@ -301,7 +301,7 @@ async fn a_question_that_is_dropped_anywhere_leaves_nothing_that_nobody_can_answ
                 break;
             }
         }
-        assert!(found > 1, "no place was met at which it is in the store");
+        assert!(found > 0, "no place was met at which it is in the store");
     }
 }
 
