@@ -253,7 +253,7 @@ fn a_conversation_that_was_killed_goes_on_where_it_stood() {
 
     // A host that watches leaves it to people.
     let listed = talk.project.run(&["session", "list"]);
-    assert!(listed.out.contains(&session) && listed.out.contains("open"), "{}", listed.out);
+    assert!(listed.out.contains(&session) && listed.out.contains("cut off"), "{}", listed.out);
 
     let mut again = talk.start(&["--continue"]);
     let started = again.until("session_start");

@@ -89,7 +89,7 @@ async fn a_host_that_is_killed_at_every_line_that_it_says_does_nothing_twice() {
         let listed = run(&project, &["--json", "session", "list"]).await;
         // One that is killed after its last word has ended as well.
         let is_over = listed.code == Some(0) && listed.json()[0]["status"] == "done";
-        assert_eq!(ended.success(), is_over && ended.code().is_some(), "{ended}");
+        assert_eq!(ended.success(), is_over && ended.code().is_some(), "{ended} {} {}", listed.out, listed.err);
         if is_over {
             break;
         }

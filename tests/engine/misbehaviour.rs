@@ -263,19 +263,21 @@ async fn a_session_whose_component_is_gone_stays_open_until_it_is_there_again() 
     let file = project.path().join("pi.wasm");
     std::fs::write(&file, component).unwrap();
     let id = cut_off(&server, &project).await;
-    // Another component of the same name: a custom section more.
-    std::fs::write(&file, [component, &[0, 2, 1, b'x']].concat()).unwrap();
-    let said = run(&project, &["session", "resume", &id]).await;
-    assert_eq!(said.code, Some(1));
-    assert!(said.err.contains("began with another component of `pi`"), "{}", said.err);
-    std::fs::remove_file(&file).unwrap();
-    let said = run(&project, &["session", "resume", &id]).await;
-    assert!(said.code == Some(1) && said.err.contains("pi.wasm"), "{}", said.err);
     let config = std::fs::read_to_string(project.path().join("pi.toml")).unwrap();
     project.write("pi.toml", "");
     let said = run(&project, &["session", "resume", &id]).await;
     assert!(said.code == Some(1) && said.err.contains("there is no agent `pi` here any more"), "{}", said.err);
     project.write("pi.toml", &config);
+    // What it began with is gone, and the plugin of its name is another one: a custom section more.
+    let kept = project.path().join(".pi/agents");
+    std::fs::remove_dir_all(&kept).unwrap();
+    std::fs::write(&file, [component, &[0, 2, 1, b'x']].concat()).unwrap();
+    let said = run(&project, &["session", "resume", &id]).await;
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.contains("is not kept here any more"), "{}", said.err);
+    std::fs::remove_file(&file).unwrap();
+    let said = run(&project, &["session", "resume", &id]).await;
+    assert!(said.code == Some(1) && said.err.contains("pi.wasm"), "{}", said.err);
     std::fs::write(&file, component).unwrap();
     let said = run(&project, &["--json", "session", "resume", &id]).await;
     assert_eq!((said.code, closed(&said)[0]["summary"].as_str()), (Some(0), Some("done")), "{}", said.err);
