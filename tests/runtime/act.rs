@@ -228,7 +228,7 @@ fn it_is_installed_shown_verified_called_journalled_and_removed_as_any_other() {
     good(&project, &["session", "verify"]);
     let sessions = good(&project, &["--json", "session", "list"]).json();
     assert!(sessions.as_array().unwrap().len() >= 2, "{sessions}");
-    good(&project, &["plugin", "remove", "act", "--yes"]);
+    good(&project, &["plugin", "remove", "act"]);
     assert_eq!(project.run(&["tool", "call", "noop", "{}"]).code, Some(1));
 }
 
