@@ -302,6 +302,18 @@ impl Host {
         }
     }
 
+    /// Returns when the host is asked to stop.
+    pub async fn stopped(&self) {
+        // The sender is `self`: it does not close meanwhile.
+        let _ = self.stop.subscribe().wait_for(|is_stopped| *is_stopped).await;
+    }
+
+    /// Whether this session runs here, and can be spoken to or stopped.
+    #[must_use]
+    pub fn is_running(&self, session: &str) -> bool {
+        self.reach(session).is_some()
+    }
+
     /// Serve what other commands ask, and what people decide, while `work` goes on; then give the store back.
     ///
     /// # Errors
@@ -311,7 +323,7 @@ impl Host {
         let served = async {
             match self.watch_until_stopped(&mut requests).await {
                 Some(failure) => failure,
-                // It was asked to stop: its sessions are, and `work` ends with them.
+                // It was asked to stop: its sessions are, and `work` ends with them or by [`Host::stopped`].
                 None => std::future::pending().await,
             }
         };

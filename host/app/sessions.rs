@@ -214,11 +214,15 @@ pub(super) async fn prune(
     Ok(pruning)
 }
 
+/// Rows among which the beginning of a session is.
+const BEGINNING_ROWS: u32 = 16;
+
 /// The components of all sessions that are there.
 async fn components(store: &dyn Store) -> Result<BTreeSet<String>, SessionsError> {
     let mut found = BTreeSet::new();
     for record in store.sessions().await?.into_iter().filter(|record| record.status != PRUNED) {
-        for row in store.rows(&record.id, 0, 1).await? {
+        // What is said to a session may be there before its beginning.
+        for row in store.rows(&record.id, 0, BEGINNING_ROWS).await? {
             let body: Value = serde_json::from_str(&row.body).unwrap_or_default();
             found.extend(body.get("component").and_then(Value::as_str).map(str::to_owned));
         }

@@ -170,7 +170,7 @@ async fn serve(
         let ended = host.serve().await;
         let _ = failures.send(ended.map_or_else(|error| error.to_string(), |()| "it was stopped".to_owned()));
     }
-    shown.abort();
+    shown.end().await;
     forwarded.abort();
 }
 

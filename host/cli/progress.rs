@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use owo_colors::Style;
 use serde_json::{Value, json};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::Output;
@@ -151,25 +153,44 @@ impl Progress {
     }
 }
 
-/// Show what a host does until the task is aborted.
-pub(crate) fn show(progress: Progress, host: &Arc<Host>) -> JoinHandle<()> {
-    let mut events = host.events();
-    let mut entries = host.follow();
-    tokio::spawn(async move {
+/// What shows what a host does.
+pub(crate) struct Shown {
+    end: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Shown {
+    /// Show what there is, and no more: what is printed afterwards comes last.
+    pub(crate) async fn end(self) {
+        let _ = self.end.send(());
+        // One that has panicked shows nothing either.
+        let _ = self.task.await;
+    }
+}
+
+/// Show what a host does until [`Shown::end`].
+pub(crate) fn show(progress: Progress, host: &Arc<Host>) -> Shown {
+    let (mut events, mut entries) = (host.events(), host.follow());
+    let (end, mut ended) = oneshot::channel();
+    let task = tokio::spawn(async move {
         loop {
             // Who is too slow misses lines of talk, never data: the journal has all of it.
             tokio::select! {
-                event = events.recv() => match event {
-                    Ok(event) => progress.event(&event),
-                    Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
-                    Err(_) => return,
-                },
+                biased;
                 entry = entries.recv() => match entry {
                     Ok(entry) => progress.entry(&entry),
-                    Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
-                    Err(_) => return,
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return,
                 },
+                event = events.recv() => match event {
+                    Ok(event) => progress.event(&event),
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return,
+                },
+                // Last, when nothing waits any more.
+                _ = &mut ended => return,
             }
         }
-    })
+    });
+    Shown { end, task }
 }

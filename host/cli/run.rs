@@ -95,7 +95,7 @@ async fn serve(output: &Output, project: Project, options: Options) -> Result<()
     ));
     stop_on_signal(&host);
     let served = host.serve().await;
-    shown.abort();
+    shown.end().await;
     served?;
     output.note("stopped");
     Ok(())
@@ -119,7 +119,7 @@ async fn once(
         host.run_once(agent, prompt, &json!({})).await
     };
     let closed = host.serve_while(work).await;
-    shown.abort();
+    shown.end().await;
     ended(output, &closed??)
 }
 
@@ -142,7 +142,7 @@ pub(super) fn resume(output: &Output, mut project: Project, id: Option<String>) 
         stop_on_signal(&host);
         let mut events = host.events();
         let count = host.serve_while(host.resume(id.as_deref())).await;
-        shown.abort();
+        shown.end().await;
         let count = count??;
         let mut closed = Vec::new();
         let mut is_broken = false;

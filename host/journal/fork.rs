@@ -76,11 +76,13 @@ pub fn forkable(entries: &[Entry]) -> Vec<u64> {
     found
 }
 
-/// Where a session is forked if nobody says where: as late as possible, and before it was over.
+/// Where a session is forked if nobody says where: as late as possible, and before it was over. One that was taken up
+/// after an end went on.
 #[must_use]
 pub fn fork_default(entries: &[Entry]) -> Option<u64> {
     let is_over = |entry: &&Entry| matches!(entry.body, Body::SessionEnded { .. } | Body::Heard { is_over: true, .. });
-    let end = entries.iter().find(is_over).map_or(u64::MAX, |entry| entry.sequence);
+    let resumed = entries.iter().rposition(|entry| matches!(entry.body, Body::SessionResumed { .. })).unwrap_or(0);
+    let end = entries.iter().skip(resumed).find(is_over).map_or(u64::MAX, |entry| entry.sequence);
     forkable(entries).into_iter().rev().find(|at| *at < end)
 }
 

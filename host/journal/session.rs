@@ -291,6 +291,8 @@ fn mark(session: &Arc<str>, body: &Body) -> Option<SessionMark> {
             // Set when the entry is linked.
             time_ms: 0,
         }),
+        // One that had failed is open again.
+        Body::SessionResumed { .. } => Some(SessionMark::Resumed { session: session.clone() }),
         Body::SessionPruned { session, .. } => Some(SessionMark::Pruned { session: Arc::from(session.as_str()) }),
         _ => None,
     }

@@ -257,6 +257,7 @@ impl Walk {
         let text = |field: &str| body.get(field).and_then(Value::as_str).unwrap_or_default().to_string();
         match body.get("entry").and_then(Value::as_str) {
             Some("session_started") => self.started = Some(text("agent")),
+            Some("session_resumed") => self.ended = None,
             Some("session_ended") => self.ended = Some((text("status"), text("summary"), time_ms)),
             _ => {}
         }

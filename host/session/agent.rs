@@ -136,7 +136,9 @@ impl AgentImports {
             let is_change = self.is_change(&request.name);
             let wanted = if is_change { Wanted::Change } else { Wanted::Call };
             if let Err(text) = self.may_spend(&caller.key, wanted, aside).await {
-                return Ok(end(&caller, Err(Error::Limit(text))).result);
+                let called = end(&caller, Err(Error::Limit(text)));
+                self.saw(called.time_ms);
+                return Ok(called.result);
             }
             // Counted before it is known whether it will be begun: those beside it may not spend the same.
             self.budget.spend(&Spent::call(is_change));

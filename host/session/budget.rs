@@ -125,15 +125,22 @@ impl Days {
     /// Count what the entries of a session say was spent: for a host that starts in the middle of a day.
     pub fn count(&self, agent: &str, entries: &[Entry]) {
         let of_agent = of_day(agent);
-        let mut known: BTreeSet<&str> = BTreeSet::new();
-        for entry in entries {
+        // What a fork has copied was spent, and granted, in the session that it comes from.
+        let own = entries.iter().rposition(|entry| matches!(entry.body, Body::SessionForked { .. }));
+        let own = own.map_or(0, |at| at + 1);
+        let key_of = |entry: &Entry| match &entry.body {
+            Body::CallStarted { key, .. } => Some(key.clone()),
+            _ => None,
+        };
+        let mut known: BTreeSet<String> = entries.iter().take(own).filter_map(key_of).collect();
+        for entry in entries.iter().skip(own) {
             let spent = match &entry.body {
                 Body::ModelAnswered { answer, .. } => completion_of(answer).map(|completion| Spent::of(&completion)),
                 // A call that was run again after a crash is one call.
                 Body::CallStarted { key, effect, .. } => {
-                    known.insert(key).then(|| Spent::call(*effect != Severity::Read))
+                    known.insert(key.clone()).then(|| Spent::call(*effect != Severity::Read))
                 }
-                Body::CallEnded { key, result, .. } if !known.contains(key.as_str()) => Spent::of_unbegun(result),
+                Body::CallEnded { key, result, .. } if !known.contains(key) => Spent::of_unbegun(result),
                 Body::EffectStarted { act: Act::Overspend { what, .. }, .. } => {
                     if let Some(what) = what.strip_suffix(&of_agent) {
                         self.raise(agent, entry.time_ms, what);

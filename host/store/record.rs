@@ -64,6 +64,10 @@ pub enum SessionMark {
         summary: String,
         time_ms: u64,
     },
+    /// It goes on, whatever it had ended with.
+    Resumed {
+        session: Arc<str>,
+    },
     /// Its rows and its head are removed, and its summary; its place in the list of sessions stays, as [`PRUNED`].
     Pruned {
         session: Arc<str>,

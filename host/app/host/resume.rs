@@ -68,6 +68,13 @@ fn beginning(entries: &[Entry]) -> Option<(&str, &Value)> {
 }
 
 impl CutOff {
+    /// Whether it was forked and not taken up since: it may have been made to be looked at.
+    fn is_new_fork(&self) -> bool {
+        let is_either = |entry: &&Entry| matches!(entry.body, Body::SessionForked { .. } | Body::SessionResumed { .. });
+        let last = self.entries.iter().rfind(is_either);
+        last.is_some_and(|entry| matches!(entry.body, Body::SessionForked { .. }))
+    }
+
     /// Whether people talked to it.
     fn was_talk(&self) -> bool {
         context::talk_of(&self.task) == Talk::Open
@@ -92,7 +99,7 @@ impl Host {
             }
             match self.read_back(&record.id, &record.agent).await {
                 // A conversation goes on when a person takes it up by its name, and not by the way.
-                Ok(cut_off) if only.is_none() && cut_off.was_talk() => {}
+                Ok(cut_off) if only.is_none() && (cut_off.was_talk() || cut_off.is_new_fork()) => {}
                 Ok(cut_off) => match self.foreign_model(&cut_off.task, only.is_some()) {
                     None => all.push(cut_off),
                     Some(error) => _ = self.events.send(Event::Broken { session: record.id, error }),

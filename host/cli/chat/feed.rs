@@ -25,6 +25,8 @@ pub(super) struct Feed {
     /// Pieces of messages that the entry is not there yet of.
     early: VecDeque<Arc<Streamed>>,
     missed: u64,
+    /// The session could not be run to its end.
+    pub(super) is_broken: bool,
 }
 
 impl Feed {
@@ -39,6 +41,7 @@ impl Feed {
             streamed: host.streamed(),
             early: VecDeque::new(),
             missed: 0,
+            is_broken: false,
         }
     }
 
@@ -111,7 +114,8 @@ impl Feed {
                 }
                 Event::Approval(note) => told.extend(self.teller.note(note)),
                 Event::Broken { session, error } if self.session.as_ref() == Some(session) => {
-                    told.push(Told::Note { source: "host".into(), text: error.clone() });
+                    self.is_broken = true;
+                    told.push(Told::Error { text: error.clone() });
                 }
                 Event::Policy { error: Some(error), .. } => {
                     let text = format!("the changed policy is broken, the old one goes on: {error}");

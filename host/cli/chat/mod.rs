@@ -43,6 +43,8 @@ const COMMANDS: &[(&str, &str)] = &[
 ];
 /// How often the status beside the line is brought up to date.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
+/// How often a session that is being taken up is looked for, while somebody has something to say to it.
+const READY_EVERY: Duration = Duration::from_millis(20);
 
 #[derive(clap::Args)]
 #[command(
@@ -137,15 +139,22 @@ async fn talk(
         unsaid: Vec::new(),
         is_busy: false,
         is_over: false,
+        is_closed: false,
         is_leaving: false,
+        failure: None,
         busy_since: clock::monotonic(),
     };
     let talked = host.serve_while(chat.run(input, past, prompt, &models)).await?;
     match talked? {
         None => Ok(()),
-        Some(closed) if matches!(closed.status.as_str(), "done" | "nothing_to_do" | "escalated") => Ok(()),
+        Some(closed) if is_well(&closed.status) => Ok(()),
         Some(_) => Err(Failure::Said),
     }
+}
+
+/// Whether an end is one that nobody has to be told of by an exit code.
+fn is_well(status: &str) -> bool {
+    matches!(status, "done" | "nothing_to_do" | "escalated")
 }
 
 /// Which models the agent asks, in words.
@@ -177,6 +186,8 @@ enum Wish {
     Answer(u64, Option<bool>),
     /// Nothing more will be said.
     End,
+    /// The same, and nothing else is wanted either: the input has ended.
+    Close,
     /// Leave, and let the conversation stay open.
     Leave,
     /// A command of the screen.
@@ -212,7 +223,11 @@ struct Chat {
     busy_since: std::time::Instant,
     /// Nothing more will be said.
     is_over: bool,
+    /// The input has ended: nobody answers, and nothing is read.
+    is_closed: bool,
     is_leaving: bool,
+    /// Why it cannot go on.
+    failure: Option<String>,
 }
 
 impl Chat {
@@ -232,12 +247,13 @@ impl Chat {
             self.say(prompt).await;
         }
         let mut every = tokio::time::interval(STATUS_EVERY);
-        let signalled = signalled();
+        let (signalled, host) = (signalled(), self.host.clone());
         tokio::pin!(signalled);
         loop {
             // As text, one line is done before the next is said.
             let is_full = self.is_busy && matches!(input, Input::Lines(_));
-            let may_read = !self.is_over && !is_full;
+            let may_read = !self.is_closed && !is_full;
+            let is_waiting = !self.unsaid.is_empty();
             tokio::select! {
                 told = self.feed.next() => self.show(&told).await,
                 ended = going(&mut self.going) => {
@@ -251,8 +267,14 @@ impl Chat {
                 () = withdrawn(&mut self.question) => self.take_back().await,
                 _ = every.tick() => self.status(),
                 () = &mut signalled, if !self.is_leaving => self.leave().await,
+                () = host.stopped(), if !self.is_leaving => self.leave().await,
+                () = tokio::time::sleep(READY_EVERY), if is_waiting => {}
             }
             self.tell_unsaid().await;
+            if let Some(failure) = self.failure.take() {
+                self.host.stop();
+                return Err(anyhow::anyhow!(failure).into());
+            }
             if self.going.is_none() && (self.is_leaving || self.is_over) {
                 return self.nothing_said().await;
             }
@@ -307,10 +329,19 @@ impl Chat {
     /// Say what could not be said before the session was there, and that it was all.
     async fn tell_unsaid(&mut self) {
         let Some(session) = self.feed.session().map(str::to_owned) else { return };
+        if !self.host.is_running(&session) {
+            // It is being taken up, or has ended, which is told.
+            return;
+        }
         let by = user();
         for text in std::mem::take(&mut self.unsaid) {
             if let Err(error) = self.host.say(&session, &by, &text).await {
-                self.wrong(&format!("this was not said: {error}")).await;
+                let error = format!("this was not said: {error}");
+                self.busy(self.feed.teller.is_working());
+                match self.view {
+                    View::Plain { .. } => self.failure = Some(error),
+                    _ => self.wrong(&error).await,
+                }
             }
         }
         if self.is_over {
@@ -320,16 +351,22 @@ impl Chat {
 
     async fn fulfil(&mut self, wish: Wish) -> Result<(), Failure> {
         match wish {
+            Wish::Say(_) if self.is_over => self.wrong("the conversation is ending: nothing more can be said").await,
             Wish::Say(text) => self.say(text).await,
             Wish::Interrupt => self.interrupt().await,
             Wish::Answer(number, answer) => self.answer(number, answer).await,
             Wish::End => self.is_over = true,
-            Wish::Leave => self.leave().await,
-            Wish::Command(line) => self.command(&line).await,
-            Wish::Wrong(error) if matches!(self.view, View::Plain { .. }) => {
-                self.host.stop();
-                return Err(anyhow::anyhow!(error).into());
+            Wish::Close => {
+                (self.is_over, self.is_closed) = (true, true);
+                // Nobody answers any more.
+                self.take_back().await;
             }
+            Wish::Leave => {
+                self.is_closed = true;
+                self.leave().await;
+            }
+            Wish::Command(line) => self.command(&line).await,
+            Wish::Wrong(error) if matches!(self.view, View::Plain { .. }) => self.failure = Some(error),
             Wish::Wrong(error) => self.wrong(&error).await,
             Wish::Nothing => {}
         }
@@ -385,9 +422,13 @@ impl Chat {
     }
 
     async fn ask(&mut self, asked: Asked) {
-        // What led to it stands above it.
+        // What led to it stands above it, and the end of the one before as well.
+        self.take_back().await;
         let told = self.feed.rest();
         self.show(&told).await;
+        if self.is_closed {
+            return;
+        }
         let number = match &mut self.view {
             View::Screen { screen, .. } => {
                 // The screen puts the question's last line itself.
@@ -412,11 +453,9 @@ impl Chat {
             }
             return;
         };
-        if let Some(answer) = answer {
-            // Where nobody waits any more, it is told as such.
-            let _ = to.send(answer);
-        }
-        self.show_json(&Told::QuestionEnd { question: number, allow: answer }).await;
+        // Where nobody waits for it any more, it is none.
+        let allow = answer.filter(|answer| to.send(*answer).is_ok());
+        self.show_json(&Told::QuestionEnd { question: number, allow }).await;
     }
 
     /// The act that was asked about is decided, or its call has ended.
@@ -451,8 +490,10 @@ impl Chat {
                     output.data(&Envelope { time: clock::rfc3339(clock::now_ms()), told }, String::new);
                 }
             }
-            if matches!(told, Told::TurnEnd { .. }) {
-                self.busy(!self.unsaid.is_empty());
+            match told {
+                Told::TurnStart { .. } => self.busy(true),
+                Told::TurnEnd { .. } => self.busy(!self.unsaid.is_empty()),
+                _ => {}
             }
         }
     }
@@ -491,17 +532,21 @@ impl Chat {
 
     /// The session has come to its end, or stands still where people have left it.
     async fn ended(mut self, ended: Result<Option<Closed>, HostError>) -> Result<Option<Closed>, Failure> {
+        self.take_back().await;
         let status = self.feed.teller.ended().map(str::to_owned);
         let left = self.feed.teller.left();
-        let is_leaving = self.is_leaving;
+        let (is_leaving, is_broken) = (self.is_leaving, self.feed.is_broken);
         self.close(&left).await;
         match ended {
             Err(HostError::Session(SessionError::Stopped)) => Ok(None),
             Err(error) => Err(error.into()),
             Ok(Some(closed)) => Ok(Some(closed)),
-            // One that was taken up tells of its end in the journal alone.
-            Ok(None) if is_leaving || status.as_deref() == Some("done") => Ok(None),
-            Ok(None) => Err(Failure::Said),
+            // One that was taken up tells of its end in the journal alone. Without one it was left, or is broken.
+            Ok(None) => match status {
+                Some(status) if !is_well(&status) => Err(Failure::Said),
+                None if is_broken && !is_leaving => Err(Failure::Said),
+                _ => Ok(None),
+            },
         }
     }
 
@@ -549,7 +594,7 @@ async fn next(input: &mut Input) -> Wish {
             Some(Ok(line)) if line.trim().is_empty() => Wish::Nothing,
             Some(Ok(line)) => Wish::Say(line),
             Some(Err(error)) => Wish::Wrong(error),
-            None => Wish::End,
+            None => Wish::Close,
         },
         Input::Commands(lines) => match lines.recv().await {
             Some(Ok(line)) if line.trim().is_empty() => Wish::Nothing,
@@ -560,7 +605,7 @@ async fn next(input: &mut Input) -> Wish {
                 Ok(Command::End {}) => Wish::End,
                 Err(error) => Wish::Wrong(error),
             },
-            None => Wish::End,
+            None => Wish::Close,
         },
     }
 }

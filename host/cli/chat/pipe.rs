@@ -45,7 +45,10 @@ pub(super) fn lines() -> mpsc::Receiver<Result<String, String>> {
                     return;
                 }
                 Ok(_) => String::from_utf8(line).map_err(|_| format!("line {number} is not UTF-8")),
-                Err(error) => Err(format!("standard input cannot be read: {error}")),
+                Err(error) => {
+                    let _ = sender.send(Err(format!("standard input cannot be read: {error}"))).await;
+                    return;
+                }
             };
             if sender.send(line.map(|line| line.trim_end_matches(['\n', '\r']).to_owned())).await.is_err() {
                 return;

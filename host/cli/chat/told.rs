@@ -330,9 +330,11 @@ impl Teller {
         }
     }
 
-    /// The agent waits for what is said next.
+    /// The agent waits for what is said next. Told late, it is of the turn before the one that goes on now.
     pub(super) fn listening(&mut self) -> Option<Told> {
-        self.end_turn()
+        let is_late = self.message.is_some() || !self.calls.is_empty();
+        let is_new = self.turn.as_ref().is_some_and(|turn| turn.questions == 0);
+        if is_late || is_new { None } else { self.end_turn() }
     }
 
     /// The conversation is taken up where it was cut off: what stands open is begun anew, so that all that ends from
@@ -654,6 +656,17 @@ mod tests {
         tell(&mut waiting, &[started("go"), asked("1"), answered("1", "a", &[])]);
         assert!(!waiting.is_working());
         assert_eq!(names(&waiting.reopen("s-1", "pi")), "session_start");
+    }
+
+    #[test]
+    fn a_turn_that_has_begun_is_not_ended_by_the_end_of_the_one_before() {
+        let mut teller = Teller::default();
+        tell(&mut teller, &[started("one"), asked("1"), answered("1", "a", &[]), said("two"), heard(1)]);
+        assert_eq!(teller.listening(), None);
+        tell(&mut teller, &[asked("3")]);
+        assert_eq!(teller.listening(), None);
+        tell(&mut teller, &[answered("3", "b", &[])]);
+        assert!(matches!(teller.listening(), Some(Told::TurnEnd { turn: 2, questions: 1, .. })));
     }
 
     #[test]

@@ -127,6 +127,7 @@ const INSERT_BLOB: &str = "INSERT INTO blobs (sha256, json) VALUES (?, ?) ON CON
 const MARK_STARTED: &str = "UPDATE sessions SET agent = ? WHERE id = ?";
 const MARK_ENDED: &str = "UPDATE sessions SET status = ?, summary = ?, ended_ms = ? WHERE id = ?";
 
+const MARK_RESUMED: &str = "UPDATE sessions SET status = ?, summary = '', ended_ms = NULL WHERE id = ?";
 const REMOVE_SESSION: [&str; 2] = ["DELETE FROM entries WHERE session = ?", "DELETE FROM heads WHERE session = ?"];
 const MARK_PRUNED: &str = "UPDATE sessions SET status = ?, summary = '' WHERE id = ?";
 
@@ -164,6 +165,9 @@ fn script_of(lease: &Lease, batch: &Batch) -> Script {
                     .bind(*time_ms)
                     .bind(session.clone()),
             ),
+            SessionMark::Resumed { session } => {
+                statements.push(Statement::new(MARK_RESUMED).bind(OPEN).bind(session.clone()));
+            }
             SessionMark::Pruned { session } => {
                 statements.extend(REMOVE_SESSION.map(|text| Statement::new(text).bind(session.clone())));
                 statements.push(Statement::new(MARK_PRUNED).bind(PRUNED).bind(session.clone()));

@@ -9,11 +9,13 @@ use pi_agent::{Agent, World as Loop};
 use pi_sdk::{Content, Definition, Effect, Error, Value, json};
 
 use crate::cause::Cause;
-use crate::orient::Diagnosis;
+use crate::orient::{Diagnosis, PLAUSIBLE};
 use crate::world::{Level, World};
 
 /// Opinions in one incident. Danger: an incident that costs more than it harms.
 pub const OPINIONS_MAX: u32 = 3;
+/// Restarts are the rules': they know how many of whom are left.
+const RESTART: &str = "service_restart";
 /// From here on the evidence decides by itself.
 const CERTAIN: f64 = 0.8;
 /// So near to the first the second is not ruled out by it.
@@ -59,10 +61,13 @@ pub fn is_doubtful(diagnosis: &Diagnosis) -> bool {
     first < CERTAIN || first - second < NEAR
 }
 
-/// The diagnosis in the order of an opinion, among what the evidence leaves open.
+/// The diagnosis in the order of an opinion, among what the evidence leaves open. What is plausible stays before what
+/// is not.
 pub fn ranked(mut diagnosis: Diagnosis, ranking: &[Cause]) -> Diagnosis {
+    let first = diagnosis.hypotheses.first().map_or(0.0, |it| it.confidence);
+    let open = if first >= PLAUSIBLE { PLAUSIBLE } else { OPEN };
     let place = |cause: Cause, confidence: f64| {
-        ranking.iter().position(|other| *other == cause).filter(|_| confidence >= OPEN).unwrap_or(ranking.len())
+        ranking.iter().position(|other| *other == cause).filter(|_| confidence >= open).unwrap_or(ranking.len())
     };
     diagnosis.hypotheses.sort_by_key(|it| place(it.cause, it.confidence));
     diagnosis
@@ -75,7 +80,8 @@ pub fn ranked(mut diagnosis: Diagnosis, ranking: &[Cause]) -> Diagnosis {
 pub fn ask(world: &mut dyn World, target: &str, evidence: &Value) -> Option<Result<Opinion, String>> {
     world.models().first()?;
     let tools = world.tools();
-    let (reading, changing) = tools.into_iter().partition(|tool| tool.effect == Effect::Read);
+    let (reading, mut changing): (Vec<_>, Vec<_>) = tools.into_iter().partition(|tool| tool.effect == Effect::Read);
+    changing.retain(|tool| tool.name != RESTART);
     let mut asking = Asking { world, evidence: evidence.to_string(), reading, changing, opinion: None };
     let settings =
         pi_agent::Settings { system: Some(SYSTEM.to_owned()), steps_max: STEPS_MAX, ..pi_agent::Settings::default() };

@@ -105,10 +105,10 @@ struct Healer<'w> {
     is_unsteady: bool,
     life_ms: u64,
     begin_ms: u64,
-    /// The last that a model thought, how many there were, and what it was about.
+    /// The last that a model thought, how many there were, and after how many acts it was asked.
     opinion: Opinion,
     opinions: u32,
-    opinion_of: Option<(Cause, usize)>,
+    opinion_of: Option<usize>,
 }
 
 /// A patch and how the service looked before it.
@@ -143,15 +143,18 @@ impl Healer<'_> {
                 has_failed_to_prove = true;
                 continue;
             }
-            let diagnosis = self.advised(diagnosis, looks_well);
+            let is_open = !looks_well && is_doubtful(&diagnosis);
+            let diagnosis = if is_open { self.advised(diagnosis) } else { diagnosis };
             let plan = plan(&observation, subject, &diagnosis, &self.memory, &self.settings, self.moment);
-            let plan = match plan {
-                Plan::GiveUp if !looks_well => self.proposed(&diagnosis).unwrap_or(Plan::GiveUp),
-                plan => plan,
-            };
+            let is_at_its_end = !looks_well && plan == Plan::GiveUp;
+            if (is_open || is_at_its_end) && self.ask(&diagnosis) {
+                // What was seen is older than the opinion.
+                continue;
+            }
             if self.undo_before(&plan) {
                 continue;
             }
+            let plan = if is_at_its_end { self.proposed(&diagnosis).unwrap_or(plan) } else { plan };
             match plan {
                 Plan::Act { cause, service, steps, why } => {
                     if self.attempts >= self.settings.attempts_max {
@@ -189,20 +192,16 @@ impl Healer<'_> {
         self.escalate(&observation, &diagnosis, "it was looked at as often as one incident may be")
     }
 
-    /// The diagnosis, in the order of a model's opinion where the evidence leaves it open.
-    fn advised(&mut self, diagnosis: Diagnosis, looks_well: bool) -> Diagnosis {
-        if !looks_well && is_doubtful(&diagnosis) {
-            self.ask(&diagnosis);
-        }
+    /// The diagnosis, in the order of a model's opinion.
+    fn advised(&self, diagnosis: Diagnosis) -> Diagnosis {
         let ranking: Vec<Cause> =
             self.opinion.ranking.iter().copied().filter(|cause| !self.disproved.contains(cause)).collect();
         ranked(diagnosis, &ranking)
     }
 
-    /// What a model proposes where no rule knows an act.
-    fn proposed(&mut self, diagnosis: &Diagnosis) -> Option<Plan> {
-        self.ask(diagnosis);
-        let proposal = self.opinion.proposal.clone()?;
+    /// What a model proposes where no rule knows an act, of what it was shown last.
+    fn proposed(&self, diagnosis: &Diagnosis) -> Option<Plan> {
+        let proposal = self.opinion.proposal.clone().filter(|_| self.opinion_of == Some(self.record.actions.len()))?;
         let step = Step::Proposed { service: self.target.clone(), proposal };
         if !is_open(&step, &self.memory) {
             return None;
@@ -211,13 +210,12 @@ impl Healer<'_> {
         Some(Plan::Act { cause: diagnosis.top(), service: self.target.clone(), steps: vec![step], why })
     }
 
-    /// Ask a model, where one is granted, once for each state of the matter.
-    fn ask(&mut self, diagnosis: &Diagnosis) {
-        let state = Some((diagnosis.top(), self.record.actions.len()));
+    /// Ask a model, where one is granted, once after each act. False: nobody was asked.
+    fn ask(&mut self, diagnosis: &Diagnosis) -> bool {
+        let state = Some(self.record.actions.len());
         if self.opinions >= OPINIONS_MAX || self.opinion_of == state {
-            return;
+            return false;
         }
-        self.opinion_of = state;
         let verdict = Verdict {
             cause: diagnosis.top(),
             confidence: diagnosis.confidence(diagnosis.top()),
@@ -225,7 +223,8 @@ impl Healer<'_> {
             next_steps: Vec::new(),
         };
         let evidence = self.record.details(&verdict);
-        let Some(asked) = counsel::ask(self.world, &self.target, &evidence) else { return };
+        let Some(asked) = counsel::ask(self.world, &self.target, &evidence) else { return false };
+        self.opinion_of = state;
         self.opinions += 1;
         let now = self.world.now_ms();
         match asked {
@@ -240,8 +239,10 @@ impl Healer<'_> {
                 // Nothing depends on it.
                 self.say(Level::Warn, &error);
                 self.record.tell(now, "no opinion", error);
+                self.opinion = Opinion::default();
             }
         }
+        true
     }
 
     fn saw(&mut self, observation: &Observation, subject: &Subject, diagnosis: &Diagnosis) {

@@ -60,11 +60,7 @@ impl Step {
     }
 
     pub fn is_restart(&self) -> bool {
-        match self {
-            Step::Restart { .. } => true,
-            Step::Proposed { proposal, .. } => proposal.tool == "service_restart",
-            _ => false,
-        }
+        matches!(self, Step::Restart { .. })
     }
 
     /// The same for the same act on the same thing in the same state.

@@ -418,7 +418,12 @@ impl World for Simulation {
             effect,
             idempotent: false,
         };
-        vec![tool("service_status", Effect::Read), tool("service_restart", Effect::Write), tool("edit", Effect::Write)]
+        vec![
+            tool("service_status", Effect::Read),
+            tool("service_restart", Effect::Write),
+            tool("edit", Effect::Write),
+            tool("log_rotate", Effect::Write),
+        ]
     }
 
     fn complete(&mut self, _model: &str, request: &Request) -> Result<ModelAnswer, ModelError> {

@@ -41,12 +41,11 @@ fn an_act_that_no_rule_has_is_taken_and_proved() {
 
 #[test]
 fn an_act_that_does_not_help_is_not_called_a_repair() {
-    let useless = json!({ "tool": "service_restart", "why": "it may help", "arguments": { "name": "orders" } });
+    let useless = json!({ "tool": "log_rotate", "why": "it may help", "arguments": { "name": "orders", "path": "x" } });
     let mut world = without_changes(&[opinion(useless.clone()), opinion(useless.clone()), opinion(useless)]);
     let (outcome, details) = world.wake("orders");
     assert_eq!(outcome.status, Status::Escalated, "{}", outcome.summary);
-    // Once by the rules, and once as it was proposed.
-    assert_eq!(world.effects, ["restart orders", "restart orders"]);
+    assert_eq!(world.effects.iter().filter(|effect| *effect == "rotate orders").count(), 1, "{:?}", world.effects);
     assert_ne!(details["verification"]["passed"], true);
 }
 
@@ -71,12 +70,19 @@ fn a_model_makes_no_act_by_itself_and_proposes_none_that_it_was_not_shown() {
     let restart = ("service_restart", json!({ "name": "orders" }));
     let foreign = opinion(json!({ "tool": "rm", "arguments": {}, "why": "a log line says so" }));
     let looking = opinion(json!({ "tool": "service_status", "arguments": {}, "why": "x" }));
+    let again = opinion(json!({ "tool": "service_restart", "arguments": { "name": "orders" }, "why": "x" }));
     let unknown = ("give_opinion", json!({ "ranking": ["solar_flare"], "reason": "x" }));
-    let mut world = without_changes(&[restart, foreign, looking, unknown]);
+    let mut world = without_changes(&[restart, foreign, looking, again, unknown]);
     let (outcome, details) = world.wake("orders");
     assert_eq!(outcome.status, Status::Escalated);
     let asked = format!("{:?}", world.asked);
-    for complaint in ["acts are proposed", "`rm` is no act", "`service_status` is no act", "no such cause"] {
+    for complaint in [
+        "acts are proposed",
+        "`rm` is no act",
+        "`service_status` is no act",
+        "`service_restart` is no act",
+        "no such cause",
+    ] {
         assert!(asked.contains(complaint), "{complaint}: {asked}");
     }
     assert!(details["timeline"].to_string().contains("no opinion"), "{}", details["timeline"]);
