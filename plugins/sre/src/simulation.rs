@@ -11,6 +11,8 @@ use crate::world::{Answer, Call, Level, Trouble, World};
 
 pub const GOOD: &str = "listen = 9000\npool = 8\nmode = fast\n";
 pub const BAD: &str = "listen = 9000\npool = eight\nmode = fast\n";
+/// The model calls nothing more.
+pub const DONE: (&str, Value) = ("", Value::Null);
 pub const START_MS: u64 = 1_700_000_000_000;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -71,7 +73,7 @@ pub struct Simulation {
     /// By tool: take effect or not, and answer "unknown", once.
     pub unknown: BTreeMap<&'static str, bool>,
     pub probes: u32,
-    /// What the model calls, one answer after the other; none, where no model is granted.
+    /// What the model calls, one answer after the other, an empty name for none; none, where no model is granted.
     pub model: Option<Vec<(&'static str, Value)>>,
     /// What the model was asked.
     pub asked: Vec<Request>,
@@ -429,10 +431,10 @@ impl World for Simulation {
     fn complete(&mut self, _model: &str, request: &Request) -> Result<ModelAnswer, ModelError> {
         self.asked.push(request.clone());
         let script = self.model.as_mut().unwrap();
-        let parts = if script.is_empty() {
+        let (tool, arguments) = if script.is_empty() { DONE } else { script.remove(0) };
+        let parts = if tool.is_empty() {
             vec![Part::Text("that is all".into())]
         } else {
-            let (tool, arguments) = script.remove(0);
             let id = format!("c{}", self.asked.len());
             vec![Part::Call(model::Call { id, tool: tool.into(), arguments: arguments.to_string() })]
         };

@@ -2,7 +2,7 @@
 
 use pi_sdk::{Status, Value, json};
 
-use super::{BAD, Fault, GOOD, Service, Simulation};
+use super::{BAD, DONE, Fault, GOOD, Service, Simulation};
 use crate::world::Trouble;
 
 /// A service whose configuration is bad, where nobody shows what was changed in it: no rule knows an act.
@@ -25,6 +25,9 @@ fn edit(old: &str, new: &str) -> Value {
 #[test]
 fn an_act_that_no_rule_has_is_taken_and_proved() {
     let mut world = without_changes(&[
+        // Before anything was done, and again after the restart that the rules have for it.
+        opinion(Value::Null),
+        DONE,
         ("incident_evidence", json!({})),
         ("service_status", json!({ "name": "orders" })),
         opinion(edit("pool = eight", "pool = 8")),
@@ -35,14 +38,14 @@ fn an_act_that_no_rule_has_is_taken_and_proved() {
     assert_eq!(details["verification"]["passed"], true);
     let told = details["timeline"].to_string();
     assert!(told.contains("a model thinks of bad_configuration first: the log names the pool"), "{told}");
-    let evidence = format!("{:?}", world.asked[1].messages);
+    let evidence = format!("{:?}", world.asked[3].messages);
     assert!(evidence.contains("hypotheses") && evidence.contains("orders"), "{evidence}");
 }
 
 #[test]
 fn an_act_that_does_not_help_is_not_called_a_repair() {
     let useless = json!({ "tool": "log_rotate", "why": "it may help", "arguments": { "name": "orders", "path": "x" } });
-    let mut world = without_changes(&[opinion(useless.clone()), opinion(useless.clone()), opinion(useless)]);
+    let mut world = without_changes(&[opinion(Value::Null), DONE, opinion(useless.clone()), DONE, opinion(useless)]);
     let (outcome, details) = world.wake("orders");
     assert_eq!(outcome.status, Status::Escalated, "{}", outcome.summary);
     assert_eq!(world.effects.iter().filter(|effect| *effect == "rotate orders").count(), 1, "{:?}", world.effects);
@@ -51,7 +54,7 @@ fn an_act_that_does_not_help_is_not_called_a_repair() {
 
 #[test]
 fn an_act_that_is_refused_stays_undone_and_is_named() {
-    let mut world = without_changes(&[opinion(edit("pool = eight", "pool = 8"))]);
+    let mut world = without_changes(&[opinion(Value::Null), DONE, opinion(edit("pool = eight", "pool = 8"))]);
     let refusal = Trouble::Refused {
         action: "edit `/etc/orders.conf`".into(),
         rule: "production".into(),
