@@ -9,9 +9,7 @@ use serde_json::Value;
 use super::assembly::{Assembly, Fault, Listener, Slot};
 use super::conversation::{Conversation, NO_RESULT, Piece};
 use super::frame::{Frame, Framer};
-use super::protocol::{
-    Answer, Protocol, Reader, Settings, is_told_budget, json, object, stop_with_calls, thinking_budget,
-};
+use super::protocol::{Answer, Protocol, Reader, Settings, is_told_budget, json, object, thinking_budget, unfinished};
 use super::refusal;
 use super::sse::Sse;
 use super::types::{Part, Request, Role, Stop, Usage};
@@ -318,17 +316,9 @@ impl Reader for Messages {
     }
 
     fn finish(&mut self, conversation: &Conversation<'_>) -> Result<Answer, Fault> {
-        let Some(stop) = self.stop else {
-            return Err(Fault::Cut("the model had not finished".into()));
-        };
+        let stop = self.stop.ok_or_else(unfinished)?;
         let message = self.assembly.message(conversation)?;
-        let has_calls = message.tool_calls().next().is_some();
-        Ok(Answer {
-            message,
-            stop: stop_with_calls(stop, has_calls),
-            usage: self.usage,
-            model: std::mem::take(&mut self.model),
-        })
+        Ok(Answer::of(message, stop, self.usage, std::mem::take(&mut self.model)))
     }
 }
 

@@ -17,7 +17,7 @@ use super::conversation::{Conversation, NO_RESULT, Piece, Turn};
 use super::eventstream::EventStream;
 use super::frame::{Frame, Framer};
 use super::key::Key;
-use super::protocol::{Answer, Protocol, Reader, Settings, is_told_budget, object, stop_with_calls, thinking_budget};
+use super::protocol::{Answer, Protocol, Reader, Settings, is_told_budget, object, thinking_budget, unfinished};
 use super::refusal;
 use super::types::{Part, Request, Role, Stop, Usage};
 use crate::clock;
@@ -378,17 +378,9 @@ impl Reader for Converse {
     }
 
     fn finish(&mut self, conversation: &Conversation<'_>) -> Result<Answer, Fault> {
-        let Some(stop) = self.stop else {
-            return Err(Fault::Cut("the model had not finished".into()));
-        };
+        let stop = self.stop.ok_or_else(unfinished)?;
         let message = self.assembly.message(conversation)?;
-        let has_calls = message.tool_calls().next().is_some();
-        Ok(Answer {
-            message,
-            stop: stop_with_calls(stop, has_calls),
-            usage: self.usage,
-            model: std::mem::take(&mut self.model),
-        })
+        Ok(Answer::of(message, stop, self.usage, std::mem::take(&mut self.model)))
     }
 }
 

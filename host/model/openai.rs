@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::assembly::{Assembly, Fault, Listener, Slot};
 use super::conversation::{Conversation, NO_RESULT, Piece, Turn};
 use super::frame::{Frame, Framer};
-use super::protocol::{Answer, Protocol, Reader, Settings, json, stop_with_calls};
+use super::protocol::{Answer, Protocol, Reader, Settings, json, unfinished};
 use super::refusal;
 use super::sse::Sse;
 use super::types::{Part, Request, Role, Stop, Usage};
@@ -345,16 +345,10 @@ impl Reader for Chunks {
             (Some(stop), _) => stop,
             // It says that it is done, and not why.
             (None, true) if !self.assembly.is_empty() => Stop::End,
-            (None, _) => return Err(Fault::Cut("the model had not finished".into())),
+            (None, _) => return Err(unfinished()),
         };
         let message = self.assembly.message(conversation)?;
-        let has_calls = message.tool_calls().next().is_some();
-        Ok(Answer {
-            message,
-            stop: stop_with_calls(stop, has_calls),
-            usage: self.usage,
-            model: std::mem::take(&mut self.model),
-        })
+        Ok(Answer::of(message, stop, self.usage, std::mem::take(&mut self.model)))
     }
 }
 

@@ -39,6 +39,24 @@ pub(super) struct Answer {
     pub(super) model: String,
 }
 
+impl Answer {
+    /// Where there are calls, the end is that, whatever is told: some servers say `stop`.
+    pub(super) fn of(message: Message, stop: Stop, usage: Usage, model: String) -> Self {
+        let has_calls = message.tool_calls().next().is_some();
+        let stop = match stop {
+            Stop::End | Stop::Other if has_calls => Stop::ToolCalls,
+            Stop::ToolCalls if !has_calls => Stop::End,
+            stop => stop,
+        };
+        Self { message, stop, usage, model }
+    }
+}
+
+/// The stream ended, and no end of the answer was told.
+pub(super) fn unfinished() -> Fault {
+    Fault::Cut("the model had not finished".into())
+}
+
 /// What of the configuration every protocol needs.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
@@ -79,15 +97,6 @@ pub(super) fn object(arguments: &str) -> serde_json::Value {
     match serde_json::from_str(arguments) {
         Ok(value @ serde_json::Value::Object(_)) => value,
         _ => serde_json::json!({ "no_json_object": arguments }),
-    }
-}
-
-/// The end that is told, where there are calls nevertheless: some servers say `stop`.
-pub(super) fn stop_with_calls(stop: Stop, has_calls: bool) -> Stop {
-    match stop {
-        Stop::End | Stop::Other if has_calls => Stop::ToolCalls,
-        Stop::ToolCalls if !has_calls => Stop::End,
-        stop => stop,
     }
 }
 

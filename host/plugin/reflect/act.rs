@@ -10,11 +10,11 @@ use serde_json::Value;
 
 use super::super::unique::Unique;
 use super::{
-    DESCRIPTION_BYTES_MAX, FUNCTIONS_MAX, Function, LEFT_OUT_MAX, LeftOut, NAME_CHARS_MAX, NO_VERSION, Outline,
-    ReflectError, Reflected, SCHEMA_BYTES_MAX, cut, name, needs, shown,
+    DESCRIPTION_BYTES_MAX, FUNCTIONS_MAX, Function, LEFT_OUT_MAX, LeftOut, NAME_CHARS_MAX, Outline, ReflectError,
+    Reflected, SCHEMA_BYTES_MAX, cut, name, needs, shown,
 };
-use crate::plugin::manifest::{Kind, Manifest, Need, Tool, ToolEffect};
-use crate::plugin::{Binary, CONTRACT, Import};
+use crate::plugin::manifest::{Manifest, Need, Tool, ToolEffect};
+use crate::plugin::{Binary, Import};
 
 /// The interface by which tools are called. Later versions of 0.2 only add to it; whether one has the functions that
 /// are called is seen when it is linked.
@@ -96,18 +96,7 @@ pub(in crate::plugin) fn unlisted(
     }
     let act = OfAct { provider: provider.to_owned(), is_listed: false, destructive: BTreeSet::new() };
     let reflected = Reflected { functions: Vec::new(), left_out: left_out.collect(), act: Some(act) };
-    let manifest = Manifest {
-        manifest: 1,
-        name: name.to_owned(),
-        version: outline.version.unwrap_or(NO_VERSION).to_owned(),
-        kind: Kind::Tool,
-        contract: CONTRACT.to_owned(),
-        description: outline.description.map(|text| cut(text, DESCRIPTION_BYTES_MAX)).unwrap_or_default(),
-        needs,
-        tools: Vec::new(),
-        prepare: false,
-    };
-    manifest.check()?;
+    let manifest = outline.manifest(name, needs, Vec::new())?;
     Ok((manifest, reflected))
 }
 

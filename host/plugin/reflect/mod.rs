@@ -142,18 +142,7 @@ pub(in crate::plugin) fn reflect(
     if tools.is_empty() {
         return Err(nothing(&outline.exports, &reflected));
     }
-    let manifest = Manifest {
-        manifest: 1,
-        name: name.to_owned(),
-        version: outline.version.unwrap_or(NO_VERSION).to_owned(),
-        kind: Kind::Tool,
-        contract: CONTRACT.to_owned(),
-        description: outline.description.map(|text| cut(text, DESCRIPTION_BYTES_MAX)).unwrap_or_default(),
-        needs,
-        tools,
-        prepare: false,
-    };
-    manifest.check()?;
+    let manifest = outline.manifest(name, needs, tools)?;
     Ok((manifest, reflected))
 }
 
@@ -167,6 +156,23 @@ struct Outline<'a> {
 }
 
 impl<'a> Outline<'a> {
+    /// The manifest of a component that has none of its own.
+    fn manifest(&self, name: &str, needs: Vec<Need>, tools: Vec<Tool>) -> Result<Manifest, ManifestError> {
+        let manifest = Manifest {
+            manifest: 1,
+            name: name.to_owned(),
+            version: self.version.unwrap_or(NO_VERSION).to_owned(),
+            kind: Kind::Tool,
+            contract: CONTRACT.to_owned(),
+            description: self.description.map(|text| cut(text, DESCRIPTION_BYTES_MAX)).unwrap_or_default(),
+            needs,
+            tools,
+            prepare: false,
+        };
+        manifest.check()?;
+        Ok(manifest)
+    }
+
     fn read(bytes: &'a [u8]) -> Result<Self, ReflectError> {
         let broken = |error: wasmparser::BinaryReaderError| ReflectError::Types(escaped(&error.to_string()));
         // What the engine does not take is said by the engine; here as much as can be is understood,
