@@ -3,6 +3,7 @@
 //! A scripted model in a process of its own answers at once, in the wire protocol of chat completions, and notes how
 //! long it waits from the last byte of an answer to the whole of the next question: all that lies between is the
 //! engine's own, a call of `read` included. Pi (`npm`, Node) is driven with the same model in the same run.
+//! `-- kills [N]` kills a host of many sessions N times, and counts what was lost or done twice.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,6 +11,7 @@
     reason = "a benchmark ends at the first thing that goes wrong"
 )]
 
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -27,6 +29,10 @@ const SESSIONS: usize = 1_000;
 const TURNS: usize = 20;
 const WAITING: usize = 10_000;
 const WOKEN: usize = 500;
+const KILLS: usize = 1_000;
+/// Sessions at once in a host that is killed, and what each writes down, one item a call.
+const CROWD: usize = 20;
+const ITEMS: usize = 40;
 const PI: &str = "@mariozechner/pi-coding-agent@0.73.1";
 
 const TURN_AIM: Duration = Duration::from_millis(1);
@@ -37,6 +43,12 @@ fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     if arguments.iter().any(|argument| argument == "serve") {
         return serve();
+    }
+    if let Some(at) = arguments.iter().position(|argument| argument == "crowd") {
+        return crowd(Path::new(&arguments[at + 1]), &arguments[at + 2]);
+    }
+    if let Some(at) = arguments.iter().position(|argument| argument == "kills") {
+        return kills(arguments.get(at + 1).and_then(|count| count.parse().ok()).unwrap_or(KILLS));
     }
     let wanted = |name: &str| {
         let named: Vec<_> = arguments.iter().skip(1).filter(|argument| !argument.starts_with("--")).collect();
@@ -121,13 +133,18 @@ fn serve() {
         while let Ok((stream, _)) = listener.accept().await {
             let noted = noted.clone();
             tokio::spawn(async move {
-                let _ = answer(stream, &noted).await;
+                let _ = answer(stream, &noted, &said).await;
             });
         }
     });
 }
 
-async fn answer(stream: TcpStream, noted: &Mutex<Noted>) -> std::io::Result<()> {
+/// Serve one connection: whoever asks is told what `said` makes of the question.
+async fn answer(
+    stream: TcpStream,
+    noted: &Mutex<Noted>,
+    said: &(dyn Fn(&str) -> String + Sync),
+) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut stream = tokio::io::BufReader::new(stream);
     loop {
@@ -175,22 +192,36 @@ fn said(question: &str) -> String {
     let wanted = turn.split_once("calls ").map_or("0", |(_, rest)| rest);
     let wanted: usize = wanted.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap_or(0);
     let made = turn.matches(r#""role":"tool""#).count();
+    if made < wanted {
+        calls(made, "read", &format!(r#"{{"path":"x.txt","limit":{}}}"#, made + 1))
+    } else {
+        says("done")
+    }
+}
+
+fn calls(number: usize, tool: &str, arguments: &str) -> String {
+    let arguments = serde_json::Value::from(arguments);
+    events(
+        &format!(
+            r#"{{"role":"assistant","tool_calls":[{{"index":0,"id":"c{number}","type":"function","function":{{"name":"{tool}","arguments":{arguments}}}}}]}}"#
+        ),
+        "tool_calls",
+    )
+}
+
+fn says(text: &str) -> String {
+    events(&format!(r#"{{"role":"assistant","content":"{text}"}}"#), "stop")
+}
+
+/// An answer as a stream of events.
+fn events(delta: &str, end: &str) -> String {
     let event = |delta: &str, end: &str| {
         format!(
             "data: {{\"id\":\"x\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{{\"index\":0,\"delta\":{delta},\"finish_reason\":{end}}}]}}\n\n"
         )
     };
     let usage = "data: {\"id\":\"x\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":15}}\n\n";
-    let (delta, end) = if made < wanted {
-        let arguments = r#""{\"path\":\"x.txt\"}""#;
-        let call = format!(
-            r#"{{"role":"assistant","tool_calls":[{{"index":0,"id":"c{made}","type":"function","function":{{"name":"read","arguments":{arguments}}}}}]}}"#
-        );
-        (call, r#""tool_calls""#)
-    } else {
-        (r#"{"role":"assistant","content":"done"}"#.to_owned(), r#""stop""#)
-    };
-    format!("{}{}{usage}data: [DONE]\n\n", event(&delta, "null"), event("{}", end))
+    format!("{}{}{usage}data: [DONE]\n\n", event(delta, "null"), event("{}", &format!("{end:?}")))
 }
 
 // One turn after the other, by the program itself.
@@ -294,17 +325,17 @@ fn resident() -> usize {
     line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
 }
 
-async fn host(folder: &Path, model: &Model) -> Arc<Host> {
+async fn host(folder: &Path, url: &str) -> Arc<Host> {
     let config = format!(
-        "[models.m]\nprotocol = \"openai\"\nmodel = \"m\"\nbase_url = \"{}/v1\"\n[agents.pi]\n[grants.pi.model]\nnames = [\"m\"]\n\
-         [grants.pi.tools]\nnames = [\"read\"]\n[grants.pi.log]\n[grants.files.files]\nread = [\".\"]\n",
-        model.url
+        "[models.m]\nprotocol = \"openai\"\nmodel = \"m\"\nbase_url = \"{url}/v1\"\n[agents.pi]\n[grants.pi.model]\nnames = [\"m\"]\n\
+         [grants.pi.tools]\nnames = [\"read\", \"bash\"]\n[grants.pi.log]\n[grants.files.files]\nread = [\".\"]\n\
+         [grants.bash.files]\nread = [\".\"]\nwrite = [\".\"]\n[grants.bash.process]\nprograms = []\n"
     );
     let config = Config::parse(&config, "pi.toml").unwrap();
     let project = Project { directory: folder.to_owned(), config, has_file: true };
     let options = Options {
         agents: Some(vec!["pi".into()]),
-        is_watching: false,
+        is_watching: true,
         is_talking: true,
         screen: None,
         may_ask: false,
@@ -322,7 +353,7 @@ fn sessions() {
     let here = project(folder.path(), "many");
     let model = Model::start();
     runtime().block_on(async {
-        let host = host(&here, &model).await;
+        let host = host(&here, &model.url).await;
         host.run_once("pi", "calls 1", &serde_json::json!({})).await.unwrap();
         let before = resident();
         let peak = Arc::new(std::sync::atomic::AtomicUsize::new(0));
@@ -365,7 +396,7 @@ fn waiting() {
     let here = project(folder.path(), "waiting");
     let model = Model::start();
     runtime().block_on(async {
-        let host = host(&here, &model).await;
+        let host = host(&here, &model.url).await;
         host.run_once("pi", "calls 1", &serde_json::json!({})).await.unwrap();
         let mut events = host.events();
         let before = resident();
@@ -412,4 +443,175 @@ fn waiting() {
         while talking.join_next().await.is_some() {}
         host.close().await.unwrap();
     });
+}
+
+// A host that is killed again and again.
+
+/// The process that is killed: takes up what is there, begins what is not, and ends when all has ended.
+fn crowd(folder: &Path, url: &str) {
+    runtime().block_on(async {
+        let host = host(folder, url).await;
+        let begun = begun(folder).await;
+        let mut running = tokio::task::JoinSet::new();
+        let resuming = host.clone();
+        running.spawn(async move { resuming.resume(None).await.map(|_| ()) });
+        for number in (0..CROWD).filter(|number| !begun.contains_key(number)) {
+            let host = host.clone();
+            let prompt = format!("session {number}.");
+            running.spawn(async move { host.run_once("pi", &prompt, &serde_json::json!({})).await.map(|_| ()) });
+        }
+        while let Some(end) = running.join_next().await {
+            end.unwrap().unwrap();
+        }
+        host.close().await.unwrap();
+    });
+}
+
+/// The entries of the sessions that have begun, by their numbers.
+async fn begun(folder: &Path) -> HashMap<usize, Vec<pi_host::journal::Entry>> {
+    let store = pi_host::store::sqlite::SqliteStore::open(&folder.join(".pi/store.db")).await.unwrap();
+    let mut found = HashMap::new();
+    for record in pi_host::store::Store::sessions(&store).await.unwrap() {
+        let entries = pi_host::journal::entries(&store, &record.id).await.unwrap();
+        let number = entries.iter().find_map(|entry| match &entry.body {
+            pi_host::journal::Body::SessionStarted { task, .. } => number_in(task["prompt"].as_str()?),
+            _ => None,
+        });
+        if let Some(number) = number {
+            assert!(found.insert(number, entries).is_none(), "two sessions of one task");
+        }
+    }
+    found
+}
+
+fn number_in(text: &str) -> Option<usize> {
+    text.split_once("session ")?.1.split_once('.')?.0.parse().ok()
+}
+
+/// What the model was asked, by session: the longest of its questions.
+type Asked = Arc<Mutex<HashMap<usize, Vec<serde_json::Value>>>>;
+
+/// The model has one item after the other written down, and looks where it is not known whether one was. Every
+/// question has to go on where the one before it ended.
+fn dictated(question: &str, asked: &Asked) -> String {
+    let question: serde_json::Value = serde_json::from_str(question).unwrap();
+    let messages = question["messages"].as_array().unwrap();
+    let text = |message: &serde_json::Value| message["content"].to_string();
+    let user = messages.iter().find(|message| message["role"] == "user").unwrap();
+    let number = number_in(&text(user)).unwrap();
+    {
+        let mut asked = asked.lock().unwrap();
+        let before = asked.entry(number).or_default();
+        let same = before.len().min(messages.len());
+        assert_eq!(before[..same], messages[..same], "session {number} was told two histories");
+        if messages.len() > before.len() {
+            before.clone_from(messages);
+        }
+    }
+    let mut scripts = messages.iter().filter_map(|message| message["tool_calls"][0]["function"]["arguments"].as_str());
+    let item = scripts.next_back().and_then(|script| script.split_once("item ")?.1.split_once('.')?.0.parse().ok());
+    let item: usize = item.unwrap_or(0);
+    let is_unknown = text(messages.last().unwrap()).contains("it is not known");
+    let write = |item: usize, look: &str| {
+        let script = format!("{look}echo {item} >> witness-{number} # item {item}.");
+        calls(messages.len(), "bash", &serde_json::json!({ "command": script }).to_string())
+    };
+    match item {
+        item if is_unknown => write(item, &format!("grep -qx {item} witness-{number} || ")),
+        ITEMS => says("all are written"),
+        item => write(item + 1, ""),
+    }
+}
+
+/// Kill a host at random moments, and count by what it has left in its folder, and by what the model has seen.
+fn kills(count: usize) {
+    let asked = Asked::default();
+    let (sender, url) = std::sync::mpsc::channel();
+    let noted = asked.clone();
+    std::thread::spawn(move || {
+        runtime().block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            sender.send(format!("http://{}", listener.local_addr().unwrap())).unwrap();
+            while let Ok((stream, _)) = listener.accept().await {
+                let asked = noted.clone();
+                tokio::spawn(async move {
+                    let times = Mutex::default();
+                    let _ = answer(stream, &times, &|question| dictated(question, &asked)).await;
+                });
+            }
+        });
+    });
+    let url = url.recv().unwrap();
+    // Xorshift: the same moments in every run, as far as a machine allows.
+    let mut random = 0x2545_f491_4f6c_dd1d_u64;
+    let mut moment = || {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        Duration::from_millis(random % 600)
+    };
+    let (mut killed, mut sessions, mut unknown, mut entries) = (0, 0, 0, 0);
+    let begun_at = Instant::now();
+    while killed < count {
+        let folder = tempfile::tempdir().unwrap();
+        asked.lock().unwrap().clear();
+        loop {
+            let mut command = Command::new(std::env::current_exe().unwrap());
+            let mut child = command.arg("crowd").arg(folder.path()).arg(&url).stdin(Stdio::null()).spawn().unwrap();
+            let until = Instant::now() + if killed < count { moment() } else { Duration::from_secs(3_600) };
+            let ended = loop {
+                match child.try_wait().unwrap() {
+                    Some(ended) => break Some(ended),
+                    None if Instant::now() > until => break None,
+                    None => std::thread::sleep(Duration::from_millis(1)),
+                }
+            };
+            match ended {
+                Some(ended) => {
+                    assert!(ended.success(), "a host ended by itself: {ended}");
+                    break;
+                }
+                None => {
+                    child.kill().unwrap();
+                    child.wait().unwrap();
+                    killed += 1;
+                }
+            }
+        }
+        let (more, looked) = runtime().block_on(witnessed(folder.path(), &asked));
+        entries += more;
+        unknown += looked;
+        sessions += CROWD;
+        println!(
+            "{killed} kills, {sessions} sessions of {ITEMS} effects, {entries} entries, {unknown} effects that were not known: none lost, none twice ({:?})",
+            begun_at.elapsed()
+        );
+    }
+}
+
+/// Look what a crowd has done, in what order, and whether the journal has all of it. How many entries there are, and
+/// how often an agent had to look whether something was done.
+async fn witnessed(folder: &Path, asked: &Asked) -> (usize, usize) {
+    let store = pi_host::store::sqlite::SqliteStore::open(&folder.join(".pi/store.db")).await.unwrap();
+    for report in pi_host::journal::verify(&store, None).await.unwrap() {
+        assert!(report.holds(), "{report:?}");
+    }
+    let all = begun(folder).await;
+    assert_eq!(all.len(), CROWD);
+    let wanted: String = (1..=ITEMS).map(|item| format!("{item}\n")).collect();
+    let (mut entries, mut unknown) = (0, 0);
+    for (number, journal) in all {
+        let written = std::fs::read_to_string(folder.join(format!("witness-{number}"))).unwrap();
+        assert_eq!(written, wanted, "session {number}");
+        entries += journal.len();
+        // Each result that the model has seen is in the journal.
+        let kept = journal.iter().map(|entry| serde_json::to_string(&entry.body).unwrap()).collect::<String>();
+        let asked = asked.lock().unwrap();
+        for message in asked[&number].iter().filter(|message| message["role"] == "tool") {
+            let call = message["tool_call_id"].as_str().unwrap();
+            assert!(kept.contains(&format!("\"{call}\"")), "session {number}: {call} is not in the journal");
+            unknown += usize::from(message["content"].to_string().contains("it is not known"));
+        }
+    }
+    (entries, unknown)
 }

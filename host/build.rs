@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
+use sha2::{Digest as _, Sha256};
 use wasm_encoder::{ComponentSection as _, CustomSection};
 
 const TARGET: &str = "wasm32-wasip2";
@@ -33,13 +34,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rustc-env=PI_PLUGINS_TARGET={}", target_dir.display());
     ensure_wasm_target()?;
     build(&root, &target_dir)?;
-    let mut table =
-        String::from("/// The built-in plugins: name, component.\npub static BUILTIN: &[(&str, &[u8])] = &[\n");
+    let mut table = String::from("/// The built-in plugins.\npub static BUILTIN: &[BuiltIn] = &[\n");
     for (name, package) in PLUGINS {
         let built = target_dir.join(TARGET).join("plugin").join(format!("{}.wasm", package.replace('-', "_")));
         let packed = out.join(format!("{name}.wasm"));
-        pack(&built, &root.join("plugins").join(name).join("plugin.json"), &packed)?;
-        table.push_str(&format!("    ({name:?}, include_bytes!({packed:?})),\n"));
+        let digest = pack(&built, &root.join("plugins").join(name).join("plugin.json"), &packed)?;
+        table.push_str(&format!(
+            "    BuiltIn {{ name: {name:?}, digest: {digest:?}, component: include_bytes!({packed:?}) }},\n"
+        ));
     }
     table.push_str("];\n");
     fs::write(out.join("builtin.rs"), table)?;
@@ -99,12 +101,13 @@ fn build(root: &Path, target_dir: &Path) -> Result<(), Box<dyn Error>> {
 }
 
 /// Append the manifest to a component as a custom section.
-fn pack(component: &Path, manifest: &Path, packed: &Path) -> Result<(), Box<dyn Error>> {
+fn pack(component: &Path, manifest: &Path, packed: &Path) -> Result<String, Box<dyn Error>> {
     let mut bytes = fs::read(component).map_err(|e| format!("{}: {e}", component.display()))?;
     let text = fs::read_to_string(manifest).map_err(|e| format!("{}: {e}", manifest.display()))?;
     let value: serde_json::Value = serde_json::from_str(&text).map_err(|e| format!("{}: {e}", manifest.display()))?;
     let data = value.to_string();
     CustomSection { name: "pi-plugin".into(), data: data.as_bytes().into() }.append_to_component(&mut bytes);
+    let digest = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     fs::write(packed, bytes)?;
-    Ok(())
+    Ok(digest)
 }

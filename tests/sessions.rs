@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use pi_host::plugin::BUILTIN;
+use pi_host::plugin::builtin;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
@@ -113,8 +113,7 @@ impl Workshop {
 
 /// The component of `pi`.
 fn worker() -> Vec<u8> {
-    let (_, bytes) = BUILTIN.iter().find(|(name, _)| *name == "pi").unwrap();
-    bytes.to_vec()
+    builtin("pi").unwrap().to_vec()
 }
 
 /// One that does the same, and is another.
@@ -263,6 +262,7 @@ async fn a_changed_journal_is_neither_replayed_nor_forked_nor_pruned() {
     assert!(said.err.contains("does not hold"), "{}", said.err);
     let said = workshop.run(&["--json", "session", "prune", "--older-than", "0d"]);
     assert_eq!(said.json()["left"][0][0], json!(id), "{}", said.out);
+    assert_eq!(workshop.sessions().len(), 1, "a look that came to nothing leaves no session");
     assert!(!workshop.entries(&id).is_empty());
     // A row that is gone is said as well.
     tamper(&state, "DELETE FROM entries WHERE sequence = 6").await;

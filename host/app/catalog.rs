@@ -10,7 +10,7 @@ use super::mcp::MCP_AGENT;
 use super::plugins::TrustError;
 use super::plugins::signatures::held;
 use crate::config::Project;
-use crate::plugin::{BUILTIN, Binary, BinaryError};
+use crate::plugin::{BUILTIN, Binary, BinaryError, BuiltIn};
 use crate::registry::COMPONENT_BYTES_MAX;
 use crate::registry::fetch::read_bounded;
 use crate::registry::lock::{self, Lock, LockError, Locked};
@@ -20,7 +20,7 @@ use crate::registry::store::{Store, StoreError};
 /// Where a plugin's component comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    BuiltIn(&'static [u8]),
+    BuiltIn(&'static BuiltIn),
     File(PathBuf),
     /// Fetched, and not installed.
     Bytes(Arc<[u8]>),
@@ -112,8 +112,8 @@ impl Catalog {
     /// A plugin that is neither built in nor has a path, or a grant for one that does not exist.
     pub fn of(project: &Project) -> Result<Self, CatalogError> {
         let mut catalog = Self::default();
-        for (name, bytes) in BUILTIN {
-            catalog.sources.insert((*name).to_owned(), Source::BuiltIn(bytes));
+        for plugin in BUILTIN {
+            catalog.sources.insert(plugin.name.to_owned(), Source::BuiltIn(plugin));
         }
         let lock = Lock::load(&lock_file(project))?;
         for (name, plugin) in &project.config.plugins {
@@ -175,7 +175,7 @@ impl Catalog {
     /// There is none of that name, or its file cannot be read.
     pub fn bytes(&self, name: &str) -> Result<Cow<'static, [u8]>, CatalogError> {
         match self.sources.get(name) {
-            Some(Source::BuiltIn(bytes)) => Ok(Cow::Borrowed(bytes)),
+            Some(Source::BuiltIn(plugin)) => Ok(Cow::Borrowed(plugin.component)),
             Some(Source::Bytes(bytes)) => Ok(Cow::Owned(bytes.to_vec())),
             Some(Source::File(path)) => read_bounded(path, COMPONENT_BYTES_MAX)
                 .map(Cow::Owned)
@@ -221,6 +221,7 @@ impl Catalog {
         let digest = match self.sources.get(name) {
             // The store has compared it.
             Some(Source::Installed { locked, .. }) => locked.digest.hex().to_owned(),
+            Some(Source::BuiltIn(plugin)) => plugin.digest.to_owned(),
             _ => crate::registry::digest::Digest::of(&bytes).hex().to_owned(),
         };
         let known = Known { binary, digest };

@@ -31,7 +31,9 @@ use crate::capability::hold::Leave;
 use crate::clock;
 use crate::config::Project;
 use crate::confine::Confine;
+use crate::gate::Gate;
 use crate::journal::{Followed, Journal, JournalError, SessionJournal};
+use crate::runtime::Room;
 use crate::session::{self, AgentSetup, Inbox, Kernel, SayError, SessionError, Streamed};
 use crate::store::{Holder, LeaseError, Store, StoreError};
 use crate::supervisor::{Places, Supervisor, SupervisorError};
@@ -41,8 +43,9 @@ use crate::watch::{Alarm, AlarmState, Incidents, Watch};
 const REQUESTS_EVERY: Duration = Duration::from_millis(200);
 /// Looks at the policy files come once in so many of these.
 const RELOAD_TICKS: u32 = 5;
-/// Instances that a host may have at once.
-const INSTANCES: u32 = 256;
+/// What a host has room for, and one that was started for one task of a person: room takes time to make.
+const ROOM: Room = Room { agents: 1_000, calls: 256 };
+const ROOM_OF_ONE: Room = Room { agents: 32, calls: 64 };
 /// Keys of the store: the session that has handed a service over to people, by service.
 const HANDED_OVER: &str = "handed_over/";
 /// Closed incidents that wait for a slow reader.
@@ -175,11 +178,14 @@ impl Host {
     /// # Errors
     /// Another host has the store, or something in the project is wrong; the text says what to do.
     pub async fn start(project: Project, options: Options, progress: Progress<'_>) -> Result<Arc<Self>, HostError> {
+        // Neither needs the other, and each takes as long.
+        let of_gates = project.clone();
+        let gates = tokio::task::spawn_blocking(move || Ok((gate(&of_gates)?, shadow_gate(&of_gates)?)));
         let store = open_store(&project).await?;
         let holder = Holder::this_process(options.name);
         let journal = Journal::begin(store.clone(), &holder).await.map_err(|error| HostError::Lease { error })?;
         let journal = Arc::new(journal);
-        match Self::start_leased(project, options, store, &journal, progress).await {
+        match Self::start_leased(project, options, gates, store, &journal, progress).await {
             Ok(parts) => Ok(parts.into_host(journal)),
             Err(error) => {
                 let _ = journal.close().await;
@@ -191,13 +197,18 @@ impl Host {
     async fn start_leased(
         project: Project,
         options: Options,
+        gates: tokio::task::JoinHandle<Result<(Gate, Option<Gate>), SetupError>>,
         store: Arc<dyn Store>,
         journal: &Arc<Journal>,
         progress: Progress<'_>,
     ) -> Result<Parts, HostError> {
-        let (gate, shadow) = (gate(&project)?, shadow_gate(&project)?);
+        let (gate, shadow) = match gates.await {
+            Ok(gates) => gates?,
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        };
         let confine = Confine::new();
-        let mut setup = Setup::new(project.clone(), confine.clone(), INSTANCES)?;
+        let room = if options.is_watching { ROOM } else { ROOM_OF_ONE };
+        let mut setup = Setup::new(project.clone(), confine.clone(), room)?;
         hide(&setup.secrets, journal);
         let names: Vec<String> = match options.agents {
             Some(names) => names,
@@ -217,7 +228,11 @@ impl Host {
         desk.notes.iter().for_each(|note| progress(note));
         let supervisor = Supervisor::start(&project.config.services, places).await?;
         setup.supervisor = supervisor.clone();
-        let toolbox = setup.toolbox(&plugins, progress).await?;
+        let toolbox = match project.config.services.is_empty() {
+            // Nothing of it has changed.
+            true => dry,
+            false => setup.toolbox(&plugins, progress).await?,
+        };
         let (mut agents, kept) = (BTreeMap::new(), Kept::of(&project));
         for name in names {
             let agent = setup.agent(&name, &toolbox, progress).await?;

@@ -187,7 +187,7 @@ pub(super) async fn on_session_request(
         },
         SESSION_PRUNE => match serde_json::from_value::<Prune>(payload.clone()) {
             Ok(Prune { before_ms, by }) => {
-                let pruned = prune(project, journal, current, before_ms, &by).await;
+                let pruned = prune(project, journal, current, before_ms, &by, &|| false).await;
                 pruned.map(|pruning| json!(pruning)).map_err(|error| error.to_string())
             }
             Err(error) => Err(unreadable(error)),
@@ -204,8 +204,9 @@ pub(super) async fn prune(
     current: &BTreeSet<String>,
     before_ms: u64,
     by: &str,
+    is_stopping: &(dyn Fn() -> bool + Sync),
 ) -> Result<Pruning, SessionsError> {
-    let mut pruning = journal.prune(before_ms, &session_id(PRUNING), by).await?;
+    let mut pruning = journal.prune(before_ms, &session_id(PRUNING), by, is_stopping).await?;
     if !pruning.pruned.is_empty() {
         let mut in_use = components(journal.store().as_ref()).await?;
         in_use.extend(current.iter().cloned());

@@ -28,7 +28,7 @@ use crate::gate::{Gate, InForce, PolicyError, RegoError};
 use crate::journal::Journal;
 use crate::plugin::{Kind, Manifest};
 use crate::runtime::{
-    CallLimits, Compiled, Grants, LinkError, LinkedAgent, LinkedTool, LoadError, Runtime, RuntimeError,
+    CallLimits, Compiled, Grants, LinkError, LinkedAgent, LinkedTool, LoadError, Room, Runtime, RuntimeError,
 };
 use crate::session::{AgentSetup, Days, Kernel, Toolbox, ToolboxError};
 use crate::supervisor::{Places, Supervisor, SupervisorError};
@@ -157,9 +157,9 @@ impl Setup {
     ///
     /// # Errors
     /// The project names what there is not, or the engine does not start.
-    pub fn new(project: Project, confine: Confine, instances: u32) -> Result<Self, SetupError> {
+    pub fn new(project: Project, confine: Confine, room: impl Into<Room>) -> Result<Self, SetupError> {
         let catalog = Catalog::of(&project)?;
-        Self::with_catalog(project, catalog, confine, instances)
+        Self::with_catalog(project, catalog, confine, room)
     }
 
     /// The same, with these plugins.
@@ -167,11 +167,11 @@ impl Setup {
         project: Project,
         catalog: Catalog,
         confine: Confine,
-        instances: u32,
+        room: impl Into<Room>,
     ) -> Result<Self, SetupError> {
         let secrets = secrets_of(&project)?;
         check_reach(&project, &secrets)?;
-        let runtime = Arc::new(Runtime::with_instances(cache(), instances)?.with_scan(secrets.scan()));
+        let runtime = Arc::new(Runtime::with_room(cache(), room.into())?.with_scan(secrets.scan()));
         let places = Places { confine: confine.clone(), ..Places::of(&project.directory) };
         let supervisor = Supervisor::observe(&project.config.services, places)?;
         let around = Surroundings { writable: writable(&project), kept: governing(&project) };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use owo_colors::Style;
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use super::output::escaped_lines;
 use super::progress::{self, Progress};
@@ -112,15 +113,22 @@ async fn once(
     let host = start(output, project, options).await?;
     let shown = progress::show(Progress::of(output), &host);
     stop_on_signal(&host);
-    let work = async {
-        if !is_new && let Some(closed) = host.run_on(agent, prompt).await? {
+    let (working, agent, prompt) = (host.clone(), agent.to_owned(), prompt.to_owned());
+    // Beside the tasks that it talks to: from the thread that waits, each word to them would wake another thread.
+    let mut work = JoinSet::new();
+    work.spawn(async move {
+        if !is_new && let Some(closed) = working.run_on(&agent, &prompt).await? {
             return Ok(closed);
         }
-        host.run_once(agent, prompt, &json!({})).await
-    };
-    let closed = host.serve_while(work).await;
+        working.run_once(&agent, &prompt, &json!({})).await
+    });
+    let closed = host.serve_while(work.join_next()).await;
     shown.end().await;
-    ended(output, &closed??)
+    match closed? {
+        Some(Ok(closed)) => ended(output, &closed?),
+        Some(Err(panicked)) => std::panic::resume_unwind(panicked.into_panic()),
+        None => Err(anyhow::anyhow!("the session was never begun").into()),
+    }
 }
 
 /// Take up what was cut off, and end when it has ended.

@@ -370,7 +370,7 @@ mod tests {
         assert!(reports.iter().all(crate::journal::Report::holds), "{reports:?}");
         // The parent can be pruned: the payload that both refer to stays.
         drop(first);
-        let pruned = journal.prune(u64::MAX, "prune-1", "test").await.unwrap();
+        let pruned = journal.prune(u64::MAX, "prune-1", "test", &|| false).await.unwrap();
         assert_eq!((pruned.pruned.len(), pruned.payloads), (1, 0));
         assert_eq!(entries(store.as_ref(), "second").await.unwrap().len(), 5);
         assert!(verify(store.as_ref(), None).await.unwrap().iter().all(crate::journal::Report::holds));

@@ -63,9 +63,11 @@ pub struct Journal {
     store: Arc<dyn Store>,
     writer: Arc<Writer>,
     /// The sessions that are open, so that one chain never has two ends.
-    open: Mutex<HashMap<String, Weak<Chain>>>,
+    open: Mutex<OpenChains>,
     followers: Followers,
 }
+
+type OpenChains = HashMap<String, Weak<Chain>>;
 
 /// Entries that wait for a slow follower: beyond this it misses the oldest.
 const FOLLOWED_MAX: usize = 4_096;
@@ -118,7 +120,10 @@ impl Journal {
         if id == LEDGER {
             return Err(JournalError("a session's id may not be empty".into()));
         }
-        let mut open = self.open.lock().await;
+        self.session_in(id, &mut *self.open.lock().await).await
+    }
+
+    async fn session_in(&self, id: &str, open: &mut OpenChains) -> Result<SessionJournal, JournalError> {
         if let Some(chain) = open.get(id).and_then(Weak::upgrade) {
             return Ok(SessionJournal::new(chain));
         }
@@ -138,7 +143,7 @@ impl Journal {
     /// # Errors
     /// The store could not write.
     pub async fn flush(&self) -> Result<(), JournalError> {
-        self.writer.flush().await
+        self.writer.flush(Durability::Disk).await
     }
 
     /// Whether the journal can still write, and what it could not.

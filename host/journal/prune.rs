@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::session::entries;
-use super::{Body, Journal, JournalError, verify};
+use super::{Body, Journal, JournalError, OpenChains, verify};
 use crate::store::{OPEN, PRUNED, SessionRecord, Store};
 
 /// Of the id of a session that says what was pruned, and who its agent is. No agent of `pi.toml` has that name.
@@ -86,32 +86,50 @@ pub async fn tombstones(store: &dyn Store) -> Result<HashMap<String, Tombstone>,
 }
 
 impl Journal {
-    /// Remove the entries of all sessions that ended before a time. `id` is the session that will say so.
+    /// Remove the entries of all sessions that ended before a time. `id` is the session that will say so. It ends early
+    /// when `is_stopping` says so.
     ///
     /// # Errors
     /// The store failed. What was removed until then is in the journal.
-    pub async fn prune(&self, before_ms: u64, id: &str, by: &str) -> Result<Pruning, JournalError> {
+    pub async fn prune(
+        &self,
+        before_ms: u64,
+        id: &str,
+        by: &str,
+        is_stopping: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Pruning, JournalError> {
         let mut pruning = Pruning::default();
-        let candidates = prunable(self.store().as_ref(), before_ms).await?;
-        if candidates.is_empty() {
-            return Ok(pruning);
-        }
-        let audit = self.session(id).await?;
-        let task = json!({ "prune": { "ended_before_ms": before_ms, "by": by } });
-        let (component, policy) = <(String, String)>::default();
-        audit.append_durable(Body::SessionStarted { agent: HOST.into(), component, task, policy }).await?;
-        for candidate in candidates {
-            match self.removable(&candidate).await? {
-                Ok((entries, hash)) => {
-                    let Candidate { session, status, ended_ms, .. } = candidate.clone();
-                    audit.ready().await;
-                    audit.append(Body::SessionPruned { session, entries, hash, status, ended_ms });
-                    pruning.pruned.push(candidate);
-                }
-                Err(why) => pruning.left.push((candidate.session, why)),
+        // Begun with the first that can go: looks that come to nothing leave no trace.
+        let mut audit = None;
+        for candidate in prunable(self.store().as_ref(), before_ms).await? {
+            if is_stopping() {
+                break;
             }
+            // Nobody takes it up or forks it between the look and the removal.
+            let mut open = self.open.lock().await;
+            let (entries, hash) = match self.removable(&candidate, &open).await? {
+                Ok(extent) => extent,
+                Err(why) => {
+                    pruning.left.push((candidate.session, why));
+                    continue;
+                }
+            };
+            let audit = match &audit {
+                Some(audit) => audit,
+                None => {
+                    let begun = self.session_in(id, &mut open).await?;
+                    let task = json!({ "prune": { "ended_before_ms": before_ms, "by": by } });
+                    let (component, policy) = <(String, String)>::default();
+                    begun.append_durable(Body::SessionStarted { agent: HOST.into(), component, task, policy }).await?;
+                    audit.insert(begun)
+                }
+            };
+            let Candidate { session, status, ended_ms, .. } = candidate.clone();
+            audit.append(Body::SessionPruned { session, entries, hash, status, ended_ms });
+            audit.outlive().await?;
+            pruning.pruned.push(candidate);
         }
-        audit.flush().await?;
+        let Some(audit) = audit else { return Ok(pruning) };
         pruning.payloads = self.store().sweep_blobs(self.lease()).await?;
         let summary = format!("{} sessions pruned, {} left", pruning.pruned.len(), pruning.left.len());
         let left: Value = pruning.left.iter().map(|(id, why)| json!({ "session": id, "why": why })).collect();
@@ -121,10 +139,18 @@ impl Journal {
     }
 
     /// How many entries a session has and the hash of the last; or why it has to stay.
-    async fn removable(&self, candidate: &Candidate) -> Result<Result<(u64, String), String>, JournalError> {
+    async fn removable(
+        &self,
+        candidate: &Candidate,
+        open: &OpenChains,
+    ) -> Result<Result<(u64, String), String>, JournalError> {
         let id = &candidate.session;
-        if self.open.lock().await.get(id).is_some_and(|chain| chain.strong_count() > 0) {
+        if open.get(id).is_some_and(|chain| chain.strong_count() > 0) {
             return Ok(Err("it is still at work".into()));
+        }
+        let record = self.store().session(id).await?;
+        if record.is_none_or(|record| record.status != candidate.status) {
+            return Ok(Err("it was taken up again".into()));
         }
         let reports = verify(self.store().as_ref(), Some(id)).await?;
         if let Some(problem) = reports.iter().flat_map(|report| &report.problems).next() {

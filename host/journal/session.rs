@@ -7,10 +7,10 @@ use serde_json::Value;
 use super::chain::{self, Hash};
 use super::mask;
 use super::payload::{self, BODY_BYTES_MAX, Large};
-use super::writer::{Health, Item, Writer};
+use super::writer::{Health, Item, Waiter, Writer};
 use super::{Body, Entry, JournalError};
 use crate::clock;
-use crate::store::{Blob, Lease, Row, SUMMARY_CHARS_MAX, SessionMark, Store};
+use crate::store::{Blob, Durability, Lease, Row, SUMMARY_CHARS_MAX, SessionMark, Store};
 
 /// The journal of one session. Clones append to the same chain.
 #[derive(Clone)]
@@ -131,7 +131,8 @@ impl SessionJournal {
         let (text, blobs) = encode(&body, text)?;
         self.chain.writer.ready().await;
         let (sender, stored) = tokio::sync::oneshot::channel();
-        let time_ms = self.push(text, blobs, mark, Some(sender));
+        let waiter = Waiter { durability: Durability::Disk, stored: sender };
+        let time_ms = self.push(text, blobs, mark, Some(waiter));
         match stored.await {
             Ok(result) => {
                 result?;
@@ -180,7 +181,21 @@ impl SessionJournal {
     /// # Errors
     /// The store could not write.
     pub async fn flush(&self) -> Result<(), JournalError> {
-        self.chain.writer.flush().await
+        self.chain.writer.flush(Durability::Disk).await
+    }
+
+    /// Have what was appended so far written at once: whoever will wait for it soon waits less.
+    pub fn hurry(&self) {
+        self.chain.writer.hurry();
+    }
+
+    /// Wait until everything that was appended so far outlives this process: a kill loses nothing of it, a power cut
+    /// may. What leaves for others to see waits for this.
+    ///
+    /// # Errors
+    /// The store could not write.
+    pub async fn outlive(&self) -> Result<(), JournalError> {
+        self.chain.writer.flush(Durability::Kernel).await
     }
 
     /// Whether the journal can still write, and what it could not.
@@ -199,13 +214,7 @@ impl SessionJournal {
     }
 
     /// Link and queue under one lock, so that the order of the chain is the order of the rows.
-    fn push(
-        &self,
-        text: String,
-        blobs: Vec<Blob>,
-        mut mark: Option<SessionMark>,
-        waiter: Option<tokio::sync::oneshot::Sender<Result<(), JournalError>>>,
-    ) -> u64 {
+    fn push(&self, text: String, blobs: Vec<Blob>, mut mark: Option<SessionMark>, waiter: Option<Waiter>) -> u64 {
         let body: Arc<str> = Arc::from(text);
         let mut end = self.chain.lock();
         // Time never runs backwards within a session, whatever the system's clock does.

@@ -2,7 +2,7 @@
 //!
 //! Appending never waits for the disk: it puts an item in the queue. When nobody waits, the writer
 //! gathers for [`GATHER`] and lets the kernel decide when the disk has it; when somebody waits, it
-//! writes at once, and to the disk. The first write that fails ends all writing: what comes after it
+//! writes at once, and to the disk where that is what is waited for. The first write that fails ends all writing: what comes after it
 //! could not be linked to what is stored. Then every waiter gets the reason, and
 //! [`Health`] says what was lost.
 
@@ -39,7 +39,14 @@ pub(super) struct Item {
     pub row: Option<Row>,
     pub blobs: Vec<Blob>,
     pub mark: Option<SessionMark>,
-    pub waiter: Option<oneshot::Sender<Result<(), JournalError>>>,
+    pub waiter: Option<Waiter>,
+}
+
+/// Somebody who waits until all before is stored.
+pub(super) struct Waiter {
+    /// What has to have it, before the answer.
+    pub durability: Durability,
+    pub stored: oneshot::Sender<Result<(), JournalError>>,
 }
 
 impl Item {
@@ -188,9 +195,13 @@ impl Writer {
         }
     }
 
-    pub(super) async fn flush(&self) -> Result<(), JournalError> {
+    pub(super) async fn flush(&self, durability: Durability) -> Result<(), JournalError> {
+        // What is counted as stored is with the kernel at least.
+        if durability == Durability::Kernel && self.queued_bytes.load(Ordering::Acquire) == 0 && !self.has_failed() {
+            return Ok(());
+        }
         let (sender, stored) = oneshot::channel();
-        self.push(Item { waiter: Some(sender), ..Item::default() });
+        self.push(Item { waiter: Some(Waiter { durability, stored: sender }), ..Item::default() });
         stored.await.unwrap_or_else(|_| Err(self.reason()))
     }
 
@@ -210,6 +221,16 @@ impl Writer {
             self.work.notify_one();
             ended.await;
         }
+    }
+
+    /// Have what is in the queue written at once, without waiting for it.
+    pub(super) fn hurry(&self) {
+        let (stored, _) = oneshot::channel();
+        self.push(Item { waiter: Some(Waiter { durability: Durability::Kernel, stored }), ..Item::default() });
+    }
+
+    fn has_failed(&self) -> bool {
+        self.has_failed.load(Ordering::Acquire)
     }
 
     pub(super) fn health(&self) -> Health {
@@ -289,7 +310,11 @@ impl Writer {
         if self.has_failed.load(Ordering::Relaxed) {
             return Err(StoreError::Failed { path: String::new(), detail: self.reason().0 });
         }
-        let durability = if group.waiters.is_empty() { Durability::Kernel } else { Durability::Disk };
+        let needs_disk = group.waiters.iter().any(|waiter| waiter.durability == Durability::Disk);
+        if !needs_disk && group.batch == Batch::default() {
+            return Ok(());
+        }
+        let durability = if needs_disk { Durability::Disk } else { Durability::Kernel };
         let mut retries = 0;
         loop {
             match self.store.write(&self.lease, &group.batch, durability).await {
@@ -300,7 +325,7 @@ impl Writer {
     }
 
     /// Nothing is written any more: tell everybody who waits. The first reason stays.
-    fn fail(&self, reason: JournalError, mut waiters: Vec<oneshot::Sender<Result<(), JournalError>>>) {
+    fn fail(&self, reason: JournalError, mut waiters: Vec<Waiter>) {
         let failure = {
             let mut queue = self.lock();
             let failure = queue.failure.get_or_insert(reason).clone();
@@ -309,8 +334,9 @@ impl Writer {
             waiters.extend(items.into_iter().filter_map(|item| item.waiter));
             failure
         };
-        self.has_failed.store(true, Ordering::Relaxed);
-        self.queued_bytes.store(0, Ordering::Relaxed);
+        // In this order: who sees that nothing is queued sees why.
+        self.has_failed.store(true, Ordering::Release);
+        self.queued_bytes.store(0, Ordering::Release);
         self.space.notify_waiters();
         for waiter in waiters {
             answer(Some(waiter), Err(failure.clone()));
@@ -368,10 +394,10 @@ impl Drop for LastWord {
     }
 }
 
-fn answer(waiter: Option<oneshot::Sender<Result<(), JournalError>>>, result: Result<(), JournalError>) {
+fn answer(waiter: Option<Waiter>, result: Result<(), JournalError>) {
     if let Some(waiter) = waiter {
         // Who waited may have gone away.
-        let _ = waiter.send(result);
+        let _ = waiter.stored.send(result);
     }
 }
 
@@ -379,7 +405,7 @@ fn answer(waiter: Option<oneshot::Sender<Result<(), JournalError>>>, result: Res
 #[derive(Default)]
 struct Group {
     batch: Batch,
-    waiters: Vec<oneshot::Sender<Result<(), JournalError>>>,
+    waiters: Vec<Waiter>,
     bytes: usize,
 }
 

@@ -23,7 +23,7 @@ mod types;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
@@ -71,15 +71,21 @@ impl<'a> Surroundings<'a> {
 
 /// One HTTP client for each server, whose connections all models of it share.
 #[derive(Debug, Default)]
-pub struct Clients(Mutex<BTreeMap<String, Client>>);
+pub struct Clients(Mutex<BTreeMap<String, LazyClient>>);
 
-impl Clients {
-    fn of(&self, url: &Url) -> Result<Client, String> {
-        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let origin = url.origin().ascii_serialization();
-        if let Some(client) = clients.get(&origin) {
-            return Ok(client.clone());
-        }
+/// A client that is there when it is needed.
+#[derive(Clone, Debug)]
+struct LazyClient {
+    is_plain: bool,
+    made: Arc<OnceLock<Result<Client, String>>>,
+}
+
+impl LazyClient {
+    fn get(&self) -> Result<&Client, String> {
+        self.made.get_or_init(|| self.make()).as_ref().map_err(String::clone)
+    }
+
+    fn make(&self) -> Result<Client, String> {
         // A redirection would carry the key to another server, and a proxy would read it.
         let builder = Client::builder()
             .redirect(reqwest::redirect::Policy::none())
@@ -92,11 +98,31 @@ impl Clients {
             .http2_keep_alive_interval(KEEPALIVE)
             .http2_keep_alive_while_idle(true)
             .user_agent(concat!("pi-host/", env!("CARGO_PKG_VERSION")));
-        // Reading the system's certificates takes longer than all else here, and plain HTTP needs none.
-        let builder = if url.scheme() == "http" { builder.tls_certs_only([]) } else { builder };
-        let client = builder.build().map_err(|error| error.to_string())?;
+        // Plain HTTP needs no certificates.
+        let builder = if self.is_plain { builder.tls_certs_only([]) } else { builder };
+        builder.build().map_err(|error| error.to_string())
+    }
+}
+
+impl Clients {
+    fn of(&self, url: &Url) -> LazyClient {
+        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let origin = url.origin().ascii_serialization();
+        if let Some(client) = clients.get(&origin) {
+            return client.clone();
+        }
+        let client = LazyClient { is_plain: url.scheme() == "http", made: Arc::default() };
+        if !client.is_plain {
+            // The system's certificates and the first random numbers for keys take longer than all else at a start:
+            // both are got while it goes on.
+            let early = client.clone();
+            std::thread::spawn(move || {
+                let _ = aws_lc_rs::rand::fill(&mut [0]);
+                let _ = early.get();
+            });
+        }
         clients.insert(origin, client.clone());
-        Ok(client)
+        client
     }
 }
 
@@ -178,9 +204,7 @@ fn remote(name: &str, config: &ModelConfig, around: &Surroundings<'_>) -> Result
     if config.protocol == ModelProtocol::Anthropic {
         headers.insert("anthropic-version", HeaderValue::from_static(anthropic::VERSION));
     }
-    let client = around.clients.of(&url).map_err(|error| {
-        setup(name, &format!("there is no HTTP client: {error}"), "the system's certificates must be readable")
-    })?;
+    let client = around.clients.of(&url);
     Ok(Remote {
         protocol,
         client,

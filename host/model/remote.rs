@@ -9,8 +9,9 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode, Version};
-use reqwest::{Client, Response, Url};
+use reqwest::{Response, Url};
 
+use super::LazyClient;
 use super::assembly::{Fault, Listener};
 use super::bedrock::AwsKeys;
 use super::conversation::Conversation;
@@ -31,7 +32,7 @@ const END_WAIT: Duration = Duration::from_millis(5);
 
 pub(super) struct Remote {
     pub(super) protocol: Box<dyn Protocol>,
-    pub(super) client: Client,
+    pub(super) client: LazyClient,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
     /// Where each request is signed anew.
@@ -131,7 +132,11 @@ impl Remote {
             let host = self.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
             aws.sign(self.url.as_str(), &host, body, &mut headers).map_err(|reason| self.unreachable(reason))?;
         }
-        let request = self.client.post(self.url.clone()).headers(headers).body(body.clone());
+        let client = self.client.get();
+        let client = client.map_err(|error| {
+            self.unreachable(&format!("there is no HTTP client: {error}; the system's certificates must be readable"))
+        })?;
+        let request = client.post(self.url.clone()).headers(headers).body(body.clone());
         let response = self.within_idle(request.send()).await?.map_err(|error| self.unreachable(&cause(&error)))?;
         if response.status() != StatusCode::OK {
             return Err(self.refused(response, attempts).await);

@@ -4,6 +4,7 @@
 //! and only from the host that was configured. What goes wrong is said without the URL's query and
 //! without what the other side wrote. It does not know what the answers mean.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
@@ -90,6 +91,25 @@ pub(crate) fn client(base: &str, connect: Duration) -> Result<Client, FetchError
     let is_here = Url::parse(base).is_ok_and(|url| url.host_str().is_some_and(is_loopback));
     let builder = if is_here { builder.no_proxy() } else { builder };
     builder.build().map_err(|error| FetchError::Client(cause(&error)))
+}
+
+/// A client that is made when it is needed first: reading the system's certificates takes longer than all else that a
+/// command does which looks nothing up.
+#[derive(Clone, Debug)]
+pub(crate) struct LazyClient {
+    base: String,
+    connect: Duration,
+    made: Arc<OnceLock<Result<Client, FetchError>>>,
+}
+
+impl LazyClient {
+    pub(crate) fn new(base: &str, connect: Duration) -> Self {
+        Self { base: base.to_owned(), connect, made: Arc::default() }
+    }
+
+    pub(crate) fn get(&self) -> Result<&Client, FetchError> {
+        self.made.get_or_init(|| client(&self.base, self.connect)).as_ref().map_err(FetchError::clone)
+    }
 }
 
 /// The response to a request, made again while the other side says that it is busy.

@@ -13,7 +13,7 @@ mod unique;
 
 pub use adapt::{AdaptError, component_of_module, is_core_module};
 pub use binary::{Binary, BinaryError, Capability, Import, pack};
-pub use builtin::{BUILTIN, builtin};
+pub use builtin::{BUILTIN, BuiltIn, builtin};
 pub use manifest::{Kind, Manifest, ManifestError, Need, Tool, ToolEffect};
 pub use reflect::{Function, LeftOut, Listed, Listing, OfAct, ReflectError, Reflected, is_of_act_types, name_of_file};
 pub use unique::Unique;

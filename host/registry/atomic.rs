@@ -80,7 +80,11 @@ fn is_own(path: &Path) -> bool {
 
 fn random() -> io::Result<String> {
     let mut bytes = [0; RANDOM_BYTES];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| io::Error::other("there are no random numbers"))?;
+    // The kernel's: those for keys take 20 ms to be ready, and are for keys.
+    let filled = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
+    if filled < RANDOM_BYTES {
+        return Err(io::Error::other("there are no random numbers"));
+    }
     Ok(hex(&bytes))
 }
 

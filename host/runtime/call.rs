@@ -150,6 +150,8 @@ impl Runtime {
         let limits = context.limits.clone();
         let stderr = Tail::new(&self.scan);
         let door = context.door.clone();
+        // It is never closed.
+        let _room = self.calls.acquire().await;
         let engine = match &tool.callable {
             Callable::Act(act) => act.engine(),
             Callable::Contract(_) | Callable::Plain(_) => &self.engine,
@@ -214,6 +216,7 @@ impl Runtime {
         let Callable::Contract(pre) = &tool.callable else {
             return Ok(tool.manifest.tools.iter().map(definition).collect());
         };
+        let _room = self.calls.acquire().await;
         let limits = context.limits.clone();
         let stderr = Tail::new(&self.scan);
         let mut store =
@@ -234,6 +237,8 @@ impl Runtime {
     /// # Errors
     /// Which limit or trap ended it, or the agent's own sentence.
     pub async fn run_agent(&self, agent: &LinkedAgent, context: Context, task: &Task) -> Result<Outcome, CallError> {
+        // Its time begins when it does.
+        let _room = self.agents.acquire().await;
         let limits = context.limits.clone();
         let stderr = Tail::new(&self.scan);
         let mut store = self

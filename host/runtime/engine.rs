@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use wasmtime::{Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::cache::Cache;
@@ -12,8 +13,9 @@ use crate::plugin::Binary;
 
 /// How often a running guest looks whether it should yield.
 pub(super) const TICK: Duration = Duration::from_millis(10);
-/// Instances that can be alive at once; the pool is made for so many.
-pub(super) const INSTANCES_MAX: u32 = 1_000;
+/// Instances of tools that can be alive at once where nothing else is said, and of agents.
+const CALLS_MAX: u32 = 1_000;
+const AGENTS_MAX: u32 = 256;
 /// Largest linear memory of a pooled instance; what one call may use is a plugin's own limit.
 const MEMORY_BYTES_MAX: usize = 1 << 30;
 /// Memory kept and zeroed by hand between two instances in one slot, rather than given back.
@@ -33,13 +35,36 @@ pub enum RuntimeError {
     Engine(String),
 }
 
+/// How many instances can be alive at once; the pool is made for so many. Agents have room of their own: if they could
+/// take all of it, none of them could call a tool, and all would wait for each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    pub agents: u32,
+    pub calls: u32,
+}
+
+impl From<u32> for Room {
+    fn from(each: u32) -> Self {
+        Self { agents: each, calls: each }
+    }
+}
+
+impl Room {
+    fn all(self) -> u32 {
+        self.agents.saturating_add(self.calls)
+    }
+}
+
 /// The engine, its clock for yielding, and the compile cache.
 pub struct Runtime {
     pub(super) engine: Engine,
     /// The engine with the asynchronous component model, made when a component needs it. It costs every call in it
     /// some microseconds, and is more of an engine than what does without has to be trusted to.
     concurrent: OnceLock<Result<Engine, String>>,
-    instances: u32,
+    room: Room,
+    /// Who finds no room waits for it: an agent that fails because others work would be no use to anybody.
+    pub(super) agents: Semaphore,
+    pub(super) calls: Semaphore,
     ticked: Arc<Mutex<Vec<EngineWeak>>>,
     pub(super) cache: Option<Cache>,
     /// Finds the secrets of the project in what tools say.
@@ -54,16 +79,24 @@ impl Runtime {
     /// # Errors
     /// The machine cannot run it at all.
     pub fn new(cache: Option<Cache>) -> Result<Self, RuntimeError> {
-        Self::with_instances(cache, INSTANCES_MAX)
+        Self::with_room(cache, Room { agents: AGENTS_MAX, calls: CALLS_MAX })
     }
 
-    /// The same with room for so many instances at once: a command that makes one call
+    /// The same with room for so many calls at once, and as many agents: a command that makes one call
     /// need not reserve a pool.
     ///
     /// # Errors
     /// The machine cannot run it at all.
     pub fn with_instances(cache: Option<Cache>, instances: u32) -> Result<Self, RuntimeError> {
-        let (engine, is_pooled) = engine(instances, false).map_err(RuntimeError::Engine)?;
+        Self::with_room(cache, instances.into())
+    }
+
+    /// The same with this much room.
+    ///
+    /// # Errors
+    /// The machine cannot run it at all.
+    pub fn with_room(cache: Option<Cache>, room: Room) -> Result<Self, RuntimeError> {
+        let (engine, is_pooled) = engine(room.all(), false).map_err(RuntimeError::Engine)?;
         let is_alive = Arc::new(AtomicBool::new(true));
         let ticked = Arc::new(Mutex::new(vec![engine.weak()]));
         let (engines, alive) = (ticked.clone(), is_alive.clone());
@@ -81,7 +114,10 @@ impl Runtime {
             })
             .map_err(|e| RuntimeError::Engine(e.to_string()))?;
         let concurrent = OnceLock::new();
-        Ok(Self { engine, concurrent, instances, ticked, cache, scan: Arc::default(), is_pooled, is_alive })
+        let permits = |count: u32| Semaphore::new(usize::try_from(count).unwrap_or(Semaphore::MAX_PERMITS));
+        let (agents, calls) = (permits(room.agents), permits(room.calls));
+        let scan = Arc::default();
+        Ok(Self { engine, concurrent, room, agents, calls, ticked, cache, scan, is_pooled, is_alive })
     }
 
     /// The engine for a component: that of all, but for one whose functions are asynchronous.
@@ -90,7 +126,7 @@ impl Runtime {
             return Ok(&self.engine);
         }
         let made = self.concurrent.get_or_init(|| {
-            let (engine, _) = engine(self.instances, true)?;
+            let (engine, _) = engine(self.room.all(), true)?;
             self.ticked.lock().unwrap_or_else(PoisonError::into_inner).push(engine.weak());
             Ok(engine)
         });
@@ -102,6 +138,12 @@ impl Runtime {
     pub fn with_scan(mut self, scan: Arc<Scan>) -> Self {
         self.scan = scan;
         self
+    }
+
+    /// Whether agents wait for room: one that could give its room back should.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        self.agents.available_permits() == 0
     }
 
     /// Whether instances come from the pool.

@@ -19,5 +19,5 @@ mod prepare;
 pub use cache::Cache;
 pub use call::{CallError, CallLimits, Context, Determinism, definition};
 pub use compile::{Compiled, LoadError};
-pub use engine::{Runtime, RuntimeError};
+pub use engine::{Room, Runtime, RuntimeError};
 pub use link::{Grants, LinkError, LinkedAgent, LinkedTool};

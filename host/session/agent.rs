@@ -362,6 +362,10 @@ impl ToolsState for AgentImports {
         tokio::select! {
             // The others of the step are waited for, so that what they did is known.
             results = futures::future::try_join_all(calls) => {
+                // The model's next question waits until they are stored.
+                if !self.models.is_empty() && self.played.is_none() {
+                    self.journal.hurry();
+                }
                 let results: Result<Vec<_>, String> = results?.into_iter().collect();
                 results.map_err(|approval| wasmtime::Error::new(LaidAside { approval }))
             }
@@ -447,7 +451,9 @@ impl SessionState for AgentImports {
         }
         self.no_other(step, "listening")?;
         self.may_go_on(&key, || "what people say next".into())?;
-        let held = tokio::time::sleep(LISTEN_HOLD);
+        // Those that wait for room have something to do.
+        let hold = if self.kernel.runtime.is_crowded() { Duration::ZERO } else { LISTEN_HOLD };
+        let held = tokio::time::sleep(hold);
         tokio::pin!(held);
         loop {
             let (text, is_open) = self.inbox.first();

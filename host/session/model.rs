@@ -126,7 +126,12 @@ impl ModelState for AgentImports {
             }
         };
         let result = match may_ask {
-            Ok(offer) => self.ask(&key, offer, marked(asked, self.journal.id())).await?,
+            // A model has seen no result that the journal could lose.
+            Ok(offer) => match self.journal.outlive().await {
+                Ok(()) => self.ask(&key, offer, marked(asked, self.journal.id())).await?,
+                // The host sees by the journal's health why, and the session goes on from what is stored.
+                Err(_) => return Err(wasmtime::Error::new(Stopped)),
+            },
             Err(refused) => Err(refused),
         };
         let status = if result.is_ok() { Status::Done } else { Status::Failed };

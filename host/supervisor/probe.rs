@@ -4,7 +4,7 @@
 //! service does not answer is a result, never an error.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 
@@ -34,25 +34,41 @@ pub struct ProbeResult {
     pub exit_code: Option<i32>,
 }
 
+/// A redirect is an answer by itself. A kept connection would hide that nobody accepts new ones, and a proxy of the
+/// environment is not the service.
+fn builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .pool_max_idle_per_host(0)
+        .no_proxy()
+        .user_agent(concat!("pi-host/", env!("CARGO_PKG_VERSION")))
+}
+
 /// What probes share.
 #[derive(Clone)]
 pub(crate) struct Prober {
-    client: reqwest::Client,
+    plain: reqwest::Client,
+    /// Made when it is needed first: reading the system's certificates takes long, and most services are asked by plain
+    /// HTTP.
+    secured: Arc<OnceLock<Result<reqwest::Client, String>>>,
     confine: Arc<Confine>,
 }
 
 impl Prober {
     pub(crate) fn new(confine: Confine) -> Result<Self, SupervisorError> {
-        // A redirect is an answer by itself. A kept connection would hide that nobody accepts new ones,
-        // and a proxy of the environment is not the service.
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .pool_max_idle_per_host(0)
-            .no_proxy()
-            .user_agent(concat!("pi-host/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| SupervisorError::Failed(format!("no HTTP client for probes: {error}")))?;
-        Ok(Self { client, confine: Arc::new(confine) })
+        let plain = builder().tls_certs_only([]).build();
+        let plain = plain.map_err(|error| SupervisorError::Failed(format!("no HTTP client for probes: {error}")))?;
+        Ok(Self { plain, secured: Arc::default(), confine: Arc::new(confine) })
+    }
+
+    fn client(&self, url: &str) -> Result<&reqwest::Client, String> {
+        let is_plain = url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http:"));
+        if is_plain {
+            return Ok(&self.plain);
+        }
+        let make =
+            || builder().build().map_err(|error| format!("there is no HTTP client for it: {}", in_words(&error)));
+        self.secured.get_or_init(make).as_ref().map_err(String::clone)
     }
 
     /// Probe the service once.
@@ -77,7 +93,11 @@ impl Prober {
     }
 
     async fn http(&self, url: &str) -> ProbeResult {
-        let mut response = match self.client.get(url).send().await {
+        let client = match self.client(url) {
+            Ok(client) => client,
+            Err(error) => return unhealthy(error),
+        };
+        let mut response = match client.get(url).send().await {
             Ok(response) => response,
             Err(error) => return unhealthy(in_words(&error)),
         };

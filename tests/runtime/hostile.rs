@@ -55,6 +55,18 @@ async fn a_wait_inside_a_host_call_ends_at_the_deadline() {
     assert!(limit(misbehave("wait", json!({}), limits).await).contains("300 ms"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_finds_no_room_waits_for_it() {
+    let bench = Bench::new().await;
+    let hostile = linked("hostile", Grants::default()).await;
+    let limits = CallLimits { call_ms_max: 200, ..limits() };
+    // There is room for 64: each of these keeps its place until its deadline.
+    let calls = (0..200).map(|_| call(&bench, &hostile, limits.clone(), "wait", json!({})));
+    for result in futures::future::join_all(calls).await {
+        assert!(limit(result).contains("200 ms"));
+    }
+}
+
 #[tokio::test]
 async fn asking_for_the_time_without_end_ends_at_the_limit_of_host_calls() {
     assert!(limit(misbehave("clock_spin", json!({}), limits()).await).contains("1000 host calls"));

@@ -19,7 +19,10 @@ impl Host {
         let mut stop = self.stop.subscribe();
         loop {
             let before_ms = clock::now_ms().saturating_sub(u64::from(days).saturating_mul(DAY_MS));
-            if let Err(error) = prune(&self.project, &self.journal, &self.components(), before_ms, "host").await {
+            let is_stopping = || *self.stop.borrow();
+            let components = self.components();
+            let pruned = prune(&self.project, &self.journal, &components, before_ms, "host", &is_stopping).await;
+            if let Err(error) = pruned {
                 let (session, error) = ("retention".to_owned(), error.to_string());
                 let _ = self.events.send(Event::Broken { session, error });
             }

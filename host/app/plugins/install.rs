@@ -458,7 +458,7 @@ async fn looked_at(
     if !is_name(&name) {
         return Err(InstallError::Name(crate::gate::explain::escaped(&name)));
     }
-    if crate::plugin::BUILTIN.iter().any(|(taken, _)| *taken == name) {
+    if crate::plugin::BUILTIN.iter().any(|taken| taken.name == name) {
         return Err(InstallError::BuiltIn(name));
     }
     let standing = standing(project, &from, &fetched, &options).await?;

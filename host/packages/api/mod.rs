@@ -12,12 +12,11 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::StreamExt;
-use reqwest::Client;
 use serde::{Deserialize, Serialize};
 
 use super::Package;
 use super::advisory::{Matched, Report, Source, Status, report};
-use super::fetch::{self, FetchError, Patience};
+use super::fetch::{self, FetchError, LazyClient, Patience};
 use super::osv::{Entry, Record, RecordError, is_id};
 use crate::clock::{self, Instant};
 
@@ -63,7 +62,7 @@ impl Default for ApiLimits {
 #[derive(Clone, Debug)]
 pub struct Api {
     base: String,
-    client: Client,
+    client: LazyClient,
     limits: ApiLimits,
 }
 
@@ -74,7 +73,7 @@ impl Api {
     /// It is not a URL whose answers can be trusted.
     pub fn new(base: &str, limits: ApiLimits) -> Result<Self, FetchError> {
         let base = fetch::base_url(base)?;
-        let client = fetch::client(&base, limits.each)?;
+        let client = LazyClient::new(&base, limits.each);
         Ok(Self { base, client, limits })
     }
 
@@ -148,7 +147,8 @@ impl Api {
         let batch = Batch { queries: queries.iter().map(|(_, query)| query).collect() };
         let body = serde_json::to_vec(&batch).map_err(not_osv)?;
         let url = format!("{}/v1/querybatch", self.base);
-        let request = || self.client.post(&url).header("content-type", "application/json").body(body.clone());
+        let client = self.client.get()?;
+        let request = || client.post(&url).header("content-type", "application/json").body(body.clone());
         let response = fetch::respond(request, self.patience(), deadline).await?;
         let answer = fetch::body(response, self.limits.answer_bytes_max, self.patience(), deadline).await?;
         let answer: Answer = serde_json::from_slice(&answer).map_err(not_osv)?;
@@ -175,7 +175,8 @@ impl Api {
 
     async fn record(&self, id: &str, deadline: Instant) -> Result<Record, FetchError> {
         let url = format!("{}/v1/vulns/{id}", self.base);
-        let response = fetch::respond(|| self.client.get(&url), self.patience(), deadline).await?;
+        let client = self.client.get()?;
+        let response = fetch::respond(|| client.get(&url), self.patience(), deadline).await?;
         let answer = fetch::body(response, self.limits.answer_bytes_max, self.patience(), deadline).await?;
         let record = Record::read(&answer).map_err(|error: RecordError| FetchError::NotOsv(error.to_string()))?;
         if record.id == id { Ok(record) } else { Err(FetchError::NotOsv("it is the record of another one".into())) }
