@@ -9,6 +9,7 @@
 mod change;
 mod counter;
 mod detector;
+mod instant;
 mod robust;
 mod season;
 mod series;
@@ -19,6 +20,7 @@ mod window;
 pub use change::{Change, Cusum, Shift, change_points};
 pub use counter::{counter_resets, is_counter, rates};
 pub use detector::{ALARM, Detector};
+pub use instant::seconds_of;
 pub use robust::{Baseline, Trend, median, quantile, trend};
 pub use series::{Defects, GAPS_MAX, Gap, POINTS_MAX, Point, Series};
 pub use summary::{Direction, MetricFinding, Peak, Saturation, saturation, summarise, summarise_limited};
