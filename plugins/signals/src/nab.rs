@@ -48,10 +48,12 @@ pub struct File<'a> {
     pub windows: &'a [Window],
 }
 
-/// What one threshold gives: the sum before normalisation, and how many rows were what.
+/// What one threshold gives: the sum before normalisation, how many windows were hit, and how many rows were what.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Tally {
     pub raw: f64,
+    pub hits: usize,
+    pub misses: usize,
     pub true_positives: usize,
     pub false_positives: usize,
     pub true_negatives: usize,
@@ -127,7 +129,8 @@ fn behind(window: &Window, index: usize) -> f64 {
 #[must_use]
 pub fn tally(file: &File<'_>, profile: &Profile, threshold: f64) -> Tally {
     let mut tally = Tally::default();
-    let mut best: Vec<Option<f64>> = vec![None; file.windows.len()];
+    // Of each window that has rows: whether it was hit, and what it is worth.
+    let mut best: Vec<Option<(bool, f64)>> = vec![None; file.windows.len()];
     for row in rows(file, profile, 0) {
         let is_detection = row.score >= threshold;
         let Some(slot) = row.window.and_then(|window| best.get_mut(window)) else {
@@ -139,8 +142,9 @@ pub fn tally(file: &File<'_>, profile: &Profile, threshold: f64) -> Tally {
             }
             continue;
         };
-        let so_far = slot.get_or_insert(-profile.false_negative);
+        let (is_hit, so_far) = slot.get_or_insert((false, -profile.false_negative));
         if is_detection {
+            *is_hit = true;
             *so_far = so_far.max(row.worth);
             tally.true_positives += 1;
         } else {
@@ -148,7 +152,11 @@ pub fn tally(file: &File<'_>, profile: &Profile, threshold: f64) -> Tally {
         }
     }
     // A window that lies in probation as a whole has no row here, and so counts for nothing, as in NAB.
-    tally.raw += best.into_iter().flatten().sum::<f64>();
+    for (is_hit, worth) in best.into_iter().flatten() {
+        tally.raw += worth;
+        tally.hits += usize::from(is_hit);
+        tally.misses += usize::from(!is_hit);
+    }
     tally
 }
 
@@ -278,7 +286,9 @@ mod tests {
         let best = best_threshold(&files, &STANDARD);
         assert_eq!(best.threshold, 0.9);
         assert_near(best.raw, 1.0);
-        assert_near(tally(&files[0], &STANDARD, best.threshold).raw, best.raw);
+        let tally = tally(&files[0], &STANDARD, best.threshold);
+        assert_near(tally.raw, best.raw);
+        assert_eq!((tally.hits, tally.misses, tally.true_positives, tally.false_positives), (1, 0, 1, 0));
         assert_near(normalised(&files, &STANDARD, best.raw).unwrap(), 100.0);
     }
 
