@@ -65,7 +65,12 @@ pub struct Detector {
     week: Season,
     day_seen: f64,
     day_variance: f64,
-    tails: [[Tail; 2]; 6],
+    of_value: Tails,
+    of_step: Tails,
+    of_short: Tails,
+    of_longer: Tails,
+    of_day: Tails,
+    of_week: Tails,
     hold: f64,
     held_peak: f64,
 }
@@ -79,7 +84,6 @@ impl Default for Detector {
 impl Detector {
     #[must_use]
     pub fn new() -> Self {
-        const NEW: [Tail; 2] = [Tail::new(), Tail::new()];
         Self {
             count: 0.0,
             first_time: 0.0,
@@ -94,7 +98,12 @@ impl Detector {
             week: Season::new(168, 7.0 * DAY, 15.0 * DAY, 2.7),
             day_seen: 0.0,
             day_variance: 0.0,
-            tails: [NEW; 6],
+            of_value: Tails::new(),
+            of_step: Tails::new(),
+            of_short: Tails::new(),
+            of_longer: Tails::new(),
+            of_day: Tails::new(),
+            of_week: Tails::new(),
             hold: 0.0,
             held_peak: 0.0,
         }
@@ -123,17 +132,17 @@ impl Detector {
         let mut sides = Sides::default();
 
         let above = value - self.level;
-        sides.add(two(&mut self.tails[0], above, floor, SILENT), TRUST_VALUE);
+        sides.add(self.of_value.push(above, floor, SILENT), TRUST_VALUE);
         self.learn_level(above, floor, first.max(1.0 / LEVEL));
 
         let step = value - self.previous;
         self.previous = value;
-        sides.add(two(&mut self.tails[1], step, floor, SILENT), TRUST_STEP);
+        sides.add(self.of_step.push(step, floor, SILENT), TRUST_STEP);
 
         self.short += first.max(1.0 / SHORT) * (value - self.short);
-        sides.add(two(&mut self.tails[2], self.short - self.level, 0.7 * floor, SILENT), TRUST_SHORT);
+        sides.add(self.of_short.push(self.short - self.level, 0.7 * floor, SILENT), TRUST_SHORT);
         self.longer += first.max(1.0 / LONGER) * (value - self.longer);
-        sides.add(two(&mut self.tails[3], self.longer - self.level, 0.5 * floor, SILENT), TRUST_LONGER);
+        sides.add(self.of_longer.push(self.longer - self.level, 0.5 * floor, SILENT), TRUST_LONGER);
 
         let since_first = time - self.first_time;
         if let Some(left) = self.day.push(since_first, time, value, floor) {
@@ -142,13 +151,13 @@ impl Detector {
             let square_max = if self.day_seen > 50.0 { 16.0 * self.day_variance.max(floor * floor) } else { f64::MAX };
             let square = (distance * distance).min(square_max);
             self.day_variance += (1.0 / self.day_seen).max(0.001) * (square - self.day_variance);
-            let surprise = two(&mut self.tails[4], left, 0.7 * floor, SILENT_SEASON);
+            let surprise = self.of_day.push(left, 0.7 * floor, SILENT_SEASON);
             if self.day.left < self.day_variance {
                 sides.add(surprise, TRUST_DAY);
             }
         }
         if let Some(left) = self.week.push(since_first, time, value, floor) {
-            let surprise = two(&mut self.tails[5], left, 0.7 * floor, SILENT_SEASON);
+            let surprise = self.of_week.push(left, 0.7 * floor, SILENT_SEASON);
             if self.week.left < WEEK_SHARE_MAX * self.day.left.min(self.day_variance) {
                 sides.add(surprise, TRUST_WEEK);
             }
@@ -192,6 +201,24 @@ impl Detector {
     }
 }
 
+/// The two tails of one side.
+#[derive(Debug, Clone)]
+struct Tails {
+    up: Tail,
+    down: Tail,
+}
+
+impl Tails {
+    const fn new() -> Self {
+        Self { up: Tail::new(), down: Tail::new() }
+    }
+
+    #[inline]
+    fn push(&mut self, value: f64, floor: f64, silent: f64) -> [f64; 2] {
+        [self.up.push(value, floor, silent), self.down.push(-value, floor, silent)]
+    }
+}
+
 /// The surprises of the two strongest tails.
 #[derive(Default)]
 struct Sides {
@@ -211,11 +238,6 @@ impl Sides {
             }
         }
     }
-}
-
-#[inline]
-fn two([up, down]: &mut [Tail; 2], value: f64, floor: f64, silent: f64) -> [f64; 2] {
-    [up.push(value, floor, silent), down.push(-value, floor, silent)]
 }
 
 #[cfg(test)]

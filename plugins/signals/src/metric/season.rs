@@ -41,7 +41,9 @@ impl Season {
 
     /// How far the latest points are from what is usual now; nothing while that is being learnt. Then learn the point.
     pub(super) fn push(&mut self, since_first: f64, time: f64, value: f64, floor: f64) -> Option<f64> {
-        let position = (time / self.period).rem_euclid(1.0) * self.slots.len() as f64;
+        let turns = time / self.period;
+        // Not `rem_euclid`: a remainder is a long function in Wasm, and this is asked twice a point.
+        let position = (turns - turns.floor()) * self.slots.len() as f64;
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and the number of slots")]
         let index = (position as usize).min(self.slots.len().saturating_sub(1));
         let slot = self.slots.get_mut(index)?;
