@@ -13,6 +13,7 @@ mod capability;
 mod chat;
 mod cli;
 mod confine;
+mod detect;
 mod engine;
 mod gate_random;
 mod journal;

@@ -6,6 +6,7 @@
 mod approvals;
 mod chat;
 mod demo;
+mod detect;
 mod doctor;
 mod init;
 mod mcp;
@@ -70,6 +71,9 @@ enum Command {
     /// Look up what is known about packages
     #[command(subcommand)]
     Packages(packages::Command),
+    /// Score how unusual each point of a metric is, and measure the detector on labelled series
+    #[command(subcommand)]
+    Detect(detect::Command),
     /// List what waits for a person, and decide about it
     #[command(subcommand)]
     Approvals(approvals::Command),
@@ -114,6 +118,7 @@ pub fn main() -> ExitCode {
         Command::Mcp(arguments) => mcp::run(&output, &project, &arguments),
         Command::Policy(command) => policy::run(&output, &project, command),
         Command::Packages(command) => packages::run(&output, &project, command),
+        Command::Detect(command) => detect::run(&output, command),
         Command::Approvals(command) => approvals::run(&output, &project, command),
         Command::Session(command) => session::run(&output, &project, command),
         Command::Stop(arguments) => stop::run(&output, &project, &arguments),
