@@ -453,6 +453,9 @@ fn weigh_roles(message: &[u8], tokens: &[Token], slots: &mut Vec<Slot>) {
         if token.kind == Kind::Variable && at == 0 {
             is_first = false;
         }
+        if let Kind::Mark(b')' | b']' | b'}') = token.kind {
+            join_list_in_brackets(slots);
+        }
         // "yarn,curi": a list is one parameter, however long.
         if role == Role::Name
             && token.is_listed
@@ -470,6 +473,24 @@ fn weigh_roles(message: &[u8], tokens: &[Token], slots: &mut Vec<Slot>) {
         for slot in slots.iter_mut().filter(|slot| slot.role == Role::Name) {
             slot.role = Role::Word;
         }
+    }
+}
+
+/// `Set(yarn, curi)`: what stands in brackets with commas between is one parameter.
+fn join_list_in_brackets(slots: &mut Vec<Slot>) {
+    let inside = slots.iter().rev().take_while(|slot| slot.role != Role::Mark).count();
+    let start = slots.len() - inside;
+    let is_list = inside >= 2 && start > 0 && slots.iter().skip(start + 1).all(|slot| slot.token.is_after_comma);
+    if !is_list {
+        return;
+    }
+    let end = slots.last().map_or(0, |slot| slot.token.end);
+    let hash = slots.iter().skip(start).fold(0, |state: u64, slot| fold(state.rotate_left(9) ^ slot.token.hash));
+    slots.truncate(start + 1);
+    if let Some(slot) = slots.last_mut() {
+        slot.token.end = end;
+        slot.token.hash = hash;
+        slot.role = Role::Name;
     }
 }
 
@@ -497,7 +518,7 @@ fn piece_role(message: &[u8], tokens: &[Token], at: usize, is_first: bool) -> Ro
         && colon.kind == Kind::Mark(b':')
         && colon.is_tight
         && token.is_tight
-        && next.is_none_or(|next| !matches!(next.kind, Kind::Piece) || message.get(token.end as usize).is_some_and(|byte| matches!(byte, b',' | b';')))
+        && (next.is_none_or(|next| next.kind != Kind::Piece || next.is_after_comma) || tokens.get(at + 2).is_some_and(|after| matches!(after.kind, Kind::Mark(b':' | b'=')) && after.is_tight))
     {
         return Role::Name;
     }

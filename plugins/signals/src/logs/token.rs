@@ -61,7 +61,7 @@ pub(crate) enum Kind {
     Variable,
     /// A piece of text that may yet turn out to be a name.
     Piece,
-    /// `= : ( ) [ ] { } < > |`
+    /// `= : ( ) [ ] { } |`
     Mark(u8),
 }
 
@@ -75,6 +75,8 @@ pub(crate) struct Token {
     pub(crate) is_tight: bool,
     /// A comma without white space stands before it: one list.
     pub(crate) is_listed: bool,
+    /// A comma stands before it.
+    pub(crate) is_after_comma: bool,
 }
 
 impl Token {
@@ -98,7 +100,7 @@ const CLASSES: [u8; 256] = {
         byte += 1;
     }
     classes[127] = SPACE;
-    let marks = b"=:()[]{}<>|";
+    let marks = b"=:()[]{}|";
     let mut at = 0;
     while at < marks.len() {
         classes[marks[at] as usize] = MARK;
@@ -108,6 +110,8 @@ const CLASSES: [u8; 256] = {
     classes[b';' as usize] = DROP;
     classes[b'"' as usize] = QUOTE;
     classes[b'`' as usize] = QUOTE;
+    classes[b'<' as usize] = DROP;
+    classes[b'>' as usize] = DROP;
     let mut digit = b'0';
     while digit <= b'9' {
         classes[digit as usize] = DIGIT;
@@ -154,7 +158,7 @@ impl Tokens {
             index = match class(byte) {
                 SPACE => index + 1,
                 DROP => {
-                    self.has_comma = byte == b',';
+                    self.has_comma |= byte == b',';
                     index + 1
                 }
                 QUOTE => self.quotation(message, index, byte),
@@ -173,8 +177,8 @@ impl Tokens {
     fn push(&mut self, start: usize, end: usize, kind: Kind, hash: u64) {
         let is_tight = self.previous().is_some_and(|token| token.end as usize == start);
         let is_listed = self.has_comma && self.previous().is_some_and(|token| token.end as usize + 1 == start);
-        self.has_comma = false;
-        self.list.push(Token { hash, start: start as u32, end: end as u32, kind, is_tight, is_listed });
+        let is_after_comma = std::mem::take(&mut self.has_comma);
+        self.list.push(Token { hash, start: start as u32, end: end as u32, kind, is_tight, is_listed, is_after_comma });
     }
 
     /// A variable, joined to the one before it.
@@ -182,6 +186,7 @@ impl Tokens {
         match self.list.as_mut_slice() {
             [.., last] if last.kind == Kind::Variable => {
                 last.end = end as u32;
+                self.has_comma = false;
                 return;
             }
             [.., last, colon] if joins_over_colon && colon.kind == Kind::Mark(b':') && colon.is_tight && last.kind == Kind::Variable => {
@@ -228,7 +233,6 @@ impl Tokens {
 
     fn mark(&mut self, message: &[u8], index: usize, byte: u8) -> usize {
         match byte {
-            b'<' | b'>' if at(message, index + 1).is_ascii_digit() => return index + 1,
             b'(' => {
                 if let Some(close) = command_in_brackets(message, index) {
                     self.push(index, index + 1, Kind::Mark(byte), u64::from(byte));
@@ -275,6 +279,13 @@ impl Tokens {
             let end = path_end(message, start);
             if end > start + 1 || first != b'/' {
                 self.variable(start, end, false);
+                return end;
+            }
+        }
+        if first.is_ascii_hexdigit() || first == b':' {
+            let end = address_end(message, start);
+            if end > start {
+                self.variable(start, end, true);
                 return end;
             }
         }
@@ -408,6 +419,23 @@ fn path_end(message: &[u8], start: usize) -> usize {
     end.max(start + 1)
 }
 
+/// The end of a hardware address or an IPv6 address, `00:de:ad:be:ef:00`; the start if there is none.
+fn address_end(message: &[u8], start: usize) -> usize {
+    let (mut end, mut colons, mut group) = (start, 0usize, 0usize);
+    while end < message.len() {
+        match at(message, end) {
+            b':' => (colons, group) = (colons + 1, 0),
+            byte if byte.is_ascii_hexdigit() && group < 4 => group += 1,
+            b'.' | b'%' if colons >= 2 => {}
+            byte if is_wordy(byte) => return start,
+            _ => break,
+        }
+        end += 1;
+    }
+    // What ends with a colon is a label.
+    if colons >= 2 && group > 0 { end } else { start }
+}
+
 fn is_drive(message: &[u8], start: usize) -> bool {
     at(message, start).is_ascii_alphabetic() && at(message, start + 1) == b':' && at(message, start + 2) == b'\\'
 }
@@ -509,6 +537,7 @@ mod tests {
             ("took 1 second (5.2 KB), free 3 MB", "took <*> second ( <*> ) free <*>"),
             ("can't open 'a b' of \"x\"", "can't open <*> of <*>"),
             ("win=Surface(name=com.x/y) by Session{3 a b}", "win = <*> by Session { <*> a b }"),
+            ("DHCPOFFER to de:ad:be:ef:00:aa via 10.0.0.1 <a@b>", "DHCPOFFER to <*> via <*>"),
             ("std::sys::start() in C:\\Windows\\a.dll", "std::sys::start ( <*> ) in <*>"),
         ] {
             assert_eq!(shown(message).replace("bytes", "byte"), expected, "{message}");
