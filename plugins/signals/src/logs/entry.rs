@@ -187,7 +187,7 @@ fn entry<'a>(line: &LogLine<'a>, text: Cow<'a, str>, reference: Option<i64>) -> 
 type Parts<'a> = (Option<i64>, Option<Severity>, Option<Cow<'a, str>>, Cow<'a, str>);
 
 fn read(text: &str, reference: Option<i64>) -> Parts<'_> {
-    let fields = if text.starts_with('{') { structured::json(text) } else if text.contains("msg=") || text.contains("message=") { structured::logfmt(text) } else { None };
+    let fields = if text.starts_with('{') { structured::json(text) } else if memchr::memmem::find(text.as_bytes(), b"msg=").or_else(|| memchr::memmem::find(text.as_bytes(), b"message=")).is_some() { structured::logfmt(text) } else { None };
     if let Some(mut fields) = fields {
         let (time, mut level, process) = (fields.time, fields.level, fields.process.take());
         if level.is_none() && fields.status.is_some_and(|status| (500..600).contains(&status)) {
@@ -210,7 +210,8 @@ fn read(text: &str, reference: Option<i64>) -> Parts<'_> {
 
 /// A request that was answered with 5xx, in the common log format.
 fn server_error(message: &str) -> Option<Severity> {
-    let after = message.split_once(" HTTP/")?.1;
+    let at = memchr::memmem::find(message.as_bytes(), b" HTTP/")?;
+    let after = message.get(at + 6..)?;
     let mut words = after.split_ascii_whitespace();
     words.next()?;
     let status = words.next()?;

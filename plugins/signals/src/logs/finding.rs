@@ -14,7 +14,7 @@ use super::severity::Severity;
 use super::signature::{Side, Signatures, is_denied};
 
 /// Lines that are looked at; of more, the last ones. It bounds memory and time.
-pub const LINES_MAX: usize = 500_000;
+const LINES_MAX: usize = 500_000;
 /// Templates and sources in a finding.
 const TEMPLATES_SHOWN_MAX: usize = 40;
 const SOURCES_SHOWN_MAX: usize = 5;
@@ -110,6 +110,28 @@ struct Tally {
     weight: f64,
 }
 
+/// Forms of messages that no signature can be found in, whatever their numbers: most lines are of a few forms, and each form is searched once.
+#[derive(Default)]
+struct Mute {
+    known: HashMap<u64, bool>,
+}
+
+/// Beyond, forms are searched each time: a log of random lines has as many forms as lines.
+const FORMS_MAX: usize = 65_536;
+
+impl Mute {
+    fn is_mute(&mut self, form: u64, message: &str, signatures: &Signatures) -> bool {
+        if let Some(known) = self.known.get(&form) {
+            return *known;
+        }
+        let is_mute = signatures.is_mute(message);
+        if self.known.len() < FORMS_MAX {
+            self.known.insert(form, is_mute);
+        }
+        is_mute
+    }
+}
+
 /// The times that count, and where the onset lies in them.
 struct Window {
     from: i64,
@@ -153,18 +175,23 @@ pub fn summarise_with(lines: &[LogLine<'_>], onset: Option<i64>, signatures: &Si
     }
     let window = window(&entries, onset, &mut finding);
     let mut miner = Miner::new();
-    let ids: Vec<TemplateId> = entries.iter().map(|entry| miner.push(entry.message.as_bytes(), entry.time)).collect();
+    let mut mute = Mute::default();
+    let ids: Vec<(TemplateId, bool)> = entries
+        .iter()
+        .map(|entry| {
+            let (id, form) = miner.push_form(entry.message.as_bytes(), entry.time);
+            (id, form.is_some_and(|form| mute.is_mute(form, &entry.message, signatures)))
+        })
+        .collect();
     let mut templates: HashMap<TemplateId, Tally> = HashMap::new();
     let mut rules: HashMap<usize, Tally> = HashMap::new();
     let mut sources: HashMap<&str, (u64, u64)> = HashMap::new();
-    for (entry, id) in entries.iter().zip(&ids) {
+    for (entry, (id, is_mute)) in entries.iter().zip(&ids) {
         let place = window.as_ref().and_then(|window| place(entry, window));
         let tally = templates.entry(miner.resolve(*id)).or_default();
         count(tally, entry, place, window.as_ref());
-        for text in [entry.message.as_ref(), entry.trace.as_str()] {
-            if text.is_empty() {
-                continue;
-            }
+        let message = if *is_mute { "" } else { entry.message.as_ref() };
+        for text in [message, entry.trace.as_str()].into_iter().filter(|text| !text.is_empty()) {
             for found in signatures.find(text) {
                 let Some(rule) = signatures.rules().get(found.rule) else { continue };
                 if tally.rules.insert(found.rule) && rule.cause != "healthy" {

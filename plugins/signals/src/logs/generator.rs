@@ -178,6 +178,10 @@ fn print_accuracy() {
         let ids: Vec<u64> = ids.into_iter().map(|id| miner.resolve(id)).collect();
         let truth: Vec<usize> = lines.iter().map(|(template, _)| *template).collect();
         println!("{:12} {:.3} templates {} of {}", style.name, grouping_accuracy(&truth, &ids), miner.len(), style.templates.len());
+        if std::env::var("DUMP").is_ok() {
+            let all: Vec<String> = super::generator::lines(&style, 2000, 7, true).into_iter().map(|(_, l)| l).collect();
+            std::fs::write(format!("/tmp/gen_{}.log", style.name), all.join("\n") + "\n").unwrap();
+        }
         if std::env::var("SHOW").is_ok_and(|name| name == style.name) {
             for t in miner.templates() { println!("  {:5} {:3} {}", t.count, t.id, t.text); }
         }

@@ -85,6 +85,8 @@ struct Slot {
     role: Role,
     /// A name that was seen to vary: shown as a parameter.
     varies: bool,
+    /// `on`, `off`: in brackets, and nothing else with it, a value.
+    is_state: bool,
 }
 
 #[derive(Debug)]
@@ -139,8 +141,14 @@ impl Miner {
 
     /// Takes one message, without its header, and says which template it belongs to. `time` in milliseconds since 1970.
     pub fn push(&mut self, message: &[u8], time: Option<i64>) -> TemplateId {
+        self.push_form(message, time).0
+    }
+
+    /// The same, with the hash of the message's form if two messages of that form differ in values alone that say nothing.
+    pub(crate) fn push_form(&mut self, message: &[u8], time: Option<i64>) -> (TemplateId, Option<u64>) {
         self.lines += 1;
         let form = self.tokens.read(message);
+        let told = (!self.tokens.has_free_text).then_some(form);
         let place = match self.forms.get(&form).copied() {
             Some(place) => {
                 let root = self.root(place);
@@ -165,14 +173,14 @@ impl Miner {
             }
         };
         let lines = self.lines;
-        let Some(kept) = self.kept.get_mut(place as usize) else { return OTHER };
+        let Some(kept) = self.kept.get_mut(place as usize) else { return (OTHER, None) };
         kept.count += 1;
         kept.used = lines;
         if let Some(time) = time {
             kept.first_seen = Some(kept.first_seen.map_or(time, |first| first.min(time)));
             kept.last_seen = Some(kept.last_seen.map_or(time, |last| last.max(time)));
         }
-        kept.id
+        (kept.id, told)
     }
 
     /// The id that a template has now, after joins; `OTHER` if it was given up.
@@ -400,7 +408,7 @@ fn is_parameter(values: &[(u64, u32, bool)], agreeing: usize, has_masked: bool) 
         0 => false,
         1 => names * 2 > values.len() && count > WORDS_FOR_PARAMETER,
         _ if names * 2 >= values.len() => count >= NAMES_FOR_PARAMETER,
-        _ if has_masked && agreeing > AGREEING_MIN => count >= NAMES_FOR_PARAMETER,
+        _ if has_masked => count >= NAMES_FOR_PARAMETER,
         _ => count >= WORDS_FOR_PARAMETER,
     }
 }
@@ -466,7 +474,8 @@ fn weigh_roles(message: &[u8], tokens: &[Token], slots: &mut Vec<Slot>) {
             last.token.hash = fold(last.token.hash ^ token.hash.rotate_left(9));
             continue;
         }
-        slots.push(Slot { token: *token, role, varies: false });
+        let is_state = matches!(token.text(message), b"on" | b"off" | b"up" | b"down" | b"yes" | b"no");
+        slots.push(Slot { token: *token, role, varies: false, is_state });
     }
     let literal = |slot: &&Slot| matches!(slot.role, Role::Word | Role::Key | Role::First { .. });
     if slots.iter().filter(literal).count() < AGREEING_MIN {
@@ -480,7 +489,7 @@ fn weigh_roles(message: &[u8], tokens: &[Token], slots: &mut Vec<Slot>) {
 fn join_list_in_brackets(slots: &mut Vec<Slot>) {
     let inside = slots.iter().rev().take_while(|slot| slot.role != Role::Mark).count();
     let start = slots.len() - inside;
-    let is_list = inside >= 2 && start > 0 && slots.iter().skip(start + 1).all(|slot| slot.token.is_after_comma);
+    let is_list = inside >= 2 && start > 0 && (slots.iter().skip(start + 1).all(|slot| slot.token.is_after_comma) || slots.iter().skip(start).all(|slot| slot.is_state));
     if !is_list {
         return;
     }

@@ -70,6 +70,8 @@ pub struct Signatures {
     rules: Vec<Signature>,
     phrases: Vec<Phrase>,
     finder: Option<AhoCorasick>,
+    /// The words beside the numbers in phrases such as `exit code 137`: a text without them, and without any phrase, is fulfilled by no text that differs from it in numbers.
+    beside_numbers: Option<AhoCorasick>,
 }
 
 #[derive(Debug)]
@@ -95,7 +97,7 @@ impl Signatures {
     pub fn built_in() -> &'static Self {
         static COMPILED: OnceLock<Signatures> = OnceLock::new();
         // That the built-in text is valid is held by the tests of this file.
-        COMPILED.get_or_init(|| Self::parse(&[BUILT_IN]).unwrap_or_else(|_| Self { rules: Vec::new(), phrases: Vec::new(), finder: None }))
+        COMPILED.get_or_init(|| Self::parse(&[BUILT_IN]).unwrap_or_else(|_| Self { rules: Vec::new(), phrases: Vec::new(), finder: None, beside_numbers: None }))
     }
 
     /// Rules of several texts in TOML, such as the built-in one and a user's.
@@ -139,18 +141,31 @@ impl Signatures {
         if phrases.len() > PHRASES_MAX {
             return Err(SignatureError::TooMany { count: phrases.len(), max: PHRASES_MAX });
         }
-        // A table of states is a few times faster than links, and needs a few megabytes; many rules of a user are kept as links.
-        let kind = if phrases.len() <= 2000 { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
-        let finder = AhoCorasick::builder().ascii_case_insensitive(true).match_kind(MatchKind::Standard).kind(Some(kind)).build(&needles).map_err(|error| SignatureError::Rule {
-            name: "all".to_owned(),
-            problem: error.to_string(),
-            hint: "use fewer or shorter phrases",
-        })?;
-        Ok(Self { rules, phrases, finder: Some(finder) })
+        // Links instead of a table of states: the table is faster to look up and takes fifty milliseconds to build, which is more than most logs take to be looked at.
+        let build = |needles: &[String]| {
+            AhoCorasick::builder().ascii_case_insensitive(true).match_kind(MatchKind::Standard).kind(Some(AhoCorasickKind::ContiguousNFA)).build(needles).map_err(|error| SignatureError::Rule {
+                name: "all".to_owned(),
+                problem: error.to_string(),
+                hint: "use fewer or shorter phrases",
+            })
+        };
+        let mut beside: Vec<String> = needles
+            .iter()
+            .filter(|needle| needle.bytes().any(|byte| byte.is_ascii_digit()))
+            .flat_map(|needle| needle.split(|one: char| !one.is_ascii_alphabetic()).filter(|word| word.len() >= 3).map(str::to_owned))
+            .collect();
+        beside.sort();
+        beside.dedup();
+        Ok(Self { finder: Some(build(&needles)?), beside_numbers: Some(build(&beside)?), rules, phrases })
     }
 
     pub fn rules(&self) -> &[Signature] {
         &self.rules
+    }
+
+    /// Whether no text that differs from this one in its numbers alone can fulfil a rule.
+    pub(crate) fn is_mute(&self, text: &str) -> bool {
+        [&self.finder, &self.beside_numbers].into_iter().flatten().all(|finder| !finder.is_match(text))
     }
 
     /// The rules that a text fulfils, each once, in the order of the text.

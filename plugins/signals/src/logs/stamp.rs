@@ -80,8 +80,10 @@ impl Reader<'_> {
 
     fn month(&mut self) -> Option<i64> {
         const NAMES: [&[u8; 3]; 12] = [b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec"];
-        let name = self.text.get(self.at..self.at + 3)?.to_ascii_lowercase();
-        let month = NAMES.iter().position(|known| known.as_slice() == name)?;
+        let mut name = [0u8; 3];
+        name.copy_from_slice(self.text.get(self.at..self.at + 3)?);
+        name.make_ascii_lowercase();
+        let month = NAMES.iter().position(|known| **known == name)?;
         self.at += 3;
         Some(month as i64 + 1)
     }

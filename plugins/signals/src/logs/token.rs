@@ -140,6 +140,8 @@ fn is_wordy(byte: u8) -> bool {
 pub(crate) struct Tokens {
     pub(crate) list: Vec<Token>,
     has_comma: bool,
+    /// A quotation or a value of `key=` holds words: two messages of one form may then say different things.
+    pub(crate) has_free_text: bool,
 }
 
 impl Tokens {
@@ -147,10 +149,12 @@ impl Tokens {
     pub(crate) fn read(&mut self, message: &[u8]) -> u64 {
         self.list.clear();
         self.has_comma = false;
+        self.has_free_text = message.len() > MESSAGE_BYTES_MAX;
         let message = message.get(..MESSAGE_BYTES_MAX).unwrap_or(message);
         let mut index = 0;
         while index < message.len() {
             if self.list.len() >= TOKENS_MAX {
+                self.has_free_text = true;
                 self.variable(index, message.len(), false);
                 break;
             }
@@ -221,6 +225,7 @@ impl Tokens {
         let Some(length) = end else { return start + 1 };
         let end = start + 1 + length;
         let text = inside.get(..length).unwrap_or(&[]);
+        self.has_free_text |= has_words(text);
         if let Some(method) = method(text) {
             // `GET` and `DELETE` of a resource are two events.
             self.literal(message, start + 1, start + 1 + method);
@@ -236,6 +241,7 @@ impl Tokens {
             b'(' => {
                 if let Some(close) = command_in_brackets(message, index) {
                     self.push(index, index + 1, Kind::Mark(byte), u64::from(byte));
+                    self.has_free_text = true;
                     self.push(index + 1, close, Kind::Variable, VARIABLE);
                     return close;
                 }
@@ -269,6 +275,7 @@ impl Tokens {
             self.push(index + 1, index + 1, Kind::Variable, VARIABLE);
             return index + 1;
         }
+        self.has_free_text |= has_words(message.get(start..end).unwrap_or(&[]));
         self.push(start, end, Kind::Variable, VARIABLE);
         end
     }
@@ -282,7 +289,7 @@ impl Tokens {
                 return end;
             }
         }
-        if first.is_ascii_hexdigit() || first == b':' {
+        if (first.is_ascii_hexdigit() || first == b':') && message.get(start..message.len().min(start + 5)).is_some_and(|near| near.contains(&b':')) {
             let end = address_end(message, start);
             if end > start {
                 self.variable(start, end, true);
@@ -344,6 +351,21 @@ impl Tokens {
         }
         resume
     }
+}
+
+/// Whether a value may say something: it holds a run of letters that is no path and no unit.
+fn has_words(text: &[u8]) -> bool {
+    if text.first() == Some(&b'/') || is_truth(text) {
+        return false;
+    }
+    let mut run = 0usize;
+    for byte in text {
+        run = if byte.is_ascii_alphabetic() { run + 1 } else { 0 };
+        if run >= 5 {
+            return true;
+        }
+    }
+    false
 }
 
 fn opening(close: u8) -> u8 {
