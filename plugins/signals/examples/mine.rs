@@ -42,6 +42,12 @@ fn main() -> std::io::Result<()> {
             let read = entries(&lines, None);
             writeln!(out, "headers          {:>12.0} lines/s, {} entries", rate(lines.len(), start), read.len())?;
             let start = Instant::now();
+            let mut miner = Miner::new();
+            for entry in &read {
+                miner.push(entry.message.as_bytes(), entry.time);
+            }
+            writeln!(out, "mine messages    {:>12.0} lines/s, {} templates", rate(lines.len(), start), miner.len())?;
+            let start = Instant::now();
             let ids = group(&messages);
             writeln!(out, "group            {:>12.0} lines/s, {} lines", rate(lines.len(), start), ids.len())?;
             let start = Instant::now();

@@ -4,6 +4,9 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use memchr::memmem::Finder;
 
 use serde::Serialize;
 
@@ -187,7 +190,7 @@ fn entry<'a>(line: &LogLine<'a>, text: Cow<'a, str>, reference: Option<i64>) -> 
 type Parts<'a> = (Option<i64>, Option<Severity>, Option<Cow<'a, str>>, Cow<'a, str>);
 
 fn read(text: &str, reference: Option<i64>) -> Parts<'_> {
-    let fields = if text.starts_with('{') { structured::json(text) } else if memchr::memmem::find(text.as_bytes(), b"msg=").or_else(|| memchr::memmem::find(text.as_bytes(), b"message=")).is_some() { structured::logfmt(text) } else { None };
+    let fields = if text.starts_with('{') { structured::json(text) } else { structured::logfmt(text) };
     if let Some(mut fields) = fields {
         let (time, mut level, process) = (fields.time, fields.level, fields.process.take());
         if level.is_none() && fields.status.is_some_and(|status| (500..600).contains(&status)) {
@@ -210,7 +213,8 @@ fn read(text: &str, reference: Option<i64>) -> Parts<'_> {
 
 /// A request that was answered with 5xx, in the common log format.
 fn server_error(message: &str) -> Option<Severity> {
-    let at = memchr::memmem::find(message.as_bytes(), b" HTTP/")?;
+    static FINDER: OnceLock<Finder<'static>> = OnceLock::new();
+    let at = FINDER.get_or_init(|| Finder::new(b" HTTP/")).find(message.as_bytes())?;
     let after = message.get(at + 6..)?;
     let mut words = after.split_ascii_whitespace();
     words.next()?;

@@ -11,6 +11,7 @@ use super::entry::{Entry, LogLine, cut, entries};
 use super::miner::{Miner, TemplateId};
 use super::rate::{self, BINS};
 use super::severity::Severity;
+use super::token::WordHash;
 use super::signature::{Side, Signatures, is_denied};
 
 /// Lines that are looked at; of more, the last ones. It bounds memory and time.
@@ -20,6 +21,8 @@ const TEMPLATES_SHOWN_MAX: usize = 40;
 const SOURCES_SHOWN_MAX: usize = 5;
 const EXAMPLES_MAX: usize = 3;
 const EXAMPLE_BYTES_MAX: usize = 300;
+/// Lines of a template among which different examples are looked for; comparing all of them would take as long as mining.
+const EXAMPLE_LINES_MAX: u64 = 50;
 /// Sources that are counted apart; a hostile log names a new one in each line.
 const SOURCES_MAX: usize = 4096;
 /// Below, a change of rate may be chance: one in a thousand.
@@ -113,7 +116,7 @@ struct Tally {
 /// Forms of messages that no signature can be found in, whatever their numbers: most lines are of a few forms, and each form is searched once.
 #[derive(Default)]
 struct Mute {
-    known: HashMap<u64, bool>,
+    known: HashMap<u64, bool, WordHash>,
 }
 
 /// Beyond, forms are searched each time: a log of random lines has as many forms as lines.
@@ -183,7 +186,7 @@ pub fn summarise_with(lines: &[LogLine<'_>], onset: Option<i64>, signatures: &Si
             (id, form.is_some_and(|form| mute.is_mute(form, &entry.message, signatures)))
         })
         .collect();
-    let mut templates: HashMap<TemplateId, Tally> = HashMap::new();
+    let mut templates: HashMap<TemplateId, Tally, WordHash> = HashMap::default();
     let mut rules: HashMap<usize, Tally> = HashMap::new();
     let mut sources: HashMap<&str, (u64, u64)> = HashMap::new();
     for (entry, (id, is_mute)) in entries.iter().zip(&ids) {
@@ -260,13 +263,13 @@ fn count(tally: &mut Tally, entry: &Entry<'_>, place: Option<Place>, window: Opt
         }
         None => {}
     }
-    if tally.examples.len() < EXAMPLES_MAX {
+    if tally.examples.len() < EXAMPLES_MAX && tally.count <= EXAMPLE_LINES_MAX {
         let example = cut(&entry.message, EXAMPLE_BYTES_MAX);
         if !tally.examples.iter().any(|known| known == example) {
             tally.examples.push(example.to_owned());
         }
     }
-    if tally.sources.len() < SOURCES_SHOWN_MAX && !entry.source.is_empty() && tally.sources.last().map(String::as_str) != Some(entry.source.as_ref()) && !tally.sources.iter().any(|known| *known == entry.source) {
+    if tally.sources.len() < SOURCES_SHOWN_MAX && tally.sources.last().map(String::as_str) != Some(entry.source.as_ref()) && !entry.source.is_empty() && !tally.sources.iter().any(|known| *known == entry.source) {
         tally.sources.push(cut(&entry.source, EXAMPLE_BYTES_MAX).to_owned());
     }
 }

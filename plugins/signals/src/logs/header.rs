@@ -78,6 +78,9 @@ fn find_stamp(line: &str, reference: Option<i64>) -> Option<FoundStamp> {
         let (stamp, length) = stamp::read(&text, reference)?;
         return Some(FoundStamp { stamp, end: length, is_syslog: false, letter: Some(letter) });
     }
+    if let Some(end) = since_boot(bytes) {
+        return Some(FoundStamp { stamp: stamp::Stamp { time: 0, form: Form::Partial }, end, is_syslog: false, letter: None });
+    }
     if bytes.first() == Some(&b'<') {
         // The priority of syslog on the wire, and the version after it.
         let close = memchr::memchr(b'>', bytes.get(..6.min(bytes.len()))?)?;
@@ -106,6 +109,16 @@ fn find_stamp(line: &str, reference: Option<i64>) -> Option<FoundStamp> {
         at = end;
     }
     None
+}
+
+/// The kernel's `[82297.895577]`: seconds since boot, which are no time of day.
+fn since_boot(bytes: &[u8]) -> Option<usize> {
+    let inside = bytes.strip_prefix(b"[")?;
+    let close = memchr::memchr(b']', inside.get(..24.min(inside.len()))?)?;
+    let number = inside.get(..close)?.trim_ascii_start();
+    let (seconds, fraction) = number.split_at_checked(memchr::memchr(b'.', number)?)?;
+    let is_number = !seconds.is_empty() && fraction.len() == 7 && seconds.iter().chain(fraction.get(1..)?).all(u8::is_ascii_digit);
+    is_number.then_some(close + 2)
 }
 
 fn word_end(bytes: &[u8], at: usize) -> usize {
@@ -339,6 +352,7 @@ mod tests {
             ("2026-11-23 15:32:38.123 UTC [1234] user@db ERROR:  deadlock detected", "deadlock detected"),
             ("2026/11/23 15:32:38 [error] 31#31: *1 connect() failed (111: Connection refused)", "31#31: *1 connect() failed (111: Connection refused)"),
             ("[2026-11-23T15:32:38Z ERROR my_crate::server] cannot bind", "my_crate::server] cannot bind"),
+            ("[82297.895577] oom_reaper: reaped process 1", "oom_reaper: reaped process 1"),
             ("ERROR: relation \"x\" does not exist", "relation \"x\" does not exist"),
             ("connection from 82.2.2.2 (host) at Sat Jun 18 02:08:10 2005", "connection from 82.2.2.2 (host) at Sat Jun 18 02:08:10 2005"),
             ("Error loading the file", "Error loading the file"),

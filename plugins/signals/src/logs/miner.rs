@@ -119,7 +119,7 @@ pub struct Miner {
     forms: HashTo<u32>,
     keys: HashTo<u32>,
     positions: HashTo<Position>,
-    aliases: HashMap<TemplateId, TemplateId>,
+    aliases: HashTo<TemplateId>,
     alias_order: VecDeque<TemplateId>,
     next_id: TemplateId,
     lines: u64,
@@ -407,7 +407,7 @@ fn is_parameter(values: &[(u64, u32, bool)], agreeing: usize, has_masked: bool) 
     match agreeing {
         0 => false,
         1 => names * 2 > values.len() && count > WORDS_FOR_PARAMETER,
-        _ if names * 2 >= values.len() => count >= NAMES_FOR_PARAMETER,
+        _ if names * 2 >= values.len() => count >= NAMES_FOR_PARAMETER - usize::from(has_masked),
         _ if has_masked => count >= NAMES_FOR_PARAMETER,
         _ => count >= WORDS_FOR_PARAMETER,
     }
@@ -541,7 +541,7 @@ fn piece_role(message: &[u8], tokens: &[Token], at: usize, is_first: bool) -> Ro
         let is_bracketed = matches!(next_mark, Some((b'(', false)));
         return if is_state || is_bracketed || !is_known { Role::Name } else { Role::Word };
     }
-    if is_known || is_compound(text) { Role::Word } else { Role::Name }
+    if is_known { Role::Word } else { Role::Name }
 }
 
 /// After `user`, and between `for` and `from`, there is a name, whatever it is.
@@ -569,19 +569,6 @@ fn is_level(text: &[u8]) -> bool {
 
 fn is_capitals(text: &[u8]) -> bool {
     text.len() >= 2 && text.iter().all(|byte| byte.is_ascii_uppercase() || matches!(byte, b'_' | b'-' | b'.'))
-}
-
-/// `re-synch`, `user-level`, `and/or`: words joined by a hyphen or a slash.
-fn is_compound(text: &[u8]) -> bool {
-    let mut parts = text.split(|byte| matches!(byte, b'-' | b'/')).peekable();
-    let mut count = 0usize;
-    for part in &mut parts {
-        count += 1;
-        if !(is_word(part) || part.len() <= 3 && part.iter().all(u8::is_ascii_lowercase)) {
-            return false;
-        }
-    }
-    count >= 2
 }
 
 fn shown(kept: &Kept) -> Template {

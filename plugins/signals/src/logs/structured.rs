@@ -201,9 +201,9 @@ fn unescaped(inside: &str) -> String {
 pub(crate) fn logfmt(line: &str) -> Option<Fields<'_>> {
     let bytes = line.as_bytes();
     // Nearly all lines are no logfmt: this is all that they pay.
-    let first = line.split_once('=')?.0;
-    if first.contains(' ') || first.is_empty() {
-        return None;
+    match memchr::memchr2(b'=', b' ', bytes) {
+        Some(at) if at > 0 && bytes.get(at) == Some(&b'=') => {}
+        _ => return None,
     }
     let mut fields = Fields::default();
     let mut at = 0;

@@ -355,7 +355,8 @@ impl Tokens {
 
 /// Whether a value may say something: it holds a run of letters that is no path and no unit.
 fn has_words(text: &[u8]) -> bool {
-    if text.first() == Some(&b'/') || is_truth(text) {
+    let is_name = memchr::memchr(b'.', text).is_some() && text.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'_' | b'/' | b':'));
+    if text.first() == Some(&b'/') || is_truth(text) || is_name || method(text).is_some() {
         return false;
     }
     let mut run = 0usize;
