@@ -138,6 +138,7 @@ fn value(name: &str, dice: &mut Dice) -> Option<String> {
         "ymd8" => "20171223".to_owned(),
         "date" => format!("2015-10-{:02}", 1 + dice.below(28)),
         "time" => format!("{:02}:{:02}:{:02}", dice.below(24), dice.below(60), dice.below(60)),
+        "yyyy/mm/dd" => "2026/11/23".to_owned(),
         "yy/mm/dd" => "17/06/09".to_owned(),
         "epoch" => (1_117_838_570 + dice.below(99_999)).to_string(),
         "epoch13" => (1_514_038_530_000 + dice.below(99_999)).to_string(),

@@ -499,7 +499,7 @@ fn join_list_in_brackets(slots: &mut Vec<Slot>) {
     if let Some(slot) = slots.last_mut() {
         slot.token.end = end;
         slot.token.hash = hash;
-        slot.role = Role::Name;
+        slot.role = if slot.is_state { Role::Variable } else { Role::Name };
     }
 }
 
