@@ -21,12 +21,34 @@ fn main() -> std::io::Result<()> {
     match arguments.get(1).map(String::as_str) {
         Some("--finding") => {
             let finding = summarise(&lines, arguments.get(2).and_then(|onset| parse_time(onset)));
-            writeln!(out, "{} lines, {} entries, {} templates, volume {:?}, gaps {:?}, silent {:?}", finding.lines, finding.entries, finding.template_count, finding.volume_ratio, finding.gaps, finding.silent_sources)?;
+            writeln!(
+                out,
+                "{} lines, {} entries, {} templates, volume {:?}, gaps {:?}, silent {:?}",
+                finding.lines,
+                finding.entries,
+                finding.template_count,
+                finding.volume_ratio,
+                finding.gaps,
+                finding.silent_sources
+            )?;
             for one in &finding.signatures {
-                writeln!(out, "signature {:24} {:24} strength {:.2} {} before {} after: {}", one.name, one.cause, one.strength, one.before, one.after, one.examples.first().map_or("", String::as_str))?;
+                writeln!(
+                    out,
+                    "signature {:24} {:24} strength {:.2} {} before {} after: {}",
+                    one.name,
+                    one.cause,
+                    one.strength,
+                    one.before,
+                    one.after,
+                    one.examples.first().map_or("", String::as_str)
+                )?;
             }
             for one in finding.templates.iter().take(20) {
-                writeln!(out, "{:.2} {:?} x{} new {:.2} rate {:?} {}", one.score, one.severity, one.count, one.novelty, one.rate_ratio, one.template)?;
+                writeln!(
+                    out,
+                    "{:.2} {:?} x{} new {:.2} rate {:?} {}",
+                    one.score, one.severity, one.count, one.novelty, one.rate_ratio, one.template
+                )?;
             }
         }
         Some("--speed") => {
@@ -52,10 +74,21 @@ fn main() -> std::io::Result<()> {
             writeln!(out, "group            {:>12.0} lines/s, {} lines", rate(lines.len(), start), ids.len())?;
             let start = Instant::now();
             let warm = summarise(lines.get(..1).unwrap_or(&[]), None);
-            writeln!(out, "first finding    {:>9.1} ms, {} lines (builds the tables)", start.elapsed().as_secs_f64() * 1e3, warm.lines)?;
+            writeln!(
+                out,
+                "first finding    {:>9.1} ms, {} lines (builds the tables)",
+                start.elapsed().as_secs_f64() * 1e3,
+                warm.lines
+            )?;
             let start = Instant::now();
             let finding = summarise(&lines, None);
-            writeln!(out, "finding          {:>12.0} lines/s, {:.1} ms, {} templates", rate(lines.len(), start), start.elapsed().as_secs_f64() * 1e3, finding.template_count)?;
+            writeln!(
+                out,
+                "finding          {:>12.0} lines/s, {:.1} ms, {} templates",
+                rate(lines.len(), start),
+                start.elapsed().as_secs_f64() * 1e3,
+                finding.template_count
+            )?;
         }
         _ => {
             let mut miner = Miner::new();

@@ -123,7 +123,10 @@ pub(crate) fn clean(line: &str) -> Cow<'_, str> {
 /// Bytes as lines; what is no UTF-8 is replaced, and UTF-16 with its mark is read as such.
 pub fn text_of(bytes: &[u8]) -> Cow<'_, str> {
     let wide = |bytes: &[u8], of: fn([u8; 2]) -> u16| {
-        let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| of([pair.first().copied().unwrap_or(0), pair.get(1).copied().unwrap_or(0)])).collect();
+        let units: Vec<u16> = bytes
+            .chunks_exact(2)
+            .map(|pair| of([pair.first().copied().unwrap_or(0), pair.get(1).copied().unwrap_or(0)]))
+            .collect();
         Cow::Owned(String::from_utf16_lossy(&units))
     };
     match bytes {
@@ -184,7 +187,16 @@ fn entry<'a>(line: &LogLine<'a>, text: Cow<'a, str>, reference: Option<i64>) -> 
     };
     let mut marks = Marks::default();
     marks.note(&message);
-    Entry { time, severity, source: Cow::Borrowed(line.source), process, message, trace: String::new(), lines: 1, marks }
+    Entry {
+        time,
+        severity,
+        source: Cow::Borrowed(line.source),
+        process,
+        message,
+        trace: String::new(),
+        lines: 1,
+        marks,
+    }
 }
 
 type Parts<'a> = (Option<i64>, Option<Severity>, Option<Cow<'a, str>>, Cow<'a, str>);
@@ -219,7 +231,8 @@ fn server_error(message: &str) -> Option<Severity> {
     let mut words = after.split_ascii_whitespace();
     words.next()?;
     let status = words.next()?;
-    (status.len() == 3 && status.starts_with('5') && status.bytes().all(|byte| byte.is_ascii_digit())).then_some(Severity::Error)
+    (status.len() == 3 && status.starts_with('5') && status.bytes().all(|byte| byte.is_ascii_digit()))
+        .then_some(Severity::Error)
 }
 
 fn join(entry: &mut Entry<'_>, text: &str) {
@@ -246,7 +259,9 @@ fn join(entry: &mut Entry<'_>, text: &str) {
 /// `ValueError` of `ValueError: bad`, `psycopg2.OperationalError` of the same.
 fn error_name(text: &str) -> Option<&str> {
     let name = text.split_once(':').map_or(text, |(name, _)| name);
-    let is_name = !name.is_empty() && name.len() < 100 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'$'));
+    let is_name = !name.is_empty()
+        && name.len() < 100
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'$'));
     let ends = ["Error", "Exception", "Exit", "Interrupt", "Warning", "Timeout"];
     (is_name && ends.iter().any(|end| name.ends_with(end))).then_some(name)
 }
@@ -259,16 +274,43 @@ fn continues(text: &str, entry: &Entry<'_>) -> bool {
         Some(b' ' | b'\t') => {
             let inner = text.trim_start();
             // A stamp of its own makes it a line of its own, however far in it stands.
-            let starts = ["at ", "File \"", "... ", "in ", "from ", "caused by", "Caused by", "Suppressed", "#", "| ", "goroutine", "where ", "note:", "^", "~", "-->", "="];
+            let starts = [
+                "at ",
+                "File \"",
+                "... ",
+                "in ",
+                "from ",
+                "caused by",
+                "Caused by",
+                "Suppressed",
+                "#",
+                "| ",
+                "goroutine",
+                "where ",
+                "note:",
+                "^",
+                "~",
+                "-->",
+                "=",
+            ];
             if starts.iter().any(|start| inner.starts_with(start)) {
                 return true;
             }
             let is_deep = bytes.first() == Some(&b'\t') || bytes.starts_with(b"  ");
-            is_deep && (entry.lines > 1 || marks.is_python || inner.contains(".go:") || inner.contains(".rs:") || !header::parse(inner, None).has_stamp)
+            is_deep
+                && (entry.lines > 1
+                    || marks.is_python
+                    || inner.contains(".go:")
+                    || inner.contains(".rs:")
+                    || !header::parse(inner, None).has_stamp)
         }
         Some(b'C') => text.starts_with("Caused by:") || text.starts_with("CONTEXT: "),
         Some(b'.') => text.starts_with("... ") && text.ends_with(" more"),
-        Some(b'T') => text.starts_with("Traceback (most recent call last)") && entry.severity >= Some(Severity::Error) && entry.lines == 1,
+        Some(b'T') => {
+            text.starts_with("Traceback (most recent call last)")
+                && entry.severity >= Some(Severity::Error)
+                && entry.lines == 1
+        }
         Some(b'D') if marks.is_python => text.starts_with("During handling of the above exception"),
         Some(b'a') => text.starts_with("at ") && entry.lines > 1,
         Some(b'g') if text.starts_with("goroutine ") && text.ends_with("]:") => marks.is_panic || marks.is_go,
@@ -276,7 +318,13 @@ fn continues(text: &str, entry: &Entry<'_>) -> bool {
         Some(b'n') => text.starts_with("note: run with `RUST_BACKTRACE"),
         Some(b's') if text.starts_with("stack backtrace:") => marks.is_panic,
         // The frame of a goroutine: "main.work(0x1, {0x2})", and the place on the line after it.
-        Some(one) if one.is_ascii_alphabetic() => (marks.is_go && !text.contains(' ') | text.starts_with("created by ") && text.contains(['(', '.']) && !header::parse(text, None).has_stamp) || ends_traceback(text, entry),
+        Some(one) if one.is_ascii_alphabetic() => {
+            (marks.is_go
+                && !text.contains(' ') | text.starts_with("created by ")
+                && text.contains(['(', '.'])
+                && !header::parse(text, None).has_stamp)
+                || ends_traceback(text, entry)
+        }
         _ => false,
     }
 }
@@ -315,7 +363,9 @@ mod tests {
 
     #[test]
     fn the_error_of_a_traceback_is_its_message() {
-        let entries = of("Traceback (most recent call last):\n  File \"a.py\", line 1\n    f()\npsycopg2.OperationalError: connection refused");
+        let entries = of(
+            "Traceback (most recent call last):\n  File \"a.py\", line 1\n    f()\npsycopg2.OperationalError: connection refused",
+        );
         assert_eq!(entries[0].message, "psycopg2.OperationalError: connection refused");
         assert_eq!(entries[0].severity, Some(Severity::Error));
     }
@@ -323,7 +373,15 @@ mod tests {
     #[test]
     fn traces_of_mixed_sources_go_to_their_own() {
         let line = |source, message| LogLine { source, message, ..LogLine::default() };
-        let entries = entries(&[line("a", "boom"), line("b", "fine"), line("a", "\tat x.Y.z(Y.java:1)"), line("b", "\tat u.V.w(V.java:1)")], None);
+        let entries = entries(
+            &[
+                line("a", "boom"),
+                line("b", "fine"),
+                line("a", "\tat x.Y.z(Y.java:1)"),
+                line("b", "\tat u.V.w(V.java:1)"),
+            ],
+            None,
+        );
         assert_eq!(entries.len(), 2);
         assert!(entries[0].trace.contains("x.Y.z") && entries[1].trace.contains("u.V.w"));
     }
@@ -343,12 +401,17 @@ mod tests {
         lines.extend(std::iter::repeat_n(LogLine { message: &frame, ..LogLine::default() }, 5000));
         let entries = entries(&lines, None);
         assert_eq!((entries.len(), entries[0].lines), (1, 5001));
-        assert!(entries[0].message.len() <= super::LINE_BYTES_MAX && entries[0].trace.len() <= super::ENTRY_BYTES_MAX + 3001);
+        assert!(
+            entries[0].message.len() <= super::LINE_BYTES_MAX
+                && entries[0].trace.len() <= super::ENTRY_BYTES_MAX + 3001
+        );
     }
 
     #[test]
     fn a_request_answered_with_5xx_is_an_error() {
-        let entries = of("10.0.0.1 - bob [23/Nov/2026:10:00:00 +0000] \"GET /a HTTP/1.1\" 503 12\n10.0.0.1 - - [23/Nov/2026:10:00:00 +0000] \"GET /a HTTP/1.1\" 200 500");
+        let entries = of(
+            "10.0.0.1 - bob [23/Nov/2026:10:00:00 +0000] \"GET /a HTTP/1.1\" 503 12\n10.0.0.1 - - [23/Nov/2026:10:00:00 +0000] \"GET /a HTTP/1.1\" 200 500",
+        );
         assert_eq!((entries[0].severity, entries[1].severity), (Some(Severity::Error), None));
     }
 }

@@ -11,8 +11,8 @@ use super::entry::{Entry, LogLine, cut, entries};
 use super::miner::{Miner, TemplateId};
 use super::rate::{self, BINS};
 use super::severity::Severity;
-use super::token::WordHash;
 use super::signature::{Side, Signatures, is_denied};
+use super::token::WordHash;
 
 /// Lines that are looked at; of more, the last ones. It bounds memory and time.
 const LINES_MAX: usize = 500_000;
@@ -144,11 +144,11 @@ struct Window {
 
 impl Window {
     fn span_before(&self) -> f64 {
-        self.onset.map_or(0.0, |onset| (onset - self.from).max(0) as f64)
+        self.onset.map_or(0.0, |onset| onset.saturating_sub(self.from).max(0) as f64)
     }
 
     fn span_after(&self) -> f64 {
-        self.onset.map_or(0.0, |onset| (self.to - onset).max(0) as f64 + 1.0)
+        self.onset.map_or(0.0, |onset| self.to.saturating_sub(onset).max(0) as f64 + 1.0)
     }
 
     fn holds(&self, time: i64) -> bool {
@@ -167,7 +167,10 @@ pub fn summarise_with(lines: &[LogLine<'_>], onset: Option<i64>, signatures: &Si
     let given = lines.len();
     let lines = lines.get(given.saturating_sub(LINES_MAX)..).unwrap_or(lines);
     if lines.len() < given {
-        finding.gaps.push(format!("{} of {given} log lines were not looked at: only the last {LINES_MAX} are", given - lines.len()));
+        finding.gaps.push(format!(
+            "{} of {given} log lines were not looked at: only the last {LINES_MAX} are",
+            given - lines.len()
+        ));
     }
     let reference = onset.or_else(|| lines.iter().find_map(|line| line.time));
     let entries = entries(lines, reference);
@@ -218,12 +221,23 @@ pub fn summarise_with(lines: &[LogLine<'_>], onset: Option<i64>, signatures: &Si
     judge(&mut finding, window.as_ref(), &miner);
     finding.silent_sources = silent(&sources, window.as_ref());
     finding.template_count = miner.len();
-    let texts: HashMap<TemplateId, String> = miner.templates().into_iter().map(|template| (template.id, template.text)).collect();
-    finding.templates = templates.into_iter().map(|(id, tally)| template_finding(id, texts.get(&id), tally, window.as_ref(), signatures)).collect();
-    finding.templates.sort_by(|one, other| other.score.total_cmp(&one.score).then(other.count.cmp(&one.count)).then(one.id.cmp(&other.id)));
+    let texts: HashMap<TemplateId, String> =
+        miner.templates().into_iter().map(|template| (template.id, template.text)).collect();
+    finding.templates = templates
+        .into_iter()
+        .map(|(id, tally)| template_finding(id, texts.get(&id), tally, window.as_ref(), signatures))
+        .collect();
+    finding.templates.sort_by(|one, other| {
+        other.score.total_cmp(&one.score).then(other.count.cmp(&one.count)).then(one.id.cmp(&other.id))
+    });
     finding.templates.truncate(TEMPLATES_SHOWN_MAX);
-    finding.signatures = rules.into_iter().filter_map(|(rule, tally)| signature_finding(rule, tally, window.as_ref(), signatures)).collect();
-    finding.signatures.sort_by(|one, other| other.strength.total_cmp(&one.strength).then(other.count.cmp(&one.count)).then(one.name.cmp(&other.name)));
+    finding.signatures = rules
+        .into_iter()
+        .filter_map(|(rule, tally)| signature_finding(rule, tally, window.as_ref(), signatures))
+        .collect();
+    finding.signatures.sort_by(|one, other| {
+        other.strength.total_cmp(&one.strength).then(other.count.cmp(&one.count)).then(one.name.cmp(&other.name))
+    });
     finding
 }
 
@@ -254,7 +268,7 @@ fn count(tally: &mut Tally, entry: &Entry<'_>, place: Option<Place>, window: Opt
                 if tally.bins.is_empty() {
                     tally.bins.resize(BINS, 0);
                 }
-                let part = (time - window.from) as f64 / window.span_before().max(1.0);
+                let part = time.saturating_sub(window.from) as f64 / window.span_before().max(1.0);
                 let bin = ((part * BINS as f64) as usize).min(BINS - 1);
                 if let Some(bin) = tally.bins.get_mut(bin) {
                     *bin += 1;
@@ -269,7 +283,11 @@ fn count(tally: &mut Tally, entry: &Entry<'_>, place: Option<Place>, window: Opt
             tally.examples.push(example.to_owned());
         }
     }
-    if tally.sources.len() < SOURCES_SHOWN_MAX && tally.sources.last().map(String::as_str) != Some(entry.source.as_ref()) && !entry.source.is_empty() && !tally.sources.iter().any(|known| *known == entry.source) {
+    if tally.sources.len() < SOURCES_SHOWN_MAX
+        && tally.sources.last().map(String::as_str) != Some(entry.source.as_ref())
+        && !entry.source.is_empty()
+        && !tally.sources.iter().any(|known| *known == entry.source)
+    {
         tally.sources.push(cut(&entry.source, EXAMPLE_BYTES_MAX).to_owned());
     }
 }
@@ -281,14 +299,17 @@ fn window(entries: &[Entry<'_>], onset: Option<i64>, finding: &mut LogFinding) -
     times.sort_unstable();
     let at = |part: f64| times.get(((times.len().saturating_sub(1)) as f64 * part) as usize).copied();
     let (Some(low), Some(high)) = (at(0.05), at(0.95)) else {
-        finding.gaps.push("no log line has a time: what is new and what became more frequent cannot be told".to_owned());
+        finding
+            .gaps
+            .push("no log line has a time: what is new and what became more frequent cannot be told".to_owned());
         return None;
     };
     if finding.without_time > 0 {
         finding.gaps.push(format!("{} of {} log entries have no time", finding.without_time, entries.len()));
     }
     // Few lines are all kept: among three, none is "far from nearly all others".
-    let margin = if times.len() >= 20 { (high.saturating_sub(low)).saturating_mul(10).max(3_600_000) } else { i64::MAX / 4 };
+    let margin =
+        if times.len() >= 20 { (high.saturating_sub(low)).saturating_mul(10).max(3_600_000) } else { i64::MAX / 4 };
     let (least, most) = (low.saturating_sub(margin), high.saturating_add(margin));
     let far = times.iter().filter(|time| **time < least || **time > most).count();
     if far > 0 {
@@ -304,7 +325,9 @@ fn window(entries: &[Entry<'_>], onset: Option<i64>, finding: &mut LogFinding) -
 /// Says what is missing for a comparison.
 fn judge(finding: &mut LogFinding, window: Option<&Window>, miner: &Miner) {
     if miner.given_up() > 0 {
-        finding.gaps.push(format!("{} log lines are of templates that were given up for lack of room", miner.given_up()));
+        finding
+            .gaps
+            .push(format!("{} log lines are of templates that were given up for lack of room", miner.given_up()));
     }
     let Some(window) = window else { return };
     if window.onset.is_none() {
@@ -318,7 +341,9 @@ fn judge(finding: &mut LogFinding, window: Option<&Window>, miner: &Miner) {
         finding.gaps.push("there are no log lines from the onset on".to_owned());
     }
     if finding.before > 0 {
-        finding.volume_ratio = rate::change(finding.before, window.span_before(), finding.after, window.span_after(), &[]).map(|change| change.ratio);
+        finding.volume_ratio =
+            rate::change(finding.before, window.span_before(), finding.after, window.span_after(), &[])
+                .map(|change| change.ratio);
     }
 }
 
@@ -326,20 +351,35 @@ fn silent(sources: &HashMap<&str, (u64, u64)>, window: Option<&Window>) -> Vec<S
     let Some(window) = window else { return Vec::new() };
     let share = window.span_after() / window.span_before().max(1.0);
     let is_silent = |before: u64, after: u64| after == 0 && before >= SILENT_LINES_MIN && before as f64 * share >= 5.0;
-    let mut silent: Vec<String> = sources.iter().filter(|(source, (before, after))| !source.is_empty() && is_silent(*before, *after)).map(|(source, _)| cut(source, EXAMPLE_BYTES_MAX).to_owned()).collect();
+    let mut silent: Vec<String> = sources
+        .iter()
+        .filter(|(source, (before, after))| !source.is_empty() && is_silent(*before, *after))
+        .map(|(source, _)| cut(source, EXAMPLE_BYTES_MAX).to_owned())
+        .collect();
     silent.sort();
     silent.truncate(TEMPLATES_SHOWN_MAX);
     silent
 }
 
-fn template_finding(id: TemplateId, text: Option<&String>, tally: Tally, window: Option<&Window>, signatures: &Signatures) -> TemplateFinding {
+fn template_finding(
+    id: TemplateId,
+    text: Option<&String>,
+    tally: Tally,
+    window: Option<&Window>,
+    signatures: &Signatures,
+) -> TemplateFinding {
     let severity = tally.severity.or_else(|| tally.examples.first().and_then(|example| told_by_words(example)));
     let known = window.filter(|window| window.onset.is_some());
-    let change = known.filter(|window| window.span_before() > 0.0).and_then(|window| rate::change(tally.before, window.span_before(), tally.after, window.span_after(), &tally.bins));
-    let novelty = known.map_or(0.0, |window| rate::novelty(tally.before, window.span_before(), tally.after, window.span_after()));
+    let change = known.filter(|window| window.span_before() > 0.0).and_then(|window| {
+        rate::change(tally.before, window.span_before(), tally.after, window.span_after(), &tally.bins)
+    });
+    let novelty =
+        known.map_or(0.0, |window| rate::novelty(tally.before, window.span_before(), tally.after, window.span_after()));
     let surprise = change.map_or(0.0, |change| change.surprise);
     // What stopped tells less than what began: much stops when anything fails.
-    let changed = change.filter(|change| change.surprise >= SURPRISE_MIN).map_or(0.0, |change| if change.ratio >= 1.0 { (change.ratio.log2() / 4.0).min(1.0) } else { (-change.ratio.log2() / 8.0).min(0.5) });
+    let changed = change.filter(|change| change.surprise >= SURPRISE_MIN).map_or(0.0, |change| {
+        if change.ratio >= 1.0 { (change.ratio.log2() / 4.0).min(1.0) } else { (-change.ratio.log2() / 8.0).min(0.5) }
+    });
     let gravity = match severity {
         Some(Severity::Fatal) => 1.0,
         Some(Severity::Error) => 0.9,
@@ -350,8 +390,10 @@ fn template_finding(id: TemplateId, text: Option<&String>, tally: Tally, window:
     };
     // Without an onset nothing is known to be new, and gravity and signatures alone rank.
     let news = if known.is_some() { novelty.max(changed) } else { 0.5 };
-    let score = gravity * (0.2 + 0.8 * news) + 0.5 * tally.weight * if known.is_some() { 0.4 + 0.6 * news } else { 1.0 };
-    let mut names: Vec<String> = tally.rules.iter().filter_map(|rule| signatures.rules().get(*rule)).map(|rule| rule.name.clone()).collect();
+    let score =
+        gravity * (0.2 + 0.8 * news) + 0.5 * tally.weight * if known.is_some() { 0.4 + 0.6 * news } else { 1.0 };
+    let mut names: Vec<String> =
+        tally.rules.iter().filter_map(|rule| signatures.rules().get(*rule)).map(|rule| rule.name.clone()).collect();
     names.sort();
     TemplateFinding {
         id,
@@ -372,7 +414,12 @@ fn template_finding(id: TemplateId, text: Option<&String>, tally: Tally, window:
     }
 }
 
-fn signature_finding(rule: usize, tally: Tally, window: Option<&Window>, signatures: &Signatures) -> Option<SignatureFinding> {
+fn signature_finding(
+    rule: usize,
+    tally: Tally,
+    window: Option<&Window>,
+    signatures: &Signatures,
+) -> Option<SignatureFinding> {
     let rule = signatures.rules().get(rule)?;
     let mut strength = rule.weight;
     strength *= match tally.severity {
@@ -428,7 +475,11 @@ fn told_by_words(message: &str) -> Option<Severity> {
         ("warn", Severity::Warning),
     ];
     let lower = message.to_ascii_lowercase();
-    WORDS.iter().filter(|(word, _)| lower.find(word).is_some_and(|at| !is_denied(&lower, at, at + word.len(), false))).map(|(_, severity)| *severity).max()
+    WORDS
+        .iter()
+        .filter(|(word, _)| lower.find(word).is_some_and(|at| !is_denied(&lower, at, at + word.len(), false)))
+        .map(|(_, severity)| *severity)
+        .max()
 }
 
 #[cfg(test)]
@@ -445,26 +496,43 @@ mod tests {
     }
 
     fn finding(lines: &[String]) -> super::LogFinding {
-        let lines: Vec<LogLine<'_>> = lines.iter().map(|line| LogLine { source: "api", message: line, ..LogLine::default() }).collect();
+        let lines: Vec<LogLine<'_>> =
+            lines.iter().map(|line| LogLine { source: "api", message: line, ..LogLine::default() }).collect();
         summarise(&lines, parse_time(ONSET))
     }
 
     fn usual() -> Vec<String> {
-        (-30..10).flat_map(|minute| (0..6).map(move |part| stamped(minute, part * 10, &format!("INFO served request {} in {} ms", minute * 7 + part, part + 3)))).collect()
+        (-30..10)
+            .flat_map(|minute| {
+                (0..6).map(move |part| {
+                    stamped(minute, part * 10, &format!("INFO served request {} in {} ms", minute * 7 + part, part + 3))
+                })
+            })
+            .collect()
     }
 
     #[test]
     fn what_began_at_the_onset_is_first() {
         let mut lines = usual();
         for minute in 0..10 {
-            lines.push(stamped(minute, 5, &format!("ERROR order {minute} failed: dial tcp 10.0.0.9:5432: connect: connection refused")));
+            lines.push(stamped(
+                minute,
+                5,
+                &format!("ERROR order {minute} failed: dial tcp 10.0.0.9:5432: connect: connection refused"),
+            ));
         }
         let found = finding(&lines);
         let first = &found.templates[0];
-        assert!(first.template.contains("connection refused") && first.novelty > 0.99 && first.after == 10, "{first:#?}");
+        assert!(
+            first.template.contains("connection refused") && first.novelty > 0.99 && first.after == 10,
+            "{first:#?}"
+        );
         assert_eq!(first.severity, Some(Severity::Error));
         let signature = &found.signatures[0];
-        assert_eq!((signature.cause.as_str(), signature.side, signature.count), ("dependency_down", Side::Dependency, 10));
+        assert_eq!(
+            (signature.cause.as_str(), signature.side, signature.count),
+            ("dependency_down", Side::Dependency, 10)
+        );
         assert_eq!(signature.first, parse_time("2026-11-23T10:30:05Z"));
         assert!(found.gaps.is_empty(), "{:?}", found.gaps);
     }
@@ -489,7 +557,8 @@ mod tests {
         let mut lines = usual();
         for minute in -30..10 {
             let each = if minute < 0 { 1 } else { 12 };
-            lines.extend((0..each).map(|part| stamped(minute, part * 4, &format!("WARN retry {part} of job {minute}"))));
+            lines
+                .extend((0..each).map(|part| stamped(minute, part * 4, &format!("WARN retry {part} of job {minute}"))));
             if minute < 0 {
                 lines.extend((0..10).map(|part| stamped(minute, part, &format!("INFO consumed message {part}"))));
             }
@@ -503,7 +572,8 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_a_gap() {
-        let gaps = |lines: &[LogLine<'_>], onset: Option<&str>| summarise(lines, onset.and_then(parse_time)).gaps.join("; ");
+        let gaps =
+            |lines: &[LogLine<'_>], onset: Option<&str>| summarise(lines, onset.and_then(parse_time)).gaps.join("; ");
         assert!(gaps(&[], Some(ONSET)).contains("no log lines"));
         let line = LogLine { message: "started", ..LogLine::default() };
         assert!(gaps(&[line], Some(ONSET)).contains("no log line has a time"));
@@ -524,7 +594,8 @@ mod tests {
     #[test]
     fn a_source_that_went_silent_is_named() {
         let lines = usual();
-        let mut all: Vec<LogLine<'_>> = lines.iter().map(|line| LogLine { source: "api", message: line, ..LogLine::default() }).collect();
+        let mut all: Vec<LogLine<'_>> =
+            lines.iter().map(|line| LogLine { source: "api", message: line, ..LogLine::default() }).collect();
         let quiet: Vec<String> = (-30..0).map(|minute| stamped(minute, 3, "INFO tick")).collect();
         all.extend(quiet.iter().map(|line| LogLine { source: "worker", message: line, ..LogLine::default() }));
         assert_eq!(summarise(&all, parse_time(ONSET)).silent_sources, ["worker"]);

@@ -53,7 +53,16 @@ pub(crate) fn lines(style: &Style, count: usize, seed: u64, with_header: bool) -
     (0..count)
         .map(|_| {
             let mut at = dice.below(u64::from(total)) as u32;
-            let template = style.templates.iter().position(|(often, _)| at.checked_sub(*often).is_none_or(|rest| { at = rest; false })).unwrap();
+            let template = style
+                .templates
+                .iter()
+                .position(|(often, _)| {
+                    at.checked_sub(*often).is_none_or(|rest| {
+                        at = rest;
+                        false
+                    })
+                })
+                .unwrap();
             let mut text = String::new();
             if with_header {
                 fill(style.header, &mut dice, &mut text);
@@ -70,11 +79,23 @@ fn fill(text: &str, dice: &mut Dice, out: &mut String) {
         out.push_str(&rest[..open]);
         let inside = &rest[open + 1..];
         // A brace that is not followed by a name of a parameter is text, and an alternative may hold one pair of braces.
-        let close = inside.char_indices().scan(0i32, |depth, (at, one)| {
-            match one { '{' => *depth += 1, '}' => *depth -= 1, _ => {} }
-            Some((at, *depth))
-        }).find(|(_, depth)| *depth < 0).map(|(at, _)| at);
-        let Some(close) = close else { out.push('{'); rest = inside; continue };
+        let close = inside
+            .char_indices()
+            .scan(0i32, |depth, (at, one)| {
+                match one {
+                    '{' => *depth += 1,
+                    '}' => *depth -= 1,
+                    _ => {}
+                }
+                Some((at, *depth))
+            })
+            .find(|(_, depth)| *depth < 0)
+            .map(|(at, _)| at);
+        let Some(close) = close else {
+            out.push('{');
+            rest = inside;
+            continue;
+        };
         let name = &inside[..close];
         if name.contains('|') && !name.contains("{i") {
             let options: Vec<&str> = name.split('|').collect();
@@ -91,15 +112,62 @@ fn fill(text: &str, dice: &mut Dice, out: &mut String) {
     out.push_str(rest);
 }
 
-const USERS: &[&str] = &["root", "root", "root", "alice", "cyrus", "news", "test", "guest", "admin", "webmaster", "oracle", "fztu", "user1", "support", "pgsql", "ftp", "backup", "mysql", "info", "0"];
-const HOSTS: &[&str] = &["ns.marry.example.com", "lns-vlq-45-tou.adsl.proxad.net", "www.google.com", "d211-116-254-214.rev.krline.net", "mail.example.org", "clients6.google.com", "ip-10-0-1-42.us-east-1.compute.internal", "n219076184117.netvigator.com"];
+const USERS: &[&str] = &[
+    "root",
+    "root",
+    "root",
+    "alice",
+    "cyrus",
+    "news",
+    "test",
+    "guest",
+    "admin",
+    "webmaster",
+    "oracle",
+    "fztu",
+    "user1",
+    "support",
+    "pgsql",
+    "ftp",
+    "backup",
+    "mysql",
+    "info",
+    "0",
+];
+const HOSTS: &[&str] = &[
+    "ns.marry.example.com",
+    "lns-vlq-45-tou.adsl.proxad.net",
+    "www.google.com",
+    "d211-116-254-214.rev.krline.net",
+    "mail.example.org",
+    "clients6.google.com",
+    "ip-10-0-1-42.us-east-1.compute.internal",
+    "n219076184117.netvigator.com",
+];
 const SHORT: &[&str] = &["dn228", "an731", "tbird-admin1", "mesos-master-1", "msra-sa-41", "aadmin1", "bn513", "en74"];
 const FILES: &[&str] = &["pjhe", "logs", "sa1", "httpd", "notes", "data7", "upload", "mesh"];
-const NAMES: &[&str] = &["payments-api", "orders", "cart", "checkout", "billing-worker", "users", "search", "auth-svc", "ledger", "shop", "inventory-v2", "kube-proxy", "coredns"];
-const PACKAGES: &[&str] = &["com.android.systemui", "com.tencent.qq", "com.example.phone.HWMessageNameSpace", "android", "com.huawei.health"];
+const NAMES: &[&str] = &[
+    "payments-api",
+    "orders",
+    "cart",
+    "checkout",
+    "billing-worker",
+    "users",
+    "search",
+    "auth-svc",
+    "ledger",
+    "shop",
+    "inventory-v2",
+    "kube-proxy",
+    "coredns",
+];
+const PACKAGES: &[&str] =
+    &["com.android.systemui", "com.tencent.qq", "com.example.phone.HWMessageNameSpace", "android", "com.huawei.health"];
 
 fn value(name: &str, dice: &mut Dice) -> Option<String> {
-    let hex = |dice: &mut Dice, digits: usize| (0..digits).map(|_| char::from(b"0123456789abcdef"[dice.below(16) as usize])).collect::<String>();
+    let hex = |dice: &mut Dice, digits: usize| {
+        (0..digits).map(|_| char::from(b"0123456789abcdef"[dice.below(16) as usize])).collect::<String>()
+    };
     let byte = |dice: &mut Dice| 1 + dice.below(254);
     if let Some(digits) = name.strip_prefix("int").and_then(|digits| digits.parse::<u32>().ok()) {
         let length = 1 + dice.below(u64::from(digits)) as u32;
@@ -107,16 +175,28 @@ fn value(name: &str, dice: &mut Dice) -> Option<String> {
     }
     Some(match name {
         "ip" => format!("10.{}.{}.{}", byte(dice), byte(dice), byte(dice)),
-        "iplist" => (0..1 + dice.below(4)).map(|_| format!("10.{}.{}.{}:50010", byte(dice), byte(dice), byte(dice))).collect::<Vec<_>>().join(" "),
+        "iplist" => (0..1 + dice.below(4))
+            .map(|_| format!("10.{}.{}.{}:50010", byte(dice), byte(dice), byte(dice)))
+            .collect::<Vec<_>>()
+            .join(" "),
         "port" => (1024 + dice.below(60_000)).to_string(),
         "blk" => format!("blk_{}{}", if dice.below(2) == 0 { "-" } else { "" }, dice.below(u64::MAX)),
         "float" => format!("{}.{}", dice.below(500), dice.below(1000)),
-        "hex" => format!("0x{}", { let digits = 1 + dice.below(16) as usize; hex(dice, digits) }),
+        "hex" => format!("0x{}", {
+            let digits = 1 + dice.below(16) as usize;
+            hex(dice, digits)
+        }),
         "hexid" => hex(dice, 16),
         "uuid" => format!("{}-{}-{}-{}-{}", hex(dice, 8), hex(dice, 4), hex(dice, 4), hex(dice, 4), hex(dice, 12)),
         "mac" => (0..6).map(|_| hex(dice, 2)).collect::<Vec<_>>().join(":"),
         "user" => dice.of(USERS).to_owned(),
-        "host" => if dice.below(4) == 0 { format!("10.{}.{}.{}", byte(dice), byte(dice), byte(dice)) } else { dice.of(HOSTS).to_owned() },
+        "host" => {
+            if dice.below(4) == 0 {
+                format!("10.{}.{}.{}", byte(dice), byte(dice), byte(dice))
+            } else {
+                dice.of(HOSTS).to_owned()
+            }
+        }
         "shost" => dice.of(SHORT).to_owned(),
         "file" => dice.of(FILES).to_owned(),
         "name" => dice.of(NAMES).to_owned(),
@@ -125,7 +205,9 @@ fn value(name: &str, dice: &mut Dice) -> Option<String> {
         "img" => format!("registry.example.com/{}:v{}", dice.of(NAMES), dice.below(99)),
         "path" => format!("/{}/{}/{}", dice.of(&["var", "mnt", "home", "usr", "data"]), dice.of(FILES), dice.below(90)),
         "url" => format!("http://{}:{}/{}", dice.of(HOSTS), dice.below(9000), dice.of(FILES)),
-        "attempt" => format!("attempt_{}_0001_m_{:06}_{}", 1_445_144_423_722 + dice.below(999), dice.below(20), dice.below(3)),
+        "attempt" => {
+            format!("attempt_{}_0001_m_{:06}_{}", 1_445_144_423_722 + dice.below(999), dice.below(20), dice.below(3))
+        }
         "task" => format!("task_{}_0001_m_{:06}", 1_445_144_423_722 + dice.below(999), dice.below(20)),
         "job" => format!("job_{}_0001", 1_445_144_423_722 + dice.below(999)),
         "jvm" => format!("jvm_{}_0001_m_{:06}", 1_445_144_423_722 + dice.below(999), dice.below(20)),
@@ -147,8 +229,23 @@ fn value(name: &str, dice: &mut Dice) -> Option<String> {
         "md" => "03-17".to_owned(),
         "mdot" => "10.30".to_owned(),
         "mmdd" => "1123".to_owned(),
-        "syslog" => format!("{} {:2} {:02}:{:02}:{:02}", dice.of(&["Jun", "Jul", "Dec", "Nov"]), 1 + dice.below(28), dice.below(24), dice.below(60), dice.below(60)),
-        "ctime" => format!("{} {} {:02} {:02}:{:02}:{:02} 2005", dice.of(&["Sun", "Mon", "Tue", "Sat"]), dice.of(&["Jun", "Dec"]), 1 + dice.below(28), dice.below(24), dice.below(60), dice.below(60)),
+        "syslog" => format!(
+            "{} {:2} {:02}:{:02}:{:02}",
+            dice.of(&["Jun", "Jul", "Dec", "Nov"]),
+            1 + dice.below(28),
+            dice.below(24),
+            dice.below(60),
+            dice.below(60)
+        ),
+        "ctime" => format!(
+            "{} {} {:02} {:02}:{:02}:{:02} 2005",
+            dice.of(&["Sun", "Mon", "Tue", "Sat"]),
+            dice.of(&["Jun", "Dec"]),
+            1 + dice.below(28),
+            dice.below(24),
+            dice.below(60),
+            dice.below(60)
+        ),
         _ => return None,
     })
 }
@@ -163,28 +260,10 @@ pub(crate) fn grouping_accuracy(truth: &[usize], found: &[u64]) -> f64 {
     }
     let right: usize = of_truth
         .values()
-        .filter(|lines| lines.iter().all(|line| found[*line] == found[lines[0]]) && of_found[&found[lines[0]]] == lines.len())
+        .filter(|lines| {
+            lines.iter().all(|line| found[*line] == found[lines[0]]) && of_found[&found[lines[0]]] == lines.len()
+        })
         .map(Vec::len)
         .sum();
     right as f64 / truth.len() as f64
-}
-
-#[test]
-fn print_accuracy() {
-    for style in styles() {
-        if style.is_held && std::env::var("HELD").is_err() { continue; }
-        let lines = lines(&style, 2000, 7, false);
-        let mut miner = super::Miner::new();
-        let ids: Vec<u64> = lines.iter().map(|(_, line)| miner.push(line.as_bytes(), None)).collect();
-        let ids: Vec<u64> = ids.into_iter().map(|id| miner.resolve(id)).collect();
-        let truth: Vec<usize> = lines.iter().map(|(template, _)| *template).collect();
-        println!("{:12} {:.3} templates {} of {}", style.name, grouping_accuracy(&truth, &ids), miner.len(), style.templates.len());
-        if std::env::var("DUMP").is_ok() {
-            let all: Vec<String> = super::generator::lines(&style, 2000, 7, true).into_iter().map(|(_, l)| l).collect();
-            std::fs::write(format!("/tmp/gen_{}.log", style.name), all.join("\n") + "\n").unwrap();
-        }
-        if std::env::var("SHOW").is_ok_and(|name| name == style.name) {
-            for t in miner.templates() { println!("  {:5} {:3} {}", t.count, t.id, t.text); }
-        }
-    }
 }

@@ -65,6 +65,20 @@ pub struct Template {
     pub example: String,
 }
 
+impl Miner {
+    /// How much the miner holds, in entries of its tables; for the test of its bounds.
+    #[cfg(test)]
+    fn held(&self) -> [usize; 5] {
+        [
+            self.kept.len(),
+            self.forms.len(),
+            self.keys.len(),
+            self.positions.len(),
+            self.aliases.len().max(self.alias_order.len()),
+        ]
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
     Variable,
@@ -72,7 +86,9 @@ enum Role {
     /// A word of the language, or one that has to be taken for one.
     Word,
     /// The first piece: a service's name, or a verb.
-    First { is_name: bool },
+    First {
+        is_name: bool,
+    },
     /// A name before `=`, `:` or `(`, a method, a level: never a parameter.
     Key,
     /// A name: a parameter unless too little else is left.
@@ -85,6 +101,8 @@ struct Slot {
     role: Role,
     /// A name that was seen to vary: shown as a parameter.
     varies: bool,
+    /// After a noun that names are given to, `job` or `topic`, and before a word.
+    is_named: bool,
     /// `on`, `off`: in brackets, and nothing else with it, a value.
     is_state: bool,
 }
@@ -135,7 +153,12 @@ impl Miner {
 
     pub fn with_limits(limits: Limits) -> Self {
         // Half of the templates are given up at a time, so a handful has to fit.
-        let limits = Limits { templates_max: limits.templates_max.max(16), forms_max: limits.forms_max.max(16), positions_max: limits.positions_max.max(16), ..limits };
+        let limits = Limits {
+            templates_max: limits.templates_max.max(16),
+            forms_max: limits.forms_max.max(16),
+            positions_max: limits.positions_max.max(16),
+            ..limits
+        };
         Self { limits, next_id: OTHER + 1, ..Self::default() }
     }
 
@@ -215,7 +238,9 @@ impl Miner {
     /// The parameters of a message of this template, in order.
     pub fn parameters<'a>(&self, id: TemplateId, message: &'a str) -> Vec<&'a str> {
         let id = self.resolve(id);
-        let Some(kept) = self.kept.iter().find(|kept| kept.id == id && kept.joined_to.is_none()) else { return Vec::new() };
+        let Some(kept) = self.kept.iter().find(|kept| kept.id == id && kept.joined_to.is_none()) else {
+            return Vec::new();
+        };
         let mut tokens = Tokens::default();
         tokens.read(message.as_bytes());
         let mut slots = Vec::new();
@@ -268,7 +293,16 @@ impl Miner {
         }
         let place = self.kept.len() as u32;
         let example = message.get(..self.limits.example_bytes_max.min(MESSAGE_BYTES_MAX)).unwrap_or(message);
-        self.kept.push(Kept { id: self.next_id, count: 0, first_seen: None, last_seen: None, example: example.into(), slots: (&*slots).into(), joined_to: None, used: self.lines });
+        self.kept.push(Kept {
+            id: self.next_id,
+            count: 0,
+            first_seen: None,
+            last_seen: None,
+            example: example.into(),
+            slots: (&*slots).into(),
+            joined_to: None,
+            used: self.lines,
+        });
         self.next_id = self.next_id.saturating_add(1);
         self.keys.insert(key_of(slots), place);
         self.observe(slots, place);
@@ -279,25 +313,41 @@ impl Miner {
     fn observe(&mut self, slots: &mut [Slot], place: u32) {
         for _ in 0..POSITIONS_MAX {
             let key = key_of(slots);
-            let agreeing = slots.iter().filter(|slot| matches!(slot.role, Role::Word | Role::First { .. } | Role::Key)).count().saturating_sub(1);
+            let agreeing = slots
+                .iter()
+                .filter(|slot| matches!(slot.role, Role::Word | Role::First { .. } | Role::Key))
+                .count()
+                .saturating_sub(1);
             let mut found = None;
             for at in candidates(slots) {
                 let Some(slot) = slots.get(at) else { continue };
                 let is_name = matches!(slot.role, Role::First { is_name: true });
                 let apart = key_apart(key, slots, at);
-                let has_masked = self.keys.contains_key(&apart);
+                let masked = self.keys.get(&apart).map(|place| {
+                    self.kept
+                        .get(*place as usize)
+                        .and_then(|kept| kept.slots.get(at))
+                        .is_some_and(|slot| slot.role == Role::Name)
+                });
+                let is_named = slot.is_named;
                 let position = self.positions.entry(apart).or_default();
-                if position.values.len() < VALUES_MAX && !position.values.iter().any(|(hash, ..)| *hash == slot.token.hash) {
+                if position.values.len() < VALUES_MAX
+                    && !position.values.iter().any(|(hash, ..)| *hash == slot.token.hash)
+                {
                     position.values.push((slot.token.hash, place, is_name));
                 }
-                if position.is_parameter || is_parameter(&position.values, agreeing, has_masked) {
+                if position.is_parameter || is_parameter(&position.values, agreeing, masked, is_named) {
                     position.is_parameter = true;
                     found = Some((at, apart));
                     break;
                 }
             }
             let Some((at, apart)) = found else { return };
-            let mut joined: Vec<u32> = self.positions.get(&apart).map(|position| position.values.iter().map(|(_, place, _)| *place).collect()).unwrap_or_default();
+            let mut joined: Vec<u32> = self
+                .positions
+                .get(&apart)
+                .map(|position| position.values.iter().map(|(_, place, _)| *place).collect())
+                .unwrap_or_default();
             joined.extend(self.keys.get(&apart).copied());
             joined.push(place);
             let root = self.join(&joined, at);
@@ -350,8 +400,14 @@ impl Miner {
 
     /// Keeps the more frequent half of the templates. What was joined is resolved on the way, so that its place is free again.
     fn give_up_rarest(&mut self) {
-        let mut order: Vec<(u64, u64, u32)> =
-            (0..self.kept.len() as u32).filter_map(|place| self.kept.get(place as usize).filter(|kept| kept.joined_to.is_none()).map(|kept| (kept.count, kept.used, place))).collect();
+        let mut order: Vec<(u64, u64, u32)> = (0..self.kept.len() as u32)
+            .filter_map(|place| {
+                self.kept
+                    .get(place as usize)
+                    .filter(|kept| kept.joined_to.is_none())
+                    .map(|kept| (kept.count, kept.used, place))
+            })
+            .collect();
         let keep = self.limits.templates_max / 2;
         if order.len() > keep {
             order.sort_unstable_by(|one, other| other.cmp(one));
@@ -362,7 +418,8 @@ impl Miner {
         for (new, (.., old)) in order.iter().enumerate() {
             moved.insert(*old, new as u32);
         }
-        let to: Vec<Option<u32>> = (0..self.kept.len() as u32).map(|place| moved.get(&self.root(place)).copied()).collect();
+        let to: Vec<Option<u32>> =
+            (0..self.kept.len() as u32).map(|place| moved.get(&self.root(place)).copied()).collect();
         let new_place = |place: u32| to.get(place as usize).copied().flatten();
         for map in [&mut self.forms, &mut self.keys] {
             map.retain(|_, place| new_place(*place).map(|new| *place = new).is_some());
@@ -400,22 +457,30 @@ impl Miner {
     }
 }
 
-/// Whether so many values make a parameter of a position.
-fn is_parameter(values: &[(u64, u32, bool)], agreeing: usize, has_masked: bool) -> bool {
+/// Whether so many values make a parameter of a position. `masked` tells of a template with a parameter in this place: whether that was a name.
+fn is_parameter(values: &[(u64, u32, bool)], agreeing: usize, masked: Option<bool>, is_named: bool) -> bool {
     let names = values.iter().filter(|(.., is_name)| *is_name).count();
-    let count = values.len() + usize::from(has_masked);
-    match agreeing {
-        0 => false,
-        1 => names * 2 > values.len() && count > WORDS_FOR_PARAMETER,
-        _ if names * 2 >= values.len() => count >= NAMES_FOR_PARAMETER - usize::from(has_masked),
-        _ if has_masked => count >= NAMES_FOR_PARAMETER,
-        _ => count >= WORDS_FOR_PARAMETER,
+    let count = values.len() + usize::from(masked.is_some());
+    if agreeing < AGREEING_MIN {
+        return agreeing > 0 && names * 2 > values.len() && count >= WORDS_FOR_PARAMETER;
     }
+    if masked == Some(true) {
+        return is_named || count >= NAMES_FOR_PARAMETER;
+    }
+    if names * 2 >= values.len() {
+        return count >= NAMES_FOR_PARAMETER - usize::from(masked.is_some());
+    }
+    count >= if masked.is_some() || is_named { NAMES_FOR_PARAMETER } else { WORDS_FOR_PARAMETER }
 }
 
 /// The positions of a message that may turn out to be parameters.
 fn candidates(slots: &[Slot]) -> impl Iterator<Item = usize> + '_ {
-    slots.iter().enumerate().filter(|(_, slot)| matches!(slot.role, Role::Word | Role::First { .. })).map(|(at, _)| at).take(POSITIONS_MAX)
+    slots
+        .iter()
+        .enumerate()
+        .filter(|(_, slot)| matches!(slot.role, Role::Word | Role::First { .. }))
+        .map(|(at, _)| at)
+        .take(POSITIONS_MAX)
 }
 
 fn masked(slot: &Slot) -> u64 {
@@ -475,7 +540,13 @@ fn weigh_roles(message: &[u8], tokens: &[Token], slots: &mut Vec<Slot>) {
             continue;
         }
         let is_state = matches!(token.text(message), b"on" | b"off" | b"up" | b"down" | b"yes" | b"no");
-        slots.push(Slot { token: *token, role, varies: false, is_state });
+        slots.push(Slot {
+            token: *token,
+            role,
+            varies: false,
+            is_named: role == Role::Word && is_after_noun(message, tokens, at),
+            is_state,
+        });
     }
     let literal = |slot: &&Slot| matches!(slot.role, Role::Word | Role::Key | Role::First { .. });
     if slots.iter().filter(literal).count() < AGREEING_MIN {
@@ -489,7 +560,10 @@ fn weigh_roles(message: &[u8], tokens: &[Token], slots: &mut Vec<Slot>) {
 fn join_list_in_brackets(slots: &mut Vec<Slot>) {
     let inside = slots.iter().rev().take_while(|slot| slot.role != Role::Mark).count();
     let start = slots.len() - inside;
-    let is_list = inside >= 2 && start > 0 && (slots.iter().skip(start + 1).all(|slot| slot.token.is_after_comma) || slots.iter().skip(start).all(|slot| slot.is_state));
+    let is_list = inside >= 2
+        && start > 0
+        && (slots.iter().skip(start + 1).all(|slot| slot.token.is_after_comma)
+            || slots.iter().skip(start).all(|slot| slot.is_state));
     if !is_list {
         return;
     }
@@ -512,12 +586,29 @@ fn piece_role(message: &[u8], tokens: &[Token], at: usize, is_first: bool) -> Ro
         Kind::Mark(mark) => Some((mark, next.is_tight)),
         _ => None,
     });
-    if matches!(next_mark, Some((b'=', _) | (b':' | b'(', true))) || is_method(text) || is_level(text) {
+    if matches!(next_mark, Some((b'=', _) | (b'(', true))) || is_method(text) || is_level(text) {
         return Role::Key;
     }
     let is_known = is_word(text);
+    if matches!(next_mark, Some((b':', true))) {
+        let previous = before.filter(|before| before.kind == Kind::Piece).map(|before| before.text(message));
+        let is_value = tokens.get(at + 2).is_some_and(|after| after.is_tight && after.kind == Kind::Variable);
+        // "nginx.service: started" and "flush of orders: 3" name a thing, "total: 3" is a label, "key cart:17" is one value.
+        let is_unit = is_first
+            && text.iter().any(|byte| matches!(byte, b'.' | b'-' | b'@'))
+            && !text.iter().any(u8::is_ascii_uppercase);
+        if is_unit {
+            return Role::First { is_name: true };
+        }
+        if is_value && previous.is_some() {
+            return Role::Name;
+        }
+        if !previous.is_some_and(|word| matches!(word, b"of" | b"for" | b"on" | b"from" | b"to")) {
+            return Role::Key;
+        }
+    }
     if is_first {
-        return Role::First { is_name: !is_known };
+        return Role::First { is_name: !is_known || is_capitals(text) };
     }
     if is_after_name_word(message, tokens, at) && !is_function_word(text) {
         return Role::Variable;
@@ -527,7 +618,8 @@ fn piece_role(message: &[u8], tokens: &[Token], at: usize, is_first: bool) -> Ro
         && colon.kind == Kind::Mark(b':')
         && colon.is_tight
         && token.is_tight
-        && (next.is_none_or(|next| next.kind != Kind::Piece || next.is_after_comma) || tokens.get(at + 2).is_some_and(|after| matches!(after.kind, Kind::Mark(b':' | b'=')) && after.is_tight))
+        && (next.is_none_or(|next| next.kind != Kind::Piece || next.is_after_comma)
+            || tokens.get(at + 2).is_some_and(|after| matches!(after.kind, Kind::Mark(b':' | b'=')) && after.is_tight))
     {
         return Role::Name;
     }
@@ -546,7 +638,12 @@ fn piece_role(message: &[u8], tokens: &[Token], at: usize, is_first: bool) -> Ro
 
 /// After `user`, and between `for` and `from`, there is a name, whatever it is.
 fn is_after_name_word(message: &[u8], tokens: &[Token], at: usize) -> bool {
-    let word = |index: Option<usize>| index.and_then(|index| tokens.get(index)).filter(|token| token.kind == Kind::Piece).map(|token| token.text(message));
+    let word = |index: Option<usize>| {
+        index
+            .and_then(|index| tokens.get(index))
+            .filter(|token| token.kind == Kind::Piece)
+            .map(|token| token.text(message))
+    };
     let previous = word(at.checked_sub(1));
     match previous {
         Some(b"user" | b"User" | b"username" | b"host" | b"hostname" | b"named" | b"account" | b"login") => true,
@@ -555,16 +652,117 @@ fn is_after_name_word(message: &[u8], tokens: &[Token], at: usize) -> bool {
     }
 }
 
+fn is_after_noun(message: &[u8], tokens: &[Token], at: usize) -> bool {
+    let piece = |index: Option<usize>| {
+        index
+            .and_then(|index| tokens.get(index))
+            .filter(|token| token.kind == Kind::Piece)
+            .map(|token| token.text(message))
+    };
+    let Some(text) = piece(Some(at)) else { return false };
+    let is_noun = matches!(
+        piece(at.checked_sub(1)),
+        Some(
+            b"job"
+                | b"task"
+                | b"queue"
+                | b"topic"
+                | b"service"
+                | b"container"
+                | b"pod"
+                | b"table"
+                | b"index"
+                | b"backend"
+                | b"server"
+                | b"proxy"
+                | b"module"
+                | b"plugin"
+                | b"thread"
+                | b"volume"
+                | b"device"
+                | b"interface"
+                | b"group"
+                | b"role"
+                | b"policy"
+                | b"event"
+                | b"key"
+                | b"package"
+                | b"unit"
+                | b"image"
+                | b"bucket"
+                | b"database"
+                | b"schema"
+                | b"stream"
+                | b"channel"
+                | b"class"
+                | b"endpoint"
+                | b"worker"
+                | b"replica"
+                | b"cluster"
+        )
+    );
+    // "server started", "server starting" are no names.
+    is_noun
+        && !text.ends_with(b"ed")
+        && !text.ends_with(b"ing")
+        && !is_function_word(text)
+        && piece(Some(at + 1)).is_some()
+}
+
 fn is_function_word(text: &[u8]) -> bool {
     matches!(
         text,
-        b"is" | b"was" | b"has" | b"had" | b"not" | b"and" | b"or" | b"with" | b"by" | b"from" | b"for" | b"in" | b"on" | b"at" | b"to" | b"of" | b"the" | b"a" | b"an" | b"are" | b"does" | b"will" | b"can" | b"cannot"
-            | b"could" | b"already" | b"unknown" | b"name" | b"id" | b"authentication" | b"failed" | b"logged" | b"exists" | b"permissions"
+        b"is"
+            | b"was"
+            | b"has"
+            | b"had"
+            | b"not"
+            | b"and"
+            | b"or"
+            | b"with"
+            | b"by"
+            | b"from"
+            | b"for"
+            | b"in"
+            | b"on"
+            | b"at"
+            | b"to"
+            | b"of"
+            | b"the"
+            | b"a"
+            | b"an"
+            | b"are"
+            | b"does"
+            | b"will"
+            | b"can"
+            | b"cannot"
+            | b"could"
+            | b"already"
+            | b"unknown"
+            | b"name"
+            | b"id"
+            | b"authentication"
+            | b"failed"
+            | b"logged"
+            | b"exists"
+            | b"permissions"
     )
 }
 
 fn is_level(text: &[u8]) -> bool {
-    matches!(text, b"INFO" | b"WARN" | b"WARNING" | b"ERROR" | b"FATAL" | b"DEBUG" | b"TRACE" | b"CRITICAL" | b"SEVERE" | b"NOTICE")
+    matches!(
+        text,
+        b"INFO"
+            | b"WARN"
+            | b"WARNING"
+            | b"ERROR"
+            | b"FATAL"
+            | b"DEBUG"
+            | b"TRACE"
+            | b"CRITICAL"
+            | b"SEVERE"
+            | b"NOTICE"
+    )
 }
 
 fn is_capitals(text: &[u8]) -> bool {
@@ -587,5 +785,100 @@ fn shown(kept: &Kept) -> Template {
         from = end.min(kept.example.len());
     }
     text.push_str(&String::from_utf8_lossy(kept.example.get(from..).unwrap_or(&[])));
-    Template { id: kept.id, text, count: kept.count, first_seen: kept.first_seen, last_seen: kept.last_seen, example: String::from_utf8_lossy(&kept.example).into_owned() }
+    Template {
+        id: kept.id,
+        text,
+        count: kept.count,
+        first_seen: kept.first_seen,
+        last_seen: kept.last_seen,
+        example: String::from_utf8_lossy(&kept.example).into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Limits, Miner, OTHER};
+    use crate::logs::generator::Dice;
+
+    fn mined(lines: &[&str]) -> Vec<String> {
+        let mut miner = Miner::new();
+        for line in lines {
+            miner.push(line.as_bytes(), None);
+        }
+        miner.templates().into_iter().map(|template| template.text).collect()
+    }
+
+    #[test]
+    fn names_are_parameters_and_words_are_not() {
+        assert_eq!(
+            mined(&["session opened for user alice", "session closed for user bob", "session opened for user root"]),
+            ["session opened for user <*>", "session closed for user <*>"]
+        );
+        assert_eq!(
+            mined(&[
+                "cupsd startup succeeded",
+                "klogd startup succeeded",
+                "portmap startup succeeded",
+                "klogd shutdown succeeded"
+            ]),
+            ["<*> startup succeeded", "klogd shutdown succeeded"]
+        );
+        assert_eq!(
+            mined(&["acquire lock=1 tag=x", "release lock=2 tag=y"]),
+            ["acquire lock=<*> tag=<*>", "release lock=<*> tag=<*>"]
+        );
+    }
+
+    #[test]
+    fn many_words_in_one_place_are_a_parameter_after_all_and_the_first_id_stays() {
+        let mut miner = Miner::new();
+        let words = ["cleanup", "report", "backup", "archive", "refresh", "export", "import"];
+        let ids: Vec<u64> = words
+            .iter()
+            .map(|word| miner.push(format!("the nightly {word} run has begun on schedule").as_bytes(), Some(5)))
+            .collect();
+        assert!(ids.iter().all(|id| miner.resolve(*id) == ids[0]));
+        let templates = miner.templates();
+        assert_eq!((templates.len(), templates[0].count, templates[0].first_seen), (1, 7, Some(5)));
+        assert_eq!(templates[0].text, "the nightly <*> run has begun on schedule");
+        assert_eq!(miner.parameters(ids[6], "the nightly import run has begun on schedule"), ["import"]);
+    }
+
+    #[test]
+    fn random_lines_do_not_grow_the_miner() {
+        let limits = Limits { templates_max: 200, forms_max: 500, positions_max: 1000, example_bytes_max: 100 };
+        let mut miner = Miner::with_limits(limits);
+        let mut dice = Dice(1);
+        for _ in 0..20_000 {
+            let line: Vec<String> =
+                (0..8).map(|_| (0..6).map(|_| char::from(b'a' + dice.below(26) as u8)).collect()).collect();
+            miner.push(line.join(" ").as_bytes(), None);
+            let [kept, forms, keys, positions, _] = miner.held();
+            assert!(kept <= 200 && forms <= 500 && keys <= 400 && positions <= 1000 + 80, "{:?}", miner.held());
+        }
+        assert!(miner.given_up() > 0 && miner.held()[4] <= super::ALIASES_MAX);
+        assert_eq!(miner.templates().iter().map(|template| template.count).sum::<u64>() + miner.given_up(), 20_000);
+    }
+
+    #[test]
+    fn what_is_frequent_outlives_random_lines() {
+        let mut miner = Miner::with_limits(Limits { templates_max: 100, ..Limits::default() });
+        let mut dice = Dice(2);
+        let first = miner.push(b"request 1 was served in 2 ms", None);
+        for _ in 0..5000 {
+            miner.push(b"request 7 was served in 3 ms", None);
+            let rare = miner.push(
+                format!(
+                    "q{} {}",
+                    char::from(b'a' + dice.below(26) as u8),
+                    (0..9).map(|_| char::from(b'a' + dice.below(26) as u8)).collect::<String>()
+                )
+                .as_bytes(),
+                None,
+            );
+            assert_ne!(rare, OTHER);
+        }
+        assert_eq!(miner.resolve(first), first);
+        assert_eq!(miner.templates()[0].count, 5001);
+    }
 }

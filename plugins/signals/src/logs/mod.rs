@@ -1,4 +1,8 @@
 //! What a log says: templates, what is new in them, what became more frequent, and which known faults they name.
+//!
+//! `entry` makes entries of lines (`header`, `stamp`, `structured`, `severity`), `miner` finds their templates (`token`, `vocabulary`), `signature` finds known faults in them, `rate` compares before and after,
+//! and `finding` puts it together: `summarise`. `group` is the miner for a log that is there as a whole. Lines are hostile: every table and every span has a named limit. A new fault is a rule in
+//! `signatures.toml`; a new form of header is a line in the tests of `header`; a new style of log is a section in `styles.txt`, with its templates, by which accuracy is measured.
 
 mod entry;
 mod finding;
@@ -6,6 +10,8 @@ mod finding;
 mod generator;
 mod group;
 mod header;
+#[cfg(test)]
+mod hostile;
 mod miner;
 mod rate;
 mod severity;

@@ -79,7 +79,8 @@ impl Reader<'_> {
     }
 
     fn month(&mut self) -> Option<i64> {
-        const NAMES: [&[u8; 3]; 12] = [b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec"];
+        const NAMES: [&[u8; 3]; 12] =
+            [b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec"];
         let mut name = [0u8; 3];
         name.copy_from_slice(self.text.get(self.at..self.at + 3)?);
         name.make_ascii_lowercase();
@@ -155,7 +156,13 @@ impl Reader<'_> {
             self.at += 1;
             let length = self.digits();
             let hours = self.number(2);
-            let minutes = if length >= 4 { self.number(2) } else if self.take(b':') { self.number(2) } else { Some(0) };
+            let minutes = if length >= 4 {
+                self.number(2)
+            } else if self.take(b':') {
+                self.number(2)
+            } else {
+                Some(0)
+            };
             if let (Some(hours @ 0..=15), Some(minutes @ 0..=59), 2 | 4) = (hours, minutes, length) {
                 return sign * (hours * 60 + minutes) * 60_000;
             }
@@ -187,11 +194,14 @@ fn full(year: i64, month: i64, day: i64, time: i64) -> Option<Stamp> {
 }
 
 fn without_year(month: i64, day: i64, time: i64, reference: Option<i64>) -> Option<Stamp> {
-    let Some(reference) = reference else {
+    // A reference beyond all calendars is none.
+    let Some(reference) = reference.filter(|reference| reference.unsigned_abs() < 1 << 50) else {
         return Some(Stamp { time: days(2000, month, day)? * DAY + time, form: Form::WithoutYear });
     };
     let year = year_of(reference);
-    let near = (year - 1..=year + 1).filter_map(|year| Some(days(year, month, day)? * DAY + time)).min_by_key(|time| time.abs_diff(reference))?;
+    let near = (year - 1..=year + 1)
+        .filter_map(|year| Some(days(year, month, day)? * DAY + time))
+        .min_by_key(|time| time.abs_diff(reference))?;
     Some(Stamp { time: near, form: Form::WithoutYear })
 }
 
@@ -208,7 +218,9 @@ fn numeric(reader: &mut Reader<'_>, reference: Option<i64>) -> Option<Stamp> {
                 return None;
             }
             let day = reader.short()?;
-            if !matches!(reader.peek(), b'T' | b't' | b' ' | b'-' | b'_' | b':' | b',') || !reader.ahead(1).is_ascii_digit() {
+            if !matches!(reader.peek(), b'T' | b't' | b' ' | b'-' | b'_' | b':' | b',')
+                || !reader.ahead(1).is_ascii_digit()
+            {
                 let stamp = full(year, month, day, 0)?;
                 return Some(Stamp { form: Form::Partial, ..stamp });
             }
@@ -395,9 +407,28 @@ mod tests {
         let expected = parse_time("2026-11-23T15:32:38Z").unwrap();
         assert_eq!(expected, 1_795_447_958_000);
         for text in [
-            "2026-11-23 15:32:38", "2026-11-23T16:32:38+01:00", "2026-11-23 15:32:38,000 INFO", "2026/11/23 15:32:38 [error]", "2026-11-23-15.32.38.000000 R02", "20261123-15:32:38:000|x", "20261123T153238Z",
-            "261123 153238 143 INFO", "26/11/23 15:32:38 INFO", "Mon Nov 23 15:32:38 2026", "Mon Nov 23 15:32:38 UTC 2026", "Mon, 23 Nov 2026 15:32:38 GMT", "23/Nov/2026:10:32:38 -0500", "23 Nov 2026 15:32:38.000 *",
-            "Nov 23, 2026 3:32:38 PM", "1795447958", "1795447958.000", "1795447958000", "1795447958000000000", "Nov 23 15:32:38 combo", "11-23 15:32:38.000  1702", "11.23 15:32:38] x",
+            "2026-11-23 15:32:38",
+            "2026-11-23T16:32:38+01:00",
+            "2026-11-23 15:32:38,000 INFO",
+            "2026/11/23 15:32:38 [error]",
+            "2026-11-23-15.32.38.000000 R02",
+            "20261123-15:32:38:000|x",
+            "20261123T153238Z",
+            "261123 153238 143 INFO",
+            "26/11/23 15:32:38 INFO",
+            "Mon Nov 23 15:32:38 2026",
+            "Mon Nov 23 15:32:38 UTC 2026",
+            "Mon, 23 Nov 2026 15:32:38 GMT",
+            "23/Nov/2026:10:32:38 -0500",
+            "23 Nov 2026 15:32:38.000 *",
+            "Nov 23, 2026 3:32:38 PM",
+            "1795447958",
+            "1795447958.000",
+            "1795447958000",
+            "1795447958000000000",
+            "Nov 23 15:32:38 combo",
+            "11-23 15:32:38.000  1702",
+            "11.23 15:32:38] x",
         ] {
             let (stamp, _) = read(text.as_bytes(), Some(expected)).unwrap_or_else(|| panic!("{text}"));
             assert_eq!(stamp.time, expected, "{text}");
@@ -406,7 +437,19 @@ mod tests {
 
     #[test]
     fn what_is_no_stamp_is_not_read_as_one() {
-        for text in ["", "12345", "1.2.3.4", "99/99/99 10:10:10", "Nov", "Marching on", "2026-13-40 10:10:10", "10:5", "9000000000000000", "2026-11-23x", "Mon"] {
+        for text in [
+            "",
+            "12345",
+            "1.2.3.4",
+            "99/99/99 10:10:10",
+            "Nov",
+            "Marching on",
+            "2026-13-40 10:10:10",
+            "10:5",
+            "9000000000000000",
+            "2026-11-23x",
+            "Mon",
+        ] {
             assert!(read(text.as_bytes(), None).is_none_or(|(stamp, _)| stamp.form == Form::Partial), "{text}");
         }
         assert_eq!(parse_time("yesterday"), None);

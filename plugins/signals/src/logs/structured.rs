@@ -33,10 +33,15 @@ enum Field {
 
 fn field(name: &str) -> Option<Field> {
     Some(match name {
-        "message" | "msg" | "log" | "text" | "event" | "MESSAGE" | "Message" | "@message" | "short_message" | "body" => Field::Message,
-        "level" | "severity" | "lvl" | "loglevel" | "log_level" | "levelname" | "severityText" | "severity_text" | "log.level" | "Level" | "PRIORITY" => Field::Level,
-        "time" | "timestamp" | "ts" | "@timestamp" | "datetime" | "date" | "t" | "eventTime" | "Timestamp" | "@t" => Field::Time,
-        "error" | "err" | "exception" | "error.message" | "error_message" | "errorMessage" | "cause" | "reason" | "stack" | "stacktrace" | "stack_trace" | "exc_info" => Field::Error,
+        "message" | "msg" | "log" | "text" | "event" | "MESSAGE" | "Message" | "@message" | "short_message"
+        | "body" => Field::Message,
+        "level" | "severity" | "lvl" | "loglevel" | "log_level" | "levelname" | "severityText" | "severity_text"
+        | "log.level" | "Level" | "PRIORITY" => Field::Level,
+        "time" | "timestamp" | "ts" | "@timestamp" | "datetime" | "date" | "t" | "eventTime" | "Timestamp" | "@t" => {
+            Field::Time
+        }
+        "error" | "err" | "exception" | "error.message" | "error_message" | "errorMessage" | "cause" | "reason"
+        | "stack" | "stacktrace" | "stack_trace" | "exc_info" => Field::Error,
         "logger" | "logger_name" | "target" | "caller" | "component" | "service" | "module" | "app" => Field::Process,
         "status" | "status_code" | "statusCode" | "http_status" => Field::Status,
         _ => return None,
@@ -49,7 +54,12 @@ impl<'a> Fields<'a> {
             Some(Field::Message) if self.message.is_none() && !value.trim().is_empty() => self.message = Some(value),
             Some(Field::Level) if self.level.is_none() => self.level = Severity::parse(&value),
             Some(Field::Time) if self.time.is_none() => self.time = time(&value),
-            Some(Field::Error) if self.error.is_none() && !matches!(value.trim(), "" | "null" | "nil" | "none" | "None" | "false" | "0") => self.error = Some(value),
+            Some(Field::Error)
+                if self.error.is_none()
+                    && !matches!(value.trim(), "" | "null" | "nil" | "none" | "None" | "false" | "0") =>
+            {
+                self.error = Some(value)
+            }
             Some(Field::Process) if self.process.is_none() => self.process = Some(value),
             Some(Field::Status) if self.status.is_none() => self.status = value.parse().ok(),
             _ => {}
@@ -59,7 +69,9 @@ impl<'a> Fields<'a> {
     /// The message with the error, which is where such lines say what happened.
     pub(crate) fn text(self) -> Option<Cow<'a, str>> {
         match (self.message, self.error) {
-            (Some(message), Some(error)) if !message.contains(error.as_ref()) => Some(Cow::Owned(format!("{message}: {error}"))),
+            (Some(message), Some(error)) if !message.contains(error.as_ref()) => {
+                Some(Cow::Owned(format!("{message}: {error}")))
+            }
             (Some(message), _) => Some(message),
             (None, error) => error,
         }
@@ -113,7 +125,8 @@ fn object<'a>(text: &'a str, at: usize, depth: usize, fields: &mut Fields<'a>) -
             b'{' if depth + 1 < DEPTH_MAX => object(text, at, depth + 1, fields)?,
             b'{' | b'[' => nested_end(bytes, at)?,
             _ => {
-                let length = bytes.get(at..)?.iter().take_while(|byte| !matches!(byte, b',' | b'}' | b' ' | b'\n')).count();
+                let length =
+                    bytes.get(at..)?.iter().take_while(|byte| !matches!(byte, b',' | b'}' | b' ' | b'\n')).count();
                 fields.take(&name, Cow::Borrowed(text.get(at..at + length)?));
                 at + length
             }
@@ -230,7 +243,8 @@ pub(crate) fn logfmt(line: &str) -> Option<Fields<'_>> {
             at += length;
         }
     }
-    (pairs >= 2 && fields.message.is_some() && (fields.level.is_some() || fields.time.is_some() || pairs >= 3)).then_some(fields)
+    (pairs >= 2 && fields.message.is_some() && (fields.level.is_some() || fields.time.is_some() || pairs >= 3))
+        .then_some(fields)
 }
 
 #[cfg(test)]
@@ -241,10 +255,26 @@ mod tests {
     #[test]
     fn json_of_several_libraries_is_read() {
         for (line, message, level) in [
-            (r#"{"level":"error","ts":1795447958.123,"caller":"a.go:1","msg":"cannot dial","error":"connection refused"}"#, "cannot dial: connection refused", Severity::Error),
-            (r#"{"timestamp":"2026-11-23T15:32:38.000Z","level":"WARN","fields":{"message":"slow \"x\""},"target":"a::b"}"#, "slow \"x\"", Severity::Warning),
-            (r#"{"level":50,"time":1795447958000,"pid":1,"msg":"boom","err":{"type":"Error","message":"x","list":[{"a":"]"}]}}"#, "boom", Severity::Error),
-            (r#"{"@timestamp":"2026-11-23T15:32:38Z","log.level":"INFO","message":"gr\u00fcn","tags":["a","b"]}"#, "grün", Severity::Info),
+            (
+                r#"{"level":"error","ts":1795447958.123,"caller":"a.go:1","msg":"cannot dial","error":"connection refused"}"#,
+                "cannot dial: connection refused",
+                Severity::Error,
+            ),
+            (
+                r#"{"timestamp":"2026-11-23T15:32:38.000Z","level":"WARN","fields":{"message":"slow \"x\""},"target":"a::b"}"#,
+                "slow \"x\"",
+                Severity::Warning,
+            ),
+            (
+                r#"{"level":50,"time":1795447958000,"pid":1,"msg":"boom","err":{"type":"Error","message":"x","list":[{"a":"]"}]}}"#,
+                "boom",
+                Severity::Error,
+            ),
+            (
+                r#"{"@timestamp":"2026-11-23T15:32:38Z","log.level":"INFO","message":"gr\u00fcn","tags":["a","b"]}"#,
+                "grün",
+                Severity::Info,
+            ),
         ] {
             let fields = json(line).unwrap();
             assert_eq!(fields.level, Some(level), "{line}");
@@ -255,7 +285,17 @@ mod tests {
 
     #[test]
     fn what_is_no_whole_object_is_text() {
-        for line in ["{", "{}", "{\"msg\":", "{\"msg\":\"a\"", "{\"a\":1}", "{\"msg\":\"a\"}}", "[1]", "{\"msg\" \"a\"}", "{\"msg\":\"a\\"] {
+        for line in [
+            "{",
+            "{}",
+            "{\"msg\":",
+            "{\"msg\":\"a\"",
+            "{\"a\":1}",
+            "{\"msg\":\"a\"}}",
+            "[1]",
+            "{\"msg\" \"a\"}",
+            "{\"msg\":\"a\\",
+        ] {
             assert_eq!(json(line), None, "{line}");
         }
         assert_eq!(json(&format!("{}{}", "{\"a\":".repeat(50_000), "}".repeat(50_000))), None);
@@ -263,7 +303,9 @@ mod tests {
 
     #[test]
     fn logfmt_is_read_and_parameters_in_a_sentence_are_not() {
-        let fields = logfmt(r#"time="2026-11-23T15:32:38Z" level=error msg="pull failed" err="no such host" attempt=3"#).unwrap();
+        let fields =
+            logfmt(r#"time="2026-11-23T15:32:38Z" level=error msg="pull failed" err="no such host" attempt=3"#)
+                .unwrap();
         assert_eq!((fields.level, fields.time.is_some()), (Some(Severity::Error), true));
         assert_eq!(fields.text().unwrap(), "pull failed: no such host");
         for line in ["acquire lock=1, flags=0x1, msg=x", "ambient=30", "a=1 b=2", "= = =", "x=\"", ""] {

@@ -13,6 +13,9 @@ pub(crate) const TOKENS_MAX: usize = 80;
 /// How far the end of a quotation or a bracket is looked for; without a bound a line of quotes takes quadratic time.
 const SPAN_BYTES_MAX: usize = 400;
 
+/// So many tokens before a request make it what the message is about.
+const HEAD_TOKENS: usize = 4;
+
 pub(crate) const VARIABLE: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// Keys are already hashes: they are taken as they are.
@@ -193,7 +196,12 @@ impl Tokens {
                 self.has_comma = false;
                 return;
             }
-            [.., last, colon] if joins_over_colon && colon.kind == Kind::Mark(b':') && colon.is_tight && last.kind == Kind::Variable => {
+            [.., last, colon]
+                if joins_over_colon
+                    && colon.kind == Kind::Mark(b':')
+                    && colon.is_tight
+                    && last.kind == Kind::Variable =>
+            {
                 last.end = end as u32;
                 self.list.pop();
                 return;
@@ -226,8 +234,8 @@ impl Tokens {
         let end = start + 1 + length;
         let text = inside.get(..length).unwrap_or(&[]);
         self.has_free_text |= has_words(text);
-        if let Some(method) = method(text) {
-            // `GET` and `DELETE` of a resource are two events.
+        if let Some(method) = method(text).filter(|_| self.list.len() <= HEAD_TOKENS) {
+            // `GET` and `DELETE` of a resource are two events, if the message is about the request; further on it is a parameter.
             self.literal(message, start + 1, start + 1 + method);
             self.push(start + 1 + method, end, Kind::Variable, VARIABLE);
         } else {
@@ -259,7 +267,8 @@ impl Tokens {
 
     fn assignment(&mut self, message: &[u8], index: usize) -> usize {
         let next = at(message, index + 1);
-        let has_key = matches!(self.previous(), Some(Token { kind: Kind::Piece | Kind::Variable | Kind::Mark(b')' | b']'), .. }));
+        let has_key =
+            matches!(self.previous(), Some(Token { kind: Kind::Piece | Kind::Variable | Kind::Mark(b')' | b']'), .. }));
         self.push(index, index + 1, Kind::Mark(b'='), u64::from(b'='));
         if !has_key || next == b'=' || next == b'>' {
             return index + 1;
@@ -289,7 +298,9 @@ impl Tokens {
                 return end;
             }
         }
-        if (first.is_ascii_hexdigit() || first == b':') && message.get(start..message.len().min(start + 5)).is_some_and(|near| near.contains(&b':')) {
+        if (first.is_ascii_hexdigit() || first == b':')
+            && message.get(start..message.len().min(start + 5)).is_some_and(|near| near.contains(&b':'))
+        {
             let end = address_end(message, start);
             if end > start {
                 self.variable(start, end, true);
@@ -333,8 +344,17 @@ impl Tokens {
             return resume;
         }
         let text = message.get(from..to).unwrap_or(&[]);
-        let follows_number = self.previous().is_some_and(|token| token.kind == Kind::Variable && at(message, token.end as usize - (token.end > token.start) as usize).is_ascii_alphanumeric());
-        if has_digit || is_address || slashes >= 2 || is_truth(text) || is_hexadecimal(text) || is_host_with_port(message, text, to) {
+        let follows_number = self.previous().is_some_and(|token| {
+            token.kind == Kind::Variable
+                && at(message, token.end as usize - (token.end > token.start) as usize).is_ascii_alphanumeric()
+        });
+        if has_digit
+            || is_address
+            || slashes >= 2
+            || is_truth(text)
+            || is_hexadecimal(text)
+            || is_host_with_port(message, text, to)
+        {
             self.variable(from, to, true);
         } else if follows_number && is_unit(text) {
             if let Some(last) = self.list.last_mut() {
@@ -342,7 +362,11 @@ impl Tokens {
             }
         } else if text.len() == 3 && is_calendar(text) && precedes_date(message, resume) {
             self.variable(from, to, false);
-        } else if follows_number && text.len() > 3 && text.last() == Some(&b's') && text.iter().all(u8::is_ascii_lowercase) {
+        } else if follows_number
+            && text.len() > 3
+            && text.last() == Some(&b's')
+            && text.iter().all(u8::is_ascii_lowercase)
+        {
             // "1 second", "2 seconds".
             let singular = text.get(..text.len() - 1).unwrap_or(text);
             self.push(from, to, Kind::Piece, word_hash(singular));
@@ -355,7 +379,10 @@ impl Tokens {
 
 /// Whether a value may say something: it holds a run of letters that is no path and no unit.
 fn has_words(text: &[u8]) -> bool {
-    let is_name = memchr::memchr(b'.', text).is_some() && text.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'_' | b'/' | b':'));
+    let is_name = memchr::memchr(b'.', text).is_some()
+        && text.iter().all(|byte| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'_' | b'/' | b':')
+        });
     if text.first() == Some(&b'/') || is_truth(text) || is_name || method(text).is_some() {
         return false;
     }
@@ -383,8 +410,10 @@ fn command_in_brackets(message: &[u8], open: usize) -> Option<usize> {
     let inside = message.get(open + 1..limit)?;
     let close = memchr::memchr3(b')', b'(', b'=', inside)?;
     let text = inside.get(..close)?;
-    (inside.get(close) == Some(&b')') && memchr::memchr(b' ', text).is_some() && (text.first() == Some(&b'/') || memchr::memmem::find(text, b" /").is_some()))
-        .then_some(open + 1 + close)
+    (inside.get(close) == Some(&b')')
+        && memchr::memchr(b' ', text).is_some()
+        && (text.first() == Some(&b'/') || memchr::memmem::find(text, b" /").is_some()))
+    .then_some(open + 1 + close)
 }
 
 /// The end of what follows `key=`: to the white space, over brackets and quotations that it opens.
@@ -472,10 +501,17 @@ fn skip_dots(message: &[u8], mut end: usize) -> usize {
 
 /// Without the punctuation at both ends, which is not part of a word.
 fn trimmed(message: &[u8], mut start: usize, mut end: usize) -> (usize, usize) {
-    while start < end && matches!(at(message, end - 1), b'.' | b'!' | b'?' | b'\'' | b'*' | b'-' | b'+' | b'&' | b'/' | b'#' | b'~' | b'^') {
+    while start < end
+        && matches!(
+            at(message, end - 1),
+            b'.' | b'!' | b'?' | b'\'' | b'*' | b'-' | b'+' | b'&' | b'/' | b'#' | b'~' | b'^'
+        )
+    {
         end -= 1;
     }
-    while start < end && matches!(at(message, start), b'-' | b'+' | b'*' | b'&' | b'#' | b'.' | b'~' | b'^' | b'!' | b'?') {
+    while start < end
+        && matches!(at(message, start), b'-' | b'+' | b'*' | b'&' | b'#' | b'.' | b'~' | b'^' | b'!' | b'?')
+    {
         start += 1;
     }
     (start, end)
@@ -493,7 +529,24 @@ pub(crate) fn is_method(word: &[u8]) -> bool {
 }
 
 fn is_truth(text: &[u8]) -> bool {
-    matches!(text, b"true" | b"false" | b"null" | b"True" | b"False" | b"TRUE" | b"FALSE" | b"NULL" | b"nil" | b"None" | b"undefined" | b"NaN" | b"localhost")
+    matches!(
+        text,
+        b"true"
+            | b"false"
+            | b"null"
+            | b"True"
+            | b"False"
+            | b"TRUE"
+            | b"FALSE"
+            | b"NULL"
+            | b"nil"
+            | b"None"
+            | b"YES"
+            | b"NO"
+            | b"undefined"
+            | b"NaN"
+            | b"localhost"
+    )
 }
 
 fn is_hexadecimal(text: &[u8]) -> bool {
@@ -502,21 +555,75 @@ fn is_hexadecimal(text: &[u8]) -> bool {
 
 /// `proxy.example.org:5070`: the name belongs to the number.
 fn is_host_with_port(message: &[u8], text: &[u8], end: usize) -> bool {
-    at(message, end) == b':' && at(message, end + 1).is_ascii_digit() && memchr::memchr(b'.', text).is_some() && text.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'.' | b'-'))
+    at(message, end) == b':'
+        && at(message, end + 1).is_ascii_digit()
+        && memchr::memchr(b'.', text).is_some()
+        && text.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'.' | b'-'))
 }
 
 fn is_unit(text: &[u8]) -> bool {
     matches!(
         text,
-        b"B" | b"KB" | b"MB" | b"GB" | b"TB" | b"kB" | b"KiB" | b"MiB" | b"GiB" | b"TiB" | b"K" | b"M" | b"G" | b"T" | b"kb" | b"mb" | b"gb" | b"ms" | b"us" | b"ns" | b"s" | b"sec" | b"secs" | b"min" | b"mins"
-            | b"h" | b"hr" | b"hrs" | b"AM" | b"PM" | b"UTC" | b"GMT" | b"MHz" | b"GHz" | b"Mbps" | b"Gbps"
+        b"B" | b"KB"
+            | b"MB"
+            | b"GB"
+            | b"TB"
+            | b"kB"
+            | b"KiB"
+            | b"MiB"
+            | b"GiB"
+            | b"TiB"
+            | b"K"
+            | b"M"
+            | b"G"
+            | b"T"
+            | b"kb"
+            | b"mb"
+            | b"gb"
+            | b"ms"
+            | b"us"
+            | b"ns"
+            | b"s"
+            | b"sec"
+            | b"secs"
+            | b"min"
+            | b"mins"
+            | b"h"
+            | b"hr"
+            | b"hrs"
+            | b"AM"
+            | b"PM"
+            | b"UTC"
+            | b"GMT"
+            | b"MHz"
+            | b"GHz"
+            | b"Mbps"
+            | b"Gbps"
     )
 }
 
 fn is_calendar(text: &[u8]) -> bool {
     matches!(
         text,
-        b"Jan" | b"Feb" | b"Mar" | b"Apr" | b"May" | b"Jun" | b"Jul" | b"Aug" | b"Sep" | b"Oct" | b"Nov" | b"Dec" | b"Mon" | b"Tue" | b"Wed" | b"Thu" | b"Fri" | b"Sat" | b"Sun"
+        b"Jan"
+            | b"Feb"
+            | b"Mar"
+            | b"Apr"
+            | b"May"
+            | b"Jun"
+            | b"Jul"
+            | b"Aug"
+            | b"Sep"
+            | b"Oct"
+            | b"Nov"
+            | b"Dec"
+            | b"Mon"
+            | b"Tue"
+            | b"Wed"
+            | b"Thu"
+            | b"Fri"
+            | b"Sat"
+            | b"Sun"
     )
 }
 
@@ -524,7 +631,8 @@ fn precedes_date(message: &[u8], mut index: usize) -> bool {
     while index < message.len() && matches!(class(at(message, index)), SPACE | DROP) {
         index += 1;
     }
-    at(message, index).is_ascii_digit() || message.get(index..index + 3).is_some_and(|text| is_calendar(text) && class(at(message, index + 3)) == SPACE)
+    at(message, index).is_ascii_digit()
+        || message.get(index..index + 3).is_some_and(|text| is_calendar(text) && class(at(message, index + 3)) == SPACE)
 }
 
 #[cfg(test)]
@@ -548,9 +656,15 @@ mod tests {
     #[test]
     fn what_has_the_shape_of_a_value_is_masked() {
         for (message, expected) in [
-            ("Receiving block blk_-16 src: /10.0.0.1:54106 dest: /10.0.0.2:50010", "Receiving block <*> src : <*> dest : <*>"),
+            (
+                "Receiving block blk_-16 src: /10.0.0.1:54106 dest: /10.0.0.2:50010",
+                "Receiving block <*> src : <*> dest : <*>",
+            ),
             ("close, 403 bytes sent, lifetime <1 sec", "close <*> byte sent lifetime <*>"),
-            ("auth failure; logname= uid=0 tty=ssh ruser= rhost=a.b user=root", "auth failure logname = <*> uid = <*> tty = <*> ruser = <*> rhost = <*> user = <*>"),
+            (
+                "auth failure; logname= uid=0 tty=ssh ruser= rhost=a.b user=root",
+                "auth failure logname = <*> uid = <*> tty = <*> ruser = <*> rhost = <*> user = <*>",
+            ),
             ("Times: total = 40, boot = -1", "Times : total = <*> boot = <*>"),
             ("(root) CMD (run-parts /etc/cron.hourly)", "( root ) CMD ( <*> )"),
             ("1.2.3.4 \"GET /v2/x HTTP/1.1\" status: 200", "<*> GET <*> status : <*>"),

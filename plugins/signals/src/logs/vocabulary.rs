@@ -39,8 +39,10 @@ pub(crate) fn is_word(piece: &[u8]) -> bool {
         // "can't", "doesn't", "server's": what stands before the apostrophe decides.
         return at > 1 && word.get(..at).is_some_and(|stem| has(stem) || stem.ends_with(b"n"));
     }
-    const ENDINGS: [&[u8]; 16] =
-        [b"s", b"es", b"ed", b"d", b"ing", b"er", b"ers", b"or", b"ors", b"ly", b"ion", b"ions", b"ation", b"ations", b"able", b"ment"];
+    const ENDINGS: [&[u8]; 16] = [
+        b"s", b"es", b"ed", b"d", b"ing", b"er", b"ers", b"or", b"ors", b"ly", b"ion", b"ions", b"ation", b"ations",
+        b"able", b"ment",
+    ];
     ENDINGS.iter().any(|ending| word.strip_suffix(*ending).is_some_and(is_stem)) || negated(word)
 }
 
@@ -57,7 +59,9 @@ fn is_stem(stem: &[u8]) -> bool {
         return true;
     }
     match stem {
-        [front @ .., last, again] if last == again && front.len() >= 2 => has(stem.get(..stem.len() - 1).unwrap_or(&[])),
+        [front @ .., last, again] if last == again && front.len() >= 2 => {
+            has(stem.get(..stem.len() - 1).unwrap_or(&[]))
+        }
         [front @ .., b'i'] => has_with(front, b'y'),
         _ => false,
     }
@@ -75,7 +79,9 @@ fn has_with(stem: &[u8], last: u8) -> bool {
 /// `un`, `re`, `in`, `non`, `mis`, `dis`, `de`, `pre` before a word.
 fn negated(word: &[u8]) -> bool {
     const BEGINNINGS: [&[u8]; 8] = [b"un", b"re", b"in", b"non", b"mis", b"dis", b"de", b"pre"];
-    BEGINNINGS.iter().any(|beginning| word.strip_prefix(*beginning).is_some_and(|rest| rest.len() >= 4 && (has(rest) || ends_known(rest))))
+    BEGINNINGS.iter().any(|beginning| {
+        word.strip_prefix(*beginning).is_some_and(|rest| rest.len() >= 4 && (has(rest) || ends_known(rest)))
+    })
 }
 
 fn ends_known(word: &[u8]) -> bool {
@@ -89,7 +95,20 @@ mod tests {
 
     #[test]
     fn inflected_words_are_known_and_names_are_not() {
-        for word in ["opened", "closing", "Stopped", "retries", "FAILED", "doesn't", "Can't", "authentication", "unauthorized", "reopened", "succeeded", "terminating"] {
+        for word in [
+            "opened",
+            "closing",
+            "Stopped",
+            "retries",
+            "FAILED",
+            "doesn't",
+            "Can't",
+            "authentication",
+            "unauthorized",
+            "reopened",
+            "succeeded",
+            "terminating",
+        ] {
             assert!(is_word(word.as_bytes()), "{word}");
         }
         for name in ["cupsd", "fztu", "alice", "root", "webmaster", "kube-proxy", "xvda", "nginx", "", "0x1f"] {
