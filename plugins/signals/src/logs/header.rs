@@ -33,7 +33,8 @@ pub(crate) fn parse(line: &str, reference: Option<i64>) -> Header<'_> {
         Some(found) => {
             header.has_stamp = true;
             header.time = (found.stamp.form != Form::Partial).then_some(found.stamp.time);
-            header.level = found.letter.and_then(Severity::of_letter).or_else(|| level_at(line, 0).map(|(level, _)| level));
+            header.level =
+                found.letter.and_then(Severity::of_letter).or_else(|| level_at(line, 0).map(|(level, _)| level));
             at = skip_marks(line, found.end);
             if found.is_syslog && header.level.is_none() {
                 at = syslog(line, at, &mut header);
@@ -112,7 +113,9 @@ fn find_stamp(line: &str, reference: Option<i64>) -> Option<FoundStamp> {
         let end = word_end(bytes, at);
         // A sentence in which a date occurs is a message.
         let word = bytes.get(at..end)?;
-        let is_level = line.get(at..end).is_some_and(|word| word.bytes().all(|byte| byte.is_ascii_uppercase()) && Severity::parse(word).is_some());
+        let is_level = line
+            .get(at..end)
+            .is_some_and(|word| word.bytes().all(|byte| byte.is_ascii_uppercase()) && Severity::parse(word).is_some());
         if is_word(word) && !is_level || bytes.get(end.saturating_sub(1)) == Some(&b':') {
             return None;
         }
@@ -325,7 +328,11 @@ fn after_level<'a>(line: &'a str, at: usize, header: &mut Header<'a>) -> usize {
             break;
         }
         let Some(close) = bracket_end(bytes, at) else { break };
-        let is_name = bytes.get(at + 1..close).is_some_and(|inside| inside.len() <= 60 && inside.first().is_some_and(u8::is_ascii_alphabetic) && inside.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'$')));
+        let is_name = bytes.get(at + 1..close).is_some_and(|inside| {
+            inside.len() <= 60
+                && inside.first().is_some_and(u8::is_ascii_alphabetic)
+                && inside.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'$'))
+        });
         let next = skip_marks(line, close + 1);
         if !is_name || next >= bytes.len() {
             break;
@@ -421,8 +428,14 @@ mod tests {
             ),
             ("[2026-11-23T15:32:38Z ERROR my_crate::server] cannot bind", "my_crate::server] cannot bind"),
             ("[82297.895577] oom_reaper: reaped process 1", "oom_reaper: reaped process 1"),
-            ("INFO  [GossipStage:1] 2026-11-23 15:32:38,123 Gossiper.java:1045 - InetAddress /10.0.0.1 is now UP", "InetAddress /10.0.0.1 is now UP"),
-            ("2026-11-23T15:32:38.123456Z 17 [Note] [MY-010914] [Server] Aborted connection 17", "Aborted connection 17"),
+            (
+                "INFO  [GossipStage:1] 2026-11-23 15:32:38,123 Gossiper.java:1045 - InetAddress /10.0.0.1 is now UP",
+                "InetAddress /10.0.0.1 is now UP",
+            ),
+            (
+                "2026-11-23T15:32:38.123456Z 17 [Note] [MY-010914] [Server] Aborted connection 17",
+                "Aborted connection 17",
+            ),
             ("[2026-11-23T15:32:38,123][INFO ][o.e.c.r.a.AllocationService] [node-1] started", "started"),
             ("ERROR: relation \"x\" does not exist", "relation \"x\" does not exist"),
             (

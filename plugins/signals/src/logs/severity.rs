@@ -24,8 +24,8 @@ impl Severity {
         Some(match &*place {
             b"trace" | b"finest" | b"finer" | b"verbose" | b"10" => Self::Trace,
             b"debug" | b"fine" | b"20" | b"debug1" | b"debug2" | b"debug3" | b"debug4" | b"debug5" => Self::Debug,
-            b"info" | b"information" | b"informational" | b"notice" | b"log" | b"config" | b"hint" | b"statement"
-            | b"detail" | b"context" | b"normal" | b"30" => Self::Info,
+            b"info" | b"note" | b"system" | b"information" | b"informational" | b"notice" | b"log" | b"config"
+            | b"hint" | b"statement" | b"detail" | b"context" | b"normal" | b"30" => Self::Info,
             b"warn" | b"warning" | b"40" => Self::Warning,
             b"error" | b"err" | b"severe" | b"failure" | b"eror" | b"50" => Self::Error,
             b"fatal" | b"critical" | b"crit" | b"alert" | b"emerg" | b"emergency" | b"panic" | b"60" | b"dpanic" => {
