@@ -96,7 +96,7 @@ fn main() -> std::io::Result<()> {
                 miner.push(entry.message.as_bytes(), entry.time);
             }
             let mut templates = miner.templates();
-            templates.sort_by(|one, other| other.count.cmp(&one.count));
+            templates.sort_by_key(|template| std::cmp::Reverse(template.count));
             for template in templates {
                 writeln!(out, "{:7} {}", template.count, template.text)?;
             }

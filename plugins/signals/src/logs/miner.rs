@@ -142,7 +142,6 @@ pub struct Miner {
     next_id: TemplateId,
     lines: u64,
     given_up: u64,
-    other: u64,
 }
 
 impl Miner {
@@ -232,7 +231,7 @@ impl Miner {
 
     /// Lines whose template was given up for lack of room.
     pub fn given_up(&self) -> u64 {
-        self.other
+        self.given_up
     }
 
     /// The parameters of a message of this template, in order.
@@ -439,8 +438,7 @@ impl Miner {
             stays
         });
         for (id, count) in lost {
-            self.given_up += 1;
-            self.other += count;
+            self.given_up += count;
             self.remember(id, OTHER);
         }
     }

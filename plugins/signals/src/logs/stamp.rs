@@ -156,13 +156,8 @@ impl Reader<'_> {
             self.at += 1;
             let length = self.digits();
             let hours = self.number(2);
-            let minutes = if length >= 4 {
-                self.number(2)
-            } else if self.take(b':') {
-                self.number(2)
-            } else {
-                Some(0)
-            };
+            let has_minutes = length >= 4 || self.take(b':');
+            let minutes = if has_minutes { self.number(2) } else { Some(0) };
             if let (Some(hours @ 0..=15), Some(minutes @ 0..=59), 2 | 4) = (hours, minutes, length) {
                 return sign * (hours * 60 + minutes) * 60_000;
             }
