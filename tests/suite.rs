@@ -15,6 +15,7 @@ mod cli;
 mod confine;
 mod engine;
 mod gate_random;
+mod incident_diagnose;
 mod journal;
 mod lab;
 mod languages;
