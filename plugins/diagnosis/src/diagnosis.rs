@@ -18,6 +18,9 @@ pub struct Diagnosis {
     /// Evidence that is missing: never a sign of health.
     pub gaps: Vec<String>,
     pub actions: Vec<Action>,
+    /// What people should know about the cause.
+    #[serde(skip)]
+    pub advice: String,
     /// What was looked at and is not it, with why.
     #[serde(skip)]
     pub ruled_out: Vec<String>,

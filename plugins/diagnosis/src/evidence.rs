@@ -11,7 +11,7 @@ mod words;
 
 pub(crate) use facts::Facts;
 pub(crate) use load::Load;
-pub(crate) use scope::{Kin, Scope};
+pub(crate) use scope::{Breadth, Kin, Scope};
 pub(crate) use series::Series;
 pub(crate) use words::{Matcher, Place, TextHit};
 
@@ -26,6 +26,9 @@ const FRESH_S: f64 = 2_700.0;
 /// What is older than this many times the fresh span is history.
 const AGES: [(f64, f64); 3] = [(1.0, 1.0), (4.0, 0.7), (16.0, 0.35)];
 const HISTORY: f64 = 0.12;
+/// Words from so long before the trouble began are of something else, and count so much.
+const BEFORE_S: f64 = 900.0;
+const BEFORE: f64 = 0.4;
 /// The last so many seconds are now.
 const NOW_S: f64 = 900.0;
 
@@ -37,8 +40,6 @@ pub(crate) struct Evidence<'a> {
     pub(crate) facts: Facts,
     pub(crate) load: Load<'a>,
     pub(crate) hits: BTreeMap<(usize, Place), TextHit>,
-    /// The last moment of which anything is known.
-    pub(crate) now: Option<Instant>,
     /// When the trouble began, as far as it shows.
     pub(crate) onset: Option<Instant>,
     /// Topics of the alert by their index, those of the title before those of the rest.
@@ -48,8 +49,6 @@ pub(crate) struct Evidence<'a> {
     pub(crate) errors_now: usize,
     /// Warnings about the target within the last minutes.
     pub(crate) warnings_now: usize,
-    /// How much of recent evidence counts by its age.
-    clock: Clock,
 }
 
 /// How old is too old.
@@ -57,6 +56,7 @@ pub(crate) struct Evidence<'a> {
 pub(crate) struct Clock {
     now: Option<Instant>,
     fresh_s: f64,
+    onset: Option<Instant>,
 }
 
 impl Clock {
@@ -67,6 +67,12 @@ impl Clock {
         AGES.iter().find(|(limit, _)| age <= *limit).map_or(HISTORY, |(_, weight)| *weight)
     }
 
+    /// The same, for what can only be a sign of trouble after trouble began.
+    pub(crate) fn bearing(self, time: Option<Instant>) -> f64 {
+        let is_before = matches!((self.onset, time), (Some(onset), Some(time)) if onset.seconds_since(time) > BEFORE_S);
+        self.freshness(time) * if is_before { BEFORE } else { 1.0 }
+    }
+
     fn is_now(self, time: Option<Instant>) -> bool {
         let (Some(now), Some(time)) = (self.now, time) else { return true };
         now.seconds_since(time) <= NOW_S
@@ -74,17 +80,18 @@ impl Clock {
 }
 
 impl<'a> Evidence<'a> {
-    pub(crate) fn of(incident: &'a Incident, knowledge: &'a Knowledge, matcher: &Matcher) -> Self {
-        let scope = Scope::of(incident, &knowledge.vocabulary);
+    pub(crate) fn of(incident: &'a Incident, knowledge: &'a Knowledge, matcher: &Matcher, breadth: Breadth) -> Self {
+        let scope = Scope::of(incident, &knowledge.vocabulary, breadth);
         let now = last_moment(incident);
         let mut series: Vec<Series> =
             incident.metrics.iter().filter_map(|metric| Series::of(metric, &scope, &knowledge.vocabulary)).collect();
         let span = series.iter().map(|series| series.span_s).fold(0.0, f64::max);
-        let clock = Clock { now, fresh_s: FRESH_S.max(span * 1.2) };
+        let clock = Clock { now, fresh_s: FRESH_S.max(span * 1.2), onset: None };
         let facts = Facts::of(incident, &scope, now);
         series::apply_limits(&mut series, incident, &facts);
         let load = Load::of(&incident.queries);
         let onset = onset(incident, &series, &scope, clock);
+        let clock = Clock { onset, ..clock };
         let hits = matcher.search(incident, &scope, clock, &facts);
         let (topics, further_topics) = topics(incident, knowledge, &scope);
         let is_own_error = |line: &&LogLine| {
@@ -107,25 +114,26 @@ impl<'a> Evidence<'a> {
             facts,
             load,
             hits,
-            now,
             onset,
             topics,
             further_topics,
             errors_now,
             warnings_now,
-            clock,
         }
     }
 
-    pub(crate) fn clock(&self) -> Clock {
-        self.clock
+    /// Something of the target is not as it should be now.
+    pub(crate) fn is_troubled(&self) -> bool {
+        self.errors_now > 0
+            || !self.facts.unwell.is_empty()
+            || self.series.iter().any(|series| series.kin != Kin::Other && series.is_telling() && series.is_abnormal())
     }
 
     /// The series of a role that behaves in one of these ways, the most telling first; with how much it counts.
     pub(crate) fn metric(&self, role: &str, behaviours: &[Behaviour]) -> Option<(&Series<'a>, Behaviour, f64)> {
         // One bad series of several is bad; normal are they only together.
         let of_role = || self.series.iter().filter(|series| series.role == Some(role));
-        let own = of_role().any(|series| series.kin != Kin::Other);
+        let own = !self.scope.is_wide() && of_role().any(|series| series.kin != Kin::Other);
         let mut best: Option<(&Series, Behaviour, f64)> = None;
         for series in of_role().filter(|series| !own || series.kin != Kin::Other) {
             let Some(behaviour) = behaviours.iter().copied().find(|wanted| series.behaves(*wanted)) else {
@@ -135,7 +143,7 @@ impl<'a> Evidence<'a> {
                 continue;
             };
             // That another resource is well says nothing about this one.
-            let weight = if behaviour == Behaviour::Normal && series.kin == Kin::Other { 0.0 } else { series.kin.weight() };
+            let weight = if behaviour == Behaviour::Normal && series.kin == Kin::Other { 0.0 } else { self.scope.weight(series.kin) };
             if weight > best.map_or(0.0, |(_, _, weight)| weight) {
                 best = Some((series, behaviour, weight));
             }

@@ -196,6 +196,8 @@ pub(crate) enum Behaviour {
     Plateau,
     /// Up and abruptly down again, several times.
     Sawtooth,
+    /// It does the same at even distances: what is scheduled, not what is ill.
+    Recurs,
     /// None of these, or back to what it was.
     Normal,
 }

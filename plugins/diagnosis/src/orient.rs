@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::cause::Cause;
 use crate::diagnosis::{Action, Diagnosis, Hypothesis};
-use crate::evidence::{Evidence, Kin, Matcher, Place, Series};
+use crate::evidence::{Breadth, Evidence, Kin, Matcher, Place, Series};
 use crate::incident::Incident;
 use crate::instant::Instant;
 use crate::knowledge::{Behaviour, CauseRules, Knowledge, StateRule};
@@ -77,7 +77,25 @@ impl<'a> Diagnostician<'a> {
     /// The root cause of one incident.
     #[must_use]
     pub fn diagnose(&self, incident: &Incident) -> Diagnosis {
-        let evidence = Evidence::of(incident, self.knowledge, &self.matcher);
+        let (cases, evidence) = self.weigh(incident, Breadth::Narrow);
+        let best = cases.first().map_or(0.0, |case| case.confidence);
+        let is_named = cases.first().is_some_and(|case| {
+            case.confidence >= if case.cause == Cause::Healthy { HEALTHY_MIN } else { NAMED_MIN }
+        });
+        if is_named || !evidence.is_troubled() {
+            return self.conclude(cases, &evidence);
+        }
+        // Something is wrong with the target, and nothing of its own says what: its neighbours are asked as well.
+        let (wider, wide_evidence) = self.weigh(incident, Breadth::Wide);
+        if wider.first().is_some_and(|case| case.confidence > best && case.cause.is_fault()) {
+            return self.conclude(wider, &wide_evidence);
+        }
+        self.conclude(cases, &evidence)
+    }
+
+    /// All causes with their cases, the most likely first.
+    fn weigh<'b>(&'b self, incident: &'b Incident, breadth: Breadth) -> (Vec<Case>, Evidence<'b>) {
+        let evidence = Evidence::of(incident, self.knowledge, &self.matcher, breadth);
         let mut cases: Vec<Case> =
             self.knowledge.causes.values().filter(|rules| rules.cause.is_fault()).map(|rules| self.case(rules, &evidence)).collect();
         self.weigh_topics(&mut cases, &evidence);
@@ -95,7 +113,7 @@ impl<'a> Diagnostician<'a> {
         }
         cases.push(self.healthy(&evidence, &well, &cases));
         cases.sort_by(|a, b| b.confidence.total_cmp(&a.confidence).then(a.cause.cmp(&b.cause)));
-        self.conclude(cases, &evidence)
+        (cases, evidence)
     }
 
     /// What speaks for one cause, and against it.
@@ -304,7 +322,8 @@ impl<'a> Diagnostician<'a> {
             is_reversible: action.act.is_reversible(),
         });
         let actions = actions.collect();
-        Diagnosis { root_cause, confidence, target, hypotheses, gaps, actions, ruled_out }
+        let advice = rules.map(|rules| format!("{}. {}", rules.title, rules.advice)).unwrap_or_default();
+        Diagnosis { root_cause, confidence, target, hypotheses, gaps, actions, advice, ruled_out }
     }
 }
 
@@ -340,14 +359,14 @@ fn metric_witness(evidence: &Evidence, rule: &crate::knowledge::MetricRule) -> O
 
 fn state_witness(evidence: &Evidence, rule: &StateRule) -> Option<Witness> {
     let facts = rule.any.iter().flat_map(|pattern| evidence.facts.matching(pattern));
-    let best = facts.max_by(|a, b| (a.weight * a.kin.weight()).total_cmp(&(b.weight * b.kin.weight())))?;
+    let best = facts.max_by(|a, b| (a.weight * evidence.scope.weight(a.kin)).total_cmp(&(b.weight * evidence.scope.weight(b.kin))))?;
     let (weight, is_against) = if rule.against > 0 { (rule.against, true) } else { (rule.weight, false) };
     if is_against && best.kin == Kin::Other {
         return None;
     }
     let past = if best.weight < 1.0 { " (it has passed)" } else { "" };
     Some(Witness {
-        weight: f64::from(weight) / 100.0 * best.weight * best.kin.weight(),
+        weight: f64::from(weight) / 100.0 * best.weight * evidence.scope.weight(best.kin),
         is_against,
         is_alert: false,
         text: format!("{}: {} has `{}`{past}", rule.says, best.of, best.text),

@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::scope::{Kin, Scope, bare};
-use crate::incident::{Incident, Resource};
+use crate::incident::{Incident, Metric, Resource};
 use crate::instant::Instant;
 
 /// Values of one state that are flattened, at most: a state may be a whole document.
@@ -53,6 +53,8 @@ pub(crate) struct Facts {
     pub(crate) connections_max: Option<f64>,
     pub(crate) storage_bytes: Option<f64>,
     pub(crate) memory_bytes: Option<f64>,
+    /// By the name of the resource: cores that it may use.
+    cores: Vec<(String, f64)>,
 }
 
 impl Facts {
@@ -78,6 +80,13 @@ impl Facts {
     pub(crate) fn matching<'a>(&'a self, pattern: &'a str) -> impl Iterator<Item = &'a Fact> {
         let pattern = pattern.to_lowercase();
         self.facts.iter().filter(move |fact| matches(&fact.text, &pattern))
+    }
+
+    /// The cores that what a metric is of may use.
+    pub(super) fn cores_of(&self, metric: &Metric) -> Option<f64> {
+        let names: Vec<String> = metric.dimensions.values().filter_map(|value| value.as_str()).map(str::to_lowercase).collect();
+        let found = self.cores.iter().find(|(name, _)| names.iter().any(|of| name == of || name.starts_with(&format!("{of}-"))));
+        found.map(|(_, cores)| *cores)
     }
 
     fn look_at(&mut self, resource: &Resource, scope: &Scope, now: Option<Instant>) {
@@ -122,6 +131,9 @@ impl Facts {
             let gib = view.number(&["allocatedstorage", "allocatedstoragegb", "allocatedstoragegib", "storagegb", "storagegib"]);
             self.storage_bytes = self.storage_bytes.or(gib.map(|gib| if gib < 1e6 { gib * 1024.0 * 1024.0 * 1024.0 } else { gib }));
             self.memory_bytes = self.memory_bytes.or_else(|| view.bytes(&["memorylimit", "limitsmemory", "memorylimitbytes", "memory_limit"]));
+        }
+        if let Some(cores) = view.cores() {
+            self.cores.push((resource.name.to_lowercase(), cores));
         }
         let is_about_target = kin == Kin::Own || (kin == Kin::Unclear && kind != "node");
         if is_about_target {
@@ -248,6 +260,18 @@ impl View {
             };
             digits.parse::<f64>().ok().map(|number| number * factor)
         }).next()
+    }
+
+    /// The limit of its processors: `2`, `500m`.
+    fn cores(&self) -> Option<f64> {
+        let is_limit = |path: &str| {
+            let path = path.replace(['_', '-'], "");
+            path.ends_with("cpulimit") || path.ends_with("limits.cpu") || path.ends_with("cpulimitcores") || path.ends_with("limitscpu")
+        };
+        self.values.iter().filter(|(path, _)| is_limit(path)).find_map(|(_, value)| match value.strip_suffix('m') {
+            Some(thousandths) => thousandths.parse::<f64>().ok().map(|cores| cores / 1_000.0),
+            None => value.parse().ok(),
+        })
     }
 
     fn max(&self, key: &str) -> Option<f64> {
@@ -385,6 +409,7 @@ fn matches(text: &str, pattern: &str) -> bool {
             continue;
         }
         match rest.find(piece) {
+            Some(_) if rest.ends_with(piece) && !pattern.ends_with('*') => rest = "",
             Some(at) => rest = rest.get(at + piece.len()..).unwrap_or_default(),
             None => return false,
         }

@@ -37,14 +37,13 @@ pub(crate) enum Kin {
     Other,
 }
 
-impl Kin {
-    pub(crate) fn weight(self) -> f64 {
-        match self {
-            Self::Own => 1.0,
-            Self::Unclear => 0.85,
-            Self::Other => 0.25,
-        }
-    }
+/// How much others are listened to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Breadth {
+    /// The target first.
+    Narrow,
+    /// Its neighbours as well: the target is ill, and nothing of its own says why.
+    Wide,
 }
 
 /// What the alert is about.
@@ -57,6 +56,7 @@ pub(crate) struct Scope {
     /// Other things by name.
     others: BTreeSet<String>,
     system_sources: Vec<String>,
+    breadth: Breadth,
     /// Nothing that was observed has a name of the alert's: then all of it is as near.
     is_blind: bool,
     /// The same for metrics alone.
@@ -64,23 +64,37 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
-    pub(crate) fn of(incident: &Incident, vocabulary: &Vocabulary) -> Self {
+    pub(crate) fn of(incident: &Incident, vocabulary: &Vocabulary, breadth: Breadth) -> Self {
         let mut scope = Self {
             names: names_of_alert(incident),
             hosts: BTreeSet::new(),
             others: BTreeSet::new(),
             system_sources: vocabulary.system_sources.iter().map(|name| name.to_lowercase()).collect(),
+            breadth,
             is_blind: false,
             is_blind_for_metrics: false,
         };
-        let title = incident.alert.title.to_lowercase();
+        let said = ["summary", "description", "error", "message", "suspected_symptom"];
+        let said = said.iter().filter_map(|key| incident.alert.annotations.get(*key)?.as_str());
+        let title = std::iter::once(incident.alert.title.as_str()).chain(said).collect::<Vec<_>>().join(" ; ").to_lowercase();
         let mut known: BTreeSet<String> = incident.resources.iter().map(|it| it.name.to_lowercase()).collect();
         known.extend(incident.events.iter().map(|event| bare(&event.source).to_lowercase()));
         known.extend(incident.metrics.iter().flat_map(dimension_names).map(|name| name.to_lowercase()));
         for name in &known {
-            // A thing that was observed and that the title names is what it is about, whatever the labels say.
+            // A thing that was observed and that the alert's words name is what it is about, whatever the labels say.
             if name.len() > NAME_LENGTH_MIN && words_contain(&title, name) && !NO_NAMES.contains(&name.as_str()) && !scope.names.contains(name) {
                 scope.names.push(name.clone());
+            }
+        }
+        // A volume that says to which machine it is attached is that machine's.
+        for resource in &incident.resources {
+            let name = resource.name.to_lowercase();
+            let is_part = ["attached", "attached_to", "attachment", "instance", "instance_id", "owner", "member_of", "cluster", "target", "function", "event_source", "parent", "mounted_by", "service"]
+                .iter()
+                .filter_map(|key| resource.state.get(key)?.as_str())
+                .any(|holder| scope.mentions(holder));
+            if is_part && name.len() > NAME_LENGTH_MIN && !scope.names.contains(&name) {
+                scope.names.push(name);
             }
         }
         scope.is_blind = !known.iter().any(|name| scope.is_own(name));
@@ -103,6 +117,20 @@ impl Scope {
     /// The name that says most exactly what the alert is about.
     pub(crate) fn target(&self) -> Option<&str> {
         self.names.first().map(String::as_str)
+    }
+
+    /// How much evidence of one so near counts.
+    pub(crate) fn weight(&self, kin: Kin) -> f64 {
+        match (kin, self.breadth) {
+            (Kin::Own, _) => 1.0,
+            (Kin::Unclear, _) => 0.85,
+            (Kin::Other, Breadth::Narrow) => 0.25,
+            (Kin::Other, Breadth::Wide) => 0.75,
+        }
+    }
+
+    pub(crate) fn is_wide(&self) -> bool {
+        self.breadth == Breadth::Wide
     }
 
     /// How near the thing of this name is.

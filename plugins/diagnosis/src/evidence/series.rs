@@ -42,6 +42,8 @@ pub(crate) struct Series<'a> {
     behaviours: BTreeSet<Behaviour>,
     worse: Worse,
     is_neutral: bool,
+    /// Its values are of the unit in which its role has a limit.
+    is_scaled: bool,
     unit: &'static str,
 }
 
@@ -56,7 +58,7 @@ impl<'a> Series<'a> {
         let times: Vec<Instant> = points.iter().step_by(step).map(|(time, _)| *time).collect();
         let (first, last) = (*times.first()?, *times.last()?);
         let unit = normalise(&mut values, metric, role);
-        let shape = Shape::of(&values, role);
+        let shape = Shape::of(&values, role, unit == "%");
         let worse = role.map_or(Worse::Both, |role| role.worse);
         let mut series = Self {
             metric,
@@ -72,9 +74,11 @@ impl<'a> Series<'a> {
             behaviours: shape.behaviours,
             worse,
             is_neutral: role.is_none_or(|role| role.neutral),
+            is_scaled: true,
             unit,
         };
-        if let Some(limit) = role.and_then(|role| role.saturated) {
+        series.is_scaled = !(role.is_some_and(|role| role.unit == Unit::Percent) && unit != "%");
+        if let Some(limit) = role.and_then(|role| role.saturated).filter(|_| series.is_scaled) {
             let is_beyond = match worse {
                 Worse::Down => series.end <= limit,
                 _ => series.end >= limit || (median(&values) >= limit && series.end >= limit * 0.9),
@@ -96,6 +100,7 @@ impl<'a> Series<'a> {
     pub(crate) fn behaves(&self, behaviour: Behaviour) -> bool {
         match behaviour {
             Behaviour::Normal => !self.is_abnormal(),
+            Behaviour::Saturated | Behaviour::Rises | Behaviour::Plateau if !self.is_abnormal() && !self.is_neutral => false,
             other => self.behaviours.contains(&other),
         }
     }
@@ -103,6 +108,10 @@ impl<'a> Series<'a> {
     /// It is now worse than it was, or worse than is bearable. What has passed is not.
     pub(crate) fn is_abnormal(&self) -> bool {
         let has = |behaviour| self.behaviours.contains(&behaviour);
+        // Memory that rises and falls again and again is what is wrong with it.
+        if has(Behaviour::Recurs) && !self.role.is_some_and(|role| role.starts_with("memory")) {
+            return false;
+        }
         if has(Behaviour::Saturated) {
             return true;
         }
@@ -143,6 +152,7 @@ impl<'a> Series<'a> {
             Behaviour::Spiked => format!("{name} rose to {} and is back at {end}", show(self.high)),
             Behaviour::Dipped | Behaviour::Vanished => format!("{name} fell from {begin} to {}", show(self.low)),
             Behaviour::Sawtooth => format!("{name} climbs to {} and falls back, again and again", show(self.high)),
+            Behaviour::Recurs => format!("{name} does the same at even distances"),
             Behaviour::Normal => format!("{name} is as it was ({end})"),
         }
     }
@@ -156,11 +166,12 @@ pub(super) fn apply_limits(series: &mut [Series], incident: &Incident, facts: &F
     };
     let connections = maximum(series, "connections_limit").or(facts.connections_max).or_else(|| limit_in_texts(incident));
     let share = share_of_limit(incident);
-    for it in series.iter_mut().filter(|it| it.kin != Kin::Other) {
+    for it in series.iter_mut().filter(|it| it.kin != Kin::Other || it.unit == "cores") {
         let limit = match it.role {
             Some("connections") => connections,
             Some("disk_free") => facts.storage_bytes,
             Some("memory_used") if it.unit == "Bytes" => facts.memory_bytes,
+            Some("cpu") if it.unit == "cores" => facts.cores_of(it.metric),
             _ => None,
         };
         it.limit = limit;
@@ -242,7 +253,7 @@ struct Shape {
 }
 
 impl Shape {
-    fn of(values: &[f64], role: Option<&Role>) -> Self {
+    fn of(values: &[f64], role: Option<&Role>, is_percent: bool) -> Self {
         let n = values.len();
         let tail = (n / 5).clamp(1, 5).max(if n >= HISTORY_MIN { 2 } else { 1 });
         let end = median(values.get(n.saturating_sub(tail)..).unwrap_or(values));
@@ -253,7 +264,6 @@ impl Shape {
         if n < HISTORY_MIN {
             return shape;
         }
-        let is_percent = role.is_some_and(|role| role.unit == Unit::Percent);
         let floor = role.map_or(0.0, |role| role.floor);
         let wanted = |level: f64, spread: f64| {
             let share = if is_percent { CHANGE_POINTS_MIN } else { CHANGE_SHARE_MIN * level.abs() };
@@ -288,6 +298,15 @@ impl Shape {
         let level_before_low = median(values.get(..before_low.max(1)).unwrap_or(values));
         if low <= 0.05 * level_before_low && level_before_low > floor.max(f64::EPSILON) && before_low > 0 {
             shape.behaviours.insert(Behaviour::Vanished);
+        }
+        let since_fall = values.get(last_fall(values, high - low)..).unwrap_or(values);
+        let (grows_again, _) = steadiness(since_fall);
+        let tail_growth = end - since_fall.iter().copied().fold(f64::INFINITY, f64::min);
+        if since_fall.len() < n && since_fall.len() * 4 >= n && since_fall.len() >= 12 && grows_again && tail_growth > wanted(head, 0.0) {
+            shape.behaviours.insert(Behaviour::Grows);
+        }
+        if recurs(values, usual, high) {
+            shape.behaviours.insert(Behaviour::Recurs);
         }
         let (rises, falls) = steadiness(values);
         if rises && end - head > wanted(head, 0.0) * 0.5 {
@@ -355,6 +374,47 @@ fn steadiness(values: &[f64]) -> (bool, bool) {
     (correlation >= 0.7 && is_even(first, middle, last), correlation <= -0.7 && is_even(-first, -middle, -last))
 }
 
+/// Where the last abrupt fall ends: what grows begins anew after a restart.
+fn last_fall(values: &[f64], range: f64) -> usize {
+    let is_fall = |pair: &[f64]| matches!(pair, [before, after] if before - after > 0.45 * range);
+    values.windows(2).rposition(is_fall).map_or(0, |at| at + 1)
+}
+
+/// The same excursion came before, at least twice, as high, as long and at even distances, and went away by itself.
+fn recurs(values: &[f64], usual: f64, high: f64) -> bool {
+    let middle = usual + 0.5 * (high - usual);
+    let mut peaks: Vec<(usize, usize, f64)> = Vec::new();
+    // So many values below end a peak: a single one may be noise in its midst.
+    let calm = (values.len() / 60).max(1);
+    let mut below = calm;
+    for (index, value) in values.iter().enumerate() {
+        if *value <= middle {
+            below += 1;
+            continue;
+        }
+        match peaks.last_mut() {
+            Some((_, last, peak)) if below < calm => (*last, *peak) = (index, peak.max(*value)),
+            _ => peaks.push((index, index, *value)),
+        }
+        below = 0;
+    }
+    let is_unfinished = peaks.last().is_some_and(|(_, last, _)| last + calm >= values.len());
+    let complete = peaks.len() - usize::from(is_unfinished);
+    if complete < 2 || peaks.len() < 3 {
+        return false;
+    }
+    let gaps: Vec<f64> = peaks.windows(2).filter_map(|pair| Some((pair.last()?.0 - pair.first()?.0) as f64)).collect();
+    let gap = median(&gaps);
+    let is_even = gaps.iter().all(|it| (it - gap).abs() <= 0.3 * gap);
+    let heights: Vec<f64> = peaks.iter().map(|(_, _, peak)| peak - usual).collect();
+    let height = median(&heights);
+    let is_alike = heights.iter().all(|it| *it >= 0.5 * height && *it <= 1.4 * height);
+    let width = |peak: &(usize, usize, f64)| peak.1 - peak.0 + 1;
+    let longest = peaks.iter().take(complete).map(width).max().unwrap_or(0);
+    let is_as_long = peaks.last().is_none_or(|last| width(last) as f64 <= longest as f64 * 1.5 + 2.0);
+    is_even && is_alike && is_as_long
+}
+
 fn is_plateau(values: &[f64], high: f64) -> bool {
     let tail = (values.len() / 4).max(3);
     values.iter().rev().take(tail).all(|value| (high - value).abs() <= 0.02 * high.abs())
@@ -419,7 +479,10 @@ pub(crate) fn words_of(name: &str) -> Vec<String> {
 }
 
 fn role_of<'a>(metric: &Metric, vocabulary: &'a Vocabulary) -> Option<&'a Role> {
-    let words = words_of(&metric.name);
+    let mut words = words_of(&metric.name);
+    // `node_cpu_seconds_total{mode="iowait"}` is a metric of its own, whatever its name says.
+    let modes = ["mode", "cpu_mode", "code", "status", "status_code", "rcode"].iter();
+    words.extend(modes.filter_map(|key| metric.dimensions.get(*key)?.as_str()).flat_map(words_of));
     let stands = |pattern: &String| {
         let mut rest = words.iter();
         pattern.split_whitespace().all(|wanted| match wanted.strip_suffix('*') {
@@ -438,6 +501,9 @@ fn normalise(values: &mut [f64], metric: &Metric, role: Option<&Role>) -> &'stat
     let words = words_of(&metric.name);
     let named = |word: &str| words.iter().any(|it| it == word);
     let factor = match wanted {
+        Unit::Percent if unit.starts_with("nanocore") => 1e-9,
+        Unit::Percent if unit.starts_with("millicore") => 0.001,
+        Unit::Percent if unit.starts_with("core") => 1.0,
         Unit::Percent if unit.starts_with("percent") || unit == "%" || unit == "pct" => 1.0,
         Unit::Percent if high <= 1.5 && (unit.is_empty() || unit == "none" || ["ratio", "fraction", "share", "1"].contains(&unit.as_str())) => 100.0,
         Unit::Milliseconds if unit.starts_with("microsec") || unit == "us" => 0.001,
@@ -458,6 +524,7 @@ fn normalise(values: &mut [f64], metric: &Metric, role: Option<&Role>) -> &'stat
         values.iter_mut().for_each(|value| *value *= factor);
     }
     match wanted {
+        Unit::Percent if ["core", "cores", "nanocores", "millicores", "bytes", "byte", "nanocore"].contains(&unit.as_str()) => "cores",
         Unit::Percent if high * factor <= 130.0 => "%",
         Unit::Milliseconds => "ms",
         Unit::Seconds => "s",
@@ -495,7 +562,7 @@ mod tests {
     use super::*;
 
     fn behaviours(values: &[f64]) -> Vec<Behaviour> {
-        Shape::of(values, None).behaviours.into_iter().collect()
+        Shape::of(values, None, false).behaviours.into_iter().collect()
     }
 
     #[test]

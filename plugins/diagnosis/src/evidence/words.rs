@@ -25,6 +25,8 @@ const DENIAL_BYTES: usize = 48;
 const INFORMING: f64 = 0.55;
 /// What a text itself calls over.
 const OVER: f64 = 0.35;
+/// So many times as often as another is what a complaint must be made to drown it.
+const RARE: usize = 12;
 /// A few lines of so many are noise.
 const MANY_LINES: usize = 2_000;
 
@@ -68,6 +70,8 @@ pub(crate) struct Matcher {
 struct Pattern {
     /// In lower case, in their order.
     pieces: Vec<String>,
+    begins_small: bool,
+    begins_with_digit: bool,
     /// Rules that want it, and rules that are silenced by it.
     wanted_by: Vec<usize>,
     silences: Vec<usize>,
@@ -87,6 +91,9 @@ struct Piece<'a> {
     kin: Kin,
     weight: f64,
     time: Option<Instant>,
+    /// How recent it is, and how much it can be a sign of this trouble.
+    age: f64,
+    bearing: f64,
 }
 
 impl Matcher {
@@ -102,7 +109,10 @@ impl Matcher {
                     for text in list {
                         let at = *by_text.entry(text.to_lowercase()).or_insert_with_key(|key| {
                             let pieces = key.split('*').filter(|piece| !piece.trim().is_empty()).map(str::to_owned).collect();
-                            patterns.push(Pattern { pieces, wanted_by: Vec::new(), silences: Vec::new() });
+                            let first = text.chars().next();
+                            let begins_small = first.is_some_and(char::is_lowercase);
+                            let begins_with_digit = first.is_some_and(|c| c.is_ascii_digit());
+                            patterns.push(Pattern { pieces, begins_small, begins_with_digit, wanted_by: Vec::new(), silences: Vec::new() });
                             patterns.len() - 1
                         });
                         if let Some(pattern) = patterns.get_mut(at) {
@@ -142,8 +152,8 @@ impl Matcher {
                 kin = Kin::Own;
             }
             let loudness = if level(line) == Level::Info { INFORMING } else { 1.0 };
-            let weight = kin.weight() * loudness * clock.freshness(line.time);
-            let piece = Piece { text: &line.message, place: Place::Log, kin, weight, time: line.time };
+            let weight = scope.weight(kin) * loudness;
+            let piece = Piece { text: &line.message, place: Place::Log, kin, weight, time: line.time, age: clock.freshness(line.time), bearing: clock.bearing(line.time) };
             self.note(&mut hits, &piece, &found);
         }
         if incident.logs.len() >= MANY_LINES {
@@ -151,21 +161,28 @@ impl Matcher {
                 hit.weight *= 0.7;
             }
         }
+        // Where one complaint is made a hundred times, another that is made once is not what it is about.
+        let loudest = hits.values().filter(|hit: &&TextHit| hit.is_own).map(|hit| hit.count).max().unwrap_or(0);
+        for hit in hits.values_mut().filter(|hit| hit.count * RARE < loudest) {
+            hit.weight *= 0.75;
+        }
         for event in &incident.events {
-            let text = format!("{}: {}", event.kind, event.message);
+            // Of `ConfigMap/name` the kind is a word, and the name is not.
+            let of = event.source.split_once('/').map_or("", |(kind, _)| kind);
+            let text = format!("{of} {}: {}", event.kind, event.message);
             let kin = scope.kin_of_text(&event.source, &event.message);
             let is_repeated = event.count.is_some_and(|count| count >= 2.0);
-            let weight = kin.weight() * clock.freshness(event.time) * if is_repeated { 1.0 } else { 0.95 };
-            let piece = Piece { text: &text, place: Place::Event, kin, weight, time: event.first_time.filter(|_| weight > 0.5).or(event.time) };
+            let weight = scope.weight(kin) * if is_repeated { 1.0 } else { 0.95 };
+            let piece = Piece { text: &text, place: Place::Event, kin, weight, time: event.first_time.or(event.time), age: clock.freshness(event.time), bearing: clock.bearing(event.time) };
             self.note(&mut hits, &piece, &self.found_in(&text));
         }
         for said in facts.texts() {
-            let piece = Piece { text: &said.text, place: Place::State, kin: said.kin, weight: said.kin.weight() * said.weight, time: None };
+            let piece = Piece { text: &said.text, place: Place::State, kin: said.kin, weight: scope.weight(said.kin) * said.weight, time: None, age: 1.0, bearing: 1.0 };
             self.note(&mut hits, &piece, &self.found_in(&said.text));
         }
         for text in facts.alarms().chain(alert_texts(incident)) {
             let text = scope.without_names(&text);
-            let piece = Piece { text: &text, place: Place::Alert, kin: Kin::Own, weight: 1.0, time: None };
+            let piece = Piece { text: &text, place: Place::Alert, kin: Kin::Own, weight: 1.0, time: None, age: 1.0, bearing: 1.0 };
             self.note(&mut hits, &piece, &self.found_in(&text));
         }
         hits
@@ -185,7 +202,7 @@ impl Matcher {
             }
             let lower = lower.get_or_insert_with(|| text.to_ascii_lowercase());
             let start = if pattern.pieces.len() == 1 { Some(hit.start()) } else { in_order(lower, &pattern.pieces) };
-            if let Some(start) = start {
+            if let Some(start) = start.filter(|start| is_word(text, *start, pattern)) {
                 found.push((number, start, is_denied(lower, start)));
             }
         }
@@ -205,7 +222,9 @@ impl Matcher {
                 }
                 counted.push(*rule);
                 let Some(known) = self.rules.get(*rule) else { continue };
-                let weight = if is_over && !known.is_passing && !known.before_onset { piece.weight * OVER } else { piece.weight };
+                let is_sign = !known.is_passing && !known.before_onset;
+                let weight = piece.weight * if is_sign { piece.bearing } else { piece.age };
+                let weight = if is_over && is_sign { weight * OVER } else { weight };
                 let hit = hits.entry((*rule, piece.place)).or_insert_with(|| TextHit {
                     weight: 0.0,
                     count: 0,
@@ -246,6 +265,15 @@ fn alert_texts(incident: &Incident) -> impl Iterator<Item = String> {
     std::iter::once(alert.title.clone()).chain(texts)
 }
 
+/// What is written small, or is a number, stands alone: `hung` is not in `chung`, and `429` not in `/items/7429`.
+fn is_word(text: &str, start: usize, pattern: &Pattern) -> bool {
+    let before = text.get(..start).and_then(|head| head.chars().next_back());
+    if pattern.begins_with_digit {
+        return before.is_none_or(|c| !c.is_ascii_alphanumeric() && c != '/' && c != '.');
+    }
+    !pattern.begins_small || before.is_none_or(|c| !c.is_ascii_alphanumeric())
+}
+
 /// The pieces one after the other; where the first stands.
 fn in_order(text: &str, pieces: &[String]) -> Option<usize> {
     let (mut at, mut start) = (0, None);
@@ -277,7 +305,7 @@ fn is_denied(text: &str, start: usize) -> bool {
 fn is_over(text: &str) -> bool {
     const WORDS: &[&str] = &[
         "retried successfully", "recovered", "resolved", "back to normal", "self-healed", "succeeded after", "retry succeeded", "no longer",
-        "transient", "has since", "returned to baseline", "returned to normal",
+        "transient", "has since", "retried ok", "retry ok", "s ok", "after retry", "on retry", "succeeded on attempt", "returned to baseline", "returned to normal",
     ];
     let text = bounded(text).to_ascii_lowercase();
     WORDS.iter().any(|word| text.match_indices(word).any(|(at, _)| {
@@ -297,6 +325,31 @@ pub(super) fn level(line: &LogLine) -> Level {
             _ => None,
         }
     };
+    let keyed = || {
+        let head = line.message.get(..160).unwrap_or(&line.message);
+        ["level=", "lvl=", "\"level\":", "\"severity\":", "severity="].iter().find_map(|key| {
+            let (_, value) = head.split_once(key)?;
+            let value = value.trim_start_matches([' ', '"']);
+            let word: String = value.chars().take_while(|c| c.is_ascii_alphanumeric()).collect();
+            // Bunyan and pino count: 30 informs, 40 warns, 50 fails.
+            match word.parse::<u32>() {
+                Ok(number) => Some(if number >= 50 { Level::Error } else if number >= 40 { Level::Warning } else { Level::Info }),
+                Err(_) => named(&word),
+            }
+        })
+    };
+    // klog: `E0612 10:11:12.000000`.
+    let klog = || {
+        let mut chars = line.message.chars();
+        let mark = chars.next()?;
+        let is_klog = chars.by_ref().take(4).filter(char::is_ascii_digit).count() == 4 && chars.next() == Some(' ');
+        match mark {
+            'I' if is_klog => Some(Level::Info),
+            'W' if is_klog => Some(Level::Warning),
+            'E' | 'F' if is_klog => Some(Level::Error),
+            _ => None,
+        }
+    };
     let inline = || {
         line.message.split([' ', '\t', '=', ']', ':', '|']).take(6).filter(|word| word.len() <= 12).find_map(|word| {
             // In prose `error` is a word; as a level it is a mark.
@@ -304,7 +357,7 @@ pub(super) fn level(line: &LogLine) -> Level {
             named(word).filter(|_| is_mark)
         })
     };
-    line.level.as_deref().and_then(named).or_else(inline).unwrap_or(Level::Unsaid)
+    line.level.as_deref().and_then(named).or_else(keyed).or_else(klog).or_else(inline).unwrap_or(Level::Unsaid)
 }
 
 /// A word or phrase stands in a text in lower case, and is no part of a longer word at its start.
