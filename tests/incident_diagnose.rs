@@ -41,8 +41,12 @@ fn people_read_the_cause_its_case_and_what_was_not_seen() {
 #[test]
 fn an_incident_is_read_from_stdin() {
     let project = Project::new();
-    let mut child =
-        project.command(&["--json", "incident", "diagnose", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = project
+        .command(&["--json", "incident", "diagnose", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     child.stdin.take().unwrap().write_all(BUSY.as_bytes()).unwrap();
     let said = Said::of(child.wait_with_output().unwrap());
     assert_eq!(said.json()["root_cause"], "cpu_saturation");

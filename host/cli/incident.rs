@@ -91,7 +91,7 @@ fn eval(output: &Output, dir: &Path, knowledge: Option<&Path>) -> Result<(), Fai
         graded.push(Graded { name, expected: answer.root_cause, said, confidence, ms });
     }
     let score = Score::of(&graded);
-    output.data(&json!({ "score": score, "incidents": graded }), || report(output, &score));
+    output.data(&json!({ "score": score, "incidents": graded }), || report(&score));
     Ok(())
 }
 
@@ -138,7 +138,10 @@ fn load(dir: Option<&Path>) -> anyhow::Result<Knowledge> {
         }
         let size = std::fs::metadata(&path).with_context(|| format!("cannot read `{}`", path.display()))?.len();
         if size > FILE_BYTES_MAX as u64 {
-            bail!("`{}` is too large for a file of knowledge: {size} of at most {FILE_BYTES_MAX} bytes", path.display());
+            bail!(
+                "`{}` is too large for a file of knowledge: {size} of at most {FILE_BYTES_MAX} bytes",
+                path.display()
+            );
         }
         files.push((path.file_name().unwrap_or_default().to_string_lossy().into_owned(), read(&path)?));
     }
@@ -197,7 +200,9 @@ fn bounded(from: impl Read, name: &str) -> anyhow::Result<String> {
     let mut bytes = Vec::new();
     from.take(TEXT_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).with_context(|| format!("cannot read `{name}`"))?;
     if bytes.len() > TEXT_BYTES_MAX {
-        bail!("`{name}` is larger than {TEXT_BYTES_MAX} bytes\nhint: narrow what is observed to the time around the alert");
+        bail!(
+            "`{name}` is larger than {TEXT_BYTES_MAX} bytes\nhint: narrow what is observed to the time around the alert"
+        );
     }
     String::from_utf8(bytes).with_context(|| format!("`{name}` is not UTF-8"))
 }
@@ -251,7 +256,7 @@ fn evidence<'a>(output: &'a Output, hypothesis: &'a Hypothesis) -> impl Iterator
     signed("+", Style::new().green(), &hypothesis.favour).chain(signed("-", Style::new().red(), &hypothesis.against))
 }
 
-fn report(output: &Output, score: &Score) -> String {
+fn report(score: &Score) -> String {
     let mut lines = vec![
         format!("{} of {} right ({:.1} %)", score.right, score.cases, score.accuracy * 100.0),
         format!("{} abstained, {} faults called healthy", score.abstained, score.faults_missed),
@@ -262,15 +267,23 @@ fn report(output: &Output, score: &Score) -> String {
         lines.push(String::new());
         let head = ["wrong", "right is", "said", "confidence"].map(str::to_owned).to_vec();
         let rows = score.wrong.iter().map(|case| {
-            vec![escaped(&case.name), case.expected.to_string(), case.said.to_string(), format!("{:.2}", case.confidence)]
+            vec![
+                escaped(&case.name),
+                case.expected.to_string(),
+                case.said.to_string(),
+                format!("{:.2}", case.confidence),
+            ]
         });
         lines.push(table(&std::iter::once(head).chain(rows).collect::<Vec<_>>()));
     }
     lines.push(String::new());
     let head = ["right is", "cases", "right", "said instead"].map(str::to_owned).to_vec();
     let rows = score.confusion.iter().map(|(expected, said)| {
-        let others: Vec<String> =
-            said.iter().filter(|(cause, _)| *cause != expected).map(|(cause, count)| format!("{cause} {count}")).collect();
+        let others: Vec<String> = said
+            .iter()
+            .filter(|(cause, _)| *cause != expected)
+            .map(|(cause, count)| format!("{cause} {count}"))
+            .collect();
         let right = said.get(expected).copied().unwrap_or(0);
         vec![expected.to_string(), said.values().sum::<usize>().to_string(), right.to_string(), others.join(", ")]
     });

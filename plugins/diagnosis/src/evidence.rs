@@ -95,7 +95,9 @@ impl<'a> Evidence<'a> {
         let hits = matcher.search(incident, &scope, clock, &facts);
         let (topics, further_topics) = topics(incident, knowledge, &scope);
         let is_own_error = |line: &&LogLine| {
-            words::level(line) >= words::Level::Error && clock.is_now(line.time) && scope.kin(&line.source) != Kin::Other
+            words::level(line) >= words::Level::Error
+                && clock.is_now(line.time)
+                && scope.kin(&line.source) != Kin::Other
         };
         let errors_now = incident.logs.iter().filter(is_own_error).count();
         let warnings_now = incident
@@ -107,19 +109,7 @@ impl<'a> Evidence<'a> {
                     && scope.kin_of_text(&event.source, &event.message) != Kin::Other
             })
             .count();
-        Self {
-            incident,
-            scope,
-            series,
-            facts,
-            load,
-            hits,
-            onset,
-            topics,
-            further_topics,
-            errors_now,
-            warnings_now,
-        }
+        Self { incident, scope, series, facts, load, hits, onset, topics, further_topics, errors_now, warnings_now }
     }
 
     /// Something of the target is not as it should be now.
@@ -143,7 +133,11 @@ impl<'a> Evidence<'a> {
                 continue;
             };
             // That another resource is well says nothing about this one.
-            let weight = if behaviour == Behaviour::Normal && series.kin == Kin::Other { 0.0 } else { self.scope.weight(series.kin) };
+            let weight = if behaviour == Behaviour::Normal && series.kin == Kin::Other {
+                0.0
+            } else {
+                self.scope.weight(series.kin)
+            };
             if weight > best.map_or(0.0, |(_, _, weight)| weight) {
                 best = Some((series, behaviour, weight));
             }
@@ -192,11 +186,19 @@ fn topics(incident: &Incident, knowledge: &Knowledge, scope: &Scope) -> (Vec<usi
         chosen.collect::<Vec<_>>().join(" ; ")
     };
     let find = |text: &str| -> Vec<usize> {
-        let text = scope.without_names(text);
+        // `ReplicaLagHigh` is said in three words.
+        let text = format!("{} ; {}", scope.without_names(text), series::words_of(text).join(" "));
         let topics = knowledge.vocabulary.topic.iter().enumerate();
-        topics.filter(|(_, topic)| topic.words.iter().any(|word| words::stands_in(&text, word))).map(|(at, _)| at).collect()
+        topics
+            .filter(|(_, topic)| topic.words.iter().any(|word| words::stands_in(&text, word)))
+            .map(|(at, _)| at)
+            .collect()
     };
-    let head = format!("{} ; {}", incident.alert.title, text(&["alertname", "alarm_name", "monitor", "monitor_name", "metric_name", "metric"]));
+    let head = format!(
+        "{} ; {}",
+        incident.alert.title,
+        text(&["alertname", "alarm_name", "monitor", "monitor_name", "metric_name", "metric"])
+    );
     let rest = text(&["summary", "description", "error", "suspected_symptom", "message", "reason"]);
     let first = find(&head);
     let rest: Vec<usize> = find(&rest).into_iter().filter(|topic| !first.contains(topic)).collect();

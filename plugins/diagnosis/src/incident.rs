@@ -137,7 +137,9 @@ pub struct Query {
 /// Why a text is not an incident.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IncidentError {
-    #[error("at `{path}` (line {line}, column {column}): {what}\nhint: docs/diagnosis.md has the form of incident.json")]
+    #[error(
+        "at `{path}` (line {line}, column {column}): {what}\nhint: docs/diagnosis.md has the form of incident.json"
+    )]
     Form { path: String, line: usize, column: usize, what: String },
     #[error(
         "`{path}` is too large: {count} of at most {max}\nhint: narrow what is observed to the time around the alert"
@@ -329,7 +331,10 @@ mod tests {
         let points = r#"{"metrics": [{"name": "a", "points": []},
             {"name": "b", "points": [["2026-01-01T00:00:00Z", 1], ["yesterday", 2]]}]}"#;
         assert_eq!(path_of(points), "metrics[1].points[1][0]");
-        assert_eq!(path_of(r#"{"metrics": [{"name": "a", "points": [["2026-01-01T00:00:00Z"]]}]}"#), "metrics[0].points[0]");
+        assert_eq!(
+            path_of(r#"{"metrics": [{"name": "a", "points": [["2026-01-01T00:00:00Z"]]}]}"#),
+            "metrics[0].points[0]"
+        );
         assert_eq!(path_of(r#"{"logs": [{"message": "a"}, {"message": 3}]}"#), "logs[1].message");
         assert_eq!(path_of(r#"{"events": [{"time": "soon"}]}"#), "events[0].time");
         assert_eq!(path_of(r#"{"metrics": [{"points": []}]}"#), "metrics[0]");

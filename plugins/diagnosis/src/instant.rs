@@ -150,7 +150,8 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_time() {
-        for text in ["", "now", "2024-13-01", "2024-02-29T25", "2024-02-29T12:61:00Z", "2024-02-29T12:00:00 CET", "é024-02-29"]
+        for text in
+            ["", "now", "2024-13-01", "2024-02-29T25", "2024-02-29T12:61:00Z", "2024-02-29T12:00:00 CET", "é024-02-29"]
         {
             assert_eq!(Instant::parse(text), None, "{text}");
         }

@@ -79,9 +79,9 @@ impl<'a> Diagnostician<'a> {
     pub fn diagnose(&self, incident: &Incident) -> Diagnosis {
         let (cases, evidence) = self.weigh(incident, Breadth::Narrow);
         let best = cases.first().map_or(0.0, |case| case.confidence);
-        let is_named = cases.first().is_some_and(|case| {
-            case.confidence >= if case.cause == Cause::Healthy { HEALTHY_MIN } else { NAMED_MIN }
-        });
+        let is_named = cases
+            .first()
+            .is_some_and(|case| case.confidence >= if case.cause == Cause::Healthy { HEALTHY_MIN } else { NAMED_MIN });
         if is_named || !evidence.is_troubled() {
             return self.conclude(cases, &evidence);
         }
@@ -96,8 +96,13 @@ impl<'a> Diagnostician<'a> {
     /// All causes with their cases, the most likely first.
     fn weigh<'b>(&'b self, incident: &'b Incident, breadth: Breadth) -> (Vec<Case>, Evidence<'b>) {
         let evidence = Evidence::of(incident, self.knowledge, &self.matcher, breadth);
-        let mut cases: Vec<Case> =
-            self.knowledge.causes.values().filter(|rules| rules.cause.is_fault()).map(|rules| self.case(rules, &evidence)).collect();
+        let mut cases: Vec<Case> = self
+            .knowledge
+            .causes
+            .values()
+            .filter(|rules| rules.cause.is_fault())
+            .map(|rules| self.case(rules, &evidence))
+            .collect();
         self.weigh_topics(&mut cases, &evidence);
         self.explain(&mut cases);
         let well = wellness(&evidence, self.knowledge);
@@ -156,7 +161,10 @@ impl<'a> Diagnostician<'a> {
         loop {
             let mut found = Vec::new();
             let mut holding: Vec<&str> = Vec::new();
-            let mut ask = |id: &'_ Option<String>, requires: &[String], unless: &[String], look: &mut dyn FnMut() -> Vec<Witness>| {
+            let mut ask = |id: &'_ Option<String>,
+                           requires: &[String],
+                           unless: &[String],
+                           look: &mut dyn FnMut() -> Vec<Witness>| {
                 let holds = |name: &String| held.contains(&name.as_str());
                 if (!requires.is_empty() && !requires.iter().any(holds)) || unless.iter().any(holds) {
                     return false;
@@ -176,17 +184,23 @@ impl<'a> Diagnostician<'a> {
                 }
             }
             for rule in &rules.metric {
-                if ask(&rule.id, &rule.requires, &rule.unless, &mut || metric_witness(evidence, rule).into_iter().collect()) {
+                if ask(&rule.id, &rule.requires, &rule.unless, &mut || {
+                    metric_witness(evidence, rule).into_iter().collect()
+                }) {
                     holding.extend(rule.id.as_deref());
                 }
             }
             for rule in &rules.state {
-                if ask(&rule.id, &rule.requires, &rule.unless, &mut || state_witness(evidence, rule).into_iter().collect()) {
+                if ask(&rule.id, &rule.requires, &rule.unless, &mut || {
+                    state_witness(evidence, rule).into_iter().collect()
+                }) {
                     holding.extend(rule.id.as_deref());
                 }
             }
             for rule in &rules.query {
-                if ask(&rule.id, &rule.requires, &rule.unless, &mut || query_witness(evidence, rule).into_iter().collect()) {
+                if ask(&rule.id, &rule.requires, &rule.unless, &mut || {
+                    query_witness(evidence, rule).into_iter().collect()
+                }) {
                     holding.extend(rule.id.as_deref());
                 }
             }
@@ -235,12 +249,16 @@ impl<'a> Diagnostician<'a> {
         for case in cases.iter_mut() {
             let symptom = case.confidence;
             for rules in self.knowledge.causes.values() {
-                let Some(strength) = rules.explains.get(&case.cause).map(|strength| f64::from(*strength) / 100.0) else { continue };
+                let Some(strength) = rules.explains.get(&case.cause).map(|strength| f64::from(*strength) / 100.0)
+                else {
+                    continue;
+                };
                 let Some((root, root_began)) = before.get(&rules.cause).copied() else { continue };
                 if root < ROOT_MIN || case.raw <= 0.0 {
                     continue;
                 }
-                let is_later = matches!((root_began, case.began), (Some(root), Some(sign)) if root.seconds_since(sign) > ORDER_S);
+                let is_later =
+                    matches!((root_began, case.began), (Some(root), Some(sign)) if root.seconds_since(sign) > ORDER_S);
                 let taken = strength * root * if is_later { WRONG_ORDER } else { 1.0 };
                 case.confidence *= 1.0 - taken;
                 if taken > 0.2 && symptom > 0.1 {
@@ -255,7 +273,10 @@ impl<'a> Diagnostician<'a> {
                 continue;
             }
             for (symptom, strength) in &rules.explains {
-                let Some((confidence, _)) = before.get(symptom).filter(|(confidence, _)| *confidence >= ROOT_MIN) else { continue };
+                let Some((confidence, _)) = before.get(symptom).filter(|(confidence, _)| *confidence >= ROOT_MIN)
+                else {
+                    continue;
+                };
                 let weight = 0.25 * confidence * f64::from(*strength) / 100.0;
                 case.confidence = 1.0 - (1.0 - case.confidence) * (1.0 - weight);
                 case.favour.push((weight, format!("it explains the signs of {symptom}")));
@@ -267,7 +288,17 @@ impl<'a> Diagnostician<'a> {
         let worst = faults.iter().map(|case| case.confidence).fold(0.0, f64::max);
         let mut case = match self.knowledge.causes.get(&Cause::Healthy) {
             Some(rules) => self.case(rules, evidence),
-            None => return Case { cause: Cause::Healthy, raw: 0.0, confidence: 0.0, favour: Vec::new(), against: Vec::new(), began: None, has_substance: false },
+            None => {
+                return Case {
+                    cause: Cause::Healthy,
+                    raw: 0.0,
+                    confidence: 0.0,
+                    favour: Vec::new(),
+                    against: Vec::new(),
+                    began: None,
+                    has_substance: false,
+                };
+            }
         };
         // What was said to be well counts only beside something that was seen to be.
         let said = if well.certainty > 0.0 { case.raw } else { 0.0 };
@@ -328,7 +359,12 @@ impl<'a> Diagnostician<'a> {
 }
 
 fn text_witnesses(evidence: &Evidence, number: usize, rule: &crate::knowledge::TextRule) -> Vec<Witness> {
-    let places = [(Place::Log, rule.log, "a log"), (Place::Event, rule.event, "an event"), (Place::State, rule.state, "a state"), (Place::Alert, rule.alert, "the alert")];
+    let places = [
+        (Place::Log, rule.log, "a log"),
+        (Place::Event, rule.event, "an event"),
+        (Place::State, rule.state, "a state"),
+        (Place::Alert, rule.alert, "the alert"),
+    ];
     let mut witnesses = Vec::new();
     for (place, weight, whose) in places {
         let Some(hit) = evidence.words(number, place, rule) else { continue };
@@ -359,7 +395,9 @@ fn metric_witness(evidence: &Evidence, rule: &crate::knowledge::MetricRule) -> O
 
 fn state_witness(evidence: &Evidence, rule: &StateRule) -> Option<Witness> {
     let facts = rule.any.iter().flat_map(|pattern| evidence.facts.matching(pattern));
-    let best = facts.max_by(|a, b| (a.weight * evidence.scope.weight(a.kin)).total_cmp(&(b.weight * evidence.scope.weight(b.kin))))?;
+    let best = facts.max_by(|a, b| {
+        (a.weight * evidence.scope.weight(a.kin)).total_cmp(&(b.weight * evidence.scope.weight(b.kin)))
+    })?;
     let (weight, is_against) = if rule.against > 0 { (rule.against, true) } else { (rule.weight, false) };
     if is_against && best.kin == Kin::Other {
         return None;
@@ -391,8 +429,18 @@ fn query_witness(evidence: &Evidence, rule: &crate::knowledge::QueryRule) -> Opt
     }
     let (weight, is_against) = if rule.against > 0 { (rule.against, true) } else { (rule.weight, false) };
     let statement: String = heaviest.statement.chars().take(100).collect();
-    let shares = if rule.share > 0.0 { format!("{:.0} % of the load waits for it", share * 100.0) } else { format!("`{statement}` is {:.0} % of the load", dominance * 100.0) };
-    Some(Witness { weight: f64::from(weight) / 100.0, is_against, is_alert: false, text: format!("{}: {shares}", rule.says), time: None })
+    let shares = if rule.share > 0.0 {
+        format!("{:.0} % of the load waits for it", share * 100.0)
+    } else {
+        format!("`{statement}` is {:.0} % of the load", dominance * 100.0)
+    };
+    Some(Witness {
+        weight: f64::from(weight) / 100.0,
+        is_against,
+        is_alert: false,
+        text: format!("{}: {shares}", rule.says),
+        time: None,
+    })
 }
 
 /// What is well now, as far as it was looked at.
@@ -407,7 +455,8 @@ struct Wellness {
 fn wellness(evidence: &Evidence, knowledge: &Knowledge) -> Wellness {
     let mut favour: Vec<(f64, String)> = Vec::new();
     let mut against: Vec<(f64, String)> = Vec::new();
-    let own: Vec<&Series> = evidence.series.iter().filter(|series| series.kin != Kin::Other && series.is_telling()).collect();
+    let own: Vec<&Series> =
+        evidence.series.iter().filter(|series| series.kin != Kin::Other && series.is_telling()).collect();
     let sick: Vec<&&Series> = own.iter().filter(|series| series.is_abnormal()).collect();
     let state = evidence.incident.alert.state.to_ascii_lowercase();
     if ["normal", "ok", "resolved", "inactive", "recovered", "green", "closed"].contains(&state.as_str()) {
@@ -417,8 +466,17 @@ fn wellness(evidence: &Evidence, knowledge: &Knowledge) -> Wellness {
         against.push((0.5, format!("{} is not normal", series.metric.name)));
     }
     if sick.is_empty() && !own.is_empty() {
-        let wanted: Vec<&String> = evidence.topics.iter().filter_map(|at| knowledge.vocabulary.topic.get(*at)).flat_map(|topic| &topic.roles).collect();
-        let is_shown = own.iter().any(|series| series.role.is_some_and(|role| wanted.iter().any(|wanted| *wanted == role)));
+        let wanted: Vec<&String> = evidence
+            .topics
+            .iter()
+            .filter_map(|at| knowledge.vocabulary.topic.get(*at))
+            .flat_map(|topic| &topic.roles)
+            .collect();
+        let is_shown =
+            own.iter().any(|series| series.role.is_some_and(|role| wanted.iter().any(|wanted| *wanted == role)));
+        // An alert that names its metric is about that one, whatever it is called.
+        let title = evidence.incident.alert.title.to_lowercase();
+        let is_shown = is_shown || own.iter().any(|series| title.contains(&series.metric.name.to_lowercase()));
         let weight = match (is_shown, own.len()) {
             (true, _) => 0.6,
             (false, 3..) => 0.35,
@@ -472,7 +530,9 @@ fn gaps(evidence: &Evidence, knowledge: &Knowledge) -> Vec<String> {
     missing(incident.events.is_empty(), "events");
     missing(incident.resources.is_empty(), "states of resources");
     for topic in evidence.topics.iter().filter_map(|at| knowledge.vocabulary.topic.get(*at)) {
-        let is_seen = |role: &String| evidence.series.iter().any(|series| series.kin != Kin::Other && series.role == Some(role.as_str()));
+        let is_seen = |role: &String| {
+            evidence.series.iter().any(|series| series.kin != Kin::Other && series.role == Some(role.as_str()))
+        };
         if !incident.metrics.is_empty() && !topic.roles.is_empty() && !topic.roles.iter().any(is_seen) {
             gaps.push(format!("no metric of the target shows what the alert is about ({})", topic.name));
         }

@@ -84,8 +84,12 @@ impl Facts {
 
     /// The cores that what a metric is of may use.
     pub(super) fn cores_of(&self, metric: &Metric) -> Option<f64> {
-        let names: Vec<String> = metric.dimensions.values().filter_map(|value| value.as_str()).map(str::to_lowercase).collect();
-        let found = self.cores.iter().find(|(name, _)| names.iter().any(|of| name == of || name.starts_with(&format!("{of}-"))));
+        let names: Vec<String> =
+            metric.dimensions.values().filter_map(|value| value.as_str()).map(str::to_lowercase).collect();
+        let found = self
+            .cores
+            .iter()
+            .find(|(name, _)| names.iter().any(|of| name == of || name.starts_with(&format!("{of}-"))));
         found.map(|(_, cores)| *cores)
     }
 
@@ -109,18 +113,36 @@ impl Facts {
                 derived = pod.facts;
             }
             "node" => (derived, is_unwell) = node(&view),
-            "deployment" | "statefulset" | "stateful_set" | "daemonset" | "replicaset" | "replica_set" | "service" | "ecs_service" | "job" => {
+            "deployment" | "statefulset" | "stateful_set" | "daemonset" | "replicaset" | "replica_set" | "service"
+            | "ecs_service" | "job" => {
                 (derived, is_unwell) = replicas(&view);
             }
             _ => {}
         }
-        for key in ["status", "state", "dbinstancestatus", "db_instance_status", "instancestatus", "instance_state", "health", "health_status", "phase"] {
+        for key in [
+            "status",
+            "state",
+            "dbinstancestatus",
+            "db_instance_status",
+            "instancestatus",
+            "instance_state",
+            "health",
+            "health_status",
+            "phase",
+        ] {
             if let Some(value) = view.text(key).filter(|_| kind != "pod") {
                 derived.push(format!("status={value}"));
                 is_unwell |= is_bad_status(&value);
             }
         }
-        for key in ["instance_status", "system_status", "status_check", "status_checks", "system_status_check", "instance_status_check"] {
+        for key in [
+            "instance_status",
+            "system_status",
+            "status_check",
+            "status_checks",
+            "system_status_check",
+            "instance_status_check",
+        ] {
             if let Some(value) = view.text(key) {
                 is_unwell |= ["impaired", "failed", "insufficient"].iter().any(|bad| value.contains(bad));
                 derived.push(format!("status_check={value}"));
@@ -128,9 +150,18 @@ impl Facts {
         }
         if kin != Kin::Other {
             self.connections_max = self.connections_max.or(view.number(&["maxconnections", "connectionlimit"]));
-            let gib = view.number(&["allocatedstorage", "allocatedstoragegb", "allocatedstoragegib", "storagegb", "storagegib"]);
-            self.storage_bytes = self.storage_bytes.or(gib.map(|gib| if gib < 1e6 { gib * 1024.0 * 1024.0 * 1024.0 } else { gib }));
-            self.memory_bytes = self.memory_bytes.or_else(|| view.bytes(&["memorylimit", "limitsmemory", "memorylimitbytes", "memory_limit"]));
+            let gib = view.number(&[
+                "allocatedstorage",
+                "allocatedstoragegb",
+                "allocatedstoragegib",
+                "storagegb",
+                "storagegib",
+            ]);
+            self.storage_bytes =
+                self.storage_bytes.or(gib.map(|gib| if gib < 1e6 { gib * 1024.0 * 1024.0 * 1024.0 } else { gib }));
+            self.memory_bytes = self
+                .memory_bytes
+                .or_else(|| view.bytes(&["memorylimit", "limitsmemory", "memorylimitbytes", "memory_limit"]));
         }
         if let Some(cores) = view.cores() {
             self.cores.push((resource.name.to_lowercase(), cores));
@@ -159,7 +190,10 @@ impl Facts {
     }
 
     fn monitor(&mut self, resource: &Resource, view: &View, scope: &Scope) {
-        let state = ["overall_state", "state", "status", "state_value", "statevalue"].iter().find_map(|key| view.text(key)).unwrap_or_default();
+        let state = ["overall_state", "state", "status", "state_value", "statevalue"]
+            .iter()
+            .find_map(|key| view.text(key))
+            .unwrap_or_default();
         let texts: Vec<&str> = view.values.iter().map(|(_, value)| value.as_str()).collect();
         let all = format!("{} {}", resource.name, texts.join(" "));
         let is_other = scope.kin_of_text(&resource.name, &all) == Kin::Other && scope.other_in(&all).next().is_some();
@@ -167,8 +201,10 @@ impl Facts {
             return;
         }
         self.monitors += 1;
-        let is_alarming = ["alert", "alarm", "alerting", "firing", "triggered", "critical", "warn", "warning"].contains(&state.as_str());
-        let fact = |text: String| Fact { text: text.to_lowercase(), of: resource.name.clone(), kin: Kin::Own, weight: 1.0 };
+        let is_alarming = ["alert", "alarm", "alerting", "firing", "triggered", "critical", "warn", "warning"]
+            .contains(&state.as_str());
+        let fact =
+            |text: String| Fact { text: text.to_lowercase(), of: resource.name.clone(), kin: Kin::Own, weight: 1.0 };
         self.facts.push(fact(format!("monitor.state={state}")));
         if is_alarming {
             self.monitors_alarming += 1;
@@ -179,12 +215,19 @@ impl Facts {
 
     /// Other things that are not well, and that the target's own words name.
     fn dependencies(&mut self, incident: &Incident, scope: &Scope) {
-        let sick: Vec<&Fact> = self.facts.iter().filter(|fact| fact.kin == Kin::Other && fact.text.ends_with(".unwell=true") && !fact.text.starts_with("node.")).collect();
+        let sick: Vec<&Fact> = self
+            .facts
+            .iter()
+            .filter(|fact| {
+                fact.kin == Kin::Other && fact.text.ends_with(".unwell=true") && !fact.text.starts_with("node.")
+            })
+            .collect();
         if sick.is_empty() {
             return;
         }
         let mut named: Vec<String> = Vec::new();
-        let own_lines = incident.logs.iter().filter(|line| scope.kin(&line.source) != Kin::Other).map(|line| line.message.as_str());
+        let own_lines =
+            incident.logs.iter().filter(|line| scope.kin(&line.source) != Kin::Other).map(|line| line.message.as_str());
         let alert = incident.alert.annotations.values().filter_map(|value| value.as_str());
         for text in alert.chain(own_lines.take(2_000)) {
             for other in scope.other_in(text) {
@@ -194,7 +237,12 @@ impl Facts {
                 }
             }
         }
-        let facts = named.into_iter().map(|of| Fact { text: format!("dependency.unwell={of}"), of, kin: Kin::Own, weight: 1.0 });
+        let facts = named.into_iter().map(|of| Fact {
+            text: format!("dependency.unwell={of}"),
+            of,
+            kin: Kin::Own,
+            weight: 1.0,
+        });
         self.facts.extend(facts);
     }
 }
@@ -234,7 +282,10 @@ impl View {
 
     /// The values whose last key, without separators, is this one.
     fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
-        self.values.iter().filter(move |(path, _)| last_key(path) == key).map(|(path, value)| (path.as_str(), value.as_str()))
+        self.values
+            .iter()
+            .filter(move |(path, _)| last_key(path) == key)
+            .map(|(path, value)| (path.as_str(), value.as_str()))
     }
 
     /// The value of a path, in lower case.
@@ -243,30 +294,38 @@ impl View {
     }
 
     fn number(&self, keys: &[&str]) -> Option<f64> {
-        self.values.iter().filter(|(path, _)| keys.contains(&last_key(path).as_str())).find_map(|(_, value)| value.parse().ok())
+        self.values
+            .iter()
+            .filter(|(path, _)| keys.contains(&last_key(path).as_str()))
+            .find_map(|(_, value)| value.parse().ok())
     }
 
     /// `512Mi` and the like.
     fn bytes(&self, keys: &[&str]) -> Option<f64> {
         let found = self.values.iter().filter(|(path, _)| keys.contains(&last_key(path).as_str()));
-        found.filter_map(|(_, value)| {
-            let digits: String = value.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
-            let factor = match value.get(digits.len()..)?.trim().to_lowercase().as_str() {
-                "ki" | "kib" | "kb" | "k" => 1024.0,
-                "mi" | "mib" | "mb" | "m" => 1024.0 * 1024.0,
-                "gi" | "gib" | "gb" | "g" => 1024.0 * 1024.0 * 1024.0,
-                "" => 1.0,
-                _ => return None,
-            };
-            digits.parse::<f64>().ok().map(|number| number * factor)
-        }).next()
+        found
+            .filter_map(|(_, value)| {
+                let digits: String = value.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+                let factor = match value.get(digits.len()..)?.trim().to_lowercase().as_str() {
+                    "ki" | "kib" | "kb" | "k" => 1024.0,
+                    "mi" | "mib" | "mb" | "m" => 1024.0 * 1024.0,
+                    "gi" | "gib" | "gb" | "g" => 1024.0 * 1024.0 * 1024.0,
+                    "" => 1.0,
+                    _ => return None,
+                };
+                digits.parse::<f64>().ok().map(|number| number * factor)
+            })
+            .next()
     }
 
     /// The limit of its processors: `2`, `500m`.
     fn cores(&self) -> Option<f64> {
         let is_limit = |path: &str| {
             let path = path.replace(['_', '-'], "");
-            path.ends_with("cpulimit") || path.ends_with("limits.cpu") || path.ends_with("cpulimitcores") || path.ends_with("limitscpu")
+            path.ends_with("cpulimit")
+                || path.ends_with("limits.cpu")
+                || path.ends_with("cpulimitcores")
+                || path.ends_with("limitscpu")
         };
         self.values.iter().filter(|(path, _)| is_limit(path)).find_map(|(_, value)| match value.strip_suffix('m') {
             Some(thousandths) => thousandths.parse::<f64>().ok().map(|cores| cores / 1_000.0),
@@ -289,9 +348,26 @@ fn last_key(path: &str) -> String {
 }
 
 fn is_bad_status(value: &str) -> bool {
-    ["fail", "stopped", "storage-full", "storage_full", "incompatible", "error", "unhealthy", "impaired", "rebooting", "terminated", "down", "outofservice", "degraded", "inaccessible", "unreachable", "inactive"]
-        .iter()
-        .any(|bad| value.contains(bad))
+    [
+        "fail",
+        "stopped",
+        "storage-full",
+        "storage_full",
+        "incompatible",
+        "error",
+        "unhealthy",
+        "impaired",
+        "rebooting",
+        "terminated",
+        "down",
+        "outofservice",
+        "degraded",
+        "inaccessible",
+        "unreachable",
+        "inactive",
+    ]
+    .iter()
+    .any(|bad| value.contains(bad))
 }
 
 struct Pod {
@@ -303,7 +379,11 @@ struct Pod {
 impl Pod {
     fn of(view: &View, now: Option<Instant>) -> Self {
         let mut facts = Vec::new();
-        let phase = view.text("phase").or_else(|| view.text("status")).or_else(|| view.text("status.phase")).unwrap_or_default();
+        let phase = view
+            .text("phase")
+            .or_else(|| view.text("status"))
+            .or_else(|| view.text("status.phase"))
+            .unwrap_or_default();
         let is_done = phase == "succeeded" || phase == "completed";
         facts.push(format!("phase={phase}"));
         for (path, reason) in view.all("reason") {
@@ -346,7 +426,11 @@ impl Pod {
             facts.push(format!("runs={}", if runs_s < RECOVERED_S { "recently" } else { "long" }));
         }
         let is_calm = runs_s.map_or(habit != "many", |runs_s| runs_s >= RECOVERED_S);
-        let is_unwell = !is_done && (!is_ready || is_waiting || (habit == "many" && !is_calm) || ["pending", "failed", "unknown", "crashloopbackoff", "evicted"].contains(&phase.as_str()));
+        let is_unwell = !is_done
+            && (!is_ready
+                || is_waiting
+                || (habit == "many" && !is_calm)
+                || ["pending", "failed", "unknown", "crashloopbackoff", "evicted"].contains(&phase.as_str()));
         facts.push(format!("calm={is_calm}"));
         Self { facts, is_unwell, has_recovered: !is_unwell }
     }
@@ -354,7 +438,8 @@ impl Pod {
 
 fn node(view: &View) -> (Vec<String>, bool) {
     let mut facts = Vec::new();
-    let ready = view.condition("ready").map(str::to_lowercase).or_else(|| view.text("ready")).or_else(|| view.text("status"));
+    let ready =
+        view.condition("ready").map(str::to_lowercase).or_else(|| view.text("ready")).or_else(|| view.text("status"));
     let is_ready = ready.as_deref().is_none_or(|ready| ready == "true" || ready.starts_with("ready"));
     facts.push(format!("ready={is_ready}"));
     let mut is_pressed = false;
@@ -366,7 +451,9 @@ fn node(view: &View) -> (Vec<String>, bool) {
             is_pressed = true;
         }
     }
-    if view.condition("networkunavailable").is_some_and(|status| status.eq_ignore_ascii_case("true")) || view.text("network_unavailable").as_deref() == Some("true") {
+    if view.condition("networkunavailable").is_some_and(|status| status.eq_ignore_ascii_case("true"))
+        || view.text("network_unavailable").as_deref() == Some("true")
+    {
         facts.push("network=unavailable".into());
     }
     if view.text("unschedulable").as_deref() == Some("true") {
@@ -379,12 +466,27 @@ fn node(view: &View) -> (Vec<String>, bool) {
 fn replicas(view: &View) -> (Vec<String>, bool) {
     let mut facts = Vec::new();
     let number = |keys: &[&str]| keys.iter().find_map(|key| view.max(key));
-    let desired = number(&["desired", "desiredreplicas", "replicas", "replicasdesired", "desiredcount", "specreplicas"]);
-    let ready = number(&["ready", "readyreplicas", "available", "availablereplicas", "runningcount", "replicasready", "numberready"]);
+    let desired =
+        number(&["desired", "desiredreplicas", "replicas", "replicasdesired", "desiredcount", "specreplicas"]);
+    let ready = number(&[
+        "ready",
+        "readyreplicas",
+        "available",
+        "availablereplicas",
+        "runningcount",
+        "replicasready",
+        "numberready",
+    ]);
     let updated = number(&["updated", "updatedreplicas", "uptodate"]);
     let mut is_unwell = false;
     if let (Some(desired), ready) = (desired, ready.unwrap_or(0.0)) {
-        let has = if ready <= 0.0 && desired > 0.0 { "none" } else if ready < desired { "missing" } else { "full" };
+        let has = if ready <= 0.0 && desired > 0.0 {
+            "none"
+        } else if ready < desired {
+            "missing"
+        } else {
+            "full"
+        };
         is_unwell = has != "full";
         facts.push(format!("replicas={has}"));
         if let Some(updated) = updated {

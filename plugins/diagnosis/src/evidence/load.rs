@@ -32,7 +32,9 @@ impl<'a> Load<'a> {
     pub(crate) fn share_of(&self, beginnings: &[String]) -> f64 {
         let all: f64 = self.waits.iter().map(|(_, value)| value).sum();
         let named = self.waits.iter().filter(|(name, _)| {
-            beginnings.iter().any(|beginning| name.starts_with(beginning.as_str()) || name.contains(&format!("/{beginning}")))
+            beginnings
+                .iter()
+                .any(|beginning| name.starts_with(beginning.as_str()) || name.contains(&format!("/{beginning}")))
         });
         if all > 0.0 { named.map(|(_, value)| value).sum::<f64>() / all } else { 0.0 }
     }

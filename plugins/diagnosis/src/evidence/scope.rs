@@ -12,19 +12,87 @@ use crate::knowledge::Vocabulary;
 
 /// Keys of labels and annotations whose values name what the alert is about, the most exact first.
 const TARGET_KEYS: &[&str] = &[
-    "kube_pod", "pod", "pod_name", "pod_names", "replica", "read_replica", "replica_identifier", "source_db_instance_identifier",
-    "db_instance_identifier", "dbinstanceidentifier", "db_instance", "db_identifier", "database", "db_cluster_identifier",
-    "dbclusteridentifier", "instance_id", "instanceid", "instance", "ec2_instance_id", "node", "kube_node", "node_name", "host",
-    "hostname", "kube_deployment", "deployment", "kube_stateful_set", "statefulset", "kube_daemon_set", "daemonset", "kube_job",
-    "job", "cronjob", "workload_name", "workload", "kube_service", "service", "service_name", "app", "app_name", "application", "component",
-    "function_name", "function", "load_balancer", "loadbalancer", "target_group", "targetgroup", "resource", "resource_name", "target",
-    "table_name", "queue_name", "container", "container_name", "kube_container_name", "volume_id", "autoscaling_group",
+    "kube_pod",
+    "pod",
+    "pod_name",
+    "pod_names",
+    "replica",
+    "read_replica",
+    "replica_identifier",
+    "source_db_instance_identifier",
+    "db_instance_identifier",
+    "dbinstanceidentifier",
+    "db_instance",
+    "db_identifier",
+    "database",
+    "db_cluster_identifier",
+    "dbclusteridentifier",
+    "instance_id",
+    "instanceid",
+    "instance",
+    "ec2_instance_id",
+    "node",
+    "kube_node",
+    "node_name",
+    "host",
+    "hostname",
+    "kube_deployment",
+    "deployment",
+    "kube_stateful_set",
+    "statefulset",
+    "kube_daemon_set",
+    "daemonset",
+    "kube_job",
+    "job",
+    "cronjob",
+    "workload_name",
+    "workload",
+    "kube_service",
+    "service",
+    "service_name",
+    "app",
+    "app_name",
+    "application",
+    "component",
+    "function_name",
+    "function",
+    "load_balancer",
+    "loadbalancer",
+    "target_group",
+    "targetgroup",
+    "resource",
+    "resource_name",
+    "target",
+    "table_name",
+    "queue_name",
+    "container",
+    "container_name",
+    "kube_container_name",
+    "volume_id",
+    "autoscaling_group",
 ];
 /// A value shorter than this is found in too many names.
 const NAME_LENGTH_MIN: usize = 3;
 /// What labels say everywhere, and what names nothing.
-const NO_NAMES: &[&str] =
-    &["rds", "ec2", "eks", "ecs", "aws", "lambda", "elb", "alb", "database", "postgres", "mysql", "kubernetes", "unknown", "none", "unscheduled", "node", "pod"];
+const NO_NAMES: &[&str] = &[
+    "rds",
+    "ec2",
+    "eks",
+    "ecs",
+    "aws",
+    "lambda",
+    "elb",
+    "alb",
+    "database",
+    "postgres",
+    "mysql",
+    "kubernetes",
+    "unknown",
+    "none",
+    "unscheduled",
+    "node",
+    "pod",
+];
 
 /// How near a source of evidence is to what the alert names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,23 +144,43 @@ impl Scope {
         };
         let said = ["summary", "description", "error", "message", "suspected_symptom"];
         let said = said.iter().filter_map(|key| incident.alert.annotations.get(*key)?.as_str());
-        let title = std::iter::once(incident.alert.title.as_str()).chain(said).collect::<Vec<_>>().join(" ; ").to_lowercase();
+        let title =
+            std::iter::once(incident.alert.title.as_str()).chain(said).collect::<Vec<_>>().join(" ; ").to_lowercase();
         let mut known: BTreeSet<String> = incident.resources.iter().map(|it| it.name.to_lowercase()).collect();
         known.extend(incident.events.iter().map(|event| bare(&event.source).to_lowercase()));
         known.extend(incident.metrics.iter().flat_map(dimension_names).map(|name| name.to_lowercase()));
         for name in &known {
             // A thing that was observed and that the alert's words name is what it is about, whatever the labels say.
-            if name.len() > NAME_LENGTH_MIN && words_contain(&title, name) && !NO_NAMES.contains(&name.as_str()) && !scope.names.contains(name) {
+            if name.len() > NAME_LENGTH_MIN
+                && words_contain(&title, name)
+                && !NO_NAMES.contains(&name.as_str())
+                && !scope.names.contains(name)
+            {
                 scope.names.push(name.clone());
             }
         }
         // A volume that says to which machine it is attached is that machine's.
         for resource in &incident.resources {
             let name = resource.name.to_lowercase();
-            let is_part = ["attached", "attached_to", "attachment", "instance", "instance_id", "owner", "member_of", "cluster", "target", "function", "event_source", "parent", "mounted_by", "service"]
-                .iter()
-                .filter_map(|key| resource.state.get(key)?.as_str())
-                .any(|holder| scope.mentions(holder));
+            let is_part = [
+                "attached",
+                "attached_to",
+                "attachment",
+                "instance",
+                "instance_id",
+                "owner",
+                "member_of",
+                "cluster",
+                "target",
+                "function",
+                "event_source",
+                "parent",
+                "mounted_by",
+                "service",
+            ]
+            .iter()
+            .filter_map(|key| resource.state.get(key)?.as_str())
+            .any(|holder| scope.mentions(holder));
             if is_part && name.len() > NAME_LENGTH_MIN && !scope.names.contains(&name) {
                 scope.names.push(name);
             }
@@ -110,7 +198,8 @@ impl Scope {
                 }
             }
         }
-        scope.others = known.into_iter().filter(|name| name.len() > NAME_LENGTH_MIN && scope.kin(name) == Kin::Other).collect();
+        scope.others =
+            known.into_iter().filter(|name| name.len() > NAME_LENGTH_MIN && scope.kin(name) == Kin::Other).collect();
         scope
     }
 
@@ -142,7 +231,10 @@ impl Scope {
         if self.is_own(&name) || self.hosts.contains(&name) {
             return Kin::Own;
         }
-        let is_system = self.system_sources.iter().any(|system| name == *system || name.split(['-', '/', '.', '_', ' ']).any(|part| part == system));
+        let is_system = self
+            .system_sources
+            .iter()
+            .any(|system| name == *system || name.split(['-', '/', '.', '_', ' ']).any(|part| part == system));
         if is_system { Kin::Unclear } else { Kin::Other }
     }
 
@@ -219,17 +311,39 @@ fn is_same_line(short: &str, rest: &str) -> bool {
     if short.contains(['-', '_', '.']) {
         return true;
     }
-    const ENDINGS: &[&str] = &["service", "svc", "deployment", "app", "server", "pod", "replica", "primary", "instance", "api", "web", "worker", "db", "prod", "container"];
+    const ENDINGS: &[&str] = &[
+        "service",
+        "svc",
+        "deployment",
+        "app",
+        "server",
+        "pod",
+        "replica",
+        "primary",
+        "instance",
+        "api",
+        "web",
+        "worker",
+        "db",
+        "prod",
+        "container",
+    ];
     let parts: Vec<&str> = rest.split(['-', '_', '.', '/', ':']).filter(|part| !part.is_empty()).collect();
     parts.iter().all(|part| {
-        part.chars().any(|c| c.is_ascii_digit()) || ENDINGS.contains(part) || (part.len() == 5 && !part.contains(['a', 'e', 'i', 'o', 'u']))
+        part.chars().any(|c| c.is_ascii_digit())
+            || ENDINGS.contains(part)
+            || (part.len() == 5 && !part.contains(['a', 'e', 'i', 'o', 'u']))
     })
 }
 
 /// `Pod/name` without its kind.
 pub(super) fn bare(source: &str) -> &str {
     match source.split_once('/') {
-        Some((kind, name)) if !kind.is_empty() && !name.is_empty() && kind.chars().all(char::is_alphabetic) && !name.contains('/') => name,
+        Some((kind, name))
+            if !kind.is_empty() && !name.is_empty() && kind.chars().all(char::is_alphabetic) && !name.contains('/') =>
+        {
+            name
+        }
         _ => source,
     }
 }
@@ -239,7 +353,11 @@ fn stem(name: &str) -> &str {
     let mut stem = name;
     for _ in 0..2 {
         match stem.rsplit_once('-') {
-            Some((before, last)) if last.len() >= 5 && last.chars().any(|c| c.is_ascii_digit()) && before.len() > NAME_LENGTH_MIN => stem = before,
+            Some((before, last))
+                if last.len() >= 5 && last.chars().any(|c| c.is_ascii_digit()) && before.len() > NAME_LENGTH_MIN =>
+            {
+                stem = before
+            }
             _ => break,
         }
     }
@@ -248,11 +366,53 @@ fn stem(name: &str) -> &str {
 
 /// Values of dimensions that name a thing, not a kind or a place.
 fn dimension_names(metric: &Metric) -> impl Iterator<Item = &str> {
-    const PLACES: &[&str] = &["region", "namespace", "kube_namespace", "cluster", "cluster_name", "kube_cluster_name", "clustername", "availabilityzone",
-        "availability_zone", "az", "env", "environment", "account", "device", "interface", "mountpath", "path", "filesystem", "fstype", "mode", "quantile", "le", "code", "status", "method",
-        "job", "team", "engine", "databaseclass", "imageid", "instancetype", "autoscalinggroupname", "statistic", "unit", "phase", "reason", "condition", "state"];
+    const PLACES: &[&str] = &[
+        "region",
+        "namespace",
+        "kube_namespace",
+        "cluster",
+        "cluster_name",
+        "kube_cluster_name",
+        "clustername",
+        "availabilityzone",
+        "availability_zone",
+        "az",
+        "env",
+        "environment",
+        "account",
+        "device",
+        "interface",
+        "mountpath",
+        "path",
+        "filesystem",
+        "fstype",
+        "mode",
+        "quantile",
+        "le",
+        "code",
+        "status",
+        "method",
+        "job",
+        "team",
+        "engine",
+        "databaseclass",
+        "imageid",
+        "instancetype",
+        "autoscalinggroupname",
+        "statistic",
+        "unit",
+        "phase",
+        "reason",
+        "condition",
+        "state",
+    ];
     let is_place = |key: &str| PLACES.contains(&key.to_ascii_lowercase().as_str());
-    metric.dimensions.iter().filter(move |(key, _)| !is_place(key)).filter_map(|(_, value)| value.as_str()).filter(|value| value.len() >= NAME_LENGTH_MIN)
+    metric
+        .dimensions
+        .iter()
+        .filter(move |(key, _)| !is_place(key))
+        .filter_map(|(_, value)| value.as_str())
+        .filter(|value| value.len() >= NAME_LENGTH_MIN)
 }
 
 /// The name stands in the text, and is no part of a longer word.
@@ -281,7 +441,10 @@ fn names_of_alert(incident: &Incident) -> Vec<String> {
             _ => continue,
         };
         let names = values.into_iter().map(|name| bare(name.trim()).to_lowercase());
-        by_key.entry(rank).or_default().extend(names.filter(|name| name.len() >= NAME_LENGTH_MIN && !NO_NAMES.contains(&name.as_str())));
+        by_key
+            .entry(rank)
+            .or_default()
+            .extend(names.filter(|name| name.len() >= NAME_LENGTH_MIN && !NO_NAMES.contains(&name.as_str())));
     }
     let mut names: Vec<String> = Vec::new();
     for name in by_key.into_values().flatten() {
@@ -312,7 +475,12 @@ mod tests {
 
     #[test]
     fn another_service_with_a_similar_name_is_another() {
-        for (own, name) in [("orders-prod", "payments-prod"), ("orders", "orders-archive"), ("api", "apidocs"), ("orders-prod", "orders")] {
+        for (own, name) in [
+            ("orders-prod", "payments-prod"),
+            ("orders", "orders-archive"),
+            ("api", "apidocs"),
+            ("orders-prod", "orders"),
+        ] {
             assert!(!is_kin(own, name) || own == "orders-prod" && name == "orders", "{own} {name}");
         }
     }

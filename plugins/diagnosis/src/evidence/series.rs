@@ -51,7 +51,8 @@ impl<'a> Series<'a> {
     /// `None` without a single number.
     pub(crate) fn of(metric: &'a Metric, scope: &Scope, vocabulary: &'a Vocabulary) -> Option<Self> {
         let role = role_of(metric, vocabulary);
-        let mut points: Vec<(Instant, f64)> = metric.points.iter().filter_map(|point| Some((point.0, point.1?))).collect();
+        let mut points: Vec<(Instant, f64)> =
+            metric.points.iter().filter_map(|point| Some((point.0, point.1?))).collect();
         points.sort_by_key(|(time, _)| *time);
         let step = points.len().div_ceil(POINTS_LOOKED_AT).max(1);
         let mut values: Vec<f64> = points.iter().step_by(step).map(|(_, value)| *value).collect();
@@ -100,7 +101,9 @@ impl<'a> Series<'a> {
     pub(crate) fn behaves(&self, behaviour: Behaviour) -> bool {
         match behaviour {
             Behaviour::Normal => !self.is_abnormal(),
-            Behaviour::Saturated | Behaviour::Rises | Behaviour::Plateau if !self.is_abnormal() && !self.is_neutral => false,
+            Behaviour::Saturated | Behaviour::Rises | Behaviour::Plateau if !self.is_abnormal() && !self.is_neutral => {
+                false
+            }
             other => self.behaviours.contains(&other),
         }
     }
@@ -164,7 +167,8 @@ pub(super) fn apply_limits(series: &mut [Series], incident: &Incident, facts: &F
         let found = series.iter().filter(|it| it.kin != Kin::Other && it.role == Some(role)).map(|it| it.end);
         found.fold(None, |max: Option<f64>, value| Some(max.map_or(value, |max| max.max(value))))
     };
-    let connections = maximum(series, "connections_limit").or(facts.connections_max).or_else(|| limit_in_texts(incident));
+    let connections =
+        maximum(series, "connections_limit").or(facts.connections_max).or_else(|| limit_in_texts(incident));
     let share = share_of_limit(incident);
     for it in series.iter_mut().filter(|it| it.kin != Kin::Other || it.unit == "cores") {
         let limit = match it.role {
@@ -197,7 +201,8 @@ pub(super) fn apply_limits(series: &mut [Series], incident: &Incident, facts: &F
 
 /// `469 of 500` or `limit (500)` beside connections, in events and the alert.
 fn limit_in_texts(incident: &Incident) -> Option<f64> {
-    let alert = incident.alert.annotations.values().chain(incident.alert.labels.values()).filter_map(|value| value.as_str());
+    let alert =
+        incident.alert.annotations.values().chain(incident.alert.labels.values()).filter_map(|value| value.as_str());
     let events = incident.events.iter().map(|event| event.message.as_str());
     alert.chain(events).find_map(|text| {
         let text = text.to_lowercase();
@@ -206,7 +211,8 @@ fn limit_in_texts(incident: &Incident) -> Option<f64> {
         }
         let number_after = |marker: &str| {
             let (_, rest) = text.split_once(marker)?;
-            let digits: String = rest.trim_start_matches([' ', '=', ':', '(']).chars().take_while(char::is_ascii_digit).collect();
+            let digits: String =
+                rest.trim_start_matches([' ', '=', ':', '(']).chars().take_while(char::is_ascii_digit).collect();
             digits.parse::<f64>().ok().filter(|limit| *limit >= 5.0)
         };
         let of = || {
@@ -221,25 +227,37 @@ fn limit_in_texts(incident: &Incident) -> Option<f64> {
                 _ => None,
             })
         };
-        ["max_connections=", "max_connections =", "max_connections:", "max_connections (", "max_connections is ", "max_connections "]
-            .iter()
-            .find_map(|marker| number_after(marker))
-            .or_else(of)
+        [
+            "max_connections=",
+            "max_connections =",
+            "max_connections:",
+            "max_connections (",
+            "max_connections is ",
+            "max_connections ",
+        ]
+        .iter()
+        .find_map(|marker| number_after(marker))
+        .or_else(of)
     })
 }
 
 /// `98% of max_connections` in the alert.
 fn share_of_limit(incident: &Incident) -> Option<f64> {
-    let texts = incident.alert.annotations.values().filter_map(|value| value.as_str()).chain([incident.alert.title.as_str()]);
-    texts.filter_map(|text| {
-        let text = text.to_lowercase();
-        let at = ["% of max", "% of its max", "% of the max", "% of limit", "% of the limit", "% of available conn"].iter().find_map(|marker| text.find(marker))?;
-        let head = text.get(..at)?;
-        let digits: String = head.chars().rev().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
-        let digits: String = digits.chars().rev().collect();
-        digits.parse::<f64>().ok().map(|percent| percent / 100.0).filter(|_| text.contains("connection"))
-    })
-    .next()
+    let texts =
+        incident.alert.annotations.values().filter_map(|value| value.as_str()).chain([incident.alert.title.as_str()]);
+    texts
+        .filter_map(|text| {
+            let text = text.to_lowercase();
+            let at =
+                ["% of max", "% of its max", "% of the max", "% of limit", "% of the limit", "% of available conn"]
+                    .iter()
+                    .find_map(|marker| text.find(marker))?;
+            let head = text.get(..at)?;
+            let digits: String = head.chars().rev().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+            let digits: String = digits.chars().rev().collect();
+            digits.parse::<f64>().ok().map(|percent| percent / 100.0).filter(|_| text.contains("connection"))
+        })
+        .next()
 }
 
 /// The level before and after, and what happened between.
@@ -302,10 +320,15 @@ impl Shape {
         let since_fall = values.get(last_fall(values, high - low)..).unwrap_or(values);
         let (grows_again, _) = steadiness(since_fall);
         let tail_growth = end - since_fall.iter().copied().fold(f64::INFINITY, f64::min);
-        if since_fall.len() < n && since_fall.len() * 4 >= n && since_fall.len() >= 12 && grows_again && tail_growth > wanted(head, 0.0) {
+        if since_fall.len() < n
+            && since_fall.len() * 4 >= n
+            && since_fall.len() >= 12
+            && grows_again
+            && tail_growth > wanted(head, 0.0)
+        {
             shape.behaviours.insert(Behaviour::Grows);
         }
-        if recurs(values, usual, high) {
+        if high - usual > change && recurs(values, usual, high) {
             shape.behaviours.insert(Behaviour::Recurs);
         }
         let (rises, falls) = steadiness(values);
@@ -426,7 +449,8 @@ fn is_sawtooth(values: &[f64], high: f64, low: f64, floor: f64) -> bool {
     if range <= floor.max(0.35 * high.abs()) {
         return false;
     }
-    let falls = values.windows(2).filter(|pair| matches!(pair, [before, after] if before - after > 0.6 * range)).count();
+    let falls =
+        values.windows(2).filter(|pair| matches!(pair, [before, after] if before - after > 0.6 * range)).count();
     let rises = values.windows(2).filter(|pair| matches!(pair, [before, after] if after > before)).count();
     falls >= 2 && rises as f64 >= 0.6 * values.len() as f64
 }
@@ -468,7 +492,9 @@ pub(crate) fn words_of(name: &str) -> Vec<String> {
         let previous = index.checked_sub(1).and_then(|at| chars.get(at)).copied();
         let next = chars.get(index + 1).copied();
         let is_hump = c.is_uppercase()
-            && previous.is_some_and(|previous| previous.is_lowercase() || (previous.is_uppercase() && next.is_some_and(char::is_lowercase)));
+            && previous.is_some_and(|previous| {
+                previous.is_lowercase() || (previous.is_uppercase() && next.is_some_and(char::is_lowercase))
+            });
         match words.last_mut() {
             Some(word) if is_open && !is_hump => word.extend(c.to_lowercase()),
             _ => words.push(c.to_lowercase().collect()),
@@ -505,10 +531,19 @@ fn normalise(values: &mut [f64], metric: &Metric, role: Option<&Role>) -> &'stat
         Unit::Percent if unit.starts_with("millicore") => 0.001,
         Unit::Percent if unit.starts_with("core") => 1.0,
         Unit::Percent if unit.starts_with("percent") || unit == "%" || unit == "pct" => 1.0,
-        Unit::Percent if high <= 1.5 && (unit.is_empty() || unit == "none" || ["ratio", "fraction", "share", "1"].contains(&unit.as_str())) => 100.0,
+        Unit::Percent
+            if high <= 1.5
+                && (unit.is_empty()
+                    || unit == "none"
+                    || ["ratio", "fraction", "share", "1"].contains(&unit.as_str())) =>
+        {
+            100.0
+        }
         Unit::Milliseconds if unit.starts_with("microsec") || unit == "us" => 0.001,
         Unit::Milliseconds if unit.starts_with("nanosec") || unit == "ns" => 0.000_001,
-        Unit::Milliseconds if unit.starts_with("millisec") || unit == "ms" || named("ms") || named("milliseconds") => 1.0,
+        Unit::Milliseconds if unit.starts_with("millisec") || unit == "ms" || named("ms") || named("milliseconds") => {
+            1.0
+        }
         Unit::Milliseconds if unit.starts_with("sec") || unit == "s" || named("seconds") => 1_000.0,
         Unit::Seconds if unit.starts_with("millisec") || unit == "ms" => 0.001,
         Unit::Seconds if unit.starts_with("minute") => 60.0,
@@ -524,7 +559,11 @@ fn normalise(values: &mut [f64], metric: &Metric, role: Option<&Role>) -> &'stat
         values.iter_mut().for_each(|value| *value *= factor);
     }
     match wanted {
-        Unit::Percent if ["core", "cores", "nanocores", "millicores", "bytes", "byte", "nanocore"].contains(&unit.as_str()) => "cores",
+        Unit::Percent
+            if ["core", "cores", "nanocores", "millicores", "bytes", "byte", "nanocore"].contains(&unit.as_str()) =>
+        {
+            "cores"
+        }
         Unit::Percent if high * factor <= 130.0 => "%",
         Unit::Milliseconds => "ms",
         Unit::Seconds => "s",
@@ -605,6 +644,23 @@ mod tests {
     fn a_climb_that_is_cut_off_again_and_again_is_a_sawtooth() {
         let values: Vec<f64> = (0..30).map(|step| 20.0 + 10.0 * f64::from(step % 8)).collect();
         assert!(behaviours(&values).contains(&Behaviour::Sawtooth));
+    }
+
+    #[test]
+    fn what_comes_at_even_distances_recurs_and_noise_does_not() {
+        let batch: Vec<f64> =
+            (0..90).map(|minute| if minute % 30 < 8 { 80.0 } else { 20.0 + f64::from(minute % 3) }).collect();
+        assert!(behaviours(&batch).contains(&Behaviour::Recurs));
+        let noise: Vec<f64> = (0..60).map(|minute| 95.0 + f64::from(minute * 7 % 5)).collect();
+        assert!(!behaviours(&noise).contains(&Behaviour::Recurs));
+    }
+
+    #[test]
+    fn growth_begins_anew_after_a_restart() {
+        let values: Vec<f64> = (0..60)
+            .map(|hour| if hour < 12 { 60.0 + f64::from(hour) } else { 10.0 + 1.2 * f64::from(hour - 12) })
+            .collect();
+        assert!(behaviours(&values).contains(&Behaviour::Grows));
     }
 
     #[test]

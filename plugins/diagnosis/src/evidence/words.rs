@@ -104,15 +104,27 @@ impl Matcher {
         for (cause, known) in &knowledge.causes {
             for (index, rule) in known.text.iter().enumerate() {
                 let number = rules.len();
-                rules.push(RuleAt { cause: *cause, index, is_passing: known.is_passing, before_onset: rule.before_onset_s.is_some() });
+                rules.push(RuleAt {
+                    cause: *cause,
+                    index,
+                    is_passing: known.is_passing,
+                    before_onset: rule.before_onset_s.is_some(),
+                });
                 for (list, is_wanted) in [(&rule.any, true), (&rule.none, false)] {
                     for text in list {
                         let at = *by_text.entry(text.to_lowercase()).or_insert_with_key(|key| {
-                            let pieces = key.split('*').filter(|piece| !piece.trim().is_empty()).map(str::to_owned).collect();
+                            let pieces =
+                                key.split('*').filter(|piece| !piece.trim().is_empty()).map(str::to_owned).collect();
                             let first = text.chars().next();
                             let begins_small = first.is_some_and(char::is_lowercase);
                             let begins_with_digit = first.is_some_and(|c| c.is_ascii_digit());
-                            patterns.push(Pattern { pieces, begins_small, begins_with_digit, wanted_by: Vec::new(), silences: Vec::new() });
+                            patterns.push(Pattern {
+                                pieces,
+                                begins_small,
+                                begins_with_digit,
+                                wanted_by: Vec::new(),
+                                silences: Vec::new(),
+                            });
                             patterns.len() - 1
                         });
                         if let Some(pattern) = patterns.get_mut(at) {
@@ -122,7 +134,8 @@ impl Matcher {
                 }
             }
         }
-        let longest = |pattern: &Pattern| pattern.pieces.iter().max_by_key(|piece| piece.len()).cloned().unwrap_or_default();
+        let longest =
+            |pattern: &Pattern| pattern.pieces.iter().max_by_key(|piece| piece.len()).cloned().unwrap_or_default();
         let anchors: Vec<String> = patterns.iter().map(longest).collect();
         // The builder fails only beyond sizes that `Knowledge` does not let through; then words are found by none.
         let automaton = AhoCorasick::builder()
@@ -139,7 +152,13 @@ impl Matcher {
         self.rules.iter().position(|rule| rule.cause == cause && rule.index == index)
     }
 
-    pub(super) fn search(&self, incident: &Incident, scope: &Scope, clock: Clock, facts: &Facts) -> BTreeMap<(usize, Place), TextHit> {
+    pub(super) fn search(
+        &self,
+        incident: &Incident,
+        scope: &Scope,
+        clock: Clock,
+        facts: &Facts,
+    ) -> BTreeMap<(usize, Place), TextHit> {
         let mut hits = BTreeMap::new();
         let mut kin_of: HashMap<&str, Kin> = HashMap::new();
         for line in &incident.logs {
@@ -153,7 +172,15 @@ impl Matcher {
             }
             let loudness = if level(line) == Level::Info { INFORMING } else { 1.0 };
             let weight = scope.weight(kin) * loudness;
-            let piece = Piece { text: &line.message, place: Place::Log, kin, weight, time: line.time, age: clock.freshness(line.time), bearing: clock.bearing(line.time) };
+            let piece = Piece {
+                text: &line.message,
+                place: Place::Log,
+                kin,
+                weight,
+                time: line.time,
+                age: clock.freshness(line.time),
+                bearing: clock.bearing(line.time),
+            };
             self.note(&mut hits, &piece, &found);
         }
         if incident.logs.len() >= MANY_LINES {
@@ -173,16 +200,40 @@ impl Matcher {
             let kin = scope.kin_of_text(&event.source, &event.message);
             let is_repeated = event.count.is_some_and(|count| count >= 2.0);
             let weight = scope.weight(kin) * if is_repeated { 1.0 } else { 0.95 };
-            let piece = Piece { text: &text, place: Place::Event, kin, weight, time: event.first_time.or(event.time), age: clock.freshness(event.time), bearing: clock.bearing(event.time) };
+            let piece = Piece {
+                text: &text,
+                place: Place::Event,
+                kin,
+                weight,
+                time: event.first_time.or(event.time),
+                age: clock.freshness(event.time),
+                bearing: clock.bearing(event.time),
+            };
             self.note(&mut hits, &piece, &self.found_in(&text));
         }
         for said in facts.texts() {
-            let piece = Piece { text: &said.text, place: Place::State, kin: said.kin, weight: scope.weight(said.kin) * said.weight, time: None, age: 1.0, bearing: 1.0 };
+            let piece = Piece {
+                text: &said.text,
+                place: Place::State,
+                kin: said.kin,
+                weight: scope.weight(said.kin) * said.weight,
+                time: None,
+                age: 1.0,
+                bearing: 1.0,
+            };
             self.note(&mut hits, &piece, &self.found_in(&said.text));
         }
         for text in facts.alarms().chain(alert_texts(incident)) {
             let text = scope.without_names(&text);
-            let piece = Piece { text: &text, place: Place::Alert, kin: Kin::Own, weight: 1.0, time: None, age: 1.0, bearing: 1.0 };
+            let piece = Piece {
+                text: &text,
+                place: Place::Alert,
+                kin: Kin::Own,
+                weight: 1.0,
+                time: None,
+                age: 1.0,
+                bearing: 1.0,
+            };
             self.note(&mut hits, &piece, &self.found_in(&text));
         }
         hits
@@ -210,8 +261,12 @@ impl Matcher {
     }
 
     fn note(&self, hits: &mut BTreeMap<(usize, Place), TextHit>, piece: &Piece, found: &[(usize, usize, bool)]) {
-        let silenced: Vec<usize> =
-            found.iter().filter_map(|(number, ..)| self.patterns.get(*number)).flat_map(|pattern| &pattern.silences).copied().collect();
+        let silenced: Vec<usize> = found
+            .iter()
+            .filter_map(|(number, ..)| self.patterns.get(*number))
+            .flat_map(|pattern| &pattern.silences)
+            .copied()
+            .collect();
         let is_over = !found.is_empty() && is_over(piece.text);
         let mut counted: Vec<usize> = Vec::new();
         for (number, start, is_denied) in found {
@@ -295,24 +350,46 @@ fn is_denied(text: &str, start: usize) -> bool {
     let clause = before.rsplit([';', ':', '(', '"', '\n', '—', '|']).next().unwrap_or_default();
     let clause = clause.rsplit(". ").next().unwrap_or_default();
     let clause = clause.rsplit(" but ").next().unwrap_or_default();
-    let words: Vec<&str> = clause.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> =
+        clause.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty()).collect();
     let near = |count: usize, wanted: &[&str]| words.iter().rev().take(count).any(|word| wanted.contains(word));
     // `without OOM, crash, or image pull errors` denies a list; `not` only what stands next to it.
-    near(6, &["no", "without", "never", "neither", "nor", "zero", "none"]) || near(2, &["not", "isn't", "wasn't", "0", "non"])
+    near(6, &["no", "without", "never", "neither", "nor", "zero", "none"])
+        || near(2, &["not", "isn't", "wasn't", "0", "non"])
 }
 
 /// The text says itself that it has passed.
 fn is_over(text: &str) -> bool {
     const WORDS: &[&str] = &[
-        "retried successfully", "recovered", "resolved", "back to normal", "self-healed", "succeeded after", "retry succeeded", "no longer",
-        "transient", "has since", "retried ok", "retry ok", "s ok", "after retry", "on retry", "succeeded on attempt", "returned to baseline", "returned to normal",
+        "retried successfully",
+        "recovered",
+        "resolved",
+        "back to normal",
+        "self-healed",
+        "succeeded after",
+        "retry succeeded",
+        "no longer",
+        "transient",
+        "has since",
+        "retried ok",
+        "retry ok",
+        "after retry",
+        "on retry",
+        "succeeded on attempt",
+        "returned to baseline",
+        "returned to normal",
     ];
     let text = bounded(text).to_ascii_lowercase();
-    WORDS.iter().any(|word| text.match_indices(word).any(|(at, _)| {
-        // `unresolved`, `could not be resolved`, `not recovered`.
-        let before = text.get(..at).unwrap_or_default();
-        !before.ends_with(|c: char| c.is_alphanumeric()) && !before.trim_end().ends_with("not") && !before.trim_end().ends_with(" be")
-    }))
+    text.trim_end().ends_with(" ok")
+        || WORDS.iter().any(|word| {
+            text.match_indices(word).any(|(at, _)| {
+                // `unresolved`, `could not be resolved`, `not recovered`.
+                let before = text.get(..at).unwrap_or_default();
+                !before.ends_with(|c: char| c.is_alphanumeric())
+                    && !before.trim_end().ends_with("not")
+                    && !before.trim_end().ends_with(" be")
+            })
+        })
 }
 
 /// How loud a line is: by its field, or by a word at its start.
@@ -321,7 +398,9 @@ pub(super) fn level(line: &LogLine) -> Level {
         match word.trim_matches(|c: char| !c.is_ascii_alphabetic()).to_ascii_lowercase().as_str() {
             "trace" | "debug" | "info" | "information" | "notice" => Some(Level::Info),
             "warn" | "warning" => Some(Level::Warning),
-            "error" | "err" | "fatal" | "critical" | "crit" | "panic" | "severe" | "alert" | "emerg" | "emergency" => Some(Level::Error),
+            "error" | "err" | "fatal" | "critical" | "crit" | "panic" | "severe" | "alert" | "emerg" | "emergency" => {
+                Some(Level::Error)
+            }
             _ => None,
         }
     };
@@ -333,7 +412,13 @@ pub(super) fn level(line: &LogLine) -> Level {
             let word: String = value.chars().take_while(|c| c.is_ascii_alphanumeric()).collect();
             // Bunyan and pino count: 30 informs, 40 warns, 50 fails.
             match word.parse::<u32>() {
-                Ok(number) => Some(if number >= 50 { Level::Error } else if number >= 40 { Level::Warning } else { Level::Info }),
+                Ok(number) => Some(if number >= 50 {
+                    Level::Error
+                } else if number >= 40 {
+                    Level::Warning
+                } else {
+                    Level::Info
+                }),
                 Err(_) => named(&word),
             }
         })
@@ -353,7 +438,8 @@ pub(super) fn level(line: &LogLine) -> Level {
     let inline = || {
         line.message.split([' ', '\t', '=', ']', ':', '|']).take(6).filter(|word| word.len() <= 12).find_map(|word| {
             // In prose `error` is a word; as a level it is a mark.
-            let is_mark = word.starts_with(['[', '"']) || word.chars().filter(|c| c.is_alphabetic()).all(char::is_uppercase);
+            let is_mark =
+                word.starts_with(['[', '"']) || word.chars().filter(|c| c.is_alphabetic()).all(char::is_uppercase);
             named(word).filter(|_| is_mark)
         })
     };
