@@ -187,7 +187,14 @@ fn form_error(text: &str, error: &serde_json::Error) -> IncidentError {
     let what = error.to_string();
     // serde_json ends its messages with the place, which is said in front here.
     let what = what.rsplit_once(" at line ").map_or(what.as_str(), |(before, _)| before).to_owned();
-    let path = place::path_at(text, error.line(), error.column());
+    let mut path = place::path_at(text, error.line(), error.column());
+    // These are noticed at the end of what they are about, when its last part has been read.
+    if what.starts_with("missing field") || what.starts_with("invalid length") {
+        path.truncate(path.rfind(['.', '[']).unwrap_or(0));
+        if path.is_empty() {
+            path.push('.');
+        }
+    }
     IncidentError::Form { path, line: error.line(), column: error.column(), what }
 }
 
@@ -341,7 +348,7 @@ mod tests {
         assert_eq!(path_of(r#"{"version": 2}"#), "version");
         assert_eq!(path_of(r#"{"logs": {}}"#), "logs");
         assert_eq!(path_of("[1]"), ".");
-        assert_eq!(path_of(r#"{"logs": [{"message": "a"}"#), "logs");
+        assert_eq!(path_of(r#"{"logs": [{"message": "a"}"#), "logs[0]");
     }
 
     #[test]

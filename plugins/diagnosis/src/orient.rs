@@ -423,7 +423,7 @@ fn query_witness(evidence: &Evidence, rule: &crate::knowledge::QueryRule) -> Opt
     let holds = (rule.share <= 0.0 || share >= rule.share)
         && (rule.dominant <= 0.0 || dominance >= rule.dominant)
         && (rule.seconds_each <= 0.0 || load.seconds_each() >= rule.seconds_each)
-        && (rule.verbs.is_empty() || rule.verbs.iter().any(|wanted| *wanted == verb));
+        && (rule.verbs.is_empty() || rule.verbs.contains(&verb));
     if !holds {
         return None;
     }

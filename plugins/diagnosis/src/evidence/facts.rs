@@ -11,6 +11,8 @@ use crate::instant::Instant;
 
 /// Values of one state that are flattened, at most: a state may be a whole document.
 const VALUES_MAX: usize = 400;
+/// And of all states together: every rule about states is asked of each.
+const FACTS_MAX: usize = 50_000;
 /// And its levels.
 const DEPTH_MAX: usize = 12;
 /// From here on restarts are a habit.
@@ -180,7 +182,7 @@ impl Facts {
         }
         let fact = |text: String| Fact { text, of: resource.name.clone(), kin, weight };
         self.facts.extend(derived.into_iter().map(|text| fact(format!("{kind}.{text}").to_lowercase())));
-        for (path, value) in &view.values {
+        for (path, value) in view.values.iter().take(FACTS_MAX.saturating_sub(self.facts.len())) {
             self.facts.push(fact(format!("{kind}.{path}={value}").to_lowercase()));
             if value.contains(' ') || value.chars().any(char::is_uppercase) {
                 // What lies behind in a state says why, as long as the thing is not well.
@@ -552,6 +554,19 @@ mod tests {
         let (facts, is_unwell) = pod(json!({"phase": "Running", "containers": [{"ready": true, "restart_count": 1,
             "state": {"running": true, "started_at": "2026-01-01T10:00:00Z"}}]}));
         assert!(!is_unwell, "{facts:?}");
+    }
+
+    #[test]
+    fn a_state_of_any_size_is_flattened_within_bounds() {
+        let mut view = View::default();
+        view.walk("", &json!({ "list": (0..5_000).map(|it| it.to_string()).collect::<Vec<_>>() }), 0);
+        assert_eq!(view.values.len(), VALUES_MAX);
+        let resource = Resource { kind: "x".into(), name: "n".into(), state: json!({ "a": vec!["v"; VALUES_MAX] }) };
+        let incident = Incident { resources: vec![resource; 200], ..Incident::default() };
+        let knowledge = crate::knowledge::Knowledge::embedded().unwrap();
+        let scope = Scope::of(&incident, &knowledge.vocabulary, crate::evidence::Breadth::Narrow);
+        // What is derived stands beside what is flattened, a few to each resource.
+        assert!(Facts::of(&incident, &scope, None).facts.len() <= FACTS_MAX + 200 * 8);
     }
 
     #[test]

@@ -71,6 +71,9 @@ const TARGET_KEYS: &[&str] = &[
     "volume_id",
     "autoscaling_group",
 ];
+/// Names of an alert, and of others, that are compared with everything: what a hostile file names is unbounded.
+const NAMES_MAX: usize = 64;
+const OTHERS_MAX: usize = 500;
 /// A value shorter than this is found in too many names.
 const NAME_LENGTH_MIN: usize = 3;
 /// What labels say everywhere, and what names nothing.
@@ -154,6 +157,7 @@ impl Scope {
             if name.len() > NAME_LENGTH_MIN
                 && words_contain(&title, name)
                 && !NO_NAMES.contains(&name.as_str())
+                && scope.names.len() < NAMES_MAX
                 && !scope.names.contains(name)
             {
                 scope.names.push(name.clone());
@@ -181,7 +185,8 @@ impl Scope {
             .iter()
             .filter_map(|key| resource.state.get(key)?.as_str())
             .any(|holder| scope.mentions(holder));
-            if is_part && name.len() > NAME_LENGTH_MIN && !scope.names.contains(&name) {
+            if is_part && name.len() > NAME_LENGTH_MIN && scope.names.len() < NAMES_MAX && !scope.names.contains(&name)
+            {
                 scope.names.push(name);
             }
         }
@@ -198,8 +203,8 @@ impl Scope {
                 }
             }
         }
-        scope.others =
-            known.into_iter().filter(|name| name.len() > NAME_LENGTH_MIN && scope.kin(name) == Kin::Other).collect();
+        let others = known.into_iter().filter(|name| name.len() > NAME_LENGTH_MIN && scope.kin(name) == Kin::Other);
+        scope.others = others.take(OTHERS_MAX).collect();
         scope
     }
 
@@ -329,10 +334,12 @@ fn is_same_line(short: &str, rest: &str) -> bool {
         "container",
     ];
     let parts: Vec<&str> = rest.split(['-', '_', '.', '/', ':']).filter(|part| !part.is_empty()).collect();
+    // After the hash of a replica set come five letters of anything.
+    let has_hash = parts.iter().any(|part| part.len() >= 8 && part.chars().any(|c| c.is_ascii_digit()));
     parts.iter().all(|part| {
         part.chars().any(|c| c.is_ascii_digit())
             || ENDINGS.contains(part)
-            || (part.len() == 5 && !part.contains(['a', 'e', 'i', 'o', 'u']))
+            || (part.len() == 5 && (has_hash || !part.contains(['a', 'e', 'i', 'o', 'u'])))
     })
 }
 
@@ -448,7 +455,7 @@ fn names_of_alert(incident: &Incident) -> Vec<String> {
     }
     let mut names: Vec<String> = Vec::new();
     for name in by_key.into_values().flatten() {
-        if !names.contains(&name) {
+        if names.len() < NAMES_MAX && !names.contains(&name) {
             names.push(name);
         }
     }
