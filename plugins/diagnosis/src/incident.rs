@@ -187,7 +187,9 @@ fn form_error(text: &str, error: &serde_json::Error) -> IncidentError {
     let what = error.to_string();
     // serde_json ends its messages with the place, which is said in front here.
     let what = what.rsplit_once(" at line ").map_or(what.as_str(), |(before, _)| before).to_owned();
-    let mut path = place::path_at(text, error.line(), error.column());
+    // At the end of the text even the last byte is behind.
+    let column = error.column() + usize::from(error.is_eof());
+    let mut path = place::path_at(text, error.line(), column);
     // These are noticed at the end of what they are about, when its last part has been read.
     if what.starts_with("missing field") || what.starts_with("invalid length") {
         path.truncate(path.rfind(['.', '[']).unwrap_or(0));
