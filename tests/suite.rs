@@ -16,6 +16,7 @@ mod confine;
 mod detect;
 mod engine;
 mod gate_random;
+mod incident_diagnose;
 mod journal;
 mod lab;
 mod languages;

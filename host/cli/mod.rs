@@ -8,6 +8,7 @@ mod chat;
 mod demo;
 mod detect;
 mod doctor;
+mod incident;
 mod init;
 mod mcp;
 mod output;
@@ -80,6 +81,9 @@ enum Command {
     /// List, show, take up and verify sessions
     #[command(subcommand)]
     Session(session::Command),
+    /// Name the root causes of observed incidents
+    #[command(subcommand)]
+    Incident(incident::Command),
     /// Ask the running host to stop, or to stop one session
     Stop(stop::Arguments),
     /// Say what this machine and this project lack
@@ -121,6 +125,7 @@ pub fn main() -> ExitCode {
         Command::Detect(command) => detect::run(&output, command),
         Command::Approvals(command) => approvals::run(&output, &project, command),
         Command::Session(command) => session::run(&output, &project, command),
+        Command::Incident(command) => incident::run(&output, &command),
         Command::Stop(arguments) => stop::run(&output, &project, &arguments),
         Command::Doctor => doctor::run(&output, &project),
     }));

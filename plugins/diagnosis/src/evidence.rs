@@ -1,0 +1,206 @@
+//! What an incident holds, turned into what rules can ask about: whose it is, when it was, how it behaves.
+//!
+//! This is the only part that looks at raw observations. It knows no cause. Its statistics (`series`) and its search
+//! for words (`words`) stand behind two functions each, so that better ones can take their place.
+
+mod facts;
+mod load;
+mod scope;
+mod series;
+mod words;
+
+pub(crate) use facts::Facts;
+pub(crate) use load::Load;
+pub(crate) use scope::{Breadth, Kin, Scope};
+pub(crate) use series::Series;
+pub(crate) use words::{Matcher, Place, TextHit};
+
+use std::collections::BTreeMap;
+
+use crate::incident::{Incident, LogLine};
+use crate::instant::Instant;
+use crate::knowledge::{Behaviour, Knowledge};
+
+/// Evidence from so long before the end of what was observed still counts fully.
+const FRESH_S: f64 = 2_700.0;
+/// What is older than this many times the fresh span is history.
+const AGES: [(f64, f64); 3] = [(1.0, 1.0), (4.0, 0.7), (16.0, 0.35)];
+const HISTORY: f64 = 0.12;
+/// Words from so long before the trouble began are of something else, and count so much.
+const BEFORE_S: f64 = 900.0;
+const BEFORE: f64 = 0.4;
+/// The last so many seconds are now.
+const NOW_S: f64 = 900.0;
+
+/// All evidence of one incident.
+pub(crate) struct Evidence<'a> {
+    pub(crate) incident: &'a Incident,
+    pub(crate) scope: Scope,
+    pub(crate) series: Vec<Series<'a>>,
+    pub(crate) facts: Facts,
+    pub(crate) load: Load<'a>,
+    pub(crate) hits: BTreeMap<(usize, Place), TextHit>,
+    /// When the trouble began, as far as it shows.
+    pub(crate) onset: Option<Instant>,
+    /// Topics of the alert by their index, those of the title before those of the rest.
+    pub(crate) topics: Vec<usize>,
+    pub(crate) further_topics: Vec<usize>,
+    /// Lines of the target at the level of errors within the last minutes.
+    pub(crate) errors_now: usize,
+    /// Warnings about the target within the last minutes.
+    pub(crate) warnings_now: usize,
+}
+
+/// How old is too old.
+#[derive(Clone, Copy)]
+pub(crate) struct Clock {
+    now: Option<Instant>,
+    fresh_s: f64,
+    onset: Option<Instant>,
+}
+
+impl Clock {
+    /// 1 for what is recent, less the older it is.
+    pub(crate) fn freshness(self, time: Option<Instant>) -> f64 {
+        let (Some(now), Some(time)) = (self.now, time) else { return 0.9 };
+        let age = now.seconds_since(time) / self.fresh_s;
+        AGES.iter().find(|(limit, _)| age <= *limit).map_or(HISTORY, |(_, weight)| *weight)
+    }
+
+    /// The same, for what can only be a sign of trouble after trouble began.
+    pub(crate) fn bearing(self, time: Option<Instant>) -> f64 {
+        let is_before = matches!((self.onset, time), (Some(onset), Some(time)) if onset.seconds_since(time) > BEFORE_S);
+        self.freshness(time) * if is_before { BEFORE } else { 1.0 }
+    }
+
+    fn is_now(self, time: Option<Instant>) -> bool {
+        let (Some(now), Some(time)) = (self.now, time) else { return true };
+        now.seconds_since(time) <= NOW_S
+    }
+}
+
+impl<'a> Evidence<'a> {
+    pub(crate) fn of(incident: &'a Incident, knowledge: &'a Knowledge, matcher: &Matcher, breadth: Breadth) -> Self {
+        let scope = Scope::of(incident, &knowledge.vocabulary, breadth);
+        let now = last_moment(incident);
+        let mut series: Vec<Series> =
+            incident.metrics.iter().filter_map(|metric| Series::of(metric, &scope, &knowledge.vocabulary)).collect();
+        let span = series.iter().map(|series| series.span_s).fold(0.0, f64::max);
+        let clock = Clock { now, fresh_s: FRESH_S.max(span * 1.2), onset: None };
+        let facts = Facts::of(incident, &scope, now);
+        series::apply_limits(&mut series, incident, &facts);
+        let load = Load::of(&incident.queries);
+        let onset = onset(incident, &series, &scope, clock);
+        let clock = Clock { onset, ..clock };
+        let hits = matcher.search(incident, &scope, clock, &facts);
+        let (topics, further_topics) = topics(incident, knowledge, &scope);
+        let is_own_error = |line: &&LogLine| {
+            words::level(line) >= words::Level::Error
+                && clock.is_now(line.time)
+                && scope.kin(&line.source) != Kin::Other
+        };
+        let errors_now = incident.logs.iter().filter(is_own_error).count();
+        let warnings_now = incident
+            .events
+            .iter()
+            .filter(|event| {
+                event.severity.as_deref().is_some_and(|severity| severity.eq_ignore_ascii_case("warning"))
+                    && clock.is_now(event.time)
+                    && scope.kin_of_text(&event.source, &event.message) != Kin::Other
+            })
+            .count();
+        Self { incident, scope, series, facts, load, hits, onset, topics, further_topics, errors_now, warnings_now }
+    }
+
+    /// Something of the target is not as it should be now.
+    pub(crate) fn is_troubled(&self) -> bool {
+        self.errors_now > 0
+            || !self.facts.unwell.is_empty()
+            || self.series.iter().any(|series| series.kin != Kin::Other && series.is_telling() && series.is_abnormal())
+    }
+
+    /// The series of a role that behaves in one of these ways, the most telling first; with how much it counts.
+    pub(crate) fn metric(&self, role: &str, behaviours: &[Behaviour]) -> Option<(&Series<'a>, Behaviour, f64)> {
+        // One bad series of several is bad; normal are they only together.
+        let of_role = || self.series.iter().filter(|series| series.role == Some(role));
+        let own = !self.scope.is_wide() && of_role().any(|series| series.kin != Kin::Other);
+        let mut best: Option<(&Series, Behaviour, f64)> = None;
+        for series in of_role().filter(|series| !own || series.kin != Kin::Other) {
+            let Some(behaviour) = behaviours.iter().copied().find(|wanted| series.behaves(*wanted)) else {
+                if behaviours == [Behaviour::Normal] && series.kin != Kin::Other {
+                    return None;
+                }
+                continue;
+            };
+            // That another resource is well says nothing about this one.
+            let weight = if behaviour == Behaviour::Normal && series.kin == Kin::Other {
+                0.0
+            } else {
+                self.scope.weight(series.kin)
+            };
+            if weight > best.map_or(0.0, |(_, _, weight)| weight) {
+                best = Some((series, behaviour, weight));
+            }
+        }
+        best
+    }
+}
+
+fn last_moment(incident: &Incident) -> Option<Instant> {
+    let points = incident.metrics.iter().filter_map(|metric| metric.points.last().map(|point| point.0));
+    let logs = incident.logs.iter().filter_map(|line| line.time);
+    let events = incident.events.iter().filter_map(|event| event.time);
+    // One clock that runs ahead must not make all else old: far outliers in the future are left out.
+    let mut all: Vec<Instant> = points.chain(logs).chain(events).collect();
+    all.sort_unstable();
+    let last = all.last().copied()?;
+    let most = all.get(all.len().saturating_sub(1 + all.len() / 20)).copied()?;
+    let first_half = all.get(all.len() / 2).copied()?;
+    let is_ahead = last.seconds_since(most) > 86_400.0 && most.seconds_since(first_half) < 86_400.0;
+    Some(if is_ahead { most } else { last })
+}
+
+/// The first departure of a metric of the target; without one, the first warning about it, or error of it.
+fn onset(incident: &Incident, series: &[Series], scope: &Scope, clock: Clock) -> Option<Instant> {
+    let departures = series.iter().filter(|series| series.kin != Kin::Other && series.is_abnormal());
+    if let Some(first) = departures.filter_map(|series| series.departs_at).min() {
+        return Some(first);
+    }
+    let warnings = incident.events.iter().filter(|event| {
+        event.severity.as_deref().is_some_and(|severity| severity.eq_ignore_ascii_case("warning"))
+            && scope.kin_of_text(&event.source, &event.message) != Kin::Other
+    });
+    let times = warnings.map(|event| event.first_time.or(event.time)).filter(|time| clock.freshness(*time) >= 0.7);
+    if let Some(first) = times.flatten().min() {
+        return Some(first);
+    }
+    let errors = incident.logs.iter().filter(|line| words::level(line) >= words::Level::Error);
+    errors.filter(|line| scope.kin(&line.source) != Kin::Other).filter_map(|line| line.time).min()
+}
+
+fn topics(incident: &Incident, knowledge: &Knowledge, scope: &Scope) -> (Vec<usize>, Vec<usize>) {
+    let text = |keys: &[&str]| -> String {
+        let alert = &incident.alert;
+        let all = alert.labels.iter().chain(&alert.annotations);
+        let chosen = all.filter(|(key, _)| keys.contains(&key.as_str())).filter_map(|(_, value)| value.as_str());
+        chosen.collect::<Vec<_>>().join(" ; ")
+    };
+    let find = |text: &str| -> Vec<usize> {
+        // `ReplicaLagHigh` is said in three words.
+        let text = format!("{} ; {}", scope.without_names(text), series::words_of(text).join(" "));
+        let topics = knowledge.vocabulary.topic.iter().enumerate();
+        topics
+            .filter(|(_, topic)| topic.words.iter().any(|word| words::stands_in(&text, word)))
+            .map(|(at, _)| at)
+            .collect()
+    };
+    let head = format!(
+        "{} ; {}",
+        incident.alert.title,
+        text(&["alertname", "alarm_name", "monitor", "monitor_name", "metric_name", "metric"])
+    );
+    let rest = text(&["summary", "description", "error", "suspected_symptom", "message", "reason"]);
+    let first = find(&head);
+    let rest: Vec<usize> = find(&rest).into_iter().filter(|topic| !first.contains(topic)).collect();
+    if first.is_empty() { (rest, Vec::new()) } else { (first, rest) }
+}
