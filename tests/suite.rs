@@ -35,3 +35,4 @@ mod station;
 mod store;
 mod supervisor;
 mod tools;
+mod triggers;

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::alarms::{Alarm, Alarms, Ending, Settings, State, Taken, Wake};
@@ -87,7 +86,7 @@ pub struct Counts {
 /// A line for those who look on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
-    /// `alarm`, `refused`, `source` or `alarms`.
+    /// `alarm`, `refused`, `noted`, `source` or `alarms`.
     pub kind: &'static str,
     pub is_bad: bool,
     /// Escaped.
@@ -113,6 +112,7 @@ pub struct Trigger {
 enum Order {
     Take { trigger: Arc<Trigger>, alarms: Vec<Alarm>, message: Option<(String, u64)>, answer: Answer },
     Refused { trigger: Arc<Trigger>, reason: &'static str, why: String },
+    Noted { trigger: Arc<Trigger>, text: String },
     Polled { trigger: Arc<Trigger>, failure: Option<String> },
     Firing { trigger: Arc<Trigger>, answer: oneshot::Sender<Vec<Alarm>> },
     Running { incident: u64, session: String },
@@ -213,6 +213,12 @@ impl Intake {
         let _ = self.orders.try_send(Order::Refused { trigger: trigger.clone(), reason, why });
     }
 
+    /// Something came that is no alarm, and that people should hear of.
+    pub fn noted(&self, trigger: &Arc<Trigger>, text: &str) {
+        let text = escaped(text).chars().take(WHY_CHARS_MAX).collect();
+        let _ = self.orders.try_send(Order::Noted { trigger: trigger.clone(), text });
+    }
+
     /// A source was asked.
     pub async fn polled(&self, trigger: &Arc<Trigger>, failure: Option<&str>) {
         let failure = failure.map(|why| escaped(why).chars().take(WHY_CHARS_MAX).collect());
@@ -299,6 +305,7 @@ impl Desk {
                 return Some((answer, taken));
             }
             Order::Refused { trigger, reason, why } => self.refuse(&trigger, reason, why, now_ms),
+            Order::Noted { trigger, text } => self.line("noted", false, format!("{}: {text}", trigger.name), now_ms),
             Order::Polled { trigger, failure } => {
                 let counts = self.counts_of(&trigger);
                 counts.last_ms = now_ms;

@@ -414,8 +414,12 @@ impl Alarms {
         }
         self.by_target.remove(&(incident.agent.clone(), incident.target.clone()));
         incident.target = known.alarm.target.clone();
-        incident.lead = key.to_owned();
+        let before = std::mem::replace(&mut incident.lead, key.to_owned());
         self.by_target.insert((incident.agent.clone(), incident.target.clone()), id);
+        if let Some(known) = self.known.get_mut(&before) {
+            known.place = Place::Grouped { incident: id, why: "its target needs the one of the incident".into() };
+        }
+        self.touch(&before);
         self.touch_incident(id);
     }
 

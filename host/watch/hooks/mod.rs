@@ -219,7 +219,7 @@ impl Hook {
             return Err(Refused::new(429, "rate", "more requests than `requests_per_second`; send it again"));
         }
         if let Some(note) = &read.note {
-            entry.intake.refused(&self.trigger, "noted", note);
+            entry.intake.noted(&self.trigger, note);
         }
         let tally = entry.intake.take(&self.trigger, read.alarms, read.message).await?;
         let mut answer = json!(tally);
