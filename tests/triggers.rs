@@ -48,13 +48,17 @@ pub(crate) struct Door {
 impl Door {
     pub(crate) async fn open(folder: &std::path::Path, pi_toml: &str) -> Self {
         let now = Arc::new(AtomicU64::new(NOW_MS));
-        let clock = { let now = now.clone(); Arc::new(move || now.load(Ordering::Relaxed)) };
+        let clock = {
+            let now = now.clone();
+            Arc::new(move || now.load(Ordering::Relaxed))
+        };
         let config = Config::parse(&format!("[agents.sre]\n{pi_toml}"), "pi.toml").unwrap();
         let triggers = config.triggers.clone().unwrap();
         let (store, journal) = journal_in(folder).await;
         let store: Arc<dyn Store> = store;
         let settings = Settings::of(&config).unwrap();
-        let (intake, desk, wakes) = intake(store.clone(), journal.lease().clone(), settings, clock.clone()).await.unwrap();
+        let (intake, desk, wakes) =
+            intake(store.clone(), journal.lease().clone(), settings, clock.clone()).await.unwrap();
         let told = intake.told();
         let hook = |(name, config): (&String, &TriggerConfig)| HookSettings {
             name: name.clone(),
@@ -157,10 +161,12 @@ fn answer(stream: &mut TcpStream) -> (u16, Value) {
     (status, serde_json::from_str(body).unwrap_or_else(|_| Value::from(body)))
 }
 
-const GENERIC: &str = "[triggers]\ngather_seconds = 0\n[triggers.shop]\nkind = \"generic\"\nagent = \"sre\"\nsecret_env = \"S\"\n";
+const GENERIC: &str =
+    "[triggers]\ngather_seconds = 0\n[triggers.shop]\nkind = \"generic\"\nagent = \"sre\"\nsecret_env = \"S\"\n";
 
 fn disk(target: &str) -> String {
-    json!({ "title": format!("disk of {target}"), "target": target, "state": "firing", "severity": "critical" }).to_string()
+    json!({ "title": format!("disk of {target}"), "target": target, "state": "firing", "severity": "critical" })
+        .to_string()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -172,7 +178,10 @@ async fn what_is_signed_wakes_its_agent_and_sent_again_it_wakes_nobody() {
     assert_eq!((status, &taken["status"], &taken["opened"]), (200, &"taken".into(), &1.into()), "{taken}");
     let wake = door.woken().await;
     assert_eq!((wake.agent.as_str(), wake.target.as_str()), ("sre", "web-1"));
-    assert_eq!((wake.alert["title"].as_str(), wake.alert["severity"].as_str()), (Some("disk of web-1"), Some("critical")));
+    assert_eq!(
+        (wake.alert["title"].as_str(), wake.alert["severity"].as_str()),
+        (Some("disk of web-1"), Some("critical"))
+    );
     let (status, again) = door.signed("shop", &body).await;
     assert_eq!((status, &again["status"], &again["opened"]), (200, &"duplicate".into(), &0.into()));
     // The same alarm in another message is known.
@@ -248,7 +257,9 @@ async fn a_body_that_is_too_large_or_too_slow_is_refused_and_keeps_nobody_waitin
     let slow = tokio::task::spawn_blocking(move || {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(40))).unwrap();
-        let head = format!("POST /hooks/shop HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{{");
+        let head = format!(
+            "POST /hooks/shop HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{{"
+        );
         stream.write_all(head.as_bytes()).unwrap();
         answer_of(&mut stream)
     });
@@ -296,7 +307,8 @@ fn alerts(count: usize, status: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_alarms_at_once_are_all_kept_and_wake_few() {
     let folder = tempfile::tempdir().unwrap();
-    let text = ALERTMANAGER.replace("gather_seconds = 0", "gather_seconds = 0\nbody_bytes_max = 8388608\nsessions_max = 3");
+    let text =
+        ALERTMANAGER.replace("gather_seconds = 0", "gather_seconds = 0\nbody_bytes_max = 8388608\nsessions_max = 3");
     let mut door = Door::open(folder.path(), &text).await;
     let token = format!("Bearer {TOKEN}");
     let headers = [("content-type", "application/json"), ("authorization", token.as_str())];
@@ -365,7 +377,9 @@ async fn an_event_of_eventbridge_counts_once_and_what_says_nothing_is_said_to() 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_taken_and_seen_survives_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let text = format!("{GENERIC}[[maintenance]]\nname = \"upgrade\"\ntargets = [\"db\"]\nfrom = \"2027-01-15T07:00:00Z\"\nto = \"2027-01-15T09:00:00Z\"\n");
+    let text = format!(
+        "{GENERIC}[[maintenance]]\nname = \"upgrade\"\ntargets = [\"db\"]\nfrom = \"2027-01-15T07:00:00Z\"\nto = \"2027-01-15T09:00:00Z\"\n"
+    );
     let mut door = Door::open(folder.path(), &text).await;
     door.signed("shop", &disk("web")).await;
     assert_eq!(door.signed("shop", &disk("db")).await.1["suppressed"], 1);

@@ -30,9 +30,13 @@ const SECRET_BYTES_MAX: u64 = 4 << 10;
 
 #[derive(Debug, thiserror::Error)]
 pub enum TriggersError {
-    #[error("[triggers] listen: `{address}` cannot be listened at: {error}\nhint: another program may have the port; choose another one in pi.toml")]
+    #[error(
+        "[triggers] listen: `{address}` cannot be listened at: {error}\nhint: another program may have the port; choose another one in pi.toml"
+    )]
     Listen { address: String, error: std::io::Error },
-    #[error("[triggers.{name}] {key}: the environment variable `{variable}` is not set\nhint: export it where the host is started, or write `{file_key}` with a file of mode 0600")]
+    #[error(
+        "[triggers.{name}] {key}: the environment variable `{variable}` is not set\nhint: export it where the host is started, or write `{file_key}` with a file of mode 0600"
+    )]
     Variable { name: String, key: &'static str, variable: String, file_key: &'static str },
     #[error("[triggers.{name}] {key}: {what}\nhint: {hint}")]
     File { name: String, key: &'static str, what: String, hint: String },

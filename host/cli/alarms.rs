@@ -53,8 +53,7 @@ fn text(output: &Output, stored: &AlarmsStored) -> String {
             count(|place| matches!(place, Place::Grouped { .. })),
             count(|place| matches!(place, Place::Suppressed { .. })),
         ));
-        let rows: Vec<Vec<String>> =
-            stored.alarms.iter().take(SHOWN_MAX).map(|known| alarm(output, known)).collect();
+        let rows: Vec<Vec<String>> = stored.alarms.iter().take(SHOWN_MAX).map(|known| alarm(output, known)).collect();
         parts.push(table(&rows));
         if stored.alarms.len() > SHOWN_MAX {
             parts.push(format!("and {} more; --json has all of them", stored.alarms.len() - SHOWN_MAX));
@@ -81,7 +80,8 @@ fn text(output: &Output, stored: &AlarmsStored) -> String {
     for (name, counts) in &stored.triggers {
         let refused: Vec<String> =
             counts.refused.iter().map(|(reason, count)| format!("{count} {}", escaped(reason))).collect();
-        let refused = if refused.is_empty() { "nothing refused".into() } else { format!("refused: {}", refused.join(", ")) };
+        let refused =
+            if refused.is_empty() { "nothing refused".into() } else { format!("refused: {}", refused.join(", ")) };
         let mut line = format!(
             "trigger {}: {} requests with {} alarms taken, {} sent twice, {refused}",
             escaped(name),

@@ -13,7 +13,7 @@ use super::Config;
 /// Triggers of one project. Danger: each has memory and a file of its own.
 const TRIGGERS_MAX: usize = 64;
 const NAME_BYTES_MAX: usize = 40;
-/// A key that can be guessed signs for everybody; the value itself is looked at when it is read.
+/// Windows of one project. Danger: each is looked at with each alarm.
 const MAINTENANCE_MAX: usize = 256;
 /// Targets that one target may need. Danger: what belongs together is looked for with each alarm.
 const NEEDS_MAX: usize = 64;
@@ -35,7 +35,9 @@ pub struct TriggersConfig {
     pub group_by: Vec<String>,
     /// So many changes of one alarm within `flap_minutes` are flapping: it is held until it was steady for `steady_minutes`.
     pub flap_changes: u32,
+    /// Within which changes are counted.
     pub flap_minutes: u64,
+    /// Without a change, before a flapping alarm counts.
     pub steady_minutes: u64,
     /// Sessions at a time that alarms have woken.
     pub sessions_max: u32,
@@ -155,6 +157,7 @@ pub struct MaintenanceConfig {
     pub targets: Vec<String>,
     /// Once, from this time on (RFC 3339).
     pub from: Option<String>,
+    /// Until before this time.
     pub to: Option<String>,
     /// Every day, `22:30-04:00`; it may pass midnight.
     pub daily: Option<String>,
@@ -189,9 +192,14 @@ impl TriggersConfig {
             ("forget_hours", self.forget_hours, 1, 8_760),
             ("requests_per_second", self.requests_per_second.into(), 1, 10_000),
         ];
-        if let Some((key, _, least, most)) = numbers.iter().find(|(_, value, least, most)| !(least..=most).contains(&value))
+        if let Some((key, _, least, most)) =
+            numbers.iter().find(|(_, value, least, most)| !(least..=most).contains(&value))
         {
-            return Err((format!("[triggers] {key}"), "it is out of bounds".into(), format!("write {least} to {most}")));
+            return Err((
+                format!("[triggers] {key}"),
+                "it is out of bounds".into(),
+                format!("write {least} to {most}"),
+            ));
         }
         if !(1_024..=BODY_BYTES_MAX).contains(&self.body_bytes_max) {
             return wrong("[triggers] body_bytes_max", "it is out of bounds", "write 1024 to 16777216");
@@ -237,7 +245,11 @@ impl TriggerConfig {
             return wrong("topics", "there is none, so that no message would be taken", hint.into());
         }
         if let Some(topic) = self.topics.iter().find(|topic| !is_topic(topic)) {
-            return wrong("topics", &format!("this is no ARN of a topic: {topic}"), "arn:aws:sns:REGION:ACCOUNT:NAME".into());
+            return wrong(
+                "topics",
+                &format!("this is no ARN of a topic: {topic}"),
+                "arn:aws:sns:REGION:ACCOUNT:NAME".into(),
+            );
         }
         if !is_sns && !(self.topics.is_empty() && self.certificate_hosts.is_empty() && self.ca_file.is_none()) {
             return wrong("kind", "`topics`, `certificate_hosts` and `ca_file` are of `sns`", "remove them".into());
@@ -250,7 +262,11 @@ impl TriggerConfig {
             return wrong("fields", "only `generic` has fields to be found", "remove it".into());
         }
         if let Some(pointer) = self.fields.values().find(|pointer| !pointer.starts_with('/')) {
-            return wrong("fields", &format!("this is no JSON pointer: {pointer}"), "write \"/event/name\", say".into());
+            return wrong(
+                "fields",
+                &format!("this is no JSON pointer: {pointer}"),
+                "write \"/event/name\", say".into(),
+            );
         }
         if !is_loopback && !is_sns && !has_secret && !has_token {
             let hint = "add `secret_env` (of `generic`) or `token_env`, or set [triggers] listen = \"127.0.0.1:8788\"";

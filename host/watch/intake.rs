@@ -314,7 +314,13 @@ impl Desk {
                     counts.failure.clone_from(&failure);
                     let (is_bad, text) = match failure.is_empty() {
                         true => (false, format!("{}: it answers again", trigger.name)),
-                        false => (true, format!("{}: it cannot be asked, which says nothing of its alarms: {failure}", trigger.name)),
+                        false => (
+                            true,
+                            format!(
+                                "{}: it cannot be asked, which says nothing of its alarms: {failure}",
+                                trigger.name
+                            ),
+                        ),
                     };
                     self.tell("source", is_bad, text);
                 }

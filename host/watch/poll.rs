@@ -130,7 +130,10 @@ mod tests {
     fn waits_grow_to_the_limit_and_have_their_jitter() {
         let seconds = Duration::from_secs;
         let settings = PollSettings { jitter: seconds(5), ..PollSettings::default() };
-        assert_eq!([0, 1, 2, 9, u32::MAX].map(|failures| settings.wait(failures, 0)), [60, 120, 240, 900, 900].map(seconds));
+        assert_eq!(
+            [0, 1, 2, 9, u32::MAX].map(|failures| settings.wait(failures, 0)),
+            [60, 120, 240, 900, 900].map(seconds)
+        );
         assert_eq!(settings.wait(0, 5_000), seconds(65));
         assert_eq!(settings.wait(0, 5_001), seconds(60));
     }

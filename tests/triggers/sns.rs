@@ -52,7 +52,12 @@ impl Sns {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         for authority in ["ca", "other"] {
-            openssl(path, &format!("req -x509 -newkey rsa:2048 -nodes -keyout {authority}.key -subj /CN={authority} -days 3650 -out {authority}.pem"));
+            openssl(
+                path,
+                &format!(
+                    "req -x509 -newkey rsa:2048 -nodes -keyout {authority}.key -subj /CN={authority} -days 3650 -out {authority}.pem"
+                ),
+            );
         }
         certified(path, "ca", "server", "localhost", 3_650);
         certified(path, "ca", "foreign", "sns.example.com", 3_650);
@@ -61,15 +66,16 @@ impl Sns {
         let asked = Arc::<Mutex<Vec<String>>>::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let authority = format!("localhost:{}", listener.local_addr().unwrap().port());
-        let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(
-                vec![CertificateDer::from_pem_file(path.join("server.pem")).unwrap()],
-                PrivateKeyDer::from_pem_file(path.join("server.key")).unwrap(),
-            )
-            .unwrap();
+        let config =
+            rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_no_client_auth()
+                .with_single_cert(
+                    vec![CertificateDer::from_pem_file(path.join("server.pem")).unwrap()],
+                    PrivateKeyDer::from_pem_file(path.join("server.key")).unwrap(),
+                )
+                .unwrap();
         let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
         let (kept, files) = (asked.clone(), path.to_owned());
         tokio::spawn(async move {
@@ -152,7 +158,12 @@ fn alarm(state: &str) -> Value {
 }
 
 async fn send(door: &Door, message: &Value) -> (u16, Value) {
-    door.post("cw", &[("content-type", "text/plain; charset=UTF-8"), ("x-amz-sns-message-type", "x")], &message.to_string()).await
+    door.post(
+        "cw",
+        &[("content-type", "text/plain; charset=UTF-8"), ("x-amz-sns-message-type", "x")],
+        &message.to_string(),
+    )
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -198,7 +209,11 @@ async fn what_is_not_sns_or_not_of_the_topic_is_refused_and_says_why() {
         (broken("MessageId", "m-9"), 403, "the signature is wrong"),
         (broken("SignatureVersion", "1"), 403, "the signature is wrong"),
         (signed("server", &|it| it["TopicArn"] = format!("{TOPIC}-of-others").into()), 403, "the topic is not listed"),
-        (signed("server", &|it| it["Timestamp"] = clock::rfc3339(sns.now_ms - 3_601_000).into()), 403, "more than an hour old"),
+        (
+            signed("server", &|it| it["Timestamp"] = clock::rfc3339(sns.now_ms - 3_601_000).into()),
+            403,
+            "more than an hour old",
+        ),
         (broken("SigningCertURL", "https://example.com/server.pem"), 403, "is not of the host of SNS"),
         (broken("SigningCertURL", "http://localhost/server.pem"), 403, "is not https"),
         (signed("foreign", &|_| {}), 403, "the certificate is not for `localhost`"),
@@ -210,7 +225,11 @@ async fn what_is_not_sns_or_not_of_the_topic_is_refused_and_says_why() {
     ];
     for (message, expected, words) in cases {
         let (status, answer) = send(&door, &message).await;
-        assert_eq!((status, answer["error"].as_str().unwrap_or_default().contains(words)), (expected, true), "{words}: {answer}");
+        assert_eq!(
+            (status, answer["error"].as_str().unwrap_or_default().contains(words)),
+            (expected, true),
+            "{words}: {answer}"
+        );
     }
     assert!(door.wakes.try_recv().is_err());
 }
@@ -232,7 +251,11 @@ async fn a_subscription_is_confirmed_at_sns_for_a_listed_topic_alone() {
     let (status, answer) = send(&door, &confirmation(url("example.com"), "s-1")).await;
     assert_eq!(status, 403, "{answer}");
     let (status, answer) = send(&door, &confirmation(url(&sns.authority).replace("token-1", "token-2"), "s-2")).await;
-    assert_eq!((status, answer["error"].as_str().unwrap().contains("confirm it in the console")), (403, true), "{answer}");
+    assert_eq!(
+        (status, answer["error"].as_str().unwrap().contains("confirm it in the console")),
+        (403, true),
+        "{answer}"
+    );
     assert_eq!(sns.asked(), ["/server.pem"]);
     let (status, answer) = send(&door, &confirmation(url(&sns.authority), "s-3")).await;
     assert_eq!((status, answer["note"].as_str().unwrap().contains("is confirmed")), (200, true), "{answer}");

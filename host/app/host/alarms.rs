@@ -51,7 +51,8 @@ impl Host {
             return Some(Ending::NotBegun);
         }
         if !self.agents.contains_key(&wake.agent) {
-            let error = format!("an alarm of `{}` is for the agent `{}`, which is not run here", wake.target, wake.agent);
+            let error =
+                format!("an alarm of `{}` is for the agent `{}`, which is not run here", wake.target, wake.agent);
             let _ = self.events.send(Event::Broken { session: format!("incident {}", wake.incident), error });
             return Some(Ending::Broken);
         }

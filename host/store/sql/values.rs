@@ -79,7 +79,8 @@ fn set(key: &str, value: &Value) -> Result<Statement, StoreError> {
     if text.len() > VALUE_BYTES_MAX {
         return Err(StoreError::TooLarge { what: "a value", bytes: text.len(), bytes_max: VALUE_BYTES_MAX });
     }
-    let statement = "INSERT INTO kv (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    let statement =
+        "INSERT INTO kv (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
     Ok(Statement::new(statement).bind(key).bind(text))
 }
 

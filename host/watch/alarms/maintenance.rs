@@ -41,9 +41,8 @@ impl Maintenance {
     /// It names no target, no time, or two.
     pub fn of(config: &MaintenanceConfig, number: usize) -> Result<Self, MaintenanceError> {
         let name = config.name.clone().unwrap_or_else(|| format!("number {}", number + 1));
-        let wrong = |what: &str, hint: &'static str| {
-            Err(MaintenanceError { name: escaped(&name), what: escaped(what), hint })
-        };
+        let wrong =
+            |what: &str, hint: &'static str| Err(MaintenanceError { name: escaped(&name), what: escaped(what), hint });
         if config.targets.is_empty() {
             return wrong("there are no `targets`", "name some: targets = [\"db-*\"]; [\"*\"] is all of them");
         }
@@ -207,7 +206,9 @@ mod tests {
         let window = Maintenance::of(&config("daily = \"00:00-24:00\""), 0);
         assert!(window.is_err(), "a day without an end is no window");
         let evening = Maintenance::of(&config("daily = \"22:00-24:00\""), 0).unwrap();
-        assert!(evening.covers("db-1", at("2026-11-28T23:59:59Z")) && !evening.covers("db-1", at("2026-11-28T00:00:00Z")));
+        assert!(
+            evening.covers("db-1", at("2026-11-28T23:59:59Z")) && !evening.covers("db-1", at("2026-11-28T00:00:00Z"))
+        );
     }
 
     #[test]

@@ -240,7 +240,8 @@ impl Alarms {
             self.sweep(now_ms);
         }
         self.release(now_ms);
-        let due: Vec<u64> = self.incidents.iter().filter(|(_, it)| it.phase.is_due(now_ms)).map(|(id, _)| *id).collect();
+        let due: Vec<u64> =
+            self.incidents.iter().filter(|(_, it)| it.phase.is_due(now_ms)).map(|(id, _)| *id).collect();
         for id in due {
             match self.incidents.get(&id).map(|incident| incident.phase) {
                 Some(Phase::Gathering { .. }) => self.set_phase(id, Phase::Waiting),
@@ -369,7 +370,8 @@ impl Alarms {
         if open >= OPEN_MAX || self.incidents.len() >= INCIDENTS_MAX {
             if !self.is_storm {
                 self.is_storm = true;
-                let text = format!("a storm: {} incidents are open; further alarms are kept and wait", self.incidents.len());
+                let text =
+                    format!("a storm: {} incidents are open; further alarms are kept and wait", self.incidents.len());
                 self.note(true, text);
             }
             return self.hold(key, Reason::Storm { incidents: self.incidents.len() }, now_ms);
@@ -486,11 +488,31 @@ impl Alarms {
         let Some(incident) = self.incidents.get(&id) else { return };
         let is_begun = incident.phase == Phase::Running;
         let is_lead = incident.lead == key;
-        let is_unattended = matches!(incident.phase, Phase::Gathering { .. } | Phase::Waiting) && incident.attempts == 0;
-        // What is left of a group whose root is well before anybody looked stands for itself.
-        if !is_begun && (is_empty || is_lead && is_unattended) {
+        let is_unattended =
+            matches!(incident.phase, Phase::Gathering { .. } | Phase::Waiting) && incident.attempts == 0;
+        let target = incident.target.clone();
+        if !is_begun && is_empty {
+            self.remove_incident(id, now_ms);
+        } else if is_lead && is_unattended && !self.lead_on(id, &target) {
+            // What is left of a group whose root is well before anybody looked stands for itself.
             self.remove_incident(id, now_ms);
         }
+    }
+
+    /// Another alarm of the same target takes the place of the one that an incident was about. False: there is none.
+    fn lead_on(&mut self, id: u64, target: &str) -> bool {
+        let members = self.members.get(&id).into_iter().flatten();
+        let is_own = |key: &&String| self.known.get(*key).is_some_and(|known| known.alarm.target == target);
+        let Some(key) = members.into_iter().find(is_own).cloned() else { return false };
+        if let Some(known) = self.known.get_mut(&key) {
+            known.place = Place::Incident { incident: id };
+        }
+        if let Some(incident) = self.incidents.get_mut(&id) {
+            incident.lead.clone_from(&key);
+        }
+        self.touch(&key);
+        self.touch_incident(id);
+        true
     }
 
     /// The incident is over: what still fires of it finds another place.
@@ -592,7 +614,10 @@ impl Alarms {
             self.known.values().filter(is_stale).map(|known| (known.key(), known.alarm.clone())).collect();
         for (key, alarm) in stale {
             let hours = self.settings.forget_ms / HOUR_MS;
-            let text = format!("nothing was heard of `{}` for {hours} hours: it is set aside, and not taken for well", alarm.title);
+            let text = format!(
+                "nothing was heard of `{}` for {hours} hours: it is set aside, and not taken for well",
+                alarm.title
+            );
             self.note(true, text);
             self.resolve(&key, &alarm, now_ms);
         }
@@ -630,8 +655,7 @@ impl Alarms {
             return;
         }
         let waiting = self.incidents.iter().filter(|(_, incident)| incident.phase == Phase::Waiting);
-        let mut waiting: Vec<_> =
-            waiting.map(|(id, it)| (std::cmp::Reverse(it.severity), it.opened_ms, *id)).collect();
+        let mut waiting: Vec<_> = waiting.map(|(id, it)| (std::cmp::Reverse(it.severity), it.opened_ms, *id)).collect();
         waiting.sort_unstable();
         for (_, _, id) in waiting.into_iter().take(room) {
             let alert = self.alert(id, now_ms);

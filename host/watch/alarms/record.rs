@@ -29,10 +29,16 @@ pub enum Place {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "because", rename_all = "snake_case")]
 pub enum Reason {
-    Maintenance { window: String },
-    Flapping { changes: usize },
+    Maintenance {
+        window: String,
+    },
+    Flapping {
+        changes: usize,
+    },
     /// So many incidents were there already.
-    Storm { incidents: usize },
+    Storm {
+        incidents: usize,
+    },
 }
 
 /// An alarm that a trigger has told of.
@@ -57,12 +63,16 @@ pub struct Known {
 #[serde(tag = "phase", rename_all = "snake_case")]
 pub enum Phase {
     /// What belongs to it comes together.
-    Gathering { until_ms: u64 },
+    Gathering {
+        until_ms: u64,
+    },
     /// For a session.
     Waiting,
     Running,
     /// Its session has ended, and the source gets time to see it.
-    Settling { until_ms: u64 },
+    Settling {
+        until_ms: u64,
+    },
     /// Until all of its alarms are resolved.
     WithPeople,
 }

@@ -31,8 +31,8 @@ pub struct Settings {
     pub attempts_max: u32,
     pub maintenance: Vec<Maintenance>,
     /// What each target needs directly.
-    needs: BTreeMap<String, BTreeSet<String>>,
-    needed_by: BTreeMap<String, BTreeSet<String>>,
+    pub(super) needs: BTreeMap<String, BTreeSet<String>>,
+    pub(super) needed_by: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Default for Settings {

@@ -112,7 +112,8 @@ mod tests {
 
     #[test]
     fn without_a_fingerprint_the_labels_make_an_alert_one() {
-        let alert = |instance: &str| json!({ "status": "firing", "labels": { "alertname": "Up", "instance": instance } });
+        let alert =
+            |instance: &str| json!({ "status": "firing", "labels": { "alertname": "Up", "instance": instance } });
         let alerts = json!([alert("a"), alert("a"), alert("b")]);
         let (alarms, _) = read(webhook(&alerts), &Naming::default()).unwrap();
         assert_eq!(alarms[0].fingerprint, alarms[1].fingerprint);

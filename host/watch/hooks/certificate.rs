@@ -171,9 +171,12 @@ fn refused(why: &str) -> Refused {
 fn authorities(path: &Path) -> Result<(RootCertStore, Vec<Certificate>), String> {
     let shown = escaped(&path.display().to_string());
     let failed = |why: String| format!("`{shown}`: {why}");
-    let text = std::fs::metadata(path)
-        .and_then(|metadata| if metadata.is_file() { std::fs::read(path) } else { Err(std::io::Error::other("it is no file")) })
-        .map_err(|error| failed(error.to_string()))?;
+    let text =
+        std::fs::metadata(path)
+            .and_then(|metadata| {
+                if metadata.is_file() { std::fs::read(path) } else { Err(std::io::Error::other("it is no file")) }
+            })
+            .map_err(|error| failed(error.to_string()))?;
     let mut roots = RootCertStore::empty();
     let mut certificates = Vec::new();
     for certificate in CertificateDer::pem_slice_iter(&text) {

@@ -257,7 +257,9 @@ mod tests {
 
     #[test]
     fn what_is_no_alarm_of_cloudwatch_is_refused_and_no_form_of_it_ends_the_host() {
-        for message in [json!({}), json!([]), json!("x"), json!({ "NewStateValue": "ALARM" }), json!({ "NewStateValue": 5 })] {
+        for message in
+            [json!({}), json!([]), json!("x"), json!({ "NewStateValue": "ALARM" }), json!({ "NewStateValue": 5 })]
+        {
             assert!(of_notification(&message, &Naming::default()).is_err(), "{message}");
             assert!(of_event(&message, &Naming::default()).is_err(), "{message}");
         }

@@ -40,7 +40,9 @@ fn alarm(body: &Value, fields: &Fields, naming: &Naming) -> Result<Alarm, Refuse
     let title = needed(AlarmField::Title, "title")?;
     let target = needed(AlarmField::Target, "target")?;
     let state = match needed(AlarmField::State, "state")?.to_ascii_lowercase().as_str() {
-        "firing" | "alarm" | "alert" | "alerting" | "down" | "critical" | "problem" | "triggered" | "open" => State::Firing,
+        "firing" | "alarm" | "alert" | "alerting" | "down" | "critical" | "problem" | "triggered" | "open" => {
+            State::Firing
+        }
         "resolved" | "ok" | "up" | "recovered" | "recovery" | "closed" | "healthy" => State::Resolved,
         _ => return Err(Refused::new(400, "form", "`state` is neither `firing` nor `resolved`")),
     };

@@ -176,8 +176,9 @@ impl Hook {
         };
         let topics = match config.kind {
             TriggerKind::Sns => {
-                let certificates = Certificates::new(ca_file.as_deref())
-                    .map_err(|why| wrong(format!("`ca_file` cannot be used: {why}"), "name a file with certificates in PEM"))?;
+                let certificates = Certificates::new(ca_file.as_deref()).map_err(|why| {
+                    wrong(format!("`ca_file` cannot be used: {why}"), "name a file with certificates in PEM")
+                })?;
                 Some(Topics { topics: config.topics, hosts: config.certificate_hosts, certificates })
             }
             _ => None,
@@ -252,7 +253,8 @@ impl Hook {
         match self.kind {
             TriggerKind::Alertmanager => {
                 let (alarms, cut_off) = alertmanager::read(json, &self.naming)?;
-                let note = (cut_off > 0).then(|| format!("its sender has cut off {cut_off} alerts: raise `max_alerts`"));
+                let note =
+                    (cut_off > 0).then(|| format!("its sender has cut off {cut_off} alerts: raise `max_alerts`"));
                 Ok(Read { alarms, message, note })
             }
             TriggerKind::EventBridge => {
@@ -277,12 +279,17 @@ impl Hook {
                 Ok(Read { alarms: Vec::new(), message: identity, note })
             }
             "UnsubscribeConfirmation" => {
-                let note = Some(format!("the subscription of {} was removed: no alarm comes from it", message.topic_arn));
+                let note =
+                    Some(format!("the subscription of {} was removed: no alarm comes from it", message.topic_arn));
                 Ok(Read { alarms: Vec::new(), message: identity, note })
             }
             _ => {
                 let json: Value = serde_json::from_str(&message.message).map_err(|_| {
-                    Refused::new(400, "form", "the message is a text, and no alarm of CloudWatch or event of EventBridge")
+                    Refused::new(
+                        400,
+                        "form",
+                        "the message is a text, and no alarm of CloudWatch or event of EventBridge",
+                    )
                 })?;
                 let alarm = if json.get("detail-type").is_some() {
                     eventbridge::read(&json, &self.naming)?
@@ -364,7 +371,8 @@ fn lock(bucket: &Mutex<Bucket>) -> std::sync::MutexGuard<'_, Bucket> {
 fn time_ms(text: &str) -> Option<u64> {
     let parsed = text.parse::<jiff::Timestamp>();
     // CloudWatch writes its zone as `+0000`.
-    let parsed = parsed.or_else(|_| jiff::fmt::strtime::parse("%Y-%m-%dT%H:%M:%S%.f%z", text).and_then(|it| it.to_timestamp()));
+    let parsed =
+        parsed.or_else(|_| jiff::fmt::strtime::parse("%Y-%m-%dT%H:%M:%S%.f%z", text).and_then(|it| it.to_timestamp()));
     let time_ms = u64::try_from(parsed.ok()?.as_millisecond()).ok()?;
     (time_ms > 365 * DAY_MS).then_some(time_ms)
 }

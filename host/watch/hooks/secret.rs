@@ -39,14 +39,16 @@ impl Key {
             return Err(Refused::new(401, "signature", text));
         };
         let is_number = timestamp.len() <= TIMESTAMP_BYTES_MAX && timestamp.bytes().all(|byte| byte.is_ascii_digit());
-        let signed_ms = timestamp.parse::<u64>().ok().filter(|_| is_number).map(|seconds| seconds.saturating_mul(1_000));
+        let signed_ms =
+            timestamp.parse::<u64>().ok().filter(|_| is_number).map(|seconds| seconds.saturating_mul(1_000));
         let Some(signed_ms) = signed_ms else {
             return Err(Refused::new(401, "signature", "`X-Timestamp` is no number of seconds since 1970"));
         };
         if now_ms.abs_diff(signed_ms) > WINDOW_MS {
             return Err(Refused::new(401, "stale", "`X-Timestamp` is off by more than five minutes"));
         }
-        let wrong = || Refused::new(401, "signature", "the signature is wrong: `sha256=` and the HMAC in lower-case hex");
+        let wrong =
+            || Refused::new(401, "signature", "the signature is wrong: `sha256=` and the HMAC in lower-case hex");
         let given = signature.strip_prefix("sha256=").and_then(unhex).ok_or_else(wrong)?;
         let mut mac = self.mac();
         mac.update(timestamp.as_bytes());
@@ -148,7 +150,9 @@ mod tests {
         for time in ["", "now", "+1800000000", "-1", "1800000000.0", "9999999999999"] {
             assert_eq!(verify(time, &right, BODY, NOW_MS), Err("signature"), "{time}");
         }
-        for other in ["", "sha256=", &right.to_uppercase().replace("SHA256", "sha256"), &right[7..], &format!("{right}00")] {
+        for other in
+            ["", "sha256=", &right.to_uppercase().replace("SHA256", "sha256"), &right[7..], &format!("{right}00")]
+        {
             assert_eq!(verify("1800000000", other, BODY, NOW_MS), Err("signature"), "{other}");
         }
         let twice = headers(&[(TIMESTAMP, "1800000000"), (SIGNATURE, &right), (SIGNATURE, &right)]);

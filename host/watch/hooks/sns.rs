@@ -174,7 +174,8 @@ impl Topics {
 fn region_of(topic: &str) -> Option<(&str, &'static str)> {
     let mut parts = topic.split(':');
     let (_, partition, _, region) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let is_region = !region.is_empty() && region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let is_region =
+        !region.is_empty() && region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     let suffix = match partition {
         "aws" | "aws-us-gov" => "amazonaws.com",
         "aws-cn" => "amazonaws.com.cn",
