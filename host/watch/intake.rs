@@ -269,16 +269,16 @@ impl Desk {
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let mut orders = Vec::new();
-            tokio::select! {
-                count = self.orders.recv_many(&mut orders, BATCH_MAX) => if count == 0 {
-                    return;
-                },
-                _ = every.tick() => {}
-            }
+            let is_tick = tokio::select! {
+                count = self.orders.recv_many(&mut orders, BATCH_MAX) => if count == 0 { return } else { false },
+                _ = every.tick() => true,
+            };
             let now_ms = (self.clock)();
             let answers: Vec<_> = orders.into_iter().filter_map(|order| self.work(order, now_ms)).collect();
-            self.seen.tick(now_ms);
-            self.alarms.tick(now_ms);
+            if is_tick {
+                self.seen.tick(now_ms);
+                self.alarms.tick(now_ms);
+            }
             let stored = self.store_changes().await;
             for (answer, taken) in answers {
                 // Who has gone away hears nothing.

@@ -120,6 +120,8 @@ impl Host {
             let ending = match ended {
                 // It was told to begin, and did not.
                 None => Ending::NotBegun,
+                // This host was told to run others.
+                Some(record) if record.status == OPEN && !self.agents.contains_key(&record.agent) => continue,
                 // It did not end, and cannot be taken up: people look at it.
                 Some(record) if record.status == OPEN => Ending::HandedOver,
                 Some(record) => ending(&record.status),

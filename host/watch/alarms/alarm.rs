@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// Longest fingerprint that is kept as it is; of a longer one, its hash. Danger: memory, for each alarm.
+/// Longest fingerprint that is kept as it is; of a longer one, or one with control characters, its hash. Danger: memory, for each alarm.
 const FINGERPRINT_BYTES_MAX: usize = 128;
 /// Longest name of a target, title and detail; longer ones are cut. Danger: as above, and in what a model reads.
 pub const TARGET_BYTES_MAX: usize = 200;
@@ -72,7 +72,8 @@ impl Alarm {
     /// Cut to the limits.
     #[must_use]
     pub fn bounded(mut self) -> Self {
-        if self.fingerprint.len() > FINGERPRINT_BYTES_MAX {
+        // It is part of a key of the store, and not every database has room for every character.
+        if self.fingerprint.len() > FINGERPRINT_BYTES_MAX || self.fingerprint.chars().any(char::is_control) {
             self.fingerprint = hex(&Sha256::digest(self.fingerprint.as_bytes()));
         }
         cut(&mut self.source, LABEL_KEY_BYTES_MAX);
@@ -128,6 +129,8 @@ mod tests {
         assert!(a.target.len() <= TARGET_BYTES_MAX + 3 && a.target.ends_with('…'));
         assert_eq!((a.labels.len(), a.labels["k0"].len()), (LABELS_MAX, LABEL_VALUE_BYTES_MAX + 3));
         assert!(serde_json::to_string(&a).unwrap().len() < 6_000);
+        let odd = Alarm { fingerprint: "a\0b".into(), ..long("a") }.bounded();
+        assert!(odd.fingerprint.len() == 64 && !odd.fingerprint.contains('\0'));
     }
 
     #[test]

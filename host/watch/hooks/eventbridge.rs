@@ -27,7 +27,8 @@ pub(super) fn read(event: &Value, naming: &Naming) -> Result<Option<Alarm>, Refu
 
 /// What names the event: it is delivered at least once.
 pub(super) fn id(event: &Value) -> Option<&str> {
-    event["id"].as_str().filter(|id| !id.is_empty() && id.len() <= ID_BYTES_MAX)
+    let is_name = |id: &&str| !id.is_empty() && id.len() <= ID_BYTES_MAX && id.bytes().all(|b| b.is_ascii_graphic());
+    event["id"].as_str().filter(is_name)
 }
 
 fn instance(event: &Value, naming: &Naming) -> Result<Option<Alarm>, Refused> {

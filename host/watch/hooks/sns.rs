@@ -93,8 +93,9 @@ impl Topics {
             let text = format!("the topic is not listed in `topics`: {}", message.topic_arn);
             return Err(Refused::new(403, "topic", text));
         }
-        if message.message_id.is_empty() || message.message_id.len() > ID_BYTES_MAX {
-            return Err(Refused::new(400, "form", "`MessageId` is empty or too long"));
+        let id = &message.message_id;
+        if id.is_empty() || id.len() > ID_BYTES_MAX || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Refused::new(400, "form", "`MessageId` is empty, too long or no name"));
         }
         let Some(sent_ms) = time_ms(&message.timestamp) else {
             return Err(Refused::new(400, "form", "`Timestamp` is no time"));
@@ -263,6 +264,7 @@ mod tests {
             (message(|it| it.signature = "A".repeat(10_000)), "signature"),
             (message(|it| it.kind = "Other".into()), "form"),
             (message(|it| it.message_id = "m".repeat(129)), "form"),
+            (message(|it| it.message_id = "m\0".into()), "form"),
             (url("http://sns.eu-west-1.amazonaws.com/SimpleNotificationService-a.pem"), "certificate"),
             (url("https://sns.eu-west-2.amazonaws.com/SimpleNotificationService-a.pem"), "certificate"),
             (url("https://sns.eu-west-1.amazonaws.com.cn/SimpleNotificationService-a.pem"), "certificate"),
