@@ -457,6 +457,8 @@ async fn a_source_that_fails_is_said_and_never_read_as_health() {
     assert_eq!(lines.iter().filter(|line| line.text.contains("cannot be asked")).count(), 1, "{lines:?}");
     assert!(said("AccessDenied") < said("it answers again"), "{lines:?}");
     assert!(said("it answers again") < said("is resolved"), "{lines:?}");
+    // What is told is stored before anything that comes after it is worked on.
+    door.intake.in_session().await;
     let rows = door.store.values("alarms/known/").await.unwrap();
     assert_eq!(rows[0].1["alarm"]["detail"], "its source names it no more");
 }
@@ -513,7 +515,7 @@ fn an_alarm_from_outside_wakes_a_session_that_says_what_it_cannot_do_and_the_lis
 
 #[test]
 fn a_trigger_whose_secret_is_missing_or_open_to_others_starts_no_host() {
-    let hook = "[agents.sre]\n[grants.sre.log]\n[triggers]\nlisten = \"127.0.0.1:0\"\n[triggers.shop]\nkind = \"generic\"\nagent = \"sre\"\n";
+    let hook = "[agents.sre]\n[grants.sre.tools]\nnames = [\"service_*\"]\n[grants.sre.log]\n[triggers]\nlisten = \"127.0.0.1:0\"\n[triggers.shop]\nkind = \"generic\"\nagent = \"sre\"\n";
     let project = Project::with(&format!("{hook}secret_env = \"NO_SUCH_SECRET\"\n"));
     let said = project.run(&["run"]);
     assert_eq!(said.code, Some(1));
