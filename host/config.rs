@@ -13,6 +13,7 @@ mod secrets;
 mod sessions;
 mod store;
 mod talk;
+mod triggers;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,7 @@ pub use models::{
 pub use secrets::{SecretAs, SecretConfig, SecretsGrant, SigV4Config};
 pub use sessions::SessionsConfig;
 pub use store::StoreConfig;
+pub use triggers::{AlarmField, MaintenanceConfig, TriggerConfig, TriggerKind, TriggersConfig};
 
 /// The file's name, and the folder for state beside it.
 pub const FILE: &str = "pi.toml";
@@ -251,6 +253,7 @@ impl Config {
                 }
             }
         }
+        triggers::check(self).or_else(|(place, what, hint)| wrong(place.trim_end().to_owned(), &what, hint))?;
         Ok(())
     }
 }
@@ -277,6 +280,12 @@ pub struct Config {
     pub models: BTreeMap<String, ModelConfig>,
     pub agents: BTreeMap<String, AgentConfig>,
     pub sessions: SessionsConfig,
+    /// Alarms from outside that wake agents. None: nothing listens.
+    pub triggers: Option<TriggersConfig>,
+    /// When alarms of some targets wake nobody.
+    pub maintenance: Vec<MaintenanceConfig>,
+    /// What a target needs, for alarms that share a root: `web = ["db"]`. Services have their `depends_on` besides.
+    pub dependencies: BTreeMap<String, Vec<String>>,
     /// By plugin or agent.
     pub grants: BTreeMap<String, Grant>,
     /// The model of the command line, `PROTOCOL/NAME` or `PROTOCOL/NAME@URL`: not of the file.

@@ -188,6 +188,9 @@ fn grants_text() -> String {
         ("`[signatures]`", "SignaturesConfig"),
         ("`[store]`", "StoreConfig"),
         ("`[sessions]`", "SessionsConfig"),
+        ("`[triggers]`", "TriggersConfig"),
+        ("`[triggers.NAME]`", "TriggerConfig"),
+        ("`[[maintenance]]`", "MaintenanceConfig"),
     ] {
         let _ = writeln!(page, "### {heading}\n\n| key | form | meaning |\n|---|---|---|");
         for (key, form, meaning) in fields(&source, kind) {

@@ -37,3 +37,4 @@ mod station;
 mod store;
 mod supervisor;
 mod tools;
+mod triggers;

@@ -1,6 +1,7 @@
 //! A host that runs: supervises the services, wakes agents when one is sick, takes up what was cut
 //! off, serves the requests of other commands, until it is told to stop.
 
+mod alarms;
 mod reload;
 mod requests;
 mod resume;
@@ -26,6 +27,7 @@ use super::setup::{Progress, Setup, SetupError, hide};
 use super::single::session_id;
 use super::spent::count_today;
 use super::state::{StateError, open_store};
+use super::triggers::{Triggers, TriggersError, triggers};
 use crate::approval::{Approvals, Asked, Note};
 use crate::capability::hold::Leave;
 use crate::clock;
@@ -37,6 +39,7 @@ use crate::runtime::Room;
 use crate::session::{self, AgentSetup, Inbox, Kernel, SayError, SessionError, Streamed};
 use crate::store::{Holder, LeaseError, Store, StoreError};
 use crate::supervisor::{Places, Supervisor, SupervisorError};
+use crate::watch::intake::Told;
 use crate::watch::{Alarm, AlarmState, Incidents, Watch};
 
 /// How often the host looks for requests of other commands: they wait a second at most.
@@ -78,6 +81,8 @@ pub enum HostError {
     #[error(transparent)]
     Approvals(#[from] ApprovalsError),
     #[error(transparent)]
+    Triggers(#[from] TriggersError),
+    #[error(transparent)]
     Supervisor(#[from] SupervisorError),
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -105,6 +110,8 @@ pub enum HostError {
 #[derive(Clone, Debug)]
 pub enum Event {
     Alarm(Alarm),
+    /// An alarm came from outside, was refused, or something is to be said of them.
+    Trigger(Told),
     /// A session begins, or is taken up again.
     Session {
         id: String,
@@ -160,6 +167,8 @@ pub struct Host {
     supervisor: Arc<Supervisor>,
     /// Taken by [`Host::serve`].
     watch: Mutex<Option<Watch>>,
+    /// Alarms from outside. None: nothing listens.
+    triggers: Option<Triggers>,
     /// Which alarms are open.
     incidents: Incidents,
     events: broadcast::Sender<Event>,
@@ -251,6 +260,11 @@ impl Host {
             .filter(|_| options.is_watching)
             .collect();
         let watch = Watch::new(&supervisor, &watched);
+        let triggers = if options.is_watching {
+            triggers(&project, &store, journal, |agent| agents.contains_key(agent), progress).await?
+        } else {
+            None
+        };
         let (is_watching, is_talking) = (options.is_watching, options.is_talking);
         let (approvals, listening) = (desk.approvals, desk.tasks);
         Ok(Parts {
@@ -264,6 +278,7 @@ impl Host {
             kept,
             supervisor,
             watch,
+            triggers,
             is_watching,
             is_talking,
         })
@@ -359,6 +374,8 @@ impl Host {
 
     /// Returns what made it impossible to go on, or None when the host was asked to stop.
     async fn watch_until_stopped(self: &Arc<Self>, sessions: &mut JoinSet<()>) -> Option<HostError> {
+        let mut wakes = self.triggers.as_ref().and_then(Triggers::take_wakes);
+        let mut told = self.triggers.as_ref().and_then(Triggers::take_told);
         let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut stop = self.stop.subscribe();
         let mut notes = self.approvals.as_ref().map(|approvals| approvals.notes());
@@ -370,6 +387,10 @@ impl Host {
             tokio::select! {
                 _ = stop.wait_for(|is_stopped| *is_stopped) => break None,
                 alarm = next_alarm(&mut watch) => self.on_alarm(alarm, sessions),
+                wake = alarms::next_wake(&mut wakes) => self.on_wake(wake, sessions),
+                line = alarms::next_told(&mut told) => {
+                    let _ = self.events.send(Event::Trigger(line));
+                }
                 _ = sessions.join_next(), if !sessions.is_empty() => {}
                 note = next_note(&mut notes) => {
                     let _ = self.events.send(Event::Approval(note));
@@ -386,6 +407,9 @@ impl Host {
                         break Some(error.into());
                     }
                     if let Some(reason) = self.journal.health().failure {
+                        break Some(HostError::Unwritable(reason));
+                    }
+                    if let Some(reason) = self.triggers.as_ref().and_then(|triggers| triggers.intake.failure()) {
                         break Some(HostError::Unwritable(reason));
                     }
                     match self.take_requests(sessions).await {
@@ -406,7 +430,8 @@ impl Host {
                 self.kernel.holds.hand_over(service, session);
             }
         }
-        self.resume_open(None, sessions).await?;
+        let taken_up = self.resume_open(None, sessions).await?;
+        self.settle_alarms(&taken_up.incidents).await?;
         sessions.spawn(self.clone().retain());
         Ok(())
     }
@@ -471,9 +496,9 @@ impl Host {
     /// A session cannot be taken up.
     pub async fn resume(self: &Arc<Self>, only: Option<&str>) -> Result<usize, HostError> {
         let mut sessions = JoinSet::new();
-        let count = self.resume_open(only, &mut sessions).await?;
+        let taken_up = self.resume_open(only, &mut sessions).await?;
         while sessions.join_next().await.is_some() {}
-        Ok(count)
+        Ok(taken_up.count)
     }
 
     /// End the services that this host has started and give the store back. A service that was
@@ -564,12 +589,14 @@ impl Host {
             self.kernel.holds.claim(service, &id);
         }
         let _ = self.events.send(Event::Session { id: id.clone(), agent: agent.to_owned(), is_resumed: false });
+        self.alarm_running(input, &id).await;
         let (ending, stop) = self.register(&id, &inbox);
         let task = context::task(&self.project, agent, &setup.config, prompt, input, talk);
         let ended = session::start(&self.kernel, &setup, journal.clone(), &id, task, inbox.clone(), stop.clone()).await;
         let ended = self.when_decided(&id, &setup, &journal, ended, &inbox, stop).await;
         let closed = self.ended(&id, agent, input, journal, ended).await;
         self.settle(&id, service, self.leave_of(&closed)).await;
+        self.alarm_closed(input, &closed).await;
         drop(ending);
         closed
     }
@@ -691,6 +718,7 @@ struct Parts {
     kept: Kept,
     supervisor: Arc<Supervisor>,
     watch: Watch,
+    triggers: Option<Triggers>,
     is_watching: bool,
     is_talking: bool,
 }
@@ -711,6 +739,7 @@ impl Parts {
             supervisor: self.supervisor,
             incidents: self.watch.incidents(),
             watch: Mutex::new(Some(self.watch)),
+            triggers: self.triggers,
             events,
             stop: watch::channel(false).0,
             is_watching: self.is_watching,

@@ -5,7 +5,7 @@
 //! is told to stop; `station` calls tools without being a host, for `single` (one call), `mcp` and `plugins`.
 //! `serving` makes the calls that other commands ask for, `asking` is their side of it. `sessions` forks, replays and
 //! prunes what is in the journal, `kept` has the components that sessions began with.
-//! `approvals` and `channels` say who answers, `policy` and `corpus` test and measure policies, `state` opens
+//! `triggers` takes alarms from outside. `approvals` and `channels` say who answers, `policy` and `corpus` test and measure policies, `state` opens
 //! the store.
 
 mod approvals;
@@ -34,6 +34,7 @@ mod single;
 mod spent;
 mod state;
 mod station;
+mod triggers;
 
 pub use approvals::{ApprovalsError, answer_approval, revoke_approval};
 pub use catalog::{Catalog, CatalogError, Source};
@@ -55,3 +56,4 @@ pub use single::{SingleError, call_tool, peer_tools};
 pub use state::open_existing_store;
 pub use state::{StateError, open_store};
 pub use station::{Beside, Station, StationOptions, Wanted};
+pub use triggers::{AlarmsStored, TriggersError, stored_alarms};

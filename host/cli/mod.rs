@@ -3,6 +3,7 @@
 //! stdout is data, stderr is talk. Exit codes: 1 the user's error or a failed run, 2 usage,
 //! 3 refused by policy, 70 a bug.
 
+mod alarms;
 mod approvals;
 mod chat;
 mod demo;
@@ -78,6 +79,8 @@ enum Command {
     /// List what waits for a person, and decide about it
     #[command(subcommand)]
     Approvals(approvals::Command),
+    /// List the alarms from outside: what fires, what is grouped or held back, and why
+    Alarms(alarms::Arguments),
     /// List, show, take up and verify sessions
     #[command(subcommand)]
     Session(session::Command),
@@ -124,6 +127,7 @@ pub fn main() -> ExitCode {
         Command::Packages(command) => packages::run(&output, &project, command),
         Command::Detect(command) => detect::run(&output, command),
         Command::Approvals(command) => approvals::run(&output, &project, command),
+        Command::Alarms(arguments) => alarms::run(&output, &project, &arguments),
         Command::Session(command) => session::run(&output, &project, command),
         Command::Incident(command) => incident::run(&output, &command),
         Command::Stop(arguments) => stop::run(&output, &project, &arguments),

@@ -37,6 +37,12 @@ impl Progress {
                 Style::new().red().bold(),
                 json!({ "service": alarm.service, "title": alarm.title, "detail": alarm.detail }),
             ),
+            Event::Trigger(told) => (
+                told.kind,
+                told.text.clone(),
+                if told.is_bad { Style::new().red().bold() } else { Style::new().cyan() },
+                json!({ "text": told.text, "is_bad": told.is_bad }),
+            ),
             Event::Session { id, agent, is_resumed } => (
                 if *is_resumed { "resumed" } else { "session" },
                 format!("{agent}, {id}"),

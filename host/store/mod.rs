@@ -92,6 +92,8 @@ pub trait Store: Send + Sync {
     async fn values(&self, prefix: &str) -> Result<Vec<(String, Value)>, StoreError>;
     async fn set_value(&self, lease: &Lease, key: &str, value: &Value) -> Result<(), StoreError>;
     async fn remove_value(&self, lease: &Lease, key: &str) -> Result<(), StoreError>;
+    /// Set these values and remove those of None, all or nothing.
+    async fn change_values(&self, lease: &Lease, changes: &[(String, Option<Value>)]) -> Result<(), StoreError>;
 
     // What plugins keep for themselves.
 

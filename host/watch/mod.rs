@@ -4,8 +4,16 @@
 //! again between two probes. It stays open, and nothing further is raised for the service, until
 //! the incident is closed ([`Incidents::close`]); then it takes a cool-down and fresh failures. One that was handed
 //! to a person ([`Incidents::hand_over`]) stays quiet until the service has been healthy again.
+//!
+//! Alarms from outside come by webhooks ([`hooks`]) and from sources that are asked ([`poll`]); both hand them to one
+//! [`intake`], and [`alarms`] says what becomes of each.
 
+pub mod alarms;
+pub mod hooks;
+pub mod intake;
+pub mod poll;
 mod rules;
+mod seen;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,6 +45,16 @@ pub struct Alarm {
     /// When the first failure came that led to the alarm.
     pub since_ms: u64,
     pub state: AlarmState,
+}
+
+/// How the alarm of a watched service stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    Quiet,
+    /// A session works on it.
+    Open,
+    /// A person has it.
+    HandedOver,
 }
 
 /// The alarms of some services, as they come.
@@ -92,6 +110,12 @@ impl Incidents {
     /// The incident is over. The next alarm takes fresh failures.
     pub fn close(&self, service: &str) {
         let _ = self.with(service, |rules| rules.close(clock::now_ms()));
+    }
+
+    /// How the alarm of a service stands. None: it is not watched.
+    #[must_use]
+    pub fn standing(&self, service: &str) -> Option<Standing> {
+        self.rules().get(service).map(Rules::standing)
     }
 
     /// A person has it now: no alarm before the service has been healthy again, which is told.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Alarm, AlarmState};
+use super::{Alarm, AlarmState, Standing};
 use crate::supervisor::{Event, Exit};
 
 /// So many ends within so long are a crash loop.
@@ -78,6 +78,14 @@ impl Rules {
     pub(crate) fn hand_over(&mut self) {
         self.phase = Phase::HandedOver;
         self.forget();
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        match self.phase {
+            Phase::Quiet => Standing::Quiet,
+            Phase::Open { .. } => Standing::Open,
+            Phase::HandedOver => Standing::HandedOver,
+        }
     }
 
     /// A clock that was set back mutes nothing for longer than the cool-down.

@@ -23,6 +23,7 @@ on_both! {
     a_refused_write_does_not_keep_others_from_writing,
     a_host_that_was_replaced_can_change_nothing_else,
     values_are_kept_by_key,
+    values_are_changed_together_or_not_at_all,
     opening_again_keeps_everything,
     a_newer_schema_is_refused_and_left_alone,
     a_store_of_the_schema_before_is_brought_up_to_date,
@@ -157,6 +158,25 @@ async fn a_host_that_was_replaced_can_change_nothing_else(place: Place) {
     store.release(&old).await.unwrap();
     assert!(store.holder().await.unwrap().is_some());
     assert_eq!(store.value("supervisor/a").await.unwrap(), Some(json!(1)));
+}
+
+async fn values_are_changed_together_or_not_at_all(place: Place) {
+    let store = place.open().await;
+    let lease = store.acquire(&Holder::this_process("run")).await.unwrap();
+    let change = |pairs: &[(&str, Option<u64>)]| -> Vec<(String, Option<serde_json::Value>)> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), value.map(|value| json!(value)))).collect()
+    };
+    store.change_values(&lease, &change(&[("a", Some(1)), ("b", Some(2)), ("none", None)])).await.unwrap();
+    store.change_values(&lease, &change(&[("a", None), ("b", Some(3))])).await.unwrap();
+    assert_eq!(store.values("").await.unwrap(), [("b".to_owned(), json!(3))]);
+    let large = json!("x".repeat(pi_host::store::VALUE_BYTES_MAX));
+    let refused = [("b".to_owned(), None), ("c".to_owned(), Some(large))];
+    assert!(matches!(store.change_values(&lease, &refused).await, Err(StoreError::TooLarge { .. })));
+    place.tamper("UPDATE lease SET expires_ms = 1, machine = 'another'").await;
+    store.acquire(&Holder::this_process("run")).await.unwrap();
+    let fenced = store.change_values(&lease, &change(&[("b", None)])).await;
+    assert_eq!(fenced, Err(StoreError::Fenced { epoch: 1 }));
+    assert_eq!(store.values("").await.unwrap(), [("b".to_owned(), json!(3))]);
 }
 
 async fn values_are_kept_by_key(place: Place) {

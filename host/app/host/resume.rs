@@ -1,11 +1,13 @@
 //! What an earlier host has left behind: sessions without an end are read back, get back what they
 //! held, and are run on from where their journals end.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
+use super::alarms::incident_of;
 use super::{Event, Host, HostError};
 use crate::app::context::{self, Talk};
 use crate::app::incident::{self, Closed};
@@ -15,6 +17,12 @@ use crate::config::{Project, RESERVED};
 use crate::journal::{Body, Entry, Problem, SessionJournal, entries, verify};
 use crate::session::{self, AgentSetup, Inbox};
 use crate::store::{OPEN, SessionRecord};
+
+/// What was taken up: how many sessions, and the incidents of alarms from outside that they are for.
+pub(super) struct TakenUp {
+    pub(super) count: usize,
+    pub(super) incidents: BTreeSet<u64>,
+}
 
 /// A session that an earlier host began and did not end.
 struct CutOff {
@@ -86,7 +94,7 @@ impl Host {
         self: &Arc<Self>,
         only: Option<&str>,
         sessions: &mut JoinSet<()>,
-    ) -> Result<usize, HostError> {
+    ) -> Result<TakenUp, HostError> {
         let wanted = self.store.sessions().await?.into_iter().filter(|record| is_wanted(record, only));
         let mut all = Vec::new();
         for record in wanted {
@@ -113,7 +121,12 @@ impl Host {
         // What a session has changed before it was cut off is still in its hands; then come those that
         // were only woken for a service. Nothing runs before all of them have what is theirs.
         all.iter().for_each(|cut_off| self.take_back(cut_off));
+        let mut incidents = BTreeSet::new();
         for cut_off in &all {
+            if let Some(incident) = incident_of(&cut_off.input) {
+                self.alarm_running(&cut_off.input, &cut_off.id).await;
+                incidents.insert(incident);
+            }
             if let Some(service) = incident::service_of(&cut_off.input) {
                 // Its alarm is being worked on already.
                 self.incidents.open(&service);
@@ -134,7 +147,7 @@ impl Host {
                 }
             });
         }
-        Ok(count)
+        Ok(TakenUp { count, incidents })
     }
 
     async fn read_back(&self, id: &str, agent: &str) -> Result<CutOff, HostError> {
@@ -243,6 +256,8 @@ impl Host {
             Err(error) => {
                 // It stays open. A fault that is still there raises a new alarm, for a session that can begin.
                 self.settle(&id, incident::service_of(&input), Leave::Free).await;
+                // For an alarm from outside nobody raises another: people look at it.
+                self.alarm_given_up(&input).await;
                 return Err(error);
             }
         };
@@ -254,6 +269,7 @@ impl Host {
         let resumed = self.when_decided(&id, &setup, &journal, resumed, &inbox, stop).await;
         let closed = self.ended(&id, &agent, &input, journal, resumed).await;
         self.settle(&id, incident::service_of(&input), self.leave_of(&closed)).await;
+        self.alarm_closed(&input, &closed).await;
         drop(ending);
         closed
     }

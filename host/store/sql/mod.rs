@@ -211,6 +211,11 @@ impl<D: Database> Store for SqlStore<D> {
         self.delete_value(lease, key).await
     }
 
+    async fn change_values(&self, lease: &Lease, changes: &[(String, Option<Value>)]) -> Result<(), StoreError> {
+        self.database.check_in_place()?;
+        self.write_values(lease, changes).await
+    }
+
     async fn plugin_value(&self, plugin: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.read_plugin_value(plugin, key).await
     }

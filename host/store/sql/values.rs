@@ -26,27 +26,38 @@ impl<D: Database> SqlStore<D> {
     }
 
     pub(super) async fn write_value(&self, lease: &Lease, key: &str, value: &Value) -> Result<(), StoreError> {
-        let text = value.to_string();
-        if text.len() > VALUE_BYTES_MAX {
-            return Err(StoreError::TooLarge { what: "a value", bytes: text.len(), bytes_max: VALUE_BYTES_MAX });
-        }
-        let statement = Statement::new(
-            "INSERT INTO kv (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        );
-        self.repeat_fenced(lease, &statement.bind(key).bind(text)).await.map(|_| ())
+        self.repeat_fenced(lease, &set(key, value)?).await.map(|_| ())
     }
 
     pub(super) async fn delete_value(&self, lease: &Lease, key: &str) -> Result<(), StoreError> {
-        self.repeat_fenced(lease, &Statement::new("DELETE FROM kv WHERE name = ?").bind(key)).await.map(|_| ())
+        self.repeat_fenced(lease, &remove(key)).await.map(|_| ())
+    }
+
+    pub(super) async fn write_values(
+        &self,
+        lease: &Lease,
+        changes: &[(String, Option<Value>)],
+    ) -> Result<(), StoreError> {
+        let statement = |(key, value): &(String, Option<Value>)| match value {
+            Some(value) => set(key, value),
+            None => Ok(remove(key)),
+        };
+        let statements = changes.iter().map(statement).collect::<Result<Vec<_>, _>>()?;
+        self.repeat_all_fenced(lease, &statements).await.map(|_| ())
     }
 
     /// Run a statement that may be run twice, as the host; how many rows it changed.
     pub(super) async fn repeat_fenced(&self, lease: &Lease, statement: &Statement) -> Result<u64, StoreError> {
+        self.repeat_all_fenced(lease, std::slice::from_ref(statement)).await
+    }
+
+    /// Run statements that may be run twice, as the host and in one transaction; how many rows they changed.
+    async fn repeat_all_fenced(&self, lease: &Lease, statements: &[Statement]) -> Result<u64, StoreError> {
         let mut attempts = Attempts::new();
         loop {
             let result = match self.begin_fenced(lease).await {
                 Ok(mut transaction) => {
-                    let result = transaction.execute(statement).await;
+                    let result = execute_all(&mut transaction, statements).await;
                     ended(transaction, result).await
                 }
                 Err(error) => Err(error),
@@ -61,4 +72,26 @@ impl<D: Database> SqlStore<D> {
     fn parse(&self, key: &str, text: &str) -> Result<Value, StoreError> {
         serde_json::from_str(text).map_err(|error| self.corrupt(&format!("the value `{key}` is no JSON: {error}")))
     }
+}
+
+fn set(key: &str, value: &Value) -> Result<Statement, StoreError> {
+    let text = value.to_string();
+    if text.len() > VALUE_BYTES_MAX {
+        return Err(StoreError::TooLarge { what: "a value", bytes: text.len(), bytes_max: VALUE_BYTES_MAX });
+    }
+    let statement =
+        "INSERT INTO kv (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    Ok(Statement::new(statement).bind(key).bind(text))
+}
+
+fn remove(key: &str) -> Statement {
+    Statement::new("DELETE FROM kv WHERE name = ?").bind(key)
+}
+
+async fn execute_all(transaction: &mut impl Transaction, statements: &[Statement]) -> Result<u64, StoreError> {
+    let mut rows = 0;
+    for statement in statements {
+        rows += transaction.execute(statement).await?;
+    }
+    Ok(rows)
 }

@@ -25,6 +25,9 @@ pub fn wake(world: &mut dyn World, task: &Task) -> Result<Outcome, String> {
         serde_json::from_str(&task.input).map_err(|error| format!("the input is not JSON: {error}"))?
     };
     let alert = input.get("alert").cloned().unwrap_or(Value::Null);
+    if let Some(target) = foreign(&alert) {
+        return Ok(handed_over(target));
+    }
     let now = world.now_ms();
     let (services, gaps) = match services(world) {
         Ok(services) => (services, Vec::new()),
@@ -39,6 +42,24 @@ pub fn wake(world: &mut dyn World, task: &Task) -> Result<Outcome, String> {
     let onset_ms = onset.filter(|time| *time <= now).unwrap_or(now);
     let incident = Incident { id: task.id.clone(), alert, target, onset_ms };
     Ok(heal(world, incident, services, gaps, settings))
+}
+
+/// The target of an alarm from outside that is no service of this host.
+fn foreign(alert: &Value) -> Option<&str> {
+    let has_service = alert.get("service").is_some_and(Value::is_string);
+    alert.get("target").and_then(Value::as_str).filter(|_| !has_service)
+}
+
+/// Nothing here can look at it: that all services are well says nothing of it.
+fn handed_over(target: &str) -> Outcome {
+    let gap = format!("`{target}` is no service of this host, and nothing is known of it but its alarm");
+    let summary = format!("{gap}. It was not looked at, and nothing was changed: a person has to.");
+    let next = format!("look at `{target}`; if it is a service here, say so with `names` of the trigger in pi.toml");
+    let details = json!({
+        "version": 1, "root_cause": "unknown", "confidence": 0.0, "target": target, "gaps": [gap], "actions": [],
+        "next_steps": [next],
+    });
+    Outcome { status: Status::Escalated, summary, details: details.to_string() }
 }
 
 fn time_of(time: &Value) -> Option<u64> {

@@ -418,3 +418,18 @@ fn what_was_observed_has_the_form_of_a_recorded_incident() {
     }
     assert_eq!(observed["metrics"][0]["points"][0][0].as_str().unwrap().len(), "2026-01-01T00:00:00.000Z".len());
 }
+
+#[test]
+fn an_alarm_of_what_is_no_service_here_is_handed_over_and_is_not_taken_for_well() {
+    let mut world = Simulation::new(vec![Service::new("orders", 9000)]);
+    let input = pi_sdk::json!({ "alert": { "title": "cpu", "target": "i-0abc", "state": "raised", "incident": 7 } });
+    let task = pi_sdk::Task { id: "s1".into(), prompt: String::new(), input: input.to_string(), config: "{}".into() };
+    let outcome = crate::wake::wake(&mut world, &task).unwrap();
+    assert_eq!(outcome.status, Status::Escalated);
+    assert!(outcome.summary.contains("`i-0abc` is no service of this host"), "{}", outcome.summary);
+    assert!(world.effects.is_empty() && world.probes == 0);
+    // One that is a service is looked at, by whatever name its alarm has come.
+    let input = pi_sdk::json!({ "alert": { "title": "cpu", "target": "orders", "service": "orders" } });
+    let task = pi_sdk::Task { input: input.to_string(), ..task };
+    assert_eq!(crate::wake::wake(&mut world, &task).unwrap().status, Status::NothingToDo);
+}
