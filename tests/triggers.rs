@@ -199,7 +199,8 @@ async fn what_is_not_signed_rightly_is_refused_counted_and_said() {
     let mut door = Door::open(folder.path(), GENERIC).await;
     let body = disk("web-1");
     let right = door.signature(&body);
-    let with = |change: &dyn Fn(&mut Vec<(&'static str, String)>)| {
+    type Headers = Vec<(&'static str, String)>;
+    let with = |change: &dyn Fn(&mut Headers)| {
         let mut headers = right.clone();
         change(&mut headers);
         headers

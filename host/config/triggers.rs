@@ -251,7 +251,8 @@ impl TriggerConfig {
                 "arn:aws:sns:REGION:ACCOUNT:NAME".into(),
             );
         }
-        if !is_sns && !(self.topics.is_empty() && self.certificate_hosts.is_empty() && self.ca_file.is_none()) {
+        let has_sns = !self.topics.is_empty() || !self.certificate_hosts.is_empty() || self.ca_file.is_some();
+        if has_sns && !is_sns {
             return wrong("kind", "`topics`, `certificate_hosts` and `ca_file` are of `sns`", "remove them".into());
         }
         if self.certificate_hosts.is_empty() != self.ca_file.is_none() {

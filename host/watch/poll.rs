@@ -72,10 +72,7 @@ pub async fn poll(source: Arc<dyn AlarmSource>, trigger: Arc<Trigger>, settings:
     let mut failures = 0_u32;
     let mut random = crate::clock::now_ms() ^ u64::from(std::process::id());
     loop {
-        let failure = match once(source.as_ref(), &trigger, settings.within, &intake, &mut absent).await {
-            Ok(()) => None,
-            Err(why) => Some(why),
-        };
+        let failure = once(source.as_ref(), &trigger, settings.within, &intake, &mut absent).await.err();
         failures = if failure.is_some() { failures.saturating_add(1) } else { 0 };
         intake.polled(&trigger, failure.as_deref()).await;
         // SplitMix64's step: numbers that differ, and are no secret.

@@ -14,9 +14,9 @@ const ROUNDS: usize = 5;
 
 /// A metric every five minutes: a daily habit, noise, and a spike now and then.
 fn value(at: usize) -> f64 {
-    let noise = ((at as f64 * 12.9898).sin() * 43_758.545_3).rem_euclid(1.0);
+    let noise = ((at as f64 * 12.9898).sin() * 43_758.545).rem_euclid(1.0);
     let day = (at as f64 / 288.0 * std::f64::consts::TAU).sin();
-    50.0 + 20.0 * day + 5.0 * noise + if at % 5003 == 0 { 80.0 } else { 0.0 }
+    50.0 + 20.0 * day + 5.0 * noise + if at.is_multiple_of(5003) { 80.0 } else { 0.0 }
 }
 
 fn main() {
