@@ -37,8 +37,12 @@ async fn detect(points: Value) -> Result<Value, String> {
     let compiled = runtime().load(builtin("detect").unwrap()).await.unwrap();
     // Nothing is granted: the component has to do without.
     let plugin = runtime().link_tool(&compiled, Grants::default()).unwrap();
-    let limits =
-        CallLimits { memory_bytes_max: 256 << 20, call_ms_max: 60_000, output_bytes_max: 1 << 20, host_calls_max: 100 };
+    let limits = CallLimits {
+        memory_bytes_max: 256 << 20,
+        call_ms_max: 60_000,
+        output_bytes_max: 1 << 20,
+        host_calls_max: 100_000,
+    };
     match call(&bench, &plugin, limits, "detect_anomalies", json!({ "points": points })).await {
         Ok(parts) => match parts.first() {
             Some(Content::Json(text)) => Ok(serde_json::from_str(text).unwrap()),

@@ -516,7 +516,7 @@ fn an_alarm_from_outside_wakes_a_session_that_says_what_it_cannot_do_and_the_lis
 
 #[test]
 fn a_trigger_whose_secret_is_missing_or_open_to_others_starts_no_host() {
-    let hook = "[agents.sre]\n[grants.sre.tools]\nnames = [\"service_*\"]\n[grants.sre.log]\n[triggers]\nlisten = \"127.0.0.1:0\"\n[triggers.shop]\nkind = \"generic\"\nagent = \"sre\"\n";
+    let hook = "[agents.sre]\n[grants.sre.tools]\nnames = [\"service_*\"]\n[grants.sre.log]\n[grants.service.services]\nnames = [\"*\"]\nactions = [\"read\"]\n[triggers]\nlisten = \"127.0.0.1:0\"\n[triggers.shop]\nkind = \"generic\"\nagent = \"sre\"\n";
     let project = Project::with(&format!("{hook}secret_env = \"NO_SUCH_SECRET\"\n"));
     let said = project.run(&["run"]);
     assert_eq!(said.code, Some(1));
