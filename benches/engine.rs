@@ -454,6 +454,7 @@ fn crowd(folder: &Path, url: &str) {
         let begun = begun(folder).await;
         let mut running = tokio::task::JoinSet::new();
         let resuming = host.clone();
+        // Beside those that begin at the same time: it takes up what was cut off, and none of them.
         running.spawn(async move { resuming.resume(None).await.map(|_| ()) });
         for number in (0..CROWD).filter(|number| !begun.contains_key(number)) {
             let host = host.clone();

@@ -9,7 +9,7 @@ mod retention;
 
 pub use resume::begun_with;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -102,6 +102,10 @@ pub enum HostError {
     Kept(#[from] KeptError),
     #[error(transparent)]
     KeptAgent(#[from] KeptAgentError),
+    #[error(
+        "session `{0}` is being worked on by this host already\nhint: `pi-host session show {0}` has how far it is"
+    )]
+    Claimed(String),
     #[error("agent `{agent}` cannot be started: {error}")]
     Agent { agent: String, error: String },
 }
@@ -179,6 +183,9 @@ pub struct Host {
     is_talking: bool,
     /// The sessions that run now.
     running: Mutex<HashMap<String, Reach>>,
+    /// The sessions that somebody here is at, from before they have an entry: two at one journal would write two
+    /// histories into it.
+    claimed: Arc<Mutex<HashSet<String>>>,
 }
 
 impl Host {
@@ -582,6 +589,7 @@ impl Host {
     ) -> Result<Closed, HostError> {
         let setup = self.setup_of(agent)?;
         let id = session_id(agent);
+        let _claim = self.claim(&id)?;
         let journal = self.journal.session(&id).await?;
         let inbox = Arc::new(Inbox::new(journal.clone(), talk == Talk::Open));
         let service = incident::service_of(input);
@@ -667,6 +675,18 @@ impl Host {
         self.agents.get(agent).cloned().ok_or_else(|| SetupError::NoAgent(agent.to_owned()).into())
     }
 
+    /// Be the only one here who is at a session.
+    fn claim(&self, id: &str) -> Result<Claim, HostError> {
+        match self.claimed.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned()) {
+            true => Ok(Claim { claimed: self.claimed.clone(), id: id.to_owned() }),
+            false => Err(HostError::Claimed(id.to_owned())),
+        }
+    }
+
+    fn is_claimed(&self, id: &str) -> bool {
+        self.claimed.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
+    }
+
     /// Note a session as running; dropping the guard notes its end.
     fn register(self: &Arc<Self>, id: &str, inbox: &Arc<Inbox>) -> (Running, watch::Receiver<bool>) {
         let (sender, receiver) = watch::channel(*self.stop.borrow());
@@ -745,7 +765,20 @@ impl Parts {
             is_watching: self.is_watching,
             is_talking: self.is_talking,
             running: Mutex::new(HashMap::new()),
+            claimed: Arc::default(),
         })
+    }
+}
+
+/// A session that nobody else here is at.
+struct Claim {
+    claimed: Arc<Mutex<HashSet<String>>>,
+    id: String,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.claimed.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
     }
 }
 

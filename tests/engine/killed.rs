@@ -203,3 +203,47 @@ async fn a_session_with_a_model_of_the_command_line_is_taken_up_with_that_model(
         assert_eq!((asked.len(), &asked[0].body), (2, &asked[1].body));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_runs_here_is_not_taken_up_beside_itself() {
+    use pi_host::app::{Event, Host, Options};
+    use pi_host::config::Project as Loaded;
+
+    let server = ModelServer::start_with(|request| match results(request).len() {
+        0 => {
+            std::thread::sleep(Duration::from_millis(500));
+            bash("a", "echo 1 >> witness")
+        }
+        _ => Reply::text("written"),
+    })
+    .await;
+    let project = project(&server, "");
+    let options = Options {
+        agents: Some(vec!["pi".into()]),
+        is_watching: false,
+        is_talking: false,
+        screen: None,
+        may_ask: false,
+        name: "test",
+    };
+    let host = Host::start(Loaded::load(project.path()).unwrap(), options, &|_| ()).await.unwrap();
+    let mut events = host.events();
+    let working = host.clone();
+    let work = tokio::spawn(async move { working.run_once("pi", TASK, &json!({})).await.unwrap() });
+    let id = loop {
+        if let Event::Session { id, .. } = events.recv().await.unwrap() {
+            break id;
+        }
+    };
+    assert_eq!((host.resume(None).await.unwrap(), host.resume(Some(&id)).await.unwrap()), (0, 0));
+    assert!(host.run_on("pi", TASK).await.unwrap().is_none());
+    assert_eq!(work.await.unwrap().summary, "written");
+    host.close().await.unwrap();
+    assert_eq!(
+        (server.requests().len(), std::fs::read_to_string(project.path().join("witness")).unwrap().as_str()),
+        (2, "1\n")
+    );
+    let shown = run(&project, &["--json", "session", "show", &id]).await.json();
+    let resumed = shown["entries"].as_array().unwrap().iter().filter(|line| line["body"]["entry"] == "session_resumed");
+    assert_eq!(resumed.count(), 0, "{shown}");
+}

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::alarms::incident_of;
-use super::{Event, Host, HostError};
+use super::{Claim, Event, Host, HostError};
 use crate::app::context::{self, Talk};
 use crate::app::incident::{self, Closed};
 use crate::app::open_existing_store;
@@ -27,6 +27,7 @@ pub(super) struct TakenUp {
 /// A session that an earlier host began and did not end.
 struct CutOff {
     id: String,
+    claim: Claim,
     agent: String,
     journal: SessionJournal,
     entries: Vec<Entry>,
@@ -96,6 +97,8 @@ impl Host {
         sessions: &mut JoinSet<()>,
     ) -> Result<TakenUp, HostError> {
         let wanted = self.store.sessions().await?.into_iter().filter(|record| is_wanted(record, only));
+        // Those that run here were not cut off.
+        let wanted = wanted.filter(|record| !self.is_claimed(&record.id));
         let mut all = Vec::new();
         for record in wanted {
             if !self.agents.contains_key(&record.agent) {
@@ -151,6 +154,7 @@ impl Host {
     }
 
     async fn read_back(&self, id: &str, agent: &str) -> Result<CutOff, HostError> {
+        let claim = self.claim(id)?;
         let journal = self.journal.session(id).await?;
         // What was tampered with is no ground to act on.
         let reports = verify(self.store.as_ref(), Some(id)).await?;
@@ -168,7 +172,7 @@ impl Host {
         let (component, task) = beginning(&entries).map(|(c, t)| (c.to_owned(), t.clone())).unwrap_or_default();
         let (id, agent) = (id.to_owned(), agent.to_owned());
         let input = task.get("input").cloned().unwrap_or_default();
-        Ok(CutOff { id, agent, journal, entries, component, task, input })
+        Ok(CutOff { id, claim, agent, journal, entries, component, task, input })
     }
 
     /// Why the models of this host are not those of a session, in words. Who names the session may choose another.
@@ -204,6 +208,7 @@ impl Host {
     pub async fn run_on(self: &Arc<Self>, agent: &str, prompt: &str) -> Result<Option<Closed>, HostError> {
         let setup = self.setup_of(agent)?;
         let open = self.store.sessions().await?.into_iter().rev().filter(|record| is_wanted(record, None));
+        let open = open.filter(|record| !self.is_claimed(&record.id));
         for record in open.filter(|record| record.agent == agent) {
             let cut_off = match self.read_back(&record.id, agent).await {
                 Ok(cut_off) => cut_off,
@@ -250,7 +255,7 @@ impl Host {
     async fn take_up(self: &Arc<Self>, cut_off: CutOff) -> Result<Closed, HostError> {
         // Where nobody can talk, an agent that listens hears that the conversation is over.
         let talk = if self.is_talking { context::talk_of(&cut_off.task) } else { Talk::Closed };
-        let CutOff { id, agent, journal, entries, input, .. } = cut_off;
+        let CutOff { id, claim: _claim, agent, journal, entries, input, .. } = cut_off;
         let setup = match self.began_with(&id, &agent, &entries).await {
             Ok(setup) => setup,
             Err(error) => {
