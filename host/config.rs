@@ -3,6 +3,7 @@
 
 mod approvals;
 mod budget;
+mod cloud;
 mod environment;
 mod grants;
 mod http;
@@ -23,8 +24,9 @@ use serde::{Deserialize, Serialize};
 use crate::gate::Profile;
 
 pub use budget::{AtLimit, BudgetConfig, Spend};
+pub use cloud::{CloudConfig, CloudGrant};
 pub use environment::{
-    cache_folder, is_colour_refused, registry_credentials, scratch_folder, search_path, user, variable,
+    cache_folder, cloud_environment, is_colour_refused, registry_credentials, scratch_folder, search_path, user, variable,
 };
 pub use grants::{
     ConfigGrant, FilesGrant, Grant, KeyValueGrant, LogGrant, ModelGrant, ProcessGrant, ServicesGrant, ToolsGrant,
@@ -191,6 +193,9 @@ impl Config {
                 return wrong(format!("[grants.{name}.preopens] write"), what, hint.into());
             }
         }
+        for (name, account) in &self.cloud {
+            account.check(name).or_else(|(place, what, hint)| wrong(place, what, hint))?;
+        }
         for (name, server) in &self.mcp {
             server.check(name).or_else(|(place, what, hint)| wrong(place, what, hint))?;
         }
@@ -270,6 +275,8 @@ pub struct Config {
     pub production: ProductionConfig,
     pub packages: PackagesConfig,
     pub services: BTreeMap<String, ServiceConfig>,
+    /// Accounts of clouds, with who the host is there.
+    pub cloud: BTreeMap<String, CloudConfig>,
     pub signatures: SignaturesConfig,
     /// Servers of the Model Context Protocol whose tools agents may be granted.
     pub mcp: BTreeMap<String, McpConfig>,

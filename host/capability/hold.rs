@@ -158,6 +158,7 @@ impl Holds {
             | Act::ServiceRead { .. }
             | Act::ServiceProbe { .. }
             | Act::HttpRequest { .. }
+            | Act::CloudCall { .. }
             | Act::KeyValueWrite { .. }
             | Act::Overspend { .. } => Vec::new(),
         }

@@ -78,6 +78,7 @@ impl Bench {
             files: Some(Arc::new(files)),
             process: None,
             services: None,
+            cloud: None,
             tools: None,
             session: None,
             model: None,
