@@ -26,7 +26,8 @@ use crate::gate::Profile;
 pub use budget::{AtLimit, BudgetConfig, Spend};
 pub use cloud::{CloudConfig, CloudGrant};
 pub use environment::{
-    cache_folder, cloud_environment, is_colour_refused, registry_credentials, scratch_folder, search_path, user, variable,
+    cache_folder, cloud_environment, is_colour_refused, registry_credentials, scratch_folder, search_path, user,
+    variable,
 };
 pub use grants::{
     ConfigGrant, FilesGrant, Grant, KeyValueGrant, LogGrant, ModelGrant, ProcessGrant, ServicesGrant, ToolsGrant,

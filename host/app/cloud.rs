@@ -141,7 +141,8 @@ async fn check(name: &str, account: &Account, grants: &BTreeMap<String, CloudSta
     }
     let instance = instance(name, account, grants).await;
     for operation in pi_cloud::operations() {
-        let of = |state: &CloudState| state.has_account(name) && state.operations().any(|own| own.name == operation.name);
+        let of =
+            |state: &CloudState| state.has_account(name) && state.operations().any(|own| own.name == operation.name);
         let plugins: Vec<String> =
             grants.iter().filter(|(_, state)| of(state)).map(|(plugin, _)| plugin.clone()).collect();
         if !plugins.is_empty() {

@@ -211,7 +211,11 @@ fn cloud_call(
 ) -> String {
     let shown: Vec<String> =
         resources.iter().take(KEYS_SHOWN_MAX).map(|resource| format!("{} `{}`", resource.kind, resource.id)).collect();
-    let more = if resources.len() > shown.len() { format!(" and {} more", resources.len() - shown.len()) } else { String::new() };
+    let more = if resources.len() > shown.len() {
+        format!(" and {} more", resources.len() - shown.len())
+    } else {
+        String::new()
+    };
     let on = if shown.is_empty() { String::new() } else { format!(" on {}{more}", shown.join(", ")) };
     let with = match script {
         Some(script) => format!(" with the script `{script}`"),

@@ -142,7 +142,11 @@ fn a_call_of_a_cloud_has_the_effect_that_the_same_command_has() {
         ("cloudwatch:GetMetricData", "aws cloudwatch get-metric-data --names i-1", Severity::Read),
         ("logs:StartQuery", "aws logs start-query --log-group-name i-1", Severity::Read),
         ("ssm:SendCommand", "aws ssm send-command --instance-ids i-1", Severity::Destructive),
-        ("autoscaling:SetDesiredCapacity", "aws autoscaling set-desired-capacity --auto-scaling-group-name i-1", Severity::Write),
+        (
+            "autoscaling:SetDesiredCapacity",
+            "aws autoscaling set-desired-capacity --auto-scaling-group-name i-1",
+            Severity::Write,
+        ),
         ("cloudtrail:LookupEvents", "aws cloudtrail lookup-events --names i-1", Severity::Read),
     ];
     for (operation, command, severity) in pairs {
@@ -196,7 +200,10 @@ fn many_targets_are_asked_about_whatever_is_granted() {
     assert_eq!(verdict(&gate, &granted_call("ec2:RebootInstances", &["a", "b", "c"], Severity::Write)), Verdict::Allow);
     let decision = gate.decide(&granted_call("ec2:RebootInstances", &["a", "b", "c", "d"], Severity::Write), &person());
     assert_eq!((decision.verdict, decision.rules[0].as_str()), (Verdict::Ask, "many_targets"));
-    assert_eq!(verdict(&gate, &cloud_call("ec2:DescribeInstances", &["a", "b", "c", "d"], Severity::Read)), Verdict::Allow);
+    assert_eq!(
+        verdict(&gate, &cloud_call("ec2:DescribeInstances", &["a", "b", "c", "d"], Severity::Read)),
+        Verdict::Allow
+    );
 }
 
 #[test]
@@ -206,6 +213,12 @@ fn a_script_for_a_machine_elsewhere_is_judged_as_one_of_bash() {
         let decision = gate.decide(&remote_script(script), &person());
         assert_eq!(decision.verdict, Verdict::Deny, "{script}: {:?}", decision.rules);
     }
+    let mut act = remote_script("rm -rf ssl");
+    assert_ne!(verdict(&gate, &act), Verdict::Deny);
+    if let Act::CloudCall { arguments, .. } = &mut act {
+        *arguments = serde_json::json!({ "Parameters": { "workingDirectory": ["/etc"] } });
+    }
+    assert_eq!(verdict(&gate, &act), Verdict::Deny);
     let rule = |script: &str| gate.decide(&remote_script(script), &person()).rules;
     assert!(rule("rm -rf /").contains(&"remove_system".to_owned()));
     // What changes something there changes production, whatever `pi.toml` calls so.

@@ -369,7 +369,8 @@ fn kebab(name: &str) -> String {
     for (at, letter) in letters.iter().enumerate() {
         let before = at.checked_sub(1).and_then(|at| letters.get(at));
         let begins = before.is_some_and(|before| {
-            before.is_lowercase() || letters.get(at + 1).is_some_and(|next| before.is_uppercase() && next.is_lowercase())
+            before.is_lowercase()
+                || letters.get(at + 1).is_some_and(|next| before.is_uppercase() && next.is_lowercase())
         });
         if letter.is_uppercase() && begins {
             text.push('-');
