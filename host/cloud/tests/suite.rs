@@ -1,0 +1,15 @@
+//! The crate against what stands for AWS: a moto server where that does the operation, recorded answers where it does
+//! not (throttling, denials, SSM's output, Logs Insights). Everything is on loopback.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(clippy::disallowed_methods, reason = "the tests start moto, and measure how long a deadline takes")]
+
+mod suite {
+    mod answers;
+    mod calls;
+    mod credentials;
+    mod failures;
+    mod moto;
+    mod services;
+    mod wire;
+}
