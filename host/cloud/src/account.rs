@@ -129,9 +129,10 @@ impl Account {
         self.within(way, async |session: &Session<'_>| Box::pin(tags::of(session, call.resources())).await).await
     }
 
-    /// Ask whether it would be let through, without doing it: EC2 alone can say.
+    /// Ask whether it would be let through, without doing it. EC2 alone can say.
     pub async fn dry_run(&self, call: &Call) -> Result<(), Error> {
-        Err(unconnected(call.operation().name))
+        let way = Way { operation: call.operation().name, region: call.region(), is_change: false };
+        self.within(way, async |session: &Session<'_>| Box::pin(service::dry_run(session, call)).await).await
     }
 
     /// Do it, and wait for the answer.

@@ -49,6 +49,14 @@ pub(crate) fn start_before_end(arguments: Arguments<'_>) -> Result<(), String> {
     in_order(seconds("StartTime"), seconds("EndTime"), ("StartTime", "EndTime"))
 }
 
+/// Whether the service would let a change through.
+pub(crate) async fn dry_run(session: &Session<'_>, call: &Call) -> Result<(), Error> {
+    match call.operation().name.split_once(':').unwrap_or_default() {
+        ("ec2", action) => ec2::dry_run(session, action, call.read_arguments()).await,
+        _ => Err(session.without_dry_run()),
+    }
+}
+
 /// Send a call to its service.
 pub(crate) async fn send(session: &Session<'_>, call: &Call) -> Result<Value, Error> {
     let (service, action) = call.operation().name.split_once(':').unwrap_or_default();

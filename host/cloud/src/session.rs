@@ -222,6 +222,15 @@ impl Session<'_> {
         }
     }
 
+    pub(crate) fn without_dry_run(&self) -> Error {
+        Error::Failed {
+            operation: self.operation.to_owned(),
+            code: "NoDryRun".into(),
+            message: "AWS has no dry run of it".into(),
+            hint: "IAM's policy simulator says what a policy lets through".into(),
+        }
+    }
+
     pub(crate) fn timed_out(&self) -> Error {
         let hint = match self.is_change {
             true => "whether it was done is not known: look at the resource before doing it again",

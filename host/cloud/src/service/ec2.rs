@@ -79,6 +79,31 @@ pub(crate) fn operations() -> Vec<Operation> {
     ]
 }
 
+/// Whether EC2 would let a change through: it says so by an error of its own.
+pub(crate) async fn dry_run(session: &Session<'_>, action: &str, a: Arguments<'_>) -> Result<(), Error> {
+    let client = Client::new(session.config);
+    let ids = a.texts("InstanceIds");
+    let answered = match action {
+        "RebootInstances" => {
+            let sent = client.reboot_instances().set_instance_ids(ids).dry_run(true).send().await;
+            sent.map(|_| ()).map_err(|error| session.failure(error))
+        }
+        "StopInstances" => {
+            let sent = client.stop_instances().set_instance_ids(ids).dry_run(true).send().await;
+            sent.map(|_| ()).map_err(|error| session.failure(error))
+        }
+        "StartInstances" => {
+            let sent = client.start_instances().set_instance_ids(ids).dry_run(true).send().await;
+            sent.map(|_| ()).map_err(|error| session.failure(error))
+        }
+        _ => return Err(session.without_dry_run()),
+    };
+    match answered {
+        Err(Error::Failed { code, .. }) if code == "DryRunOperation" => Ok(()),
+        other => other,
+    }
+}
+
 pub(crate) async fn send(session: &Session<'_>, action: &str, a: Arguments<'_>) -> Result<Value, Error> {
     let client = Client::new(session.config);
     let ids = a.texts("InstanceIds");

@@ -8,6 +8,21 @@ use super::moto::{
 };
 
 #[tokio::test]
+async fn a_dry_run_says_whether_a_change_would_be_let_through_and_changes_nothing() {
+    let id = instance("dry");
+    for operation in ["ec2:RebootInstances", "ec2:StopInstances", "ec2:StartInstances"] {
+        account()
+            .dry_run(&call(operation, json!({"InstanceIds": [id]})))
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
+    }
+    let found = done("ec2:DescribeInstances", json!({"InstanceIds": [id]})).await;
+    assert_eq!(found["Reservations"][0]["Instances"][0]["State"]["Name"], "running");
+    let error = account().dry_run(&call("ec2:DescribeInstances", json!({}))).await.unwrap_err();
+    assert!(error.to_string().contains("no dry run"), "{error}");
+}
+
+#[tokio::test]
 async fn identity_is_the_accounts() {
     let identity = account().identity().await.unwrap();
     assert_eq!(identity.account, "123456789012");
