@@ -316,7 +316,9 @@ impl Story {
             let gap = if paid.is_empty() { "" } else { " · " };
             let cached =
                 if usage.cache_read > 0 { format!(" ({} from the cache)", usage.cache_read) } else { String::new() };
-            shown.usage = Some(format!("{} tokens in{cached}, {} out{gap}{paid}", usage.input_all(), usage.output));
+            let about = if completion.is_estimated { "about " } else { "" };
+            let (input, output) = (usage.input_all(), usage.output);
+            shown.usage = Some(format!("{about}{input} tokens in{cached}, {output} out{gap}{paid}"));
         }
         shown
     }
