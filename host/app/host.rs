@@ -6,6 +6,7 @@ mod reload;
 mod requests;
 mod resume;
 mod retention;
+mod safety;
 
 pub use resume::begun_with;
 
@@ -30,6 +31,7 @@ use super::state::{StateError, open_store};
 use super::triggers::{Triggers, TriggersError, triggers};
 use crate::approval::{Approvals, Asked, Note};
 use crate::capability::hold::Leave;
+use crate::capability::safety::switch::Stopped;
 use crate::clock;
 use crate::config::Project;
 use crate::confine::Confine;
@@ -139,6 +141,12 @@ pub enum Event {
         session: String,
     },
     Closed(Closed),
+    /// Everything was stopped, or goes on.
+    StoppedAll(Option<Stopped>),
+    /// Sessions in a row have changed this and not healed it: agents only propose now.
+    Breaker {
+        what: String,
+    },
     /// A session that could not be run to its end.
     Broken {
         session: String,
@@ -388,6 +396,7 @@ impl Host {
         let mut notes = self.approvals.as_ref().map(|approvals| approvals.notes());
         let mut policy = reload::look(&self.project);
         let (mut ticks, mut was_broken) = (0_u32, false);
+        let mut was_stopped = None;
         let mut every = tokio::time::interval(REQUESTS_EVERY);
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -407,6 +416,7 @@ impl Host {
                     if ticks.is_multiple_of(RELOAD_TICKS) {
                         self.reload(&mut policy, &mut was_broken).await;
                     }
+                    self.look_at_switch(&mut was_stopped).await;
                     if let Some(approvals) = &self.approvals
                         && let Err(error) = approvals.tick().await
                         && !matches!(error, StoreError::Busy { .. })
@@ -588,6 +598,7 @@ impl Host {
         talk: Talk,
     ) -> Result<Closed, HostError> {
         let setup = self.setup_of(agent)?;
+        self.until_not_stopped().await?;
         let id = session_id(agent);
         let _claim = self.claim(&id)?;
         let journal = self.journal.session(&id).await?;
@@ -595,6 +606,7 @@ impl Host {
         let service = incident::service_of(input);
         if let Some(service) = &service {
             self.kernel.holds.claim(service, &id);
+            self.kernel.safety.begin(&id, service);
         }
         let _ = self.events.send(Event::Session { id: id.clone(), agent: agent.to_owned(), is_resumed: false });
         self.alarm_running(input, &id).await;
@@ -652,7 +664,10 @@ impl Host {
     ) -> Result<Closed, HostError> {
         let reports = self.project.directory.join("reports");
         let closed = match ended {
-            Ok(ended) => incident::close(&reports, id, agent, input, &journal, ended).await,
+            Ok(ended) => match self.settle_changes(id, &journal, ended).await {
+                Ok(ended) => incident::close(&reports, id, agent, input, &journal, ended).await,
+                Err(error) => Err(error),
+            },
             Err(error) => Err(HostError::Session(error)),
         };
         match &closed {
@@ -793,5 +808,6 @@ impl Drop for Running {
         self.host.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
         // Nothing is left of what it held, also where it ended by a panic.
         self.host.kernel.holds.leave(&self.id, None, Leave::Free);
+        self.host.kernel.safety.end(&self.id);
     }
 }

@@ -16,6 +16,7 @@ use crate::capability::config::ConfigState;
 use crate::capability::files::FilesState;
 use crate::capability::grant::GrantError;
 use crate::capability::hold::Holds;
+use crate::capability::safety::Safety;
 use crate::capability::http::HttpState;
 use crate::capability::keyvalue::KeyValueState;
 use crate::capability::preopens::Preopens;
@@ -286,6 +287,7 @@ impl Setup {
             approver,
             audit,
             holds: Arc::new(Holds::new(self.supervisor.clone())),
+            safety: Arc::new(Safety::new(self.project.config.safety.clone(), self.supervisor.clone())),
             toolbox,
             models: models(&self.project, &self.secrets),
             streamed: tokio::sync::broadcast::channel(STREAMED_MAX).0,

@@ -49,6 +49,14 @@ pub fn check(status: &str, details: &Value, entries: &[Entry]) -> Result<(), Str
     Ok(())
 }
 
+/// Whether the last probe of a service after the last change was healthy. None: there was none.
+#[must_use]
+pub fn last_probe_since_change(entries: &[Entry], service: &str) -> Option<bool> {
+    let history = History::of(entries);
+    let (begun, _, _, is_healthy) = history.probes.iter().rev().find(|(_, _, probed, _)| *probed == service)?;
+    history.last_change.is_none_or(|change| *begun > change).then_some(*is_healthy)
+}
+
 /// The service that the alarm named: from the journal, since an agent might name another one.
 pub(super) fn alerted_service(entries: &[Entry]) -> Option<&str> {
     entries.iter().find_map(|entry| match &entry.body {
