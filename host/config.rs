@@ -3,6 +3,7 @@
 
 mod approvals;
 mod budget;
+mod cloud;
 mod cloud_target;
 mod environment;
 mod grants;
@@ -24,10 +25,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::gate::Profile;
 
-pub use cloud_target::{CloudKind, CloudTarget};
 pub use budget::{AtLimit, BudgetConfig, Spend};
+pub use cloud::{CloudConfig, CloudGrant};
+pub use cloud_target::{CloudKind, CloudTarget};
 pub use environment::{
-    cache_folder, is_colour_refused, registry_credentials, scratch_folder, search_path, user, variable,
+    cache_folder, cloud_environment, is_colour_refused, registry_credentials, scratch_folder, search_path, user,
+    variable,
 };
 pub use grants::{
     ConfigGrant, FilesGrant, Grant, KeyValueGrant, LogGrant, ModelGrant, ProcessGrant, ServicesGrant, ToolsGrant,
@@ -184,6 +187,10 @@ impl Config {
                     let hint = "remove `command`, or `cloud`: what runs in a cloud is not started here".into();
                     return wrong(format!("{place} cloud"), "there is a command as well", hint);
                 }
+                if !self.cloud.contains_key(&cloud.account) {
+                    let hint = format!("add [cloud.{}], or correct the name", cloud.account);
+                    return wrong(format!("{place} cloud account"), "there is no account of that name", hint);
+                }
                 if let Err((what, hint)) = cloud.check() {
                     return wrong(format!("{place} cloud"), what, hint);
                 }
@@ -215,6 +222,9 @@ impl Config {
                 let what = "what is written there is not judged, and the profile wants it to be";
                 return wrong(format!("[grants.{name}.preopens] write"), what, hint.into());
             }
+        }
+        for (name, account) in &self.cloud {
+            account.check(name).or_else(|(place, what, hint)| wrong(place, what, hint))?;
         }
         for (name, server) in &self.mcp {
             server.check(name).or_else(|(place, what, hint)| wrong(place, what, hint))?;
@@ -296,6 +306,8 @@ pub struct Config {
     pub production: ProductionConfig,
     pub packages: PackagesConfig,
     pub services: BTreeMap<String, ServiceConfig>,
+    /// Accounts of clouds, with who the host is there.
+    pub cloud: BTreeMap<String, CloudConfig>,
     pub signatures: SignaturesConfig,
     /// Servers of the Model Context Protocol whose tools agents may be granted.
     pub mcp: BTreeMap<String, McpConfig>,
@@ -537,7 +549,16 @@ pub struct ProbeConfig {
 impl Default for ProbeConfig {
     fn default() -> Self {
         let (http, tcp, command) = (None, None, None);
-        Self { http, tcp, command, cloud: false, alarms: Vec::new(), interval_ms: 1_000, timeout_ms: 1_000, failures: 3 }
+        Self {
+            http,
+            tcp,
+            command,
+            cloud: false,
+            alarms: Vec::new(),
+            interval_ms: 1_000,
+            timeout_ms: 1_000,
+            failures: 3,
+        }
     }
 }
 

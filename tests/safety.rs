@@ -145,7 +145,8 @@ fn a_restart_that_heals_nothing_opens_the_breaker() {
     let ended = until("end", || session_status(&project).filter(|(_, status)| status != "open"));
     assert_eq!(ended.1, "escalated", "{}", log(&project));
     let entries = project.run(&["--json", "session", "show", &ended.0]).json()["entries"].clone();
-    let is_restart = |entry: &&Value| entry["body"]["entry"] == "effect_started" && entry["body"]["act"]["act"] == "service_restart";
+    let is_restart =
+        |entry: &&Value| entry["body"]["entry"] == "effect_started" && entry["body"]["act"]["act"] == "service_restart";
     assert!(entries.as_array().unwrap().iter().filter(is_restart).count() > 0);
     let safety = safety(&project);
     assert!(safety["breakers"]["web"]["open_until_ms"].is_u64(), "{safety}");

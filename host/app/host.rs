@@ -40,7 +40,7 @@ use crate::journal::{Followed, Journal, JournalError, SessionJournal};
 use crate::runtime::Room;
 use crate::session::{self, AgentSetup, Inbox, Kernel, SayError, SessionError, Streamed};
 use crate::store::{Holder, LeaseError, Store, StoreError};
-use crate::supervisor::{Places, Supervisor, SupervisorError};
+use crate::supervisor::{Places, Sight, Supervisor, SupervisorError};
 use crate::watch::intake::Told;
 use crate::watch::{Alarm, AlarmState, Incidents, Watch};
 
@@ -243,7 +243,8 @@ impl Host {
             progress(&sentence);
         }
         // What needs no service is checked first: a mistake in `pi.toml` starts none.
-        let places = Places { confine, ..Places::of(&project.directory) };
+        let sight = Sight(Some(Arc::new(setup.accounts.clone())));
+        let places = Places { confine, sight, ..Places::of(&project.directory) };
         let dry = setup.toolbox(&plugins, progress).await?;
         for name in &names {
             setup.agent(name, &dry, progress).await?;
@@ -276,7 +277,7 @@ impl Host {
             .collect();
         let watch = Watch::new(&supervisor, &watched);
         let triggers = if options.is_watching {
-            triggers(&project, &store, journal, |agent| agents.contains_key(agent), progress).await?
+            triggers(&project, &store, journal, &setup.accounts, |agent| agents.contains_key(agent), progress).await?
         } else {
             None
         };
@@ -665,7 +666,7 @@ impl Host {
         let reports = self.project.directory.join("reports");
         let closed = match ended {
             Ok(ended) => match self.settle_changes(id, &journal, ended).await {
-                Ok(ended) => incident::close(&reports, id, agent, input, &journal, ended).await,
+                Ok(ended) => incident::close(&reports, id, agent, input, &journal, &self.supervisor, ended).await,
                 Err(error) => Err(error),
             },
             Err(error) => Err(HostError::Session(error)),

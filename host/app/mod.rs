@@ -5,6 +5,7 @@
 //! is told to stop; `station` calls tools without being a host, for `single` (one call), `mcp` and `plugins`.
 //! `serving` makes the calls that other commands ask for, `asking` is their side of it. `sessions` forks, replays and
 //! prunes what is in the journal, `safety` is the kill switch from the outside, `kept` has the components that sessions began with.
+//! `cloud` looks whether the accounts of clouds can be reached as they are granted.
 //! `triggers` takes alarms from outside. `approvals` and `channels` say who answers, `policy` and `corpus` test and measure policies, `state` opens
 //! the store.
 
@@ -12,6 +13,7 @@ mod approvals;
 mod asking;
 mod catalog;
 mod channels;
+pub mod cloud;
 mod context;
 mod conversation;
 mod corpus;

@@ -106,9 +106,10 @@ async fn write(store: &std::sync::Arc<dyn Store>, entry: &Entry) -> Option<Strin
             let closed = journal.close().await;
             written.err().or(closed.err()).map(|error| error.to_string())
         }
-        Err(LeaseError::HeldBy(held)) => {
-            ask(store.as_ref(), entry).await.map_err(|error| format!("{error} (the host is process {})", held.pid)).err()
-        }
+        Err(LeaseError::HeldBy(held)) => ask(store.as_ref(), entry)
+            .await
+            .map_err(|error| format!("{error} (the host is process {})", held.pid))
+            .err(),
         Err(LeaseError::Store(error)) => Some(error.to_string()),
     }
 }
@@ -116,8 +117,7 @@ async fn write(store: &std::sync::Arc<dyn Store>, entry: &Entry) -> Option<Strin
 /// Leave the entry to the host that has the store. It is not taken back: who comes later writes it.
 async fn ask(store: &dyn Store, entry: &Entry) -> Result<(), String> {
     let payload = serde_json::to_value(entry).unwrap_or_default();
-    let request =
-        NewRequest { kind: ALL_SWITCHED.into(), payload, is_idempotent: true, valid_ms: REQUEST_VALID_MS };
+    let request = NewRequest { kind: ALL_SWITCHED.into(), payload, is_idempotent: true, valid_ms: REQUEST_VALID_MS };
     let id = store.push_request(request).await.map_err(|error| error.to_string())?;
     let begun = clock::monotonic();
     while begun.elapsed() < WRITTEN_WITHIN {

@@ -440,6 +440,11 @@ impl Pass {
         self.close(Status::Failed, json!({ "error": error.to_string() }));
     }
 
+    /// The act was begun, and nobody can say whether it was done: there was no answer.
+    pub fn abandoned(mut self, error: &dyn std::fmt::Display) {
+        self.close(Status::Abandoned, json!({ "error": error.to_string() }));
+    }
+
     /// It turned out, after it was let through, that the act may not be done: nothing of it was.
     pub fn refused(mut self, error: &dyn std::fmt::Display) {
         self.close(Status::Refused, json!({ "error": error.to_string() }));

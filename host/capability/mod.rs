@@ -4,6 +4,7 @@
 //! made. The first line of every host function with an effect asks the [`door`].
 
 pub mod bindings;
+pub mod cloud;
 pub mod config;
 pub mod door;
 pub mod files;

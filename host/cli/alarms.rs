@@ -72,10 +72,13 @@ fn bounds(output: &Output, safety: &SafetyStored) -> Vec<String> {
                 clock::rfc3339(until_ms),
                 breaker.failures
             )),
-            (None, _) => format!("breaker of {what}: closed, {} failures in a row, the last by {last}", breaker.failures),
+            (None, _) => {
+                format!("breaker of {what}: closed, {} failures in a row, the last by {last}", breaker.failures)
+            }
         });
     }
-    let changes: Vec<String> = safety.changes.iter().map(|(name, count)| format!("{count} of {}", named(name))).collect();
+    let changes: Vec<String> =
+        safety.changes.iter().map(|(name, count)| format!("{count} of {}", named(name))).collect();
     if !changes.is_empty() {
         lines.push(format!("changes by agents within the last hour: {}", changes.join(", ")));
     }

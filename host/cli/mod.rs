@@ -6,6 +6,7 @@
 mod alarms;
 mod approvals;
 mod chat;
+mod cloud;
 mod demo;
 mod detect;
 mod doctor;
@@ -74,6 +75,9 @@ enum Command {
     /// Look up what is known about packages
     #[command(subcommand)]
     Packages(packages::Command),
+    /// Look at the accounts of clouds that pi.toml names
+    #[command(subcommand)]
+    Cloud(cloud::Command),
     /// Score how unusual each point of a metric is, and measure the detector on labelled series
     #[command(subcommand)]
     Detect(detect::Command),
@@ -130,6 +134,7 @@ pub fn main() -> ExitCode {
         Command::Mcp(arguments) => mcp::run(&output, &project, &arguments),
         Command::Policy(command) => policy::run(&output, &project, command),
         Command::Packages(command) => packages::run(&output, &project, command),
+        Command::Cloud(command) => cloud::run(&output, &project, command),
         Command::Detect(command) => detect::run(&output, command),
         Command::Approvals(command) => approvals::run(&output, &project, command),
         Command::Alarms(arguments) => alarms::run(&output, &project, &arguments),

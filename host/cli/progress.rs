@@ -63,7 +63,10 @@ impl Progress {
             ),
             Event::StoppedAll(Some(stopped)) => (
                 "stopped",
-                format!("{}; what changes anything is refused, new sessions wait: `pi-host resume-all`", stopped.words()),
+                format!(
+                    "{}; what changes anything is refused, new sessions wait: `pi-host resume-all`",
+                    stopped.words()
+                ),
                 Style::new().red().bold(),
                 json!({ "stopped": stopped }),
             ),

@@ -62,7 +62,10 @@ impl CloudTarget {
         }
         let ids: Vec<&String> = [&self.instance, &self.database, &self.cluster].into_iter().flatten().collect();
         let [id] = ids.as_slice() else {
-            return Err(("it is not clear what it is", "write exactly one of `instance`, `database` and `cluster`".into()));
+            return Err((
+                "it is not clear what it is",
+                "write exactly one of `instance`, `database` and `cluster`".into(),
+            ));
         };
         let is_plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
         if id.is_empty() || id.len() > ID_BYTES_MAX || !is_plain {
@@ -84,7 +87,8 @@ pub(super) fn check_alarms(alarms: &[String]) -> Result<(), (&'static str, Strin
     if alarms.len() > ALARMS_MAX {
         return Err(("there are too many alarms", format!("name {ALARMS_MAX} at most, or a composite alarm of them")));
     }
-    let is_name = |name: &&String| !name.is_empty() && name.len() <= ALARM_BYTES_MAX && !name.chars().any(char::is_control);
+    let is_name =
+        |name: &&String| !name.is_empty() && name.len() <= ALARM_BYTES_MAX && !name.chars().any(char::is_control);
     match alarms.iter().find(|name| !is_name(name)) {
         Some(_) => Err(("this is no name of an alarm", "write it as CloudWatch has it".into())),
         None => Ok(()),

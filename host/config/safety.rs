@@ -75,17 +75,20 @@ impl SafetyConfig {
             ("changes_per_target_per_hour", self.changes_per_target_per_hour),
         ] {
             if limit > CHANGES_MAX {
-                return wrong(key, "it is too large to limit anything", format!("write {CHANGES_MAX} at most, or 0 for no limit"));
+                return wrong(
+                    key,
+                    "it is too large to limit anything",
+                    format!("write {CHANGES_MAX} at most, or 0 for no limit"),
+                );
             }
         }
         if self.breaker_minutes == 0 || self.breaker_minutes > BREAKER_MINUTES_MAX {
-            let hint = format!(
-                "write 1 to {BREAKER_MINUTES_MAX}; `failures_in_a_row_max = 0` turns the breaker off"
-            );
+            let hint = format!("write 1 to {BREAKER_MINUTES_MAX}; `failures_in_a_row_max = 0` turns the breaker off");
             return wrong("breaker_minutes", "no breaker can be open for so long", hint);
         }
         if self.cooldown_seconds > COOLDOWN_SECONDS_MAX {
-            let hint = format!("write {COOLDOWN_SECONDS_MAX} at most; `autonomy = \"propose\"` keeps agents away for good");
+            let hint =
+                format!("write {COOLDOWN_SECONDS_MAX} at most; `autonomy = \"propose\"` keeps agents away for good");
             return wrong("cooldown_seconds", "it is longer than a day", hint);
         }
         Ok(())

@@ -47,7 +47,7 @@ pub use probe::ProbeResult;
 pub use record::Exit;
 
 use crate::clock::Duration;
-use crate::config::{Autonomy, ServiceConfig};
+use crate::config::{Autonomy, CloudTarget, ServiceConfig};
 use crate::confine::{self, Confine, Identity};
 use keeper::{Command, Keeper};
 use probe::Prober;
@@ -252,6 +252,23 @@ impl Supervisor {
         owning.map(|(name, _)| name.clone()).collect()
     }
 
+    /// The services that are one of these in a cloud. A service whose region is not said may be in any.
+    #[must_use]
+    pub fn services_in_cloud<'a>(
+        &self,
+        account: &str,
+        region: &str,
+        ids: impl Iterator<Item = &'a str>,
+    ) -> Vec<String> {
+        let ids: Vec<&str> = ids.collect();
+        let is_it = |target: &CloudTarget| {
+            let is_there = target.region.as_ref().is_none_or(|of| region.is_empty() || of == region);
+            target.account == account && is_there && ids.contains(&target.resource().1)
+        };
+        let there = self.units.iter().filter(|(_, seat)| seat.unit.config().cloud.as_ref().is_some_and(is_it));
+        there.map(|(name, _)| name.clone()).collect()
+    }
+
     /// Whether `path` (absolute, without `..`) is a log file of one of them.
     #[must_use]
     pub fn is_log(&self, path: &Path) -> bool {
@@ -268,7 +285,10 @@ impl Supervisor {
     #[must_use]
     pub fn services_at_ports_of(&self, of: &Identity) -> Vec<String> {
         let is_owner = |port: &u16| {
-            port::owner(*port).ok().flatten().is_some_and(|owner| owner.pid == of.pid && owner.start_time == of.start_time)
+            port::owner(*port)
+                .ok()
+                .flatten()
+                .is_some_and(|owner| owner.pid == of.pid && owner.start_time == of.start_time)
         };
         let at = self.units.iter().filter(|(_, seat)| seat.unit.config().ports.iter().any(is_owner));
         at.map(|(name, _)| name.clone()).collect()

@@ -79,6 +79,7 @@ impl Bench {
             files: Some(Arc::new(files)),
             process: None,
             services: None,
+            cloud: None,
             tools: None,
             session: None,
             model: None,

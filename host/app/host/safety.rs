@@ -5,7 +5,7 @@
 //! still, and a session that healed nothing counts as a failure whatever its acts returned.
 
 use crate::capability::safety::switch::{STOPPED_ALL, Stopped, stopped};
-use crate::capability::safety::Effect;
+use crate::capability::safety::{Effect, services_of};
 use crate::clock::Duration;
 use crate::journal::{Body, Entry, SessionJournal};
 use crate::report;
@@ -74,7 +74,8 @@ impl Host {
         if entries.iter().any(is_stopped) && !is_well(ended.status) {
             return Ok(ended);
         }
-        let is_well = is_well(ended.status) && report::check(ended.status, &ended.details, &entries).is_ok();
+        let is_well = is_well(ended.status)
+            && report::check(ended.status, &ended.details, &entries, &|act| services_of(act, &self.supervisor)).is_ok();
         let mut effects = Vec::new();
         for service in changed {
             let is_healed = is_well

@@ -29,9 +29,13 @@ pub struct Breaker {
 pub enum Standing {
     Closed,
     /// Nobody may before this time, milliseconds since 1970.
-    Open { until_ms: u64 },
+    Open {
+        until_ms: u64,
+    },
     /// Another session has the attempt.
-    Tried { by: String },
+    Tried {
+        by: String,
+    },
     /// The attempt is free.
     Free,
     /// It is the session's own attempt.
@@ -97,7 +101,10 @@ mod tests {
 
     fn open() -> Breaker {
         let mut breaker = Breaker::default();
-        assert_eq!([breaker.failed("a", 10, 3), breaker.failed("b", 20, 3), breaker.failed("c", 30, 3)], [false, false, true]);
+        assert_eq!(
+            [breaker.failed("a", 10, 3), breaker.failed("b", 20, 3), breaker.failed("c", 30, 3)],
+            [false, false, true]
+        );
         breaker
     }
 

@@ -119,7 +119,9 @@ impl Safety {
             Autonomy::Auto if target::is_by_itself(act, decision, &services, &self.supervisor) => return,
             Autonomy::Auto => (
                 Verdict::Ask,
-                format!("by themselves agents do on `{service}` only what can be undone, or the restart of that one alone"),
+                format!(
+                    "by themselves agents do on `{service}` only what can be undone, or the restart of that one alone"
+                ),
                 "",
             ),
         };
@@ -247,7 +249,8 @@ impl Safety {
         if now_ms >= until_ms {
             return Ok(());
         }
-        let reason = format!("`{service}` was changed by the session `{}` and is let alone for a while", settled.session);
+        let reason =
+            format!("`{service}` was changed by the session `{}` and is let alone for a while", settled.session);
         Err(refusal(RATE_LIMITED, reason, &again(until_ms)))
     }
 
@@ -263,11 +266,15 @@ impl Safety {
             return Ok(None);
         }
         let key = format!("{BREAKER}{name}");
-        let unread = |error: StoreError| refusal(SAFETY, format!("the circuit breaker cannot be looked at: {error}"), "");
+        let unread =
+            |error: StoreError| refusal(SAFETY, format!("the circuit breaker cannot be looked at: {error}"), "");
         let mut breaker: Breaker = read(store, &key).await.map_err(unread)?;
         let failures = breaker.failures;
         let reason = |more: &str| {
-            format!("{failures} sessions in a row changed {} and did not heal it: agents only propose now{more}", what(name))
+            format!(
+                "{failures} sessions in a row changed {} and did not heal it: agents only propose now{more}",
+                what(name)
+            )
         };
         match breaker.standing(session, now_ms, self.open_ms()) {
             Standing::Closed | Standing::Own => Ok(None),

@@ -7,6 +7,9 @@ use crate::confine::Identity;
 use crate::gate::{Act, Decision, Severity, WriteMode};
 use crate::supervisor::Supervisor;
 
+/// The restarts of what runs in a cloud.
+const REBOOTS: &[&str] = &["ec2:RebootInstances", "rds:RebootDBInstance"];
+
 /// Whether an act changes something. A native program whose command line is known to read alone does not.
 #[must_use]
 pub fn is_change(act: &Act, decision: &Decision) -> bool {
@@ -23,8 +26,7 @@ pub fn is_change(act: &Act, decision: &Decision) -> bool {
 /// The services that an act changes, as far as it can be told from the act and the configuration alone.
 pub(crate) fn services_of(act: &Act, supervisor: &Supervisor) -> Vec<String> {
     let of = |paths: &[&String]| {
-        let mut services: Vec<String> =
-            paths.iter().flat_map(|path| supervisor.services_of(Path::new(path))).collect();
+        let mut services: Vec<String> = paths.iter().flat_map(|path| supervisor.services_of(Path::new(path))).collect();
         services.sort();
         services.dedup();
         services
@@ -37,6 +39,9 @@ pub(crate) fn services_of(act: &Act, supervisor: &Supervisor) -> Vec<String> {
         | Act::FileTime { path }
         | Act::FileSymlink { link: path, .. } => of(&[path]),
         Act::FileRename { from, to } => of(&[from, to]),
+        Act::CloudCall { account, region, resources, .. } => {
+            supervisor.services_in_cloud(account, region, resources.iter().map(|it| it.id.as_str()))
+        }
         // A script's acts come one by one; a program or a stray process belongs to no service.
         Act::ToolCall { .. }
         | Act::Script { .. }
@@ -67,7 +72,7 @@ pub(super) async fn changed_by(act: &Act, supervisor: &Arc<Supervisor>) -> Vec<S
 pub(super) fn is_of_incident(act: &Act, decision: &Decision) -> bool {
     match act {
         Act::ProcessRun { .. } => decision.effects.iter().any(|effect| effect.severity > Severity::Read),
-        Act::ProcessEnd { .. } | Act::ToolCall { .. } => true,
+        Act::ProcessEnd { .. } | Act::ToolCall { .. } | Act::CloudCall { .. } => true,
         _ => false,
     }
 }
@@ -77,8 +82,18 @@ pub(super) fn is_of_incident(act: &Act, decision: &Decision) -> bool {
 pub(super) fn is_by_itself(act: &Act, decision: &Decision, services: &[String], supervisor: &Supervisor) -> bool {
     match act {
         Act::ServiceRestart { .. } => services.len() == 1,
+        // The reboot of one is its restart, whether or not it counts as something that can be undone.
+        Act::CloudCall { operation, resources, reversible, .. } => {
+            if REBOOTS.contains(&operation.as_str()) {
+                resources.len() == 1
+            } else {
+                *reversible
+            }
+        }
         // What a log held is gone; of a configuration file there is the last good one.
-        Act::FileWrite { path, mode: WriteMode::Create | WriteMode::Replace, .. } => !supervisor.is_log(Path::new(path)),
+        Act::FileWrite { path, mode: WriteMode::Create | WriteMode::Replace, .. } => {
+            !supervisor.is_log(Path::new(path))
+        }
         Act::FileRemove { .. } => false,
         Act::ProcessRun { .. } => decision.effects.iter().all(|effect| effect.severity < Severity::Destructive),
         Act::ToolCall { effect, .. } => *effect < Severity::Destructive,

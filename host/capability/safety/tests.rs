@@ -68,7 +68,9 @@ impl Bench {
 
     /// What comes of an act that the policy allows.
     async fn weighed(&self, act: &Act, origin: &Origin) -> (Verdict, String) {
-        let gate = Gate::new(Policy::parse(r#"{ "version": 1, "thresholds": { "ask": 100, "deny": 100 }, "rules": [] }"#, "t").unwrap());
+        let gate = Gate::new(
+            Policy::parse(r#"{ "version": 1, "thresholds": { "ask": 100, "deny": 100 }, "rules": [] }"#, "t").unwrap(),
+        );
         let mut decision = gate.decide_at(act, origin, 0);
         decision.verdict = Verdict::Allow;
         self.safety.weigh(&mut decision, act, origin).await;
@@ -162,8 +164,14 @@ async fn a_switch_that_is_on_refuses_changes_and_no_looks_by_whomever() {
     assert!(refused.reason.contains("alice") && refused.reason.contains("they fight"), "{}", refused.reason);
     assert!(bench.safety.may_change(store, &Act::ServiceProbe { service: "web".into() }, None).await.is_ok());
     // A native program is let through where all of it is known to read.
-    let gate = Gate::new(Policy::parse(r#"{ "version": 1, "thresholds": { "ask": 100, "deny": 100 }, "rules": [] }"#, "t").unwrap());
-    for (argv, is_free) in [(vec!["systemctl", "status", "nginx"], true), (vec!["systemctl", "restart", "nginx"], false), (vec!["./own"], false)] {
+    let gate = Gate::new(
+        Policy::parse(r#"{ "version": 1, "thresholds": { "ask": 100, "deny": 100 }, "rules": [] }"#, "t").unwrap(),
+    );
+    for (argv, is_free) in [
+        (vec!["systemctl", "status", "nginx"], true),
+        (vec!["systemctl", "restart", "nginx"], false),
+        (vec!["./own"], false),
+    ] {
         let act = run(&argv);
         let decision = gate.decide_at(&act, &origin("a"), 0);
         assert_eq!(bench.safety.may_change(store, &act, Some(&decision)).await.is_ok(), is_free, "{argv:?}");
@@ -176,7 +184,10 @@ async fn a_switch_that_is_on_refuses_changes_and_no_looks_by_whomever() {
 async fn a_switch_that_cannot_be_read_is_on() {
     let bench = bench(SafetyConfig::default()).await;
     bench.store.set_for_all(switch::SWITCH, Some(&Value::from("no record of a switch"))).await.unwrap();
-    assert_eq!(bench.safety.may_change(bench.store.as_ref(), &restart("web"), None).await.unwrap_err().rules, [STOPPED_ALL]);
+    assert_eq!(
+        bench.safety.may_change(bench.store.as_ref(), &restart("web"), None).await.unwrap_err().rules,
+        [STOPPED_ALL]
+    );
     // The table is gone under the open store.
     let other = sqlx::sqlite::SqliteConnectOptions::new().filename(Path::new(&bench.path("store.db")));
     let mut connection = sqlx::ConnectOptions::connect(&other).await.unwrap();
@@ -188,7 +199,8 @@ async fn a_switch_that_cannot_be_read_is_on() {
 
 #[tokio::test]
 async fn changes_of_one_service_and_of_all_stop_at_their_limits() {
-    let bench = bench(SafetyConfig { changes_per_target_per_hour: 2, changes_per_hour: 4, ..SafetyConfig::default() }).await;
+    let bench =
+        bench(SafetyConfig { changes_per_target_per_hour: 2, changes_per_hour: 4, ..SafetyConfig::default() }).await;
     for expected in ["", "", RATE_LIMITED] {
         assert_eq!(bench.counted(&restart("web"), &origin("a")).await, expected);
     }

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::capability::bindings::pi::services::services::{
-    Autonomy, Change, CloudKind, CloudTarget, Condition, Description, Disk, Error, Exit, LogLine, Owner, ProbeResult, State,
+    Autonomy, Change, CloudKind, CloudTarget, Condition, Description, Disk, Error, Exit, LogLine, Owner, ProbeResult,
+    State,
 };
 use crate::config;
 use crate::supervisor::{self, SupervisorError};

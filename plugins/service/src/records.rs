@@ -1,6 +1,8 @@
 //! The records of `pi:services` as JSON. The names are a promise: `docs/tools.md` lists them.
 
-use pi_sdk::services::{Autonomy, Change, CloudKind, CloudTarget, Condition, Description, Disk, Exit, LogLine, Owner, ProbeResult, State};
+use pi_sdk::services::{
+    Autonomy, Change, CloudKind, CloudTarget, Condition, Description, Disk, Exit, LogLine, Owner, ProbeResult, State,
+};
 use pi_sdk::{Value, json};
 
 pub(crate) fn description(it: &Description) -> Value {
