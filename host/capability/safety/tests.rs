@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::switch::{Stopped, throw};
 use super::*;
-use crate::config::ServiceConfig;
-use crate::gate::{Gate, Policy};
+use crate::config::{CloudTarget, ProbeConfig, ServiceConfig};
+use crate::gate::{CloudResource, Gate, Policy};
 use crate::journal::Journal;
 use crate::store::Holder;
 use crate::store::sqlite::SqliteStore;
@@ -28,6 +28,28 @@ fn service(autonomy: Option<Autonomy>, file: &str) -> ServiceConfig {
     }
 }
 
+fn in_cloud(autonomy: Option<Autonomy>, id: &str) -> ServiceConfig {
+    let (account, region, instance) = ("prod".to_owned(), Some("eu-west-1".to_owned()), Some(id.to_owned()));
+    let cloud = Some(CloudTarget { account, region, instance, ..CloudTarget::default() });
+    let probe = Some(ProbeConfig { cloud: true, ..ProbeConfig::default() });
+    ServiceConfig { cloud, probe, autonomy, ..ServiceConfig::default() }
+}
+
+fn call(operation: &str, reversible: bool, ids: &[&str]) -> Act {
+    let resource = |id: &&str| CloudResource { kind: "instance".into(), id: (*id).to_owned(), tags: None };
+    Act::CloudCall {
+        account: "prod".into(),
+        region: "eu-west-1".into(),
+        operation: operation.into(),
+        resources: ids.iter().map(resource).collect(),
+        arguments: Value::Null,
+        severity: Severity::Write,
+        reversible,
+        script: None,
+        is_granted: false,
+    }
+}
+
 /// Services of each autonomy, and `web`, of which nothing is said.
 async fn bench(config: SafetyConfig) -> Bench {
     let folder = tempfile::tempdir().unwrap();
@@ -36,6 +58,8 @@ async fn bench(config: SafetyConfig) -> Bench {
         ("seen".to_owned(), service(Some(Autonomy::Observe), "seen.toml")),
         ("said".to_owned(), service(Some(Autonomy::Propose), "said.toml")),
         ("asked".to_owned(), service(Some(Autonomy::Approve), "asked.toml")),
+        ("proposed".to_owned(), in_cloud(None, "i-0abc")),
+        ("instance".to_owned(), in_cloud(Some(Autonomy::Auto), "i-0def")),
     ]);
     let supervisor = Supervisor::observe(&services, Places::of(folder.path())).unwrap();
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.path().join("store.db")).await.unwrap());
@@ -123,6 +147,34 @@ async fn autonomy_bounds_what_agents_do_to_each_service() {
         assert_eq!(verdict, expected, "{}", act.summary());
         assert_eq!(rule == AUTONOMY, verdict != Verdict::Allow, "{}", act.summary());
     }
+}
+
+#[tokio::test]
+async fn in_a_cloud_agents_propose_and_on_auto_reboot_one_and_do_what_can_be_undone() {
+    let bench = bench(SafetyConfig::default()).await;
+    const REBOOT: &str = "ec2:RebootInstances";
+    let cases = [
+        (call(REBOOT, false, &["i-0abc"]), Verdict::Deny),
+        (call(REBOOT, false, &["i-0def"]), Verdict::Allow),
+        (call("ec2:StartInstances", true, &["i-0def"]), Verdict::Allow),
+        (call("ec2:StopInstances", false, &["i-0def"]), Verdict::Ask),
+        // Of several the strictest counts, and the reboot of several is not that of one.
+        (call(REBOOT, false, &["i-0def", "i-0abc"]), Verdict::Deny),
+        (call(REBOOT, false, &["i-0def", "i-0123"]), Verdict::Ask),
+        // What is no service here is bound by grant and policy.
+        (call(REBOOT, false, &["i-0123"]), Verdict::Allow),
+    ];
+    for (act, expected) in cases {
+        assert_eq!(bench.weighed(&act, &origin("a")).await.0, expected, "{}", act.summary());
+    }
+    assert_eq!(bench.weighed(&Act::CloudCall {
+        account: "other".into(), region: "eu-west-1".into(), operation: REBOOT.into(),
+        resources: vec![CloudResource { kind: "instance".into(), id: "i-0abc".into(), tags: None }],
+        arguments: Value::Null, severity: Severity::Write, reversible: false, script: None, is_granted: false,
+    }, &origin("a")).await.0, Verdict::Allow, "the same id in another account is another thing");
+    // For whom a session was woken, it acts on that one.
+    bench.safety.begin("b", "proposed");
+    assert_eq!(bench.weighed(&call(REBOOT, false, &["i-0123"]), &origin("b")).await.0, Verdict::Deny);
 }
 
 #[tokio::test]
