@@ -24,6 +24,7 @@ mod layering;
 mod loopback_slack;
 mod mcp;
 mod model;
+mod moto;
 mod packages;
 mod plugins;
 mod postgres;

@@ -101,6 +101,11 @@ impl Account {
         Err(unconnected(call.operation().name))
     }
 
+    /// Ask whether it would be let through, without doing it: EC2 alone can say.
+    pub async fn dry_run(&self, call: &Call) -> Result<(), Error> {
+        Err(unconnected(call.operation().name))
+    }
+
     /// Do it, and wait for the answer.
     pub async fn call(&self, call: &Call) -> Result<Value, Error> {
         Err(unconnected(call.operation().name))
