@@ -69,10 +69,14 @@ impl Moto {
     /// Ask a service in its query protocol, as nobody in particular: without an account of IAM's nothing is checked.
     pub(crate) fn ask(&self, service: &str, region: &str, parameters: &[(&str, &str)]) -> String {
         let encoded = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
-        let signed = format!("Credential=test/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0");
+        let signed =
+            format!("Credential=test/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0");
         self.send(
             "/",
-            &[("Authorization", &format!("AWS4-HMAC-SHA256 {signed}")), ("Content-Type", "application/x-www-form-urlencoded")],
+            &[
+                ("Authorization", &format!("AWS4-HMAC-SHA256 {signed}")),
+                ("Content-Type", "application/x-www-form-urlencoded"),
+            ],
             &encoded,
         )
     }
@@ -114,7 +118,8 @@ impl Moto {
             parameters.push((format!("TagSpecification.1.Tag.{at}.Key"), (*key).to_owned()));
             parameters.push((format!("TagSpecification.1.Tag.{at}.Value"), (*value).to_owned()));
         }
-        let parameters: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let parameters: Vec<(&str, &str)> =
+            parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let answer = self.ask("ec2", region, &parameters);
         between(&answer, "<instanceId>", "</instanceId>").to_owned()
     }

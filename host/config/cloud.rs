@@ -11,6 +11,8 @@ use super::models::{is_loopback, is_region};
 
 /// Longest wait for one call that `pi.toml` may give. Danger: a number that was meant to be another is no limit.
 const TIMEOUT_MS_MAX: u64 = 300_000;
+/// The least: nothing answers faster, and what is meant to be seconds is none.
+const TIMEOUT_MS_MIN: u64 = 100;
 /// Most attempts of one call. Danger: as above.
 const ATTEMPTS_MAX: u32 = 10;
 
@@ -71,8 +73,8 @@ impl CloudConfig {
         if self.external_id.is_some() && self.role_arn.is_none() {
             return wrong("external_id", "it is told when a role is assumed, and none is", "add `role_arn`");
         }
-        if !(1..=TIMEOUT_MS_MAX).contains(&self.timeout_ms) {
-            return wrong("timeout_ms", "it is from 1 to 300000", "write 30000, say");
+        if !(TIMEOUT_MS_MIN..=TIMEOUT_MS_MAX).contains(&self.timeout_ms) {
+            return wrong("timeout_ms", "it is from 100 to 300000", "write 30000, say");
         }
         if !(1..=ATTEMPTS_MAX).contains(&self.attempts_max) {
             return wrong("attempts_max", "it is from 1 to 10", "write 4, say");

@@ -329,10 +329,9 @@ impl<'g> Look<'g> {
     }
 
     /// Look at a script that runs on a machine elsewhere; whether it does nothing but look there, as far as can be told.
-    pub(crate) fn script_elsewhere(&mut self, text: &str) -> bool {
+    pub(crate) fn script_elsewhere(&mut self, text: &str, directory: &str) -> bool {
         self.is_elsewhere = true;
-        // Where it starts is not known: it is judged as if that were the worst place.
-        self.script(text, Some("/"));
+        self.script(text, Some(directory));
         self.is_elsewhere = false;
         self.done.is_empty()
             && self.current.found.is_empty()

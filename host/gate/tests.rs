@@ -213,6 +213,12 @@ fn a_script_for_a_machine_elsewhere_is_judged_as_one_of_bash() {
         let decision = gate.decide(&remote_script(script), &person());
         assert_eq!(decision.verdict, Verdict::Deny, "{script}: {:?}", decision.rules);
     }
+    let mut act = remote_script("rm -rf ssl");
+    assert_ne!(verdict(&gate, &act), Verdict::Deny);
+    if let Act::CloudCall { arguments, .. } = &mut act {
+        *arguments = serde_json::json!({ "Parameters": { "workingDirectory": ["/etc"] } });
+    }
+    assert_eq!(verdict(&gate, &act), Verdict::Deny);
     let rule = |script: &str| gate.decide(&remote_script(script), &person()).rules;
     assert!(rule("rm -rf /").contains(&"remove_system".to_owned()));
     // What changes something there changes production, whatever `pi.toml` calls so.

@@ -39,8 +39,12 @@ impl Case {
     async fn at(url: String) -> Self {
         let bench = Bench::new().await;
         let home = bench.top.path().display().to_string();
-        let pairs =
-            [("AWS_ACCESS_KEY_ID", KEY), ("AWS_SECRET_ACCESS_KEY", SECRET), ("AWS_EC2_METADATA_DISABLED", "true"), ("HOME", &home)];
+        let pairs = [
+            ("AWS_ACCESS_KEY_ID", KEY),
+            ("AWS_SECRET_ACCESS_KEY", SECRET),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+            ("HOME", &home),
+        ];
         let environment = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         Self { bench, url, environment, timeout_ms: 60_000 }
     }
@@ -159,8 +163,8 @@ async fn accounts_and_operations_are_those_of_the_grant() {
 async fn what_is_not_granted_says_the_line_that_would_grant_it() {
     // Nobody listens there: what gets so far fails otherwise.
     let case = Case::at("http://127.0.0.1:9".into()).await;
-    let mut call = case.call(&grant(&["ec2:Describe*", "ec2:RebootInstances"], &["i-0000000000000001"]));
-    let one = json!({ "InstanceIds": ["i-0000000000000002"] });
+    let mut call = case.call(&grant(&["ec2:Describe*", "ec2:RebootInstances"], &["i-00000000000000001"]));
+    let one = json!({ "InstanceIds": ["i-00000000000000002"] });
     let mut texts = vec![
         not_granted(said(&mut call, "ec2:StopInstances", &one).await),
         not_granted(said(&mut call, "ec2:RebootInstances", &one).await),
@@ -172,7 +176,20 @@ async fn what_is_not_granted_says_the_line_that_would_grant_it() {
         let said = call.call(account.into(), "ec2:DescribeInstances".into(), region, arguments).await.unwrap();
         texts.push(not_granted(said.map(Value::from)));
     }
-    insta::assert_snapshot!(texts.join("\n"), @"");
+    insta::assert_snapshot!(texts.join("\n"), @r#"
+    `ec2:StopInstances` is not granted
+    hint: add "ec2:StopInstances" to `operations` in [grants.tester.cloud] of pi.toml
+    `ec2:RebootInstances` is not granted on the instance `i-00000000000000002`
+    hint: add "i-00000000000000002" to `resources` in [grants.tester.cloud] of pi.toml
+    `ec2:DescribeInstances` is not granted on the instance `i-00000000000000002`
+    hint: add "i-00000000000000002" to `resources` in [grants.tester.cloud] of pi.toml
+    the account `other` is not granted; there are `shop`
+    hint: add "other" to `accounts` in [grants.tester.cloud] of pi.toml
+    the account `nowhere` is not granted; there are `shop`
+    hint: add "nowhere" to `accounts` in [grants.tester.cloud] of pi.toml
+    `ec2:DescribeInstances` is not granted in `us-east-1`
+    hint: add "us-east-1" to `regions` in [grants.tester.cloud] of pi.toml
+    "#);
     let journal = case.bench.journal_text().await;
     assert_eq!(journal.lines().count(), texts.len());
     for line in journal.lines() {
@@ -185,7 +202,7 @@ async fn what_is_not_granted_says_the_line_that_would_grant_it() {
 async fn a_grant_that_does_not_say_what_may_be_changed_only_reads() {
     let case = Case::at("http://127.0.0.1:9".into()).await;
     let mut call = case.call(&grant(&["ec2:*"], &[]));
-    let one = json!({ "InstanceIds": ["i-0000000000000002"] });
+    let one = json!({ "InstanceIds": ["i-00000000000000002"] });
     let text = not_granted(said(&mut call, "ec2:RebootInstances", &one).await);
     assert!(text.contains("hint: write `resources` or `tags` into [grants.tester.cloud]"), "{text}");
 }
@@ -225,7 +242,8 @@ async fn what_has_the_tags_of_the_grant_may_be_changed_and_nothing_else() {
     said(&mut call, "ec2:RebootInstances", &json!({ "InstanceIds": [staging] })).await.unwrap();
     let text = not_granted(said(&mut call, "ec2:RebootInstances", &json!({ "InstanceIds": [production] })).await);
     assert!(text.contains("its tag `env` is `production`") && text.contains("ask for env = \"staging\""), "{text}");
-    let text = not_granted(said(&mut call, "ec2:RebootInstances", &json!({ "InstanceIds": [staging, untagged] })).await);
+    let text =
+        not_granted(said(&mut call, "ec2:RebootInstances", &json!({ "InstanceIds": [staging, untagged] })).await);
     assert!(text.contains(&untagged) && text.contains("it has no tag `env`"), "{text}");
     let journal = case.bench.journal_text().await;
     let begun: Value = serde_json::from_str(journal.lines().next().unwrap()).unwrap();
@@ -235,10 +253,13 @@ async fn what_has_the_tags_of_the_grant_may_be_changed_and_nothing_else() {
 
 #[tokio::test]
 async fn tags_that_cannot_be_read_deny() {
-    let (url, _) = answering("HTTP/1.1 403 Forbidden", "<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>You are not authorized to perform this operation.</Message></Error></Errors></Response>");
+    let (url, _) = answering(
+        "HTTP/1.1 403 Forbidden",
+        "<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>You are not authorized to perform this operation.</Message></Error></Errors></Response>",
+    );
     let case = Case::at(url).await;
     let mut call = case.call(&tagged(&["ec2:RebootInstances"], "env", "staging"));
-    let one = json!({ "InstanceIds": ["i-0000000000000002"] });
+    let one = json!({ "InstanceIds": ["i-00000000000000002"] });
     let text = not_granted(said(&mut call, "ec2:RebootInstances", &one).await);
     assert!(text.contains("could not be read") && text.contains("denied"), "{text}");
     let journal = case.bench.journal_text().await;
@@ -265,7 +286,7 @@ async fn a_script_for_a_machine_is_refused_as_one_of_bash_is() {
     let case = Case::at("http://127.0.0.1:9".into()).await;
     let mut call = case.call(&grant(&["ssm:SendCommand"], &["*"]));
     let arguments = json!({
-        "InstanceIds": ["i-0000000000000001"],
+        "InstanceIds": ["i-00000000000000001"],
         "DocumentName": "AWS-RunShellScript",
         "Parameters": { "commands": ["cd /tmp", "rm -rf /"] },
     });
@@ -316,7 +337,7 @@ async fn what_is_no_call_says_why_and_is_no_act() {
         ("shop", "ec2:TerminateInstances", None, "{}", "unknown operation"),
         ("shop", "ec2:RebootInstances", None, "{}", "InstanceIds"),
         ("shop", "ec2:RebootInstances", None, "{", "no JSON"),
-        ("shop", "ec2:RebootInstances", None, r#"{"InstanceIds": ["i-0000000000000001"], "Force": true}"#, "Force"),
+        ("shop", "ec2:RebootInstances", None, r#"{"InstanceIds": ["i-00000000000000001"], "Force": true}"#, "Force"),
         ("shop", "ec2:DescribeInstances", Some("Mars"), "{}", "Mars"),
         (name.as_str(), "ec2:DescribeInstances", None, "{}", "128 bytes"),
     ] {
@@ -351,20 +372,26 @@ async fn without_credentials_it_says_so() {
 
 #[tokio::test]
 async fn what_iam_refuses_is_told_with_the_action() {
-    let (url, _) = answering("HTTP/1.1 403 Forbidden", "<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>You are not authorized to perform this operation. User: arn:aws:iam::123456789012:user/x is not authorized to perform: ec2:RebootInstances</Message></Error></Errors></Response>");
+    let (url, _) = answering(
+        "HTTP/1.1 403 Forbidden",
+        "<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>You are not authorized to perform this operation. User: arn:aws:iam::123456789012:user/x is not authorized to perform: ec2:RebootInstances</Message></Error></Errors></Response>",
+    );
     let case = Case::at(url).await;
     let mut call = case.call(&grant(&["ec2:RebootInstances"], &["*"]));
-    let denied = said(&mut call, "ec2:RebootInstances", &json!({ "InstanceIds": ["i-0000000000000001"] })).await;
+    let denied = said(&mut call, "ec2:RebootInstances", &json!({ "InstanceIds": ["i-00000000000000001"] })).await;
     assert!(matches!(&denied, Err(Error::Denied(text)) if text.contains("`ec2:RebootInstances`")), "{denied:?}");
     assert_eq!(case.bench.outcomes().await[0].0, Status::Failed);
 }
 
 #[tokio::test]
 async fn a_change_is_sent_once_and_a_read_is_tried_again() {
-    let (url, count) = answering("HTTP/1.1 503 Service Unavailable", "<Response><Errors><Error><Code>Unavailable</Code><Message>later</Message></Error></Errors></Response>");
+    let (url, count) = answering(
+        "HTTP/1.1 503 Service Unavailable",
+        "<Response><Errors><Error><Code>Unavailable</Code><Message>later</Message></Error></Errors></Response>",
+    );
     let case = Case::at(url).await;
     let mut call = case.call(&grant(&["ec2:*", "ec2:RebootInstances"], &["*"]));
-    let one = json!({ "InstanceIds": ["i-0000000000000001"] });
+    let one = json!({ "InstanceIds": ["i-00000000000000001"] });
     assert!(said(&mut call, "ec2:RebootInstances", &one).await.is_err());
     assert_eq!(count.swap(0, Ordering::SeqCst), 1);
     assert!(said(&mut call, "ec2:DescribeInstances", &one).await.is_err());
@@ -377,7 +404,7 @@ async fn a_change_without_an_answer_may_have_been_made_and_the_journal_says_so()
     let mut case = Case::at(format!("http://{}", listener.local_addr().unwrap())).await;
     case.timeout_ms = 500;
     let mut call = case.call(&grant(&["ec2:RebootInstances"], &["*"]));
-    let lost = said(&mut call, "ec2:RebootInstances", &json!({ "InstanceIds": ["i-0000000000000001"] })).await;
+    let lost = said(&mut call, "ec2:RebootInstances", &json!({ "InstanceIds": ["i-00000000000000001"] })).await;
     assert!(matches!(&lost, Err(Error::TimedOut(_))), "{lost:?}");
     let outcomes = case.bench.outcomes().await;
     assert_eq!(outcomes[0].0, Status::Abandoned);
@@ -420,7 +447,8 @@ fn answering(status: &'static str, body: &'static str) -> (String, Arc<AtomicUsi
             }
             counted.fetch_add(1, Ordering::SeqCst);
             let length = body.len();
-            let head = format!("{status}\r\nContent-Type: text/xml\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+            let head =
+                format!("{status}\r\nContent-Type: text/xml\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
             let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
         }
     });

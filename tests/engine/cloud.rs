@@ -143,7 +143,8 @@ async fn a_change_that_was_cut_off_by_a_kill_is_told_as_unknown_and_not_made_aga
     until("the change is sent", || count.load(Ordering::SeqCst) == 1).await;
     kill(child);
     let mut command = project.command(&["run", "reboot it"]);
-    let said = tokio::task::spawn_blocking(move || Said::of(command.envs(ENVIRONMENT).output().unwrap())).await.unwrap();
+    let said =
+        tokio::task::spawn_blocking(move || Said::of(command.envs(ENVIRONMENT).output().unwrap())).await.unwrap();
     assert_eq!(said.code, Some(0), "{}", said.err);
     let asked = server.requests();
     let told = &results(asked.last().unwrap())[0];
