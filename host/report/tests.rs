@@ -193,7 +193,7 @@ fn a_false_alarm_needs_the_same_proof() {
 #[test]
 fn an_escalation_needs_no_proof() {
     assert_eq!(check("escalated", &json!({}), &Journal::begin().0, &no_cloud), Ok(()));
-    assert_eq!(check("failed", &json!({}), &[]), Ok(()));
+    assert_eq!(check("failed", &json!({}), &[], &no_cloud), Ok(()));
 }
 
 fn details() -> Value {
