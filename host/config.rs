@@ -11,6 +11,7 @@ mod http;
 mod mcp;
 mod mcp_limits;
 mod models;
+mod private;
 mod safety;
 mod secrets;
 mod sessions;
@@ -43,6 +44,7 @@ pub use models::{
     ANTHROPIC_URL, Effort, FALLBACKS_MAX, ModelConfig, ModelProtocol, OPENAI_URL, OutputField, PriceConfig, Thinking,
     chain, check_models, is_loopback, is_region,
 };
+pub use private::read_private;
 pub use safety::{Autonomy, SafetyConfig};
 pub use secrets::{SecretAs, SecretConfig, SecretsGrant, SigV4Config};
 pub use sessions::SessionsConfig;

@@ -4,8 +4,6 @@
 //! error at start, and not an alarm that is missed later.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,7 +16,7 @@ use crate::approval::channel::{Secret, serve};
 use crate::capability::cloud::accounts::Accounts;
 use crate::clock;
 use crate::clock::Duration;
-use crate::config::{CloudTarget, Project, TriggerConfig, TriggerKind, TriggersConfig, variable};
+use crate::config::{CloudTarget, Project, TriggerConfig, TriggerKind, TriggersConfig, read_private, variable};
 use crate::gate::explain::escaped;
 use crate::journal::Journal;
 use crate::store::{Store, StoreError};
@@ -28,7 +26,7 @@ use crate::watch::hooks::{HookError, HookSettings, router};
 use crate::watch::intake::{Intake, Told, Trigger, intake};
 use crate::watch::poll::{AlarmSource, PollSettings, poll};
 
-/// Longest secret in a file. Danger: a device or a disk image in its place.
+/// Longest secret in a file.
 const SECRET_BYTES_MAX: u64 = 4 << 10;
 
 #[derive(Debug, thiserror::Error)]
@@ -213,30 +211,11 @@ fn secret(
 
 /// A secret in a file that nobody else can read or change; or what is wrong, and what to do.
 fn read_secret(path: &Path) -> Result<Secret, (String, String)> {
-    let shown = escaped(&path.display().to_string());
-    let failed = |error: std::io::Error| (format!("`{shown}` cannot be read: {error}"), "correct the path".to_owned());
-    // Without O_NONBLOCK a pipe in its place would never open; what is looked at is what was opened.
-    let mut file = std::fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC)
-        .open(path)
-        .map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    if !metadata.is_file() {
-        return Err((format!("`{shown}` is no regular file"), "correct the path".into()));
-    }
-    if metadata.uid() != rustix::process::geteuid().as_raw() {
-        let what = format!("`{shown}` belongs to the user {}, not to the one who runs this", metadata.uid());
-        return Err((what, format!("run `chown` on {shown}")));
-    }
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Err((format!("others can read `{shown}`: its mode is {mode:04o}"), format!("chmod 600 {shown}")));
-    }
-    let mut text = String::new();
-    file.by_ref().take(SECRET_BYTES_MAX).read_to_string(&mut text).map_err(failed)?;
-    match text.trim() {
-        "" => Err((format!("`{shown}` is empty"), "write the secret alone into it".into())),
+    match read_private(path, SECRET_BYTES_MAX)?.trim() {
+        "" => {
+            let shown = escaped(&path.display().to_string());
+            Err((format!("`{shown}` is empty"), "write the secret alone into it".into()))
+        }
         text => Ok(Secret::new(text)),
     }
 }

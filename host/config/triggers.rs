@@ -314,7 +314,11 @@ impl TriggerConfig {
                 return wrong("account", format!("there is no account `{name}`"), hint);
             }
             None => {
-                return wrong("account", "it is not said whom to ask".into(), "write the NAME of a [cloud.NAME]".into());
+                return wrong(
+                    "account",
+                    "it is not said whom to ask".into(),
+                    "write the NAME of a [cloud.NAME]".into(),
+                );
             }
         }
         if self.secret_env.is_some()

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::alarms::incident_of;
-use super::{Claim, Event, Host, HostError};
+use super::running::Claim;
+use super::{Event, Host, HostError};
 use crate::app::context::{self, Talk};
 use crate::app::incident::{self, Closed};
 use crate::app::open_existing_store;

@@ -167,11 +167,27 @@ async fn in_a_cloud_agents_propose_and_on_auto_reboot_one_and_do_what_can_be_und
     for (act, expected) in cases {
         assert_eq!(bench.weighed(&act, &origin("a")).await.0, expected, "{}", act.summary());
     }
-    assert_eq!(bench.weighed(&Act::CloudCall {
-        account: "other".into(), region: "eu-west-1".into(), operation: REBOOT.into(),
-        resources: vec![CloudResource { kind: "instance".into(), id: "i-0abc".into(), tags: None }],
-        arguments: Value::Null, severity: Severity::Write, reversible: false, script: None, is_granted: false,
-    }, &origin("a")).await.0, Verdict::Allow, "the same id in another account is another thing");
+    assert_eq!(
+        bench
+            .weighed(
+                &Act::CloudCall {
+                    account: "other".into(),
+                    region: "eu-west-1".into(),
+                    operation: REBOOT.into(),
+                    resources: vec![CloudResource { kind: "instance".into(), id: "i-0abc".into(), tags: None }],
+                    arguments: Value::Null,
+                    severity: Severity::Write,
+                    reversible: false,
+                    script: None,
+                    is_granted: false,
+                },
+                &origin("a")
+            )
+            .await
+            .0,
+        Verdict::Allow,
+        "the same id in another account is another thing"
+    );
     // For whom a session was woken, it acts on that one.
     bench.safety.begin("b", "proposed");
     assert_eq!(bench.weighed(&call(REBOOT, false, &["i-0123"]), &origin("b")).await.0, Verdict::Deny);

@@ -118,7 +118,8 @@ impl Feed {
                     told.push(Told::Error { text: error.clone() });
                 }
                 Event::StoppedAll(Some(stopped)) => {
-                    let text = format!("{}; what changes anything is refused until `pi-host resume-all`", stopped.words());
+                    let text =
+                        format!("{}; what changes anything is refused until `pi-host resume-all`", stopped.words());
                     told.push(Told::Note { source: "host".into(), text });
                 }
                 Event::Policy { error: Some(error), .. } => {
