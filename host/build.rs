@@ -17,6 +17,7 @@ const TARGET: &str = "wasm32-wasip2";
 /// Folder below plugins/, crate.
 const PLUGINS: &[(&str, &str)] = &[
     ("bash", "plugin-bash"),
+    ("cloud", "plugin-cloud"),
     ("detect", "plugin-detect"),
     ("files", "plugin-files"),
     ("pi", "plugin-pi"),

@@ -152,6 +152,10 @@ fn sources() -> Vec<(String, PathBuf, String)> {
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    // A crate of its own has its own layers.
+    if folder.join("Cargo.toml").exists() {
+        return;
+    }
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

@@ -7,6 +7,7 @@ mod requests;
 mod resume;
 mod retention;
 mod running;
+mod safety;
 
 pub use resume::begun_with;
 use running::Reach;
@@ -32,6 +33,7 @@ use super::state::{StateError, open_store};
 use super::triggers::{Triggers, TriggersError, triggers};
 use crate::approval::{Approvals, Asked, Note};
 use crate::capability::hold::Leave;
+use crate::capability::safety::switch::Stopped;
 use crate::clock;
 use crate::config::Project;
 use crate::confine::Confine;
@@ -40,7 +42,7 @@ use crate::journal::{Followed, Journal, JournalError, SessionJournal};
 use crate::runtime::Room;
 use crate::session::{self, AgentSetup, Inbox, Kernel, SessionError, Streamed};
 use crate::store::{Holder, LeaseError, Store, StoreError};
-use crate::supervisor::{Places, Supervisor, SupervisorError};
+use crate::supervisor::{Places, Sight, Supervisor, SupervisorError};
 use crate::watch::intake::Told;
 use crate::watch::{Alarm, AlarmState, Incidents, Watch};
 
@@ -141,6 +143,12 @@ pub enum Event {
         session: String,
     },
     Closed(Closed),
+    /// Everything was stopped, or goes on.
+    StoppedAll(Option<Stopped>),
+    /// Sessions in a row have changed this and not healed it: agents only propose now.
+    Breaker {
+        what: String,
+    },
     /// A session that could not be run to its end.
     Broken {
         session: String,
@@ -229,7 +237,8 @@ impl Host {
             progress(&sentence);
         }
         // What needs no service is checked first: a mistake in `pi.toml` starts none.
-        let places = Places { confine, ..Places::of(&project.directory) };
+        let sight = Sight(Some(Arc::new(setup.accounts.clone())));
+        let places = Places { confine, sight, ..Places::of(&project.directory) };
         let dry = setup.toolbox(&plugins, progress).await?;
         for name in &names {
             setup.agent(name, &dry, progress).await?;
@@ -262,7 +271,7 @@ impl Host {
             .collect();
         let watch = Watch::new(&supervisor, &watched);
         let triggers = if options.is_watching {
-            triggers(&project, &store, journal, |agent| agents.contains_key(agent), progress).await?
+            triggers(&project, &store, journal, &setup.accounts, |agent| agents.contains_key(agent), progress).await?
         } else {
             None
         };
@@ -376,6 +385,7 @@ impl Host {
         let mut notes = self.approvals.as_ref().map(|approvals| approvals.notes());
         let mut policy = reload::look(&self.project);
         let (mut ticks, mut was_broken) = (0_u32, false);
+        let mut was_stopped = None;
         let mut every = tokio::time::interval(REQUESTS_EVERY);
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -395,6 +405,7 @@ impl Host {
                     if ticks.is_multiple_of(RELOAD_TICKS) {
                         self.reload(&mut policy, &mut was_broken).await;
                     }
+                    self.look_at_switch(&mut was_stopped).await;
                     if let Some(approvals) = &self.approvals
                         && let Err(error) = approvals.tick().await
                         && !matches!(error, StoreError::Busy { .. })
@@ -544,6 +555,7 @@ impl Host {
         talk: Talk,
     ) -> Result<Closed, HostError> {
         let setup = self.setup_of(agent)?;
+        self.until_not_stopped().await?;
         let id = session_id(agent);
         let _claim = self.claim(&id)?;
         let journal = self.journal.session(&id).await?;
@@ -551,6 +563,7 @@ impl Host {
         let service = incident::service_of(input);
         if let Some(service) = &service {
             self.kernel.holds.claim(service, &id);
+            self.kernel.safety.begin(&id, service);
         }
         let _ = self.events.send(Event::Session { id: id.clone(), agent: agent.to_owned(), is_resumed: false });
         self.alarm_running(input, &id).await;
@@ -608,7 +621,10 @@ impl Host {
     ) -> Result<Closed, HostError> {
         let reports = self.project.directory.join("reports");
         let closed = match ended {
-            Ok(ended) => incident::close(&reports, id, agent, input, &journal, ended).await,
+            Ok(ended) => match self.settle_changes(id, &journal, ended).await {
+                Ok(ended) => incident::close(&reports, id, agent, input, &journal, &self.supervisor, ended).await,
+                Err(error) => Err(error),
+            },
             Err(error) => Err(HostError::Session(error)),
         };
         match &closed {

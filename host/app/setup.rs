@@ -12,6 +12,8 @@ use super::models::{key_values, models};
 use super::packages::audit;
 use super::peers::{self, Peers};
 use crate::approval::Approver;
+use crate::capability::cloud::CloudState;
+use crate::capability::cloud::accounts::{AccountError, Accounts};
 use crate::capability::config::ConfigState;
 use crate::capability::files::FilesState;
 use crate::capability::grant::GrantError;
@@ -20,9 +22,10 @@ use crate::capability::http::HttpState;
 use crate::capability::keyvalue::KeyValueState;
 use crate::capability::preopens::Preopens;
 use crate::capability::process::{ProcessState, Surroundings};
+use crate::capability::safety::Safety;
 use crate::capability::secret::{SecretError, Secrets};
 use crate::capability::services::ServicesState;
-use crate::config::{AgentConfig, BudgetConfig, Grant, LimitsConfig, Project, covers};
+use crate::config::{AgentConfig, BudgetConfig, Grant, LimitsConfig, Project, cloud_environment, covers, variable};
 use crate::confine::Confine;
 use crate::gate::{Gate, InForce, PolicyError, RegoError};
 use crate::journal::Journal;
@@ -31,7 +34,7 @@ use crate::runtime::{
     CallLimits, Compiled, Grants, LinkError, LinkedAgent, LinkedTool, LoadError, Room, Runtime, RuntimeError,
 };
 use crate::session::{AgentSetup, Days, Kernel, Toolbox, ToolboxError};
-use crate::supervisor::{Places, Supervisor, SupervisorError};
+use crate::supervisor::{Places, Sight, Supervisor, SupervisorError};
 
 /// Longest run of a session where `pi.toml` says nothing: a day.
 const SESSION_MS_MAX: u64 = 86_400_000;
@@ -53,6 +56,8 @@ pub enum SetupError {
     Supervisor(#[from] SupervisorError),
     #[error(transparent)]
     Grant(#[from] GrantError),
+    #[error(transparent)]
+    Account(#[from] AccountError),
     #[error(transparent)]
     Secret(#[from] SecretError),
     #[error(
@@ -92,6 +97,8 @@ pub struct Setup {
     pub confine: Confine,
     pub supervisor: Arc<Supervisor>,
     pub secrets: Secrets,
+    /// The clouds of `pi.toml`, for whoever calls them.
+    pub accounts: Accounts,
     pub(super) peers: Peers,
 }
 
@@ -114,7 +121,28 @@ pub(super) fn secrets_of(project: &Project) -> Result<Secrets, SecretError> {
     let mut secrets = Secrets::load(&project.config.secrets, &project.directory)?;
     secrets.also_find(peers::secret_values(project));
     secrets.also_find(key_values(project));
+    if !project.config.cloud.is_empty() {
+        secrets.also_find(cloud_values());
+    }
     Ok(secrets)
+}
+
+/// The values of the environment with which calls of AWS are signed: the variable, and what it holds.
+fn cloud_values() -> Vec<(String, String)> {
+    let names = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+    names.into_iter().filter_map(|name| Some((name.to_owned(), variable(name)?))).collect()
+}
+
+/// The clouds of a project, in the environment of this process.
+///
+/// # Errors
+/// An account that cannot be used as it is written.
+pub(super) fn accounts_of(project: &Project) -> Result<Accounts, AccountError> {
+    // Without one the environment is not even read.
+    if project.config.cloud.is_empty() {
+        return Ok(Accounts::default());
+    }
+    Accounts::new(&project.config.cloud, &project.directory, &cloud_environment())
 }
 
 /// Keep the values of secrets out of a journal.
@@ -171,13 +199,15 @@ impl Setup {
     ) -> Result<Self, SetupError> {
         let secrets = secrets_of(&project)?;
         check_reach(&project, &secrets)?;
+        let accounts = accounts_of(&project)?;
         let runtime = Arc::new(Runtime::with_room(cache(), room.into())?.with_scan(secrets.scan()));
-        let places = Places { confine: confine.clone(), ..Places::of(&project.directory) };
+        let sight = Sight(Some(Arc::new(accounts.clone())));
+        let places = Places { confine: confine.clone(), sight, ..Places::of(&project.directory) };
         let supervisor = Supervisor::observe(&project.config.services, places)?;
         let around = Surroundings { writable: writable(&project), kept: governing(&project) };
         let reserved = if project.config.mcp.is_empty() { BTreeSet::new() } else { tools_of(&catalog)? };
         let peers = Peers::new(&project, &confine, &around, reserved, &secrets.scan());
-        Ok(Self { project, catalog, runtime, confine, supervisor, secrets, peers })
+        Ok(Self { project, catalog, runtime, confine, supervisor, secrets, accounts, peers })
     }
 
     /// The tools of these plugins, linked.
@@ -286,6 +316,7 @@ impl Setup {
             approver,
             audit,
             holds: Arc::new(Holds::new(self.supervisor.clone())),
+            safety: Arc::new(Safety::new(self.project.config.safety.clone(), self.supervisor.clone())),
             toolbox,
             models: models(&self.project, &self.secrets),
             streamed: tokio::sync::broadcast::channel(STREAMED_MAX).0,
@@ -527,6 +558,9 @@ impl Setup {
         if let Some(services) = &grant.services {
             let state = ServicesState::new(services, self.supervisor.clone()).map_err(of)?;
             grants.services = Some(Arc::new(state));
+        }
+        if let Some(cloud) = &grant.cloud {
+            grants.cloud = Some(Arc::new(CloudState::new(cloud, &self.accounts).map_err(of)?));
         }
         if let Some(keyvalue) = &grant.keyvalue {
             grants.keyvalue = Some(Arc::new(KeyValueState::new(keyvalue).map_err(of)?));

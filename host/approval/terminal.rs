@@ -144,6 +144,22 @@ fn exact(act: &Act, content: Option<&Content>) -> String {
             let lines: Vec<String> = text.split('\n').map(|line| format!("    {}", escaped(line))).collect();
             format!("run a script in {}:\n{}", quoted(directory), lines.join("\n"))
         }
+        Act::CloudCall { account, region, operation, resources, arguments, script, .. } => {
+            let mut text = format!("call {} in {} ({})", quoted(operation), quoted(account), quoted(region));
+            // All of them: what a summary leaves out would be agreed to unseen.
+            for resource in resources {
+                let tags = resource.tags.iter().flatten();
+                let tags: Vec<String> = tags.map(|(key, value)| quoted(&format!("{key}={value}"))).collect();
+                let tags = if tags.is_empty() { String::new() } else { format!(" ({})", tags.join(" ")) };
+                text.push_str(&format!("\n  on {} {}{tags}", escaped(&resource.kind), quoted(&resource.id)));
+            }
+            text.push_str(&format!("\n  with {}", escaped(&arguments.to_string())));
+            if let Some(script) = script {
+                let lines: Vec<String> = script.split('\n').map(|line| format!("    {}", escaped(line))).collect();
+                text.push_str(&format!("\n  its script:\n{}", lines.join("\n")));
+            }
+            text
+        }
         Act::FileWrite { .. } => {
             let mut text = escaped(&act.summary());
             match content {
@@ -299,6 +315,29 @@ mod tests {
     fn a_script_is_shown_line_by_line() {
         let act = Act::Script { text: "ls\n\u{1b}[2Kx\r".into(), directory: "/srv".into() };
         assert_eq!(shown(&act, None), "run a script in /srv:\n    ls\n    \\u{1b}[2Kx\\r");
+    }
+
+    #[test]
+    fn a_call_of_a_cloud_is_shown_with_all_that_it_is_on() {
+        let resource = |id: &str| crate::gate::CloudResource {
+            kind: "instance".into(),
+            id: id.into(),
+            tags: Some([("env".to_owned(), "staging\n".to_owned())].into()),
+        };
+        let act = Act::CloudCall {
+            account: "shop".into(),
+            region: "eu-west-1".into(),
+            operation: "ssm:SendCommand".into(),
+            resources: (0..10).map(|number| resource(&format!("i-{number}"))).collect(),
+            arguments: serde_json::json!({ "Comment": "\u{1b}[2K" }),
+            severity: crate::gate::Severity::Destructive,
+            reversible: false,
+            script: Some("df\nrm x\r".into()),
+            is_granted: false,
+        };
+        let shown = exact(&act, None);
+        assert!(shown.contains("on instance i-9 ($'env=staging\\n')"), "{shown}");
+        assert!(shown.ends_with("  its script:\n    df\n    rm x\\r") && !shown.contains('\u{1b}'), "{shown}");
     }
 
     #[test]

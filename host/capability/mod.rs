@@ -4,6 +4,7 @@
 //! made. The first line of every host function with an effect asks the [`door`].
 
 pub mod bindings;
+pub mod cloud;
 pub mod config;
 pub mod door;
 pub mod files;
@@ -17,6 +18,7 @@ pub mod model;
 pub mod patience;
 pub mod preopens;
 pub mod process;
+pub mod safety;
 pub mod secret;
 pub mod services;
 pub mod session;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use super::cloud::CloudState;
 use super::config::ConfigState;
 use super::door::{Door, Refusal};
 use super::files::FilesState;
@@ -29,6 +30,7 @@ pub struct CallState {
     pub files: Option<Arc<FilesState>>,
     pub process: Option<Arc<ProcessState>>,
     pub services: Option<Arc<ServicesState>>,
+    pub cloud: Option<Arc<CloudState>>,
     pub tools: Option<Arc<dyn ToolsState>>,
     pub session: Option<Arc<dyn SessionState>>,
     pub model: Option<Arc<dyn ModelState>>,

@@ -6,6 +6,7 @@
 mod alarms;
 mod approvals;
 mod chat;
+mod cloud;
 mod demo;
 mod detect;
 mod doctor;
@@ -20,6 +21,7 @@ mod progress;
 mod run;
 mod session;
 mod stop;
+mod stop_all;
 mod tool;
 
 use std::path::PathBuf;
@@ -73,6 +75,9 @@ enum Command {
     /// Look up what is known about packages
     #[command(subcommand)]
     Packages(packages::Command),
+    /// Look at the accounts of clouds that pi.toml names
+    #[command(subcommand)]
+    Cloud(cloud::Command),
     /// Score how unusual each point of a metric is, and measure the detector on labelled series
     #[command(subcommand)]
     Detect(detect::Command),
@@ -89,6 +94,10 @@ enum Command {
     Incident(incident::Command),
     /// Ask the running host to stop, or to stop one session
     Stop(stop::Arguments),
+    /// Refuse every act that changes anything, for every host of this project, until `resume-all`
+    StopAll(stop_all::Arguments),
+    /// Let agents go on after `stop-all`
+    ResumeAll,
     /// Say what this machine and this project lack
     Doctor,
 }
@@ -125,12 +134,15 @@ pub fn main() -> ExitCode {
         Command::Mcp(arguments) => mcp::run(&output, &project, &arguments),
         Command::Policy(command) => policy::run(&output, &project, command),
         Command::Packages(command) => packages::run(&output, &project, command),
+        Command::Cloud(command) => cloud::run(&output, &project, command),
         Command::Detect(command) => detect::run(&output, command),
         Command::Approvals(command) => approvals::run(&output, &project, command),
         Command::Alarms(arguments) => alarms::run(&output, &project, &arguments),
         Command::Session(command) => session::run(&output, &project, command),
         Command::Incident(command) => incident::run(&output, &command),
         Command::Stop(arguments) => stop::run(&output, &project, &arguments),
+        Command::StopAll(arguments) => stop_all::stop(&output, &project, &arguments),
+        Command::ResumeAll => stop_all::resume(&output, &project),
         Command::Doctor => doctor::run(&output, &project),
     }));
     match ended {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "this is the place that reads the environment")]
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Where compiled code is kept: `PI_CACHE_DIR`, else the user's cache folder.
@@ -28,6 +29,16 @@ pub fn registry_credentials() -> Vec<String> {
         home.map(|home| home.join(".docker/config.json")),
     ];
     files.into_iter().flatten().filter_map(|file| std::fs::read_to_string(file).ok()).collect()
+}
+
+/// What the tools of AWS read of the environment: the variables `AWS_*`, and `HOME`, below which the profiles are.
+#[must_use]
+pub fn cloud_environment() -> BTreeMap<String, String> {
+    let is_read = |name: &str| name.starts_with("AWS_") || name == "HOME";
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, value)| is_read(name) && !value.is_empty())
+        .collect()
 }
 
 /// Where a command makes a folder for the time that it runs: `TMPDIR`, else `/tmp`.

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{HttpGrant, SecretsGrant};
+use super::{CloudGrant, HttpGrant, SecretsGrant};
 
 /// What one plugin or agent may do. A capability that is not here is not linked.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -12,6 +12,7 @@ pub struct Grant {
     pub files: Option<FilesGrant>,
     pub process: Option<ProcessGrant>,
     pub services: Option<ServicesGrant>,
+    pub cloud: Option<CloudGrant>,
     pub tools: Option<ToolsGrant>,
     pub model: Option<ModelGrant>,
     pub log: Option<LogGrant>,

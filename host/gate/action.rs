@@ -3,13 +3,17 @@
 //! An act is data: nothing in it is expanded later. A new capability adds its acts here, says what
 //! each can do ([`Act::severity`]) and how it reads ([`Act::summary`]), and asks the gate before it acts.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::effect::Severity;
 
-/// Keys that a summary names.
+/// Keys that a summary names, and resources.
 const KEYS_SHOWN_MAX: usize = 8;
+/// Longest arguments of a call of a cloud in a summary.
+const ARGUMENTS_SHOWN_MAX: usize = 400;
 
 /// Who asks for an act.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +33,18 @@ pub enum WriteMode {
     Create,
     Replace,
     Append,
+}
+
+/// What a call of a cloud names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CloudResource {
+    /// `instance`, `database`, `cluster`, `alarm`, ...
+    pub kind: String,
+    /// As the cloud names it: `i-0abc`.
+    pub id: String,
+    /// As they were when the call was made. None: the grant does not ask for them, so nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<BTreeMap<String, String>>,
 }
 
 /// One act with its final arguments. Paths are absolute and folded.
@@ -126,6 +142,26 @@ pub enum Act {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         is_granted: bool,
     },
+    /// Call an operation of a cloud.
+    CloudCall {
+        /// The name of the account in `pi.toml`.
+        account: String,
+        region: String,
+        /// As IAM names it: `ec2:RebootInstances`.
+        operation: String,
+        resources: Vec<CloudResource>,
+        /// As they are sent.
+        arguments: Value,
+        severity: Severity,
+        /// Another operation undoes it, or it passes by itself.
+        reversible: bool,
+        /// The shell script in the arguments, where the call runs one on a machine there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        script: Option<String>,
+        /// The operator has granted this very operation by its whole name.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_granted: bool,
+    },
     /// Change what a plugin keeps for itself.
     KeyValueWrite {
         plugin: String,
@@ -164,6 +200,35 @@ impl KeyValueOperation {
     }
 }
 
+/// `call `ec2:RebootInstances` on instance `i-1` in `prod` (eu-west-1) with {...}`.
+fn cloud_call(
+    account: &str,
+    region: &str,
+    operation: &str,
+    resources: &[CloudResource],
+    arguments: &Value,
+    script: Option<&str>,
+) -> String {
+    let shown: Vec<String> =
+        resources.iter().take(KEYS_SHOWN_MAX).map(|resource| format!("{} `{}`", resource.kind, resource.id)).collect();
+    let more = if resources.len() > shown.len() {
+        format!(" and {} more", resources.len() - shown.len())
+    } else {
+        String::new()
+    };
+    let on = if shown.is_empty() { String::new() } else { format!(" on {}{more}", shown.join(", ")) };
+    let with = match script {
+        Some(script) => format!(" with the script `{script}`"),
+        None => {
+            let text = arguments.to_string();
+            let cut: String = text.chars().take(ARGUMENTS_SHOWN_MAX).collect();
+            let end = if cut.len() < text.len() { "..." } else { "" };
+            format!(" with {cut}{end}")
+        }
+    };
+    format!("call `{operation}`{on} in `{account}` ({region}){with}")
+}
+
 /// What can be done to a resource by a request's method, as HTTP defines the methods.
 fn severity_of(method: &str) -> Severity {
     match method {
@@ -196,6 +261,7 @@ impl Act {
             Act::ProcessEnd { .. } => "process_end",
             Act::LogRotate { .. } => "log_rotate",
             Act::HttpRequest { .. } => "http_request",
+            Act::CloudCall { .. } => "cloud_call",
             Act::KeyValueWrite { .. } => "key_value_write",
             Act::Overspend { .. } => "overspend",
         }
@@ -223,6 +289,7 @@ impl Act {
             | Act::KeyValueWrite { .. }
             | Act::Overspend { .. } => Severity::Write,
             Act::HttpRequest { method, .. } => severity_of(method),
+            Act::CloudCall { severity, .. } => *severity,
         }
     }
 
@@ -268,6 +335,9 @@ impl Act {
                     format!(" with the secret `{}`", secrets.join("`, `"))
                 };
                 format!("request `{method} {url}`{body}{with}")
+            }
+            Act::CloudCall { account, region, operation, resources, arguments, script, .. } => {
+                cloud_call(account, region, operation, resources, arguments, script.as_deref())
             }
             Act::Overspend { agent, what, spent, limit } => {
                 format!("let `{agent}` spend as much again: {spent} of {limit} {what}")

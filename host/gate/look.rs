@@ -24,7 +24,7 @@ use super::install::{Operation, Plan, is_setting, plan_with};
 use super::path::{base_name, folded, is_within};
 use super::program::Known;
 use super::risk::{FINDINGS, Found, Unit};
-use super::rule::{Fact, PathText};
+use super::rule::{CloudFact, Fact, PathText};
 use super::shell::lower::Lower;
 use super::shell::output::Flow;
 use super::shell::parse::{self, Unparsed};
@@ -58,6 +58,8 @@ const LOOKS: &[Kind] =
 pub(crate) const COMMANDS_HEARD_MAX: usize = 64;
 /// Effects that one look keeps. Danger: a loop that makes ten thousand of them.
 const EFFECTS_MAX: usize = 1_024;
+/// The least that a change of a machine elsewhere weighs.
+const ELSEWHERE_FACTOR_MIN: f32 = 2.0;
 /// Longest piece of a command that a finding quotes.
 const DETAIL_CHARS_MAX: usize = 200;
 /// Folders whose programs are the system's own.
@@ -134,6 +136,8 @@ pub(crate) struct Look<'g> {
     pub(crate) is_granted_command: bool,
     /// The operator wrote down that what the next effect is may be done.
     pub(crate) is_granted_effect: bool,
+    /// It runs on a machine elsewhere, which is production whatever its name, and where this host's grants say nothing.
+    is_elsewhere: bool,
     /// None: nobody wants to see the way.
     steps: Option<Vec<Step>>,
 }
@@ -170,6 +174,7 @@ impl<'g> Look<'g> {
             has_granted: false,
             is_granted_command: false,
             is_granted_effect: false,
+            is_elsewhere: false,
             steps: None,
         }
     }
@@ -321,6 +326,17 @@ impl<'g> Look<'g> {
         if let Some(program) = self.parsed(text) {
             Lower::new(self, scope).with_source(text).program(&program, &Flow::default());
         }
+    }
+
+    /// Look at a script that runs on a machine elsewhere; whether it does nothing but look there, as far as can be told.
+    pub(crate) fn script_elsewhere(&mut self, text: &str, directory: &str) -> bool {
+        self.is_elsewhere = true;
+        self.script(text, Some(directory));
+        self.is_elsewhere = false;
+        self.done.is_empty()
+            && self.current.found.is_empty()
+            && self.installs.is_empty()
+            && self.effects.iter().all(|effect| effect.severity == Severity::Read)
     }
 
     /// The tree of a script, or a finding.
@@ -493,8 +509,8 @@ impl<'g> Look<'g> {
                 }
             }
         }
-        if is_change && paths.iter().any(|path| gate.is_production(path.text)) {
-            self.current.factor = self.current.factor.max(gate.production.factor);
+        if is_change && (self.is_elsewhere || paths.iter().any(|path| gate.is_production(path.text))) {
+            self.current.factor = self.current.factor.max(self.production_factor());
             self.note("production", file_detail(act, paths, is_recursive));
         }
         // `json.py` runs wherever `python3 -c 'import json'` is run beside it.
@@ -707,20 +723,42 @@ impl<'g> Look<'g> {
         let name = effect.name();
         let is_production = effect.severity > Severity::Read && self.gate.is_production(&effect.target);
         let detail = || format!("{name} {}", quoted(&effect.target));
-        self.fact(act, &Fact::Effect { name: &name, effect: &effect, is_production }, detail);
+        self.fact(act, &Fact::Effect { name: &name, effect: &effect, is_production, call: None }, detail);
         self.effect(effect, false);
+    }
+
+    /// Look at an effect of a call of a cloud.
+    pub(crate) fn call_effect(&mut self, act: &'static str, effect: Effect, call: CloudFact<'_>, is_production: bool) {
+        let name = effect.name();
+        let is_production = effect.severity > Severity::Read && is_production;
+        let detail = || format!("{} {name} {}", call.operation, quoted(&effect.target));
+        let call = Some(call);
+        self.fact(act, &Fact::Effect { name: &name, effect: &effect, is_production, call }, detail);
+        self.effect(effect, is_production);
+    }
+
+    pub(crate) fn names_production(&self, name: &str) -> bool {
+        self.gate.is_production(name)
+    }
+
+    /// What the points of a change of production are multiplied by: a machine elsewhere is production also where
+    /// `pi.toml` names none.
+    fn production_factor(&self) -> f32 {
+        let least = if self.is_elsewhere { ELSEWHERE_FACTOR_MIN } else { 1.0 };
+        self.gate.production.factor.max(least)
     }
 
     /// Look at one effect; whether a rule asks or denies because of it.
     fn effect(&mut self, effect: Effect, is_production: bool) -> bool {
         let gate = self.gate;
         let mut is_judged = false;
-        let is_production = effect.severity > Severity::Read && (is_production || gate.is_production(&effect.target));
+        let is_production = effect.severity > Severity::Read
+            && (is_production || self.is_elsewhere || gate.is_production(&effect.target));
         let name = effect.name();
         let detail = || format!("{name} {}", quoted(&effect.target));
         self.step("effect", 0, None, detail);
         for rule in gate.policy().rules_for_effect(effect.kind) {
-            if rule.when.holds(&Fact::Effect { name: &name, effect: &effect, is_production }, self.origin) {
+            if rule.when.holds(&Fact::Effect { name: &name, effect: &effect, is_production, call: None }, self.origin) {
                 is_judged |= rule.verdict > Verdict::Allow;
                 // What is production weighs more, whatever is granted.
                 let is_granted = self.is_granted_effect && !is_production;
@@ -728,7 +766,7 @@ impl<'g> Look<'g> {
             }
         }
         if is_production {
-            self.current.factor = self.current.factor.max(gate.production.factor);
+            self.current.factor = self.current.factor.max(self.production_factor());
             self.note("production", detail());
         }
         if effect.kind == Kind::Network && self.has_room(self.network.len()) {
@@ -834,7 +872,7 @@ impl<'g> Look<'g> {
 
     fn note_known(&mut self, argv: &Argv<'_>, is_carrier: bool, directory: Option<&str>) {
         let path = argv.words.first().map_or("", |word| word.text.as_str());
-        if self.is_granted_command || self.gate.is_granted(path) {
+        if !self.is_elsewhere && (self.is_granted_command || self.gate.is_granted(path)) {
             self.has_granted = true;
             return;
         }

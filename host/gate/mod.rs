@@ -41,9 +41,10 @@ mod trace;
 mod variable;
 mod weigh;
 
-pub use action::{Act, KeyValueOperation, Origin, WriteMode};
+pub use action::{Act, CloudResource, KeyValueOperation, Origin, WriteMode};
 pub use decision::{Decision, Evidence, Verdict};
 pub use effect::{Effect, Severity};
+pub(crate) use glob::Glob;
 pub use in_force::InForce;
 pub use policy::{Policy, PolicyError};
 pub use profile::Profile;
@@ -55,7 +56,7 @@ pub use weigh::Finding;
 use argv::Word;
 use look::{Line, Look};
 use risk::Moment;
-use rule::{Fact, PathText};
+use rule::{CloudFact, Fact, PathText};
 use shell::output::Flow;
 use weigh::Commands;
 
@@ -232,6 +233,7 @@ impl Gate {
                     look.act_effect(name, effect::of_secret(secret, url));
                 }
             }
+            Act::CloudCall { .. } => cloud_call(&mut look, act),
             // With its floor: also under a policy that says nothing of it, nobody spends more unasked.
             Act::Overspend { agent, .. } => look.note("overspend", format!("`{agent}`")),
             Act::KeyValueWrite { plugin, operation, keys, .. } => {
@@ -310,6 +312,38 @@ fn file(look: &mut Look<'_>, act: &'static str, paths: &[&String], is_recursive:
             look.folded_file(act, &paths, is_recursive, mode);
         }
         _ => {}
+    }
+}
+
+/// A call of a cloud: by what the same command of `aws` does, and by the script that it runs on a machine there.
+fn cloud_call(look: &mut Look<'_>, act: &Act) {
+    let Act::CloudCall { account, region, operation, resources, arguments, severity, script, is_granted, .. } = act
+    else {
+        return;
+    };
+    let ids: Vec<&str> = resources.iter().map(|resource| resource.id.as_str()).collect();
+    for text in ids.iter().copied().chain([account.as_str(), region, operation]) {
+        look.note_text(text);
+    }
+    // Where it starts if nobody says is not known: it is judged as if that were the worst place.
+    let directory =
+        arguments.pointer("/Parameters/workingDirectory/0").and_then(serde_json::Value::as_str).unwrap_or("/");
+    let only_looks = script.as_deref().is_some_and(|script| look.script_elsewhere(script, directory));
+    let tags = resources.iter().filter_map(|resource| resource.tags.as_ref()).flatten();
+    let is_production =
+        [account.as_str(), region].into_iter().chain(ids.iter().copied()).any(|name| look.names_production(name))
+            || tags.into_iter().any(|(key, value)| look.names_production(&format!("{key}={value}")));
+    let call = CloudFact { operation, account, region, resources: resources.len() };
+    for mut effect in effect::of_call(operation, arguments, (account, region), &ids, *severity) {
+        if only_looks {
+            // What runs a script does what the script does, and this one looks.
+            effect.severity = Severity::Read;
+        }
+        // That such a call may be made the operator has decided, operation by operation. What may lose something has
+        // people look at it each time.
+        look.is_granted_effect = *is_granted && effect.severity < Severity::Destructive;
+        look.call_effect(act.name(), effect, call, is_production);
+        look.is_granted_effect = false;
     }
 }
 

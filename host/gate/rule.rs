@@ -78,6 +78,10 @@ pub(crate) struct WhenEntry {
     pub targets: Vec<String>,
     pub severity: Vec<Severity>,
     pub production: Option<bool>,
+    pub operation: Vec<String>,
+    pub account: Vec<String>,
+    pub region: Vec<String>,
+    pub resources_min: Option<usize>,
     pub tool: Vec<String>,
     pub service: Vec<String>,
     pub pid_max: Option<u32>,
@@ -112,6 +116,8 @@ pub(crate) enum Fact<'a> {
         name: &'a str,
         effect: &'a Effect,
         is_production: bool,
+        /// Of a call of a cloud: what it is.
+        call: Option<CloudFact<'a>>,
     },
     Tool {
         tool: &'a str,
@@ -122,6 +128,16 @@ pub(crate) enum Fact<'a> {
     Process {
         pid: u32,
     },
+}
+
+/// A call of a cloud, as rules for `cloud_call` see it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CloudFact<'a> {
+    pub operation: &'a str,
+    pub account: &'a str,
+    pub region: &'a str,
+    /// How many resources it names.
+    pub resources: usize,
 }
 
 /// A folded path, or a pattern of paths that the shell has yet to expand.
@@ -174,6 +190,10 @@ pub(crate) struct When {
     targets: Vec<Glob>,
     severity: Vec<Severity>,
     production: Option<bool>,
+    operation: Vec<Glob>,
+    account: Vec<Glob>,
+    region: Vec<Glob>,
+    resources_min: Option<usize>,
     tool: Vec<Glob>,
     service: Vec<Glob>,
     pid_max: Option<u32>,
@@ -243,6 +263,10 @@ impl When {
             targets: compiled("targets", &entry.targets, Glob::word)?,
             severity: entry.severity.clone(),
             production: entry.production,
+            operation: compiled("operation", &entry.operation, Glob::word)?,
+            account: compiled("account", &entry.account, Glob::word)?,
+            region: compiled("region", &entry.region, Glob::word)?,
+            resources_min: entry.resources_min,
             tool: compiled("tool", &entry.tool, Glob::word)?,
             service: compiled("service", &entry.service, Glob::word)?,
             pid_max: entry.pid_max,
@@ -268,6 +292,7 @@ impl When {
     pub(crate) fn holds(&self, fact: &Fact<'_>, origin: &Origin) -> bool {
         any_or_none(&self.agent, |glob| glob.matches(&origin.agent))
             && any_or_none(&self.plugin, |glob| glob.matches(&origin.plugin))
+            && self.holds_for_call(fact)
             && match fact {
                 Fact::Command { argv, environment } => self.holds_for_command(argv, environment),
                 Fact::File { paths, is_recursive, mode, by_command, by_name } => {
@@ -275,7 +300,7 @@ impl When {
                         && self.holds_for_file(paths, *is_recursive, *mode, *by_name)
                 }
                 Fact::Finding { name } => self.finding.iter().any(|own| own == name),
-                Fact::Effect { name, effect, is_production } => {
+                Fact::Effect { name, effect, is_production, .. } => {
                     (self.severity.is_empty() || self.severity.contains(&effect.severity))
                         && self.production.is_none_or(|production| production == *is_production)
                         && any_or_none(&self.effect, |glob| glob.matches(name))
@@ -286,6 +311,18 @@ impl When {
                 Fact::Service { service } => any_or_none(&self.service, |glob| glob.matches(service)),
                 Fact::Process { pid } => self.pid_max.is_none_or(|max| *pid <= max),
             }
+    }
+
+    /// The conditions of calls of a cloud do not hold for anything else.
+    fn holds_for_call(&self, fact: &Fact<'_>) -> bool {
+        let Fact::Effect { call: Some(call), .. } = fact else {
+            return self.resources_min.is_none()
+                && [&self.operation, &self.account, &self.region].iter().all(|globs| globs.is_empty());
+        };
+        any_or_none(&self.operation, |glob| glob.matches(call.operation))
+            && any_or_none(&self.account, |glob| glob.matches(call.account))
+            && any_or_none(&self.region, |glob| glob.matches(call.region))
+            && self.resources_min.is_none_or(|min| call.resources >= min)
     }
 
     fn holds_for_command(&self, argv: &Argv<'_>, environment: &[String]) -> bool {

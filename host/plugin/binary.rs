@@ -19,6 +19,7 @@ pub enum Capability {
     Files,
     Process,
     Services,
+    Cloud,
     Tools,
     Session,
     Model,
@@ -36,6 +37,7 @@ impl Capability {
             Capability::Files => "files",
             Capability::Process => "process",
             Capability::Services => "services",
+            Capability::Cloud => "cloud",
             Capability::Tools => "tools",
             Capability::Session => "session",
             Capability::Model => "model",
@@ -120,7 +122,7 @@ pub enum BinaryError {
     )]
     Undeclared { import: String, capability: &'static str },
     #[error(
-        "the manifest declares an unknown capability: `{0}`\nhint: known are files, process, services, tools, session, model, log, preopens, http, secrets, keyvalue, config"
+        "the manifest declares an unknown capability: `{0}`\nhint: known are files, process, services, cloud, tools, session, model, log, preopens, http, secrets, keyvalue, config"
     )]
     UnknownNeed(String),
 }
@@ -132,6 +134,7 @@ const INTERFACES: &[(&str, Option<Capability>)] = &[
     ("pi:files/files@0.1.0", Some(Capability::Files)),
     ("pi:process/process@0.1.0", Some(Capability::Process)),
     ("pi:services/services@0.1.0", Some(Capability::Services)),
+    ("pi:cloud/cloud@0.1.0", Some(Capability::Cloud)),
     ("pi:tools/tools@0.1.0", Some(Capability::Tools)),
     ("pi:agent/session@0.1.0", Some(Capability::Session)),
     ("pi:agent/conversation@0.1.0", Some(Capability::Session)),

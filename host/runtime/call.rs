@@ -274,6 +274,7 @@ impl Runtime {
             files: grants.files.clone(),
             process: grants.process.clone(),
             services: grants.services.clone(),
+            cloud: grants.cloud.clone(),
             tools: context.tools.filter(|_| grants.has_tools),
             model: context.session.clone().filter(|_| grants.has_model).map(|session| session as Arc<dyn ModelState>),
             session: context.session,

@@ -17,6 +17,7 @@ use crate::capability::bindings::standard::wasi::http::outgoing_handler;
 use crate::capability::bindings::standard::wasi::{config, keyvalue};
 use crate::capability::bindings::tool_world::ToolExportsPre;
 use crate::capability::bindings::{self, pi};
+use crate::capability::cloud::CloudState;
 use crate::capability::config::ConfigState;
 use crate::capability::files::FilesState;
 use crate::capability::http::HttpState;
@@ -33,6 +34,7 @@ pub struct Grants {
     pub files: Option<Arc<FilesState>>,
     pub process: Option<Arc<ProcessState>>,
     pub services: Option<Arc<ServicesState>>,
+    pub cloud: Option<Arc<CloudState>>,
     pub http: Option<Arc<HttpState>>,
     pub keyvalue: Option<Arc<KeyValueState>>,
     pub config: Option<Arc<ConfigState>>,
@@ -176,6 +178,7 @@ impl Runtime {
                 Capability::Files
                 | Capability::Process
                 | Capability::Services
+                | Capability::Cloud
                 | Capability::Http
                 | Capability::KeyValue
                 | Capability::Config
@@ -186,6 +189,7 @@ impl Runtime {
                 Capability::Files => grants.files.is_some(),
                 Capability::Process => grants.process.is_some(),
                 Capability::Services => grants.services.is_some(),
+                Capability::Cloud => grants.cloud.is_some(),
                 Capability::Http => grants.http.is_some(),
                 Capability::KeyValue => grants.keyvalue.is_some(),
                 Capability::Config => grants.config.is_some(),
@@ -209,6 +213,7 @@ impl Runtime {
                 Capability::Files => pi::files::files::add_to_linker::<_, HasSelf<_>>(l, |s| s),
                 Capability::Process => pi::process::process::add_to_linker::<_, HasSelf<_>>(l, |s| s),
                 Capability::Services => pi::services::services::add_to_linker::<_, HasSelf<_>>(l, |s| s),
+                Capability::Cloud => pi::cloud::cloud::add_to_linker::<_, HasSelf<_>>(l, |s| s),
                 Capability::Http => outgoing_handler::add_to_linker::<_, HasSelf<_>>(l, |s| s),
                 // Its three interfaces are separate imports, and each is linked once.
                 Capability::KeyValue if import.starts_with("wasi:keyvalue/atomics") => {

@@ -1,6 +1,7 @@
 //! The engine as a user meets it: `pi-host run "PROMPT"` with a scripted model and the real tools in their sandbox.
 
 mod budgets;
+mod cloud;
 mod guidance;
 mod injections;
 mod killed;

@@ -40,6 +40,7 @@ impl Drop for Running {
         self.host.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
         // Nothing is left of what it held, also where it ended by a panic.
         self.host.kernel.holds.leave(&self.id, None, Leave::Free);
+        self.host.kernel.safety.end(&self.id);
     }
 }
 

@@ -266,6 +266,9 @@ fn wide(capability: &str, grant: &toml::Table) -> Option<String> {
         }
         "secrets" => first("names", &|_| true).map(|name| format!("`{name}` is a secret of yours")),
         "tools" => first("names", &|text| text.contains('*')).map(|name| format!("`{name}` is more than one tool")),
+        "cloud" => first("operations", &|text| text.contains('*'))
+            .map(|name| format!("`{name}` is more than one operation"))
+            .or_else(|| first("accounts", &|_| true).map(|name| format!("`{name}` is an account of yours"))),
         "services" => first("names", &|text| text.contains('*'))
             .map(|name| format!("`{name}` is more than one service"))
             .or_else(|| first("actions", &|text| text != "read").map(|action| format!("`{action}` changes what runs"))),

@@ -286,6 +286,7 @@ fn example(capability: &str) -> &'static str {
         "process" => ".programs=PROGRAM",
         "http" => ".hosts=HOST",
         "services" => ".names=SERVICE services.actions=read",
+        "cloud" => ".accounts=ACCOUNT cloud.operations=OPERATION",
         "tools" | "secrets" => ".names=NAME",
         _ => "",
     }

@@ -331,6 +331,55 @@ fn aws(argv: &Argv<'_>, found: &mut Vec<Effect>) {
     found.push(effect(operation, target, severity));
 }
 
+/// What a call of an operation does, which IAM names `ec2:RebootInstances`: under the names that the same command of
+/// `aws` has, so that one rule is about both. One effect for each resource that it names.
+pub(in super::super) fn of_call(
+    operation: &str,
+    arguments: &serde_json::Value,
+    (account, region): (&str, &str),
+    resources: &[&str],
+    severity: Severity,
+) -> Vec<Effect> {
+    let (service, name) = operation.split_once(':').unwrap_or(("", operation));
+    let command = kebab(name);
+    let entry = AWS.iter().find(|(own, name, ..)| *own == service && *name == command);
+    let (mut verb, by_name) = match entry {
+        Some((_, _, operation, severity)) => (Cow::Borrowed(*operation), *severity),
+        None => by_verb(&command).unwrap_or((Cow::Borrowed("unknown"), Destructive)),
+    };
+    let mut severity = severity.max(by_name);
+    if name == "SetDesiredCapacity" && arguments.get("DesiredCapacity").and_then(serde_json::Value::as_i64) == Some(0) {
+        verb = "scale_to_zero".into();
+        severity = Destructive;
+    }
+    let of = |resource: &str| {
+        let target = shown(&format!("aws:{service}:{resource} profile={account} region={region}"));
+        effect(verb.clone(), target, severity)
+    };
+    match resources {
+        [] => vec![of("")],
+        resources => resources.iter().map(|resource| of(resource)).collect(),
+    }
+}
+
+/// `DescribeDBInstances` as the command line has it: `describe-db-instances`.
+fn kebab(name: &str) -> String {
+    let letters: Vec<char> = name.chars().collect();
+    let mut text = String::with_capacity(name.len() + 4);
+    for (at, letter) in letters.iter().enumerate() {
+        let before = at.checked_sub(1).and_then(|at| letters.get(at));
+        let begins = before.is_some_and(|before| {
+            before.is_lowercase()
+                || letters.get(at + 1).is_some_and(|next| before.is_uppercase() && next.is_lowercase())
+        });
+        if letter.is_uppercase() && begins {
+            text.push('-');
+        }
+        text.extend(letter.to_lowercase());
+    }
+    text
+}
+
 /// `aws:service:resource`, with profile and region where they are given.
 fn aws_target(line: &Line<'_>, service: &str) -> String {
     const RESOURCES: &str = "--instance-ids --instance-id --bucket --table-name --secret-id --db-instance-identifier --db-cluster-identifier --stack-name --function-name --queue-url --topic-arn --user-name --role-name --cluster-name --cluster --service --group-id --volume-id --image-id --snapshot-id --vpc-id --subnet-id --hosted-zone-id --distribution-id --key-id --log-group-name --repository-name --load-balancer-arn --target-group-arn --auto-scaling-group-name --cluster-identifier --pipeline-name --environment-name --trail-name --backup-vault-name --user-pool-id --role-arn --policy-arn --name --names --id";

@@ -49,6 +49,7 @@ pub(crate) use secret::flow;
 #[cfg(test)]
 use secret::is_secret_path;
 
+pub(super) use cloud::of_call;
 pub(super) use network::of_request;
 
 use std::borrow::Cow;

@@ -212,6 +212,11 @@ impl Story {
             Body::SessionPruned { session, entries, status, .. } => {
                 self.note(at, format!("pruned {session}: {entries} entries, {status}"), None, false);
             }
+            Body::AllStopped { by, reason, .. } => {
+                let detail = (!reason.is_empty()).then(|| reason.clone());
+                self.note(at, format!("everything was stopped by {by}"), detail, false);
+            }
+            Body::AllResumed { by, .. } => self.note(at, format!("{by} let agents go on"), None, false),
             Body::SessionEnded { status, summary, .. } => {
                 let summary = self.output(summary);
                 self.items.push(Item::End { status: status.clone(), summary, at });

@@ -34,6 +34,7 @@ mod standard {
 }
 
 pub use bindings::pi::agent::{conversation, session};
+pub use bindings::pi::cloud::cloud;
 pub use bindings::pi::files::files;
 pub use bindings::pi::gate::refusal::Refusal;
 pub use bindings::pi::model::model;
