@@ -13,12 +13,17 @@
 //! the names of its answer's fields.
 
 mod account;
+mod answer;
 mod argument;
 mod call;
 mod error;
+mod fields;
 mod operation;
 mod service;
+mod session;
 mod shape;
+mod tags;
+mod transport;
 
 pub use account::{Account, Identity, Settings};
 pub use call::{Call, Resource};

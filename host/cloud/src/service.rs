@@ -9,7 +9,12 @@ pub(crate) mod logs;
 pub(crate) mod rds;
 pub(crate) mod ssm;
 
+use serde_json::Value;
+
 use crate::argument::Arguments;
+use crate::call::Call;
+use crate::error::Error;
+use crate::session::Session;
 use crate::shape::{Parameter, Shape};
 
 /// How many entries an answer may have, over all of its pages, and how many it has if the call does not say.
@@ -42,4 +47,21 @@ pub(crate) fn in_order(from: Option<i64>, to: Option<i64>, names: (&str, &str)) 
 pub(crate) fn start_before_end(arguments: Arguments<'_>) -> Result<(), String> {
     let seconds = |name| arguments.time(name).map(|time| time.secs());
     in_order(seconds("StartTime"), seconds("EndTime"), ("StartTime", "EndTime"))
+}
+
+/// Send a call to its service.
+pub(crate) async fn send(session: &Session<'_>, call: &Call) -> Result<Value, Error> {
+    let (service, action) = call.operation().name.split_once(':').unwrap_or_default();
+    let arguments = call.read_arguments();
+    match service {
+        "ec2" => ec2::send(session, action, arguments).await,
+        "cloudwatch" => cloudwatch::send(session, action, arguments).await,
+        "logs" => logs::send(session, action, arguments).await,
+        "rds" => rds::send(session, action, arguments).await,
+        "ssm" => ssm::send(session, action, arguments).await,
+        "autoscaling" => autoscaling::send(session, action, arguments).await,
+        "elasticloadbalancing" => elasticloadbalancing::send(session, action, arguments).await,
+        "cloudtrail" => cloudtrail::send(session, action, arguments).await,
+        _ => Err(session.unsent()),
+    }
 }

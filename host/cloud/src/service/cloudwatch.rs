@@ -1,8 +1,15 @@
 //! CloudWatch: metrics and alarms.
 
+use aws_sdk_cloudwatch::Client;
+use aws_sdk_cloudwatch::types as aws;
+use serde_json::{Map, Value};
+
+use crate::answer::{Answer as _, Joined, object, pages, put};
 use crate::argument::Arguments;
+use crate::error::Error;
 use crate::operation::{Operation, parameter, read, required};
 use crate::service::{ITEMS, in_order, start_before_end};
+use crate::session::Session;
 use crate::shape::{Name, Parameter, Shape, Unit};
 
 const NAMESPACE: Shape = Shape::Text { max: 255 };
@@ -13,6 +20,8 @@ const TIME: Shape = Shape::Time(Unit::Text);
 const ALARM: Shape = Shape::Name(Name::Alarm);
 const ALARM_TYPES: Shape = Shape::List { of: &Shape::OneOf(&["MetricAlarm", "CompositeAlarm"]), min: 1, max: 2 };
 const STATISTICS: &[&str] = &["SampleCount", "Average", "Sum", "Minimum", "Maximum"];
+/// What CloudWatch gives in one page at most.
+const PAGE_MAX: i32 = 100;
 const UNIT: Shape = Shape::Text { max: 30 };
 
 const METRIC: &[Parameter] = &[
@@ -162,4 +171,148 @@ fn whole_period(place: &str, seconds: i64) -> Result<(), String> {
         minutes if minutes % 60 == 0 => Ok(()),
         other => Err(format!("`{place}` must be 1, 5, 10, 20, 30 or a multiple of 60, is: {other}")),
     }
+}
+
+pub(crate) async fn send(session: &Session<'_>, action: &str, a: Arguments<'_>) -> Result<Value, Error> {
+    let client = Client::new(session.config);
+    let limit = a.number("MaxRecords");
+    Ok(match action {
+        "GetMetricData" => return all_metric_data(session, &client, a).await,
+        "GetMetricStatistics" => {
+            let words = |name| a.texts(name).unwrap_or_default();
+            let statistics: Vec<_> = words("Statistics").iter().map(|word| word.as_str().into()).collect();
+            let request = client.get_metric_statistics().set_namespace(a.text("Namespace"));
+            let request = request.set_metric_name(a.text("MetricName")).set_dimensions(dimensions(a));
+            let request = request.set_start_time(a.time("StartTime")).set_end_time(a.time("EndTime"));
+            let request = request.set_period(a.integer("Period")).set_unit(a.str("Unit").map(Into::into));
+            let request = request.set_statistics(Some(statistics).filter(|list| !list.is_empty()));
+            let sent = request.set_extended_statistics(a.texts("ExtendedStatistics")).send().await;
+            let mut sent = sent.map_err(|error| session.failure(error))?;
+            // AWS says itself that they come in no order.
+            sent.datapoints.as_mut().map(|points| points.sort_by_key(|point| point.timestamp.map(|time| time.secs())));
+            object([("Label", sent.label.answer()), ("Datapoints", sent.datapoints.unwrap_or_default().answer())])
+        }
+        "ListMetrics" => {
+            let filter = |d: Arguments<'_>| {
+                aws::DimensionFilter::builder().set_name(d.text("Name")).set_value(d.text("Value")).build()
+            };
+            let filters = a.has("Dimensions").then(|| a.records("Dimensions").into_iter().map(filter).collect());
+            let request =
+                client.list_metrics().set_namespace(a.text("Namespace")).set_metric_name(a.text("MetricName"));
+            let request = request.set_dimensions(filters).set_recently_active(a.str("RecentlyActive").map(Into::into));
+            pages!(session, a.number("MaxResults"), request, set_next_token, metrics, next_token).answer("Metrics")
+        }
+        "DescribeAlarms" => return alarms(session, &client, a).await,
+        "DescribeAlarmHistory" => {
+            let request = client.describe_alarm_history().set_alarm_name(a.text("AlarmName"));
+            let request = request.set_alarm_types(alarm_types(a)).max_records(PAGE_MAX);
+            let request = request.set_history_item_type(a.str("HistoryItemType").map(Into::into));
+            let request = request.set_start_date(a.time("StartDate")).set_end_date(a.time("EndDate"));
+            let request = request.set_scan_by(a.str("ScanBy").map(Into::into));
+            pages!(session, limit, request, set_next_token, alarm_history_items, next_token).answer("AlarmHistoryItems")
+        }
+        _ => return Err(session.unsent()),
+    })
+}
+
+/// Of both kinds there are pages, in which either may be missing.
+async fn alarms(session: &Session<'_>, client: &Client, a: Arguments<'_>) -> Result<Value, Error> {
+    let request = client.describe_alarms().set_alarm_names(a.texts("AlarmNames"));
+    let request = request.set_alarm_name_prefix(a.text("AlarmNamePrefix")).set_alarm_types(alarm_types(a));
+    let request = request.set_state_value(a.str("StateValue").map(Into::into)).max_records(PAGE_MAX);
+    let mut joined = Joined::new(a.number("MaxRecords"));
+    loop {
+        let sent = request.clone().set_next_token(joined.token()).send().await;
+        let page = sent.map_err(|error| session.failure(error))?;
+        let marked = |alarms: Option<Value>, kind: &str| {
+            let alarms = alarms.as_ref().and_then(Value::as_array).cloned().unwrap_or_default();
+            alarms.into_iter().map(|alarm| object([(kind, Some(alarm))])).collect::<Vec<_>>()
+        };
+        let mut both = marked(page.metric_alarms.answer(), "MetricAlarms");
+        both.extend(marked(page.composite_alarms.answer(), "CompositeAlarms"));
+        if !joined.add(Some(Value::Array(both)), page.next_token) {
+            break;
+        }
+    }
+    let mut answer = Map::new();
+    for kind in ["MetricAlarms", "CompositeAlarms"] {
+        let of_kind = joined.items().iter().filter_map(|alarm| alarm.get(kind).cloned());
+        answer.insert(kind.into(), Value::Array(of_kind.collect()));
+    }
+    joined.items().clear();
+    put(&mut answer, "Truncated", joined.answer("").get("Truncated").cloned());
+    Ok(Value::Object(answer))
+}
+
+/// A page may hold more points of a metric that an earlier one had already: they are put together by the metric's id
+/// and label.
+async fn all_metric_data(session: &Session<'_>, client: &Client, a: Arguments<'_>) -> Result<Value, Error> {
+    let points_max = a.number("MaxDatapoints").unwrap_or(100_800);
+    let queries = a.records("MetricDataQueries").into_iter().map(query).collect();
+    let request = client.get_metric_data().set_metric_data_queries(Some(queries));
+    let request = request.set_start_time(a.time("StartTime")).set_end_time(a.time("EndTime"));
+    let request = request.set_scan_by(a.str("ScanBy").map(Into::into));
+    let mut results: Vec<aws::MetricDataResult> = Vec::new();
+    let (mut messages, mut points, mut token, mut is_truncated) = (Vec::new(), 0, None::<String>, false);
+    loop {
+        let sent = request.clone().set_next_token(token.clone()).send().await;
+        let page = sent.map_err(|error| session.failure(error))?;
+        messages.extend(page.messages.unwrap_or_default());
+        for mut result in page.metric_data_results.unwrap_or_default() {
+            let left = usize::try_from(points_max - points).unwrap_or(0);
+            is_truncated |= cut(&mut result.timestamps, left) | cut(&mut result.values, left);
+            points += result.values.as_ref().map_or(0, |values| i64::try_from(values.len()).unwrap_or(i64::MAX));
+            match results.iter_mut().find(|known| known.id == result.id && known.label == result.label) {
+                Some(known) => {
+                    known.timestamps.get_or_insert_default().extend(result.timestamps.unwrap_or_default());
+                    known.values.get_or_insert_default().extend(result.values.unwrap_or_default());
+                    known.status_code = result.status_code;
+                }
+                None => results.push(result),
+            }
+        }
+        let next = page.next_token.filter(|next| !next.is_empty());
+        if next.is_none() {
+            break;
+        }
+        // A server that names the same page again would be asked for ever.
+        if points >= points_max || next == token {
+            is_truncated = true;
+            break;
+        }
+        token = next;
+    }
+    let truncated = is_truncated.then_some(Value::Bool(true));
+    Ok(object([("MetricDataResults", results.answer()), ("Messages", messages.answer()), ("Truncated", truncated)]))
+}
+
+fn cut<T>(list: &mut Option<Vec<T>>, left: usize) -> bool {
+    let is_longer = list.as_ref().is_some_and(|list| list.len() > left);
+    if let Some(list) = list {
+        list.truncate(left);
+    }
+    is_longer
+}
+
+fn query(q: Arguments<'_>) -> aws::MetricDataQuery {
+    let stat = q.record("MetricStat").map(|stat| {
+        let metric = stat.record("Metric").unwrap_or(Arguments(None));
+        let named = aws::Metric::builder().set_namespace(metric.text("Namespace"));
+        let named = named.set_metric_name(metric.text("MetricName")).set_dimensions(dimensions(metric)).build();
+        let built = aws::MetricStat::builder().metric(named).set_period(stat.integer("Period"));
+        built.set_stat(stat.text("Stat")).set_unit(stat.str("Unit").map(Into::into)).build()
+    });
+    let built = aws::MetricDataQuery::builder().set_id(q.text("Id")).set_metric_stat(stat);
+    let built = built.set_expression(q.text("Expression")).set_label(q.text("Label"));
+    built.set_return_data(q.boolean("ReturnData")).set_period(q.integer("Period")).build()
+}
+
+fn dimensions(a: Arguments<'_>) -> Option<Vec<aws::Dimension>> {
+    let dimension =
+        |d: Arguments<'_>| aws::Dimension::builder().set_name(d.text("Name")).set_value(d.text("Value")).build();
+    a.has("Dimensions").then(|| a.records("Dimensions").into_iter().map(dimension).collect())
+}
+
+fn alarm_types(a: Arguments<'_>) -> Option<Vec<aws::AlarmType>> {
+    Some(a.texts("AlarmTypes")?.iter().map(|word| word.as_str().into()).collect())
 }

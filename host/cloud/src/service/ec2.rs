@@ -1,7 +1,15 @@
 //! EC2: machines, their state as AWS sees it, their volumes; reboot, stop, start.
 
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::types::Filter;
+use serde_json::Value;
+
+use crate::answer::{Answer as _, object, pages};
+use crate::argument::Arguments;
+use crate::error::Error;
 use crate::operation::{Operation, change, parameter, read, required};
 use crate::service::{FILTERS, ITEMS};
+use crate::session::Session;
 use crate::shape::{Name, Parameter, Shape};
 
 const INSTANCE: Shape = Shape::Name(Name::Instance);
@@ -12,7 +20,7 @@ const CHANGED: Shape = Shape::List { of: &INSTANCE, min: 1, max: INSTANCES_CHANG
 const DESCRIBE_INSTANCES: &[Parameter] = &[
     parameter!("InstanceIds", Shape::List { of: &INSTANCE, min: 1, max: 1000 }),
     parameter!("Filters", FILTERS, "as EC2 names them: `tag:env`, `instance-state-name`, `vpc-id`"),
-    parameter!("MaxResults", ITEMS, "at most so many instances in all"),
+    parameter!("MaxResults", ITEMS, "at most so many reservations in all"),
 ];
 const DESCRIBE_INSTANCE_STATUS: &[Parameter] = &[
     parameter!("InstanceIds", Shape::List { of: &INSTANCE, min: 1, max: 1000 }),
@@ -69,4 +77,60 @@ pub(crate) fn operations() -> Vec<Operation> {
             |_| Ok(())
         ),
     ]
+}
+
+pub(crate) async fn send(session: &Session<'_>, action: &str, a: Arguments<'_>) -> Result<Value, Error> {
+    let client = Client::new(session.config);
+    let ids = a.texts("InstanceIds");
+    let limit = a.number("MaxResults");
+    let failed = |error| session.failure(error);
+    Ok(match action {
+        "DescribeInstances" => {
+            let request = client.describe_instances().set_instance_ids(ids).set_filters(filters(a));
+            pages!(session, limit, request, set_next_token, reservations, next_token).answer("Reservations")
+        }
+        "DescribeInstanceStatus" => {
+            let request = client.describe_instance_status().set_instance_ids(ids).set_filters(filters(a));
+            let request = request.set_include_all_instances(a.boolean("IncludeAllInstances"));
+            pages!(session, limit, request, set_next_token, instance_statuses, next_token).answer("InstanceStatuses")
+        }
+        "DescribeVolumes" => {
+            let request = client.describe_volumes().set_volume_ids(a.texts("VolumeIds")).set_filters(filters(a));
+            pages!(session, limit, request, set_next_token, volumes, next_token).answer("Volumes")
+        }
+        "GetConsoleOutput" => {
+            let request = client.get_console_output().set_instance_id(a.text("InstanceId"));
+            let sent = request.set_latest(a.boolean("Latest")).send().await;
+            console(sent.map_err(|error| session.failure(error))?)
+        }
+        "RebootInstances" => {
+            client.reboot_instances().set_instance_ids(ids).send().await.map_err(failed)?;
+            object([])
+        }
+        "StopInstances" => {
+            let request = client.stop_instances().set_instance_ids(ids).set_force(a.boolean("Force"));
+            let sent = request.send().await.map_err(|error| session.failure(error))?;
+            object([("StoppingInstances", sent.stopping_instances.answer())])
+        }
+        "StartInstances" => {
+            let sent = client.start_instances().set_instance_ids(ids).send().await;
+            let sent = sent.map_err(|error| session.failure(error))?;
+            object([("StartingInstances", sent.starting_instances.answer())])
+        }
+        _ => return Err(session.unsent()),
+    })
+}
+
+fn filters(a: Arguments<'_>) -> Option<Vec<Filter>> {
+    let filter = |f: Arguments<'_>| Filter::builder().set_name(f.text("Name")).set_values(f.texts("Values")).build();
+    a.has("Filters").then(|| a.records("Filters").into_iter().map(filter).collect())
+}
+
+/// AWS sends the text in base64, and `aws` shows it as text; so does this.
+fn console(mut sent: aws_sdk_ec2::operation::get_console_output::GetConsoleOutputOutput) -> Value {
+    let decode = |text: &String| aws_smithy_types::base64::decode(text).ok();
+    if let Some(bytes) = sent.output.as_ref().and_then(decode) {
+        sent.output = Some(String::from_utf8_lossy(&bytes).into_owned());
+    }
+    sent.answer().unwrap_or_default()
 }

@@ -1,7 +1,15 @@
 //! Elastic Load Balancing: which targets take traffic.
 
+use aws_sdk_elasticloadbalancingv2::Client;
+use aws_sdk_elasticloadbalancingv2::types::TargetDescription;
+use serde_json::Value;
+
+use crate::answer::{Answer as _, object, pages};
+use crate::argument::Arguments;
+use crate::error::Error;
 use crate::operation::{Operation, parameter, read, required};
 use crate::service::ITEMS;
+use crate::session::Session;
 use crate::shape::{Name, Parameter, Shape};
 
 const TARGET_GROUP: Shape = Shape::Name(Name::TargetGroup);
@@ -48,4 +56,27 @@ pub(crate) fn operations() -> Vec<Operation> {
             }
         ),
     ]
+}
+
+pub(crate) async fn send(session: &Session<'_>, action: &str, a: Arguments<'_>) -> Result<Value, Error> {
+    let client = Client::new(session.config);
+    Ok(match action {
+        "DescribeTargetHealth" => {
+            let target = |t: Arguments<'_>| {
+                TargetDescription::builder().set_id(t.text("Id")).set_port(t.integer("Port")).build()
+            };
+            let targets = a.has("Targets").then(|| a.records("Targets").into_iter().map(target).collect());
+            let request = client.describe_target_health().set_target_group_arn(a.text("TargetGroupArn"));
+            let sent = request.set_targets(targets).send().await.map_err(|error| session.failure(error))?;
+            let found = sent.target_health_descriptions.unwrap_or_default();
+            object([("TargetHealthDescriptions", found.answer())])
+        }
+        "DescribeTargetGroups" => {
+            let request = client.describe_target_groups().set_target_group_arns(a.texts("TargetGroupArns"));
+            let request = request.set_load_balancer_arn(a.text("LoadBalancerArn")).set_names(a.texts("Names"));
+            let limit = a.number("PageSize");
+            pages!(session, limit, request, set_marker, target_groups, next_marker).answer("TargetGroups")
+        }
+        _ => return Err(session.unsent()),
+    })
 }

@@ -1,9 +1,15 @@
 //! RDS: databases and clusters, what happened to them; reboot, failover, growth.
 
+use crate::answer::{Answer as _, object, pages};
 use crate::argument::Arguments;
+use crate::error::Error;
 use crate::operation::{Operation, change, parameter, read, required};
 use crate::service::{FILTERS, ITEMS, start_before_end};
+use crate::session::Session;
 use crate::shape::{Name, Parameter, Shape, Unit};
+use aws_sdk_rds::Client;
+use aws_sdk_rds::types::Filter;
+use serde_json::Value;
 
 const DATABASE: Shape = Shape::Name(Name::Database);
 const CLUSTER: Shape = Shape::Name(Name::Cluster);
@@ -55,7 +61,7 @@ const FAILOVER_DB_CLUSTER: &[Parameter] = &[
 const MODIFY_DB_INSTANCE: &[Parameter] = &[
     required!("DBInstanceIdentifier", DATABASE),
     parameter!("AllocatedStorage", STORAGE, "GiB; more than now, at most twice as much"),
-    parameter!("MaxAllocatedStorage", STORAGE, "GiB; how far it may grow by itself"),
+    parameter!("MaxAllocatedStorage", STORAGE, "GiB; how far it may grow by itself, at most twice of what it is now"),
     parameter!(
         "DBInstanceClass",
         Shape::Pattern {
@@ -119,4 +125,87 @@ fn modification(arguments: Arguments<'_>) -> Result<(), String> {
         }
         _ => Ok(()),
     }
+}
+
+pub(crate) async fn send(session: &Session<'_>, action: &str, a: Arguments<'_>) -> Result<Value, Error> {
+    let client = Client::new(session.config);
+    let limit = a.number("MaxRecords");
+    let database = a.text("DBInstanceIdentifier");
+    let cluster = a.text("DBClusterIdentifier");
+    Ok(match action {
+        "DescribeDBInstances" => {
+            let request = client.describe_db_instances().set_db_instance_identifier(database).set_filters(filters(a));
+            pages!(session, limit, request, set_marker, db_instances, marker).answer("DBInstances")
+        }
+        "DescribeDBClusters" => {
+            let request = client.describe_db_clusters().set_db_cluster_identifier(cluster).set_filters(filters(a));
+            pages!(session, limit, request, set_marker, db_clusters, marker).answer("DBClusters")
+        }
+        "DescribeEvents" => {
+            let request = client.describe_events().set_source_identifier(a.text("SourceIdentifier"));
+            let request = request.set_source_type(a.str("SourceType").map(Into::into));
+            let request = request.set_start_time(a.time("StartTime")).set_end_time(a.time("EndTime"));
+            let request = request.set_duration(a.integer("Duration"));
+            let request = request.set_event_categories(a.texts("EventCategories"));
+            pages!(session, limit, request, set_marker, events, marker).answer("Events")
+        }
+        "RebootDBInstance" => {
+            let request = client.reboot_db_instance().set_db_instance_identifier(database);
+            let sent = request.set_force_failover(a.boolean("ForceFailover")).send().await;
+            object([("DBInstance", sent.map_err(|error| session.failure(error))?.db_instance.answer())])
+        }
+        "FailoverDBCluster" => {
+            let request = client.failover_db_cluster().set_db_cluster_identifier(cluster);
+            let request = request.set_target_db_instance_identifier(a.text("TargetDBInstanceIdentifier"));
+            let sent = request.send().await.map_err(|error| session.failure(error))?;
+            object([("DBCluster", sent.db_cluster.answer())])
+        }
+        "ModifyDBInstance" => {
+            growth(session, &client, a).await?;
+            let request = client.modify_db_instance().set_db_instance_identifier(database);
+            let request = request.set_allocated_storage(a.integer("AllocatedStorage"));
+            let request = request.set_max_allocated_storage(a.integer("MaxAllocatedStorage"));
+            let request = request.set_db_instance_class(a.text("DBInstanceClass"));
+            let sent = request.set_apply_immediately(a.boolean("ApplyImmediately")).send().await;
+            object([("DBInstance", sent.map_err(|error| session.failure(error))?.db_instance.answer())])
+        }
+        _ => return Err(session.unsent()),
+    })
+}
+
+/// Storage cannot be taken away again and is paid for as long as the database lives: it may grow to twice what it is,
+/// and by itself to no more than that.
+async fn growth(session: &Session<'_>, client: &Client, a: Arguments<'_>) -> Result<(), Error> {
+    let wanted = ["AllocatedStorage", "MaxAllocatedStorage"].map(|name| (name, a.number(name)));
+    if wanted.iter().all(|(_, wanted)| wanted.is_none()) {
+        return Ok(());
+    }
+    let sent = client.describe_db_instances().set_db_instance_identifier(a.text("DBInstanceIdentifier")).send().await;
+    let found = sent.map_err(|error| session.failure(error))?.db_instances.unwrap_or_default();
+    let is_this =
+        |one: &&aws_sdk_rds::types::DbInstance| one.db_instance_identifier.as_deref() == a.str("DBInstanceIdentifier");
+    let now = found.iter().find(is_this).and_then(|one| one.allocated_storage).map(i64::from);
+    let wrong = |problem: String| Error::Arguments {
+        operation: session.operation.into(),
+        problem,
+        hint: "storage may grow to at most twice what it is, and cannot shrink".into(),
+    };
+    let Some(now) = now.filter(|now| *now > 0) else {
+        return Err(wrong("how much storage there is now is not known".into()));
+    };
+    for (name, wanted) in wanted.into_iter().filter_map(|(name, wanted)| Some((name, wanted?))) {
+        let is_too_little = if name == "AllocatedStorage" { wanted <= now } else { wanted < now };
+        if is_too_little || wanted > now.saturating_mul(2) {
+            return Err(wrong(format!(
+                "`{name}` must be more than {now} GiB, which there are now, and at most {} GiB, is: {wanted}",
+                now * 2
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn filters(a: Arguments<'_>) -> Option<Vec<Filter>> {
+    let filter = |f: Arguments<'_>| Filter::builder().set_name(f.text("Name")).set_values(f.texts("Values")).build();
+    a.has("Filters").then(|| a.records("Filters").into_iter().map(filter).collect())
 }

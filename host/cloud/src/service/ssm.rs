@@ -1,10 +1,16 @@
 //! Systems Manager: scripts on machines, and what came of them.
 
+use aws_sdk_ssm::Client;
+use aws_sdk_ssm::types::InstanceInformationStringFilter;
 use regex_lite::Regex;
+use serde_json::Value;
 
+use crate::answer::{Answer as _, object, pages};
 use crate::argument::Arguments;
+use crate::error::Error;
 use crate::operation::{Operation, change, parameter, read, required};
-use crate::service::{FILTERS, ITEMS};
+use crate::service::ITEMS;
+use crate::session::Session;
 use crate::shape::{Name, Parameter, Shape};
 
 const INSTANCE: Shape = Shape::Name(Name::ManagedInstance);
@@ -100,4 +106,43 @@ fn whole_script(arguments: Arguments<'_>) -> Result<(), String> {
         }
         None => Ok(()),
     }
+}
+
+pub(crate) async fn send(session: &Session<'_>, action: &str, a: Arguments<'_>) -> Result<Value, Error> {
+    let client = Client::new(session.config);
+    Ok(match action {
+        "SendCommand" => {
+            let parameters = a.record("Parameters").unwrap_or(Arguments(None));
+            let mut request = client.send_command().set_document_name(a.text("DocumentName"));
+            for name in ["commands", "workingDirectory", "executionTimeout"] {
+                if let Some(values) = parameters.texts(name) {
+                    request = request.parameters(name, values);
+                }
+            }
+            let request = request.set_instance_ids(a.texts("InstanceIds")).set_comment(a.text("Comment"));
+            let sent = request.set_timeout_seconds(a.integer("TimeoutSeconds")).send().await;
+            object([("Command", sent.map_err(|error| session.failure(error))?.command.answer())])
+        }
+        "GetCommandInvocation" => {
+            let request = client.get_command_invocation().set_command_id(a.text("CommandId"));
+            let sent = request.set_instance_id(a.text("InstanceId")).send().await;
+            sent.map_err(|error| session.failure(error))?.answer().unwrap_or_default()
+        }
+        "DescribeInstanceInformation" => {
+            let request = client.describe_instance_information().set_filters(filters(session, a)?).max_results(50);
+            let limit = a.number("MaxResults");
+            let found = pages!(session, limit, request, set_next_token, instance_information_list, next_token);
+            found.answer("InstanceInformationList")
+        }
+        _ => return Err(session.unsent()),
+    })
+}
+
+fn filters(session: &Session<'_>, a: Arguments<'_>) -> Result<Option<Vec<InstanceInformationStringFilter>>, Error> {
+    let mut filters = Vec::new();
+    for filter in a.records("Filters") {
+        let built = InstanceInformationStringFilter::builder().set_key(filter.text("Key"));
+        filters.push(built.set_values(filter.texts("Values")).build().map_err(|_| session.unsent())?);
+    }
+    Ok(Some(filters).filter(|filters| !filters.is_empty()))
 }
