@@ -4,12 +4,15 @@
 mod approvals;
 mod budget;
 mod cloud;
+mod cloud_target;
 mod environment;
 mod grants;
 mod http;
 mod mcp;
 mod mcp_limits;
 mod models;
+mod private;
+mod safety;
 mod secrets;
 mod sessions;
 mod store;
@@ -25,6 +28,7 @@ use crate::gate::Profile;
 
 pub use budget::{AtLimit, BudgetConfig, Spend};
 pub use cloud::{CloudConfig, CloudGrant};
+pub use cloud_target::{CloudKind, CloudTarget};
 pub use environment::{
     cache_folder, cloud_environment, is_colour_refused, registry_credentials, scratch_folder, search_path, user,
     variable,
@@ -40,6 +44,8 @@ pub use models::{
     ANTHROPIC_URL, Effort, FALLBACKS_MAX, ModelConfig, ModelProtocol, OPENAI_URL, OutputField, PriceConfig, Thinking,
     chain, check_models, is_loopback, is_region,
 };
+pub use private::read_private;
+pub use safety::{Autonomy, SafetyConfig};
 pub use secrets::{SecretAs, SecretConfig, SecretsGrant, SigV4Config};
 pub use sessions::SessionsConfig;
 pub use store::StoreConfig;
@@ -127,10 +133,11 @@ impl Config {
     /// # Errors
     /// What is wrong, with the line.
     pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
-        let config: Self = toml::from_str(text).map_err(|error| ConfigError::Form {
+        let mut config: Self = toml::from_str(text).map_err(|error| ConfigError::Form {
             file: file.to_owned(),
             error: error.to_string().trim_end().to_owned(),
         })?;
+        config.services.values_mut().filter_map(|service| service.probe.as_mut()).for_each(ProbeConfig::settle);
         config.check(file)?;
         Ok(config)
     }
@@ -156,14 +163,38 @@ impl Config {
                 return wrong(place, "there is neither a command nor a probe", hint);
             }
             if let Some(probe) = &service.probe {
-                let ways = [probe.http.is_some(), probe.tcp.is_some(), probe.command.is_some()];
+                let ways = [probe.http.is_some(), probe.tcp.is_some(), probe.command.is_some(), probe.cloud];
                 if ways.iter().filter(|is_set| **is_set).count() != 1 {
-                    let hint = "write exactly one of `http`, `tcp` and `command`".into();
+                    let hint = "write exactly one of `http`, `tcp`, `command` and `cloud = true`".into();
                     return wrong(format!("{place} probe"), "it is not clear how to probe", hint);
+                }
+                if probe.cloud && service.cloud.is_none() {
+                    let hint = "add cloud = { account = \"NAME\", instance = \"i-0abc\" }".into();
+                    return wrong(format!("{place} probe"), "it is not said what is to be looked at", hint);
+                }
+                if !probe.alarms.is_empty() && !probe.cloud {
+                    let hint = "`alarms` go with `cloud = true`".into();
+                    return wrong(format!("{place} probe alarms"), "nobody would look at them", hint);
+                }
+                if let Err((what, hint)) = cloud_target::check_alarms(&probe.alarms) {
+                    return wrong(format!("{place} probe alarms"), what, hint);
                 }
                 if probe.failures == 0 || probe.interval_ms < 10 || probe.timeout_ms == 0 {
                     let hint = "`failures` is 1 or more, `interval_ms` 10 or more, `timeout_ms` 1 or more".into();
                     return wrong(format!("{place} probe"), "a number is too small", hint);
+                }
+            }
+            if let Some(cloud) = &service.cloud {
+                if !service.command.is_empty() {
+                    let hint = "remove `command`, or `cloud`: what runs in a cloud is not started here".into();
+                    return wrong(format!("{place} cloud"), "there is a command as well", hint);
+                }
+                if !self.cloud.contains_key(&cloud.account) {
+                    let hint = format!("add [cloud.{}], or correct the name", cloud.account);
+                    return wrong(format!("{place} cloud account"), "there is no account of that name", hint);
+                }
+                if let Err((what, hint)) = cloud.check() {
+                    return wrong(format!("{place} cloud"), what, hint);
                 }
             }
             for needed in &service.depends_on {
@@ -212,6 +243,7 @@ impl Config {
         if let Some(approvals) = &self.approvals {
             approvals.check().or_else(|(place, what, hint)| wrong(place, what, hint))?;
         }
+        self.safety.check().or_else(|(place, what, hint)| wrong(place, what, hint))?;
         self.sessions.check().or_else(|(place, what, hint)| wrong(place, what, hint))?;
         if !(1.0..=100.0).contains(&self.production.factor) {
             return wrong("[production] factor".into(), "it is not between 1 and 100", "write 2.0, say".into());
@@ -287,6 +319,8 @@ pub struct Config {
     /// The language models that agents may ask.
     pub models: BTreeMap<String, ModelConfig>,
     pub agents: BTreeMap<String, AgentConfig>,
+    /// What agents change, how often, and when they stop.
+    pub safety: SafetyConfig,
     pub sessions: SessionsConfig,
     /// Alarms from outside that wake agents. None: nothing listens.
     pub triggers: Option<TriggersConfig>,
@@ -474,11 +508,23 @@ pub struct ServiceConfig {
     pub file_bytes_max: Option<u64>,
     pub probe: Option<ProbeConfig>,
     pub restart: RestartConfig,
+    /// What it is in a cloud, of one that has no `command`.
+    pub cloud: Option<CloudTarget>,
+    /// How far agents may go on it by themselves. None: `auto`, and `propose` in a cloud.
+    pub autonomy: Option<Autonomy>,
     /// It goes on when the host is stopped (a host that is killed never ends a service).
     pub outlives_host: bool,
 }
 
-/// How a service is probed. Exactly one of `http`, `tcp` and `command`.
+impl ServiceConfig {
+    /// How far agents may go on it, whether or not it is written down.
+    #[must_use]
+    pub fn autonomy(&self) -> Autonomy {
+        self.autonomy.unwrap_or(if self.cloud.is_some() { Autonomy::Propose } else { Autonomy::Auto })
+    }
+}
+
+/// How a service is probed. Exactly one of `http`, `tcp`, `command` and `cloud`.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProbeConfig {
@@ -488,7 +534,15 @@ pub struct ProbeConfig {
     pub tcp: Option<String>,
     /// Program and arguments; exit code 0 is healthy.
     pub command: Option<Vec<String>>,
+    /// Ask the cloud: it runs, its own checks pass, and none of `alarms` fires.
+    pub cloud: bool,
+    /// Of `cloud`: CloudWatch's alarms that make it sick, by name.
+    pub alarms: Vec<String>,
+    /// 1,000; of `cloud` 30,000.
+    #[serde(default = "unset")]
     pub interval_ms: u64,
+    /// 1,000; of `cloud` 10,000.
+    #[serde(default = "unset")]
     pub timeout_ms: u64,
     /// So many failures in a row raise an alarm.
     pub failures: u32,
@@ -496,7 +550,35 @@ pub struct ProbeConfig {
 
 impl Default for ProbeConfig {
     fn default() -> Self {
-        Self { http: None, tcp: None, command: None, interval_ms: 1_000, timeout_ms: 1_000, failures: 3 }
+        let (http, tcp, command) = (None, None, None);
+        Self {
+            http,
+            tcp,
+            command,
+            cloud: false,
+            alarms: Vec::new(),
+            interval_ms: 1_000,
+            timeout_ms: 1_000,
+            failures: 3,
+        }
+    }
+}
+
+/// A time that `pi.toml` does not say: what it is depends on what is asked.
+fn unset() -> u64 {
+    u64::MAX
+}
+
+impl ProbeConfig {
+    /// Put the times in that are not said. A cloud is asked less often, and takes longer to answer.
+    fn settle(&mut self) {
+        let (interval_ms, timeout_ms) = if self.cloud { (30_000, 10_000) } else { (1_000, 1_000) };
+        if self.interval_ms == unset() {
+            self.interval_ms = interval_ms;
+        }
+        if self.timeout_ms == unset() {
+            self.timeout_ms = timeout_ms;
+        }
     }
 }
 

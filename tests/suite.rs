@@ -32,6 +32,7 @@ mod project;
 mod reference;
 mod registry;
 mod runtime;
+mod safety;
 mod sessions;
 mod slack;
 mod station;

@@ -6,8 +6,11 @@ mod reload;
 mod requests;
 mod resume;
 mod retention;
+mod running;
+mod safety;
 
 pub use resume::begun_with;
+use running::Reach;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,15 +33,16 @@ use super::state::{StateError, open_store};
 use super::triggers::{Triggers, TriggersError, triggers};
 use crate::approval::{Approvals, Asked, Note};
 use crate::capability::hold::Leave;
+use crate::capability::safety::switch::Stopped;
 use crate::clock;
 use crate::config::Project;
 use crate::confine::Confine;
 use crate::gate::Gate;
 use crate::journal::{Followed, Journal, JournalError, SessionJournal};
 use crate::runtime::Room;
-use crate::session::{self, AgentSetup, Inbox, Kernel, SayError, SessionError, Streamed};
+use crate::session::{self, AgentSetup, Inbox, Kernel, SessionError, Streamed};
 use crate::store::{Holder, LeaseError, Store, StoreError};
-use crate::supervisor::{Places, Supervisor, SupervisorError};
+use crate::supervisor::{Places, Sight, Supervisor, SupervisorError};
 use crate::watch::intake::Told;
 use crate::watch::{Alarm, AlarmState, Incidents, Watch};
 
@@ -139,19 +143,17 @@ pub enum Event {
         session: String,
     },
     Closed(Closed),
+    /// Everything was stopped, or goes on.
+    StoppedAll(Option<Stopped>),
+    /// Sessions in a row have changed this and not healed it: agents only propose now.
+    Breaker {
+        what: String,
+    },
     /// A session that could not be run to its end.
     Broken {
         session: String,
         error: String,
     },
-}
-
-/// The ways to reach a session that runs.
-#[derive(Clone)]
-struct Reach {
-    /// Turns true when it shall stop.
-    stop: watch::Sender<bool>,
-    inbox: Arc<Inbox>,
 }
 
 /// A host that runs.
@@ -235,7 +237,8 @@ impl Host {
             progress(&sentence);
         }
         // What needs no service is checked first: a mistake in `pi.toml` starts none.
-        let places = Places { confine, ..Places::of(&project.directory) };
+        let sight = Sight(Some(Arc::new(setup.accounts.clone())));
+        let places = Places { confine, sight, ..Places::of(&project.directory) };
         let dry = setup.toolbox(&plugins, progress).await?;
         for name in &names {
             setup.agent(name, &dry, progress).await?;
@@ -268,7 +271,7 @@ impl Host {
             .collect();
         let watch = Watch::new(&supervisor, &watched);
         let triggers = if options.is_watching {
-            triggers(&project, &store, journal, |agent| agents.contains_key(agent), progress).await?
+            triggers(&project, &store, journal, &setup.accounts, |agent| agents.contains_key(agent), progress).await?
         } else {
             None
         };
@@ -345,12 +348,6 @@ impl Host {
         let _ = self.stop.subscribe().wait_for(|is_stopped| *is_stopped).await;
     }
 
-    /// Whether this session runs here, and can be spoken to or stopped.
-    #[must_use]
-    pub fn is_running(&self, session: &str) -> bool {
-        self.reach(session).is_some()
-    }
-
     /// Serve what other commands ask, and what people decide, while `work` goes on; then give the store back.
     ///
     /// # Errors
@@ -388,6 +385,7 @@ impl Host {
         let mut notes = self.approvals.as_ref().map(|approvals| approvals.notes());
         let mut policy = reload::look(&self.project);
         let (mut ticks, mut was_broken) = (0_u32, false);
+        let mut was_stopped = None;
         let mut every = tokio::time::interval(REQUESTS_EVERY);
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -407,6 +405,7 @@ impl Host {
                     if ticks.is_multiple_of(RELOAD_TICKS) {
                         self.reload(&mut policy, &mut was_broken).await;
                     }
+                    self.look_at_switch(&mut was_stopped).await;
                     if let Some(approvals) = &self.approvals
                         && let Err(error) = approvals.tick().await
                         && !matches!(error, StoreError::Busy { .. })
@@ -457,38 +456,6 @@ impl Host {
     /// As of [`Host::run_once`].
     pub async fn converse(self: &Arc<Self>, agent: &str, prompt: &str) -> Result<Closed, HostError> {
         self.session(agent, prompt, &json!({}), Talk::Open).await
-    }
-
-    /// Say something to a session that runs. It is stored when this returns.
-    ///
-    /// # Errors
-    /// No such session runs, or it hears nothing.
-    pub async fn say(&self, session: &str, by: &str, text: &str) -> Result<(), SayError> {
-        let inbox = self.reach(session).ok_or(SayError::Over)?.inbox;
-        inbox.say(by, text).await
-    }
-
-    /// Nothing more will be said to a session.
-    pub fn hang_up(&self, session: &str) {
-        if let Some(reach) = self.reach(session) {
-            reach.inbox.close();
-        }
-    }
-
-    /// What a session does now ends, and the agent hears that a person has ended it.
-    pub fn interrupt(&self, session: &str) {
-        if let Some(reach) = self.reach(session) {
-            reach.inbox.interrupt();
-        }
-    }
-
-    /// Stop one session; it can be taken up again. False: no such session runs.
-    pub fn stop_session(&self, session: &str) -> bool {
-        self.reach(session).map(|reach| reach.stop.send_replace(true)).is_some()
-    }
-
-    fn reach(&self, session: &str) -> Option<Reach> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).get(session).cloned()
     }
 
     /// Hear what models say, as it arrives.
@@ -588,6 +555,7 @@ impl Host {
         talk: Talk,
     ) -> Result<Closed, HostError> {
         let setup = self.setup_of(agent)?;
+        self.until_not_stopped().await?;
         let id = session_id(agent);
         let _claim = self.claim(&id)?;
         let journal = self.journal.session(&id).await?;
@@ -595,6 +563,7 @@ impl Host {
         let service = incident::service_of(input);
         if let Some(service) = &service {
             self.kernel.holds.claim(service, &id);
+            self.kernel.safety.begin(&id, service);
         }
         let _ = self.events.send(Event::Session { id: id.clone(), agent: agent.to_owned(), is_resumed: false });
         self.alarm_running(input, &id).await;
@@ -652,7 +621,10 @@ impl Host {
     ) -> Result<Closed, HostError> {
         let reports = self.project.directory.join("reports");
         let closed = match ended {
-            Ok(ended) => incident::close(&reports, id, agent, input, &journal, ended).await,
+            Ok(ended) => match self.settle_changes(id, &journal, ended).await {
+                Ok(ended) => incident::close(&reports, id, agent, input, &journal, &self.supervisor, ended).await,
+                Err(error) => Err(error),
+            },
             Err(error) => Err(HostError::Session(error)),
         };
         match &closed {
@@ -673,34 +645,6 @@ impl Host {
 
     fn setup_of(&self, agent: &str) -> Result<AgentSetup, HostError> {
         self.agents.get(agent).cloned().ok_or_else(|| SetupError::NoAgent(agent.to_owned()).into())
-    }
-
-    /// Be the only one here who is at a session.
-    fn claim(&self, id: &str) -> Result<Claim, HostError> {
-        match self.claimed.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned()) {
-            true => Ok(Claim { claimed: self.claimed.clone(), id: id.to_owned() }),
-            false => Err(HostError::Claimed(id.to_owned())),
-        }
-    }
-
-    fn is_claimed(&self, id: &str) -> bool {
-        self.claimed.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
-    }
-
-    /// Note a session as running; dropping the guard notes its end.
-    fn register(self: &Arc<Self>, id: &str, inbox: &Arc<Inbox>) -> (Running, watch::Receiver<bool>) {
-        let (sender, receiver) = watch::channel(*self.stop.borrow());
-        let reach = Reach { stop: sender.clone(), inbox: inbox.clone() };
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), reach);
-        let mut all = self.stop.subscribe();
-        let one = sender;
-        tokio::spawn(async move {
-            tokio::select! {
-                _ = all.wait_for(|is_stopped| *is_stopped) => { one.send_replace(true); }
-                () = one.closed() => {}
-            }
-        });
-        (Running { host: self.clone(), id: id.to_owned() }, receiver)
     }
 }
 
@@ -767,31 +711,5 @@ impl Parts {
             running: Mutex::new(HashMap::new()),
             claimed: Arc::default(),
         })
-    }
-}
-
-/// A session that nobody else here is at.
-struct Claim {
-    claimed: Arc<Mutex<HashSet<String>>>,
-    id: String,
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        self.claimed.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
-    }
-}
-
-/// A session that runs now.
-struct Running {
-    host: Arc<Host>,
-    id: String,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.host.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
-        // Nothing is left of what it held, also where it ended by a panic.
-        self.host.kernel.holds.leave(&self.id, None, Leave::Free);
     }
 }

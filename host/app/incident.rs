@@ -6,9 +6,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::host::HostError;
+use crate::capability::safety::services_of;
 use crate::journal::{Body, History, SessionJournal};
 use crate::report;
 use crate::session::Ended;
+use crate::supervisor::Supervisor;
 
 /// A session that has ended.
 #[derive(Clone, Debug, Serialize)]
@@ -43,13 +45,14 @@ pub(super) async fn close(
     agent: &str,
     input: &Value,
     journal: &SessionJournal,
+    supervisor: &Supervisor,
     ended: Ended,
 ) -> Result<Closed, HostError> {
     let Ended { mut status, mut summary, details } = ended;
     let service = service_of(input).unwrap_or_default();
     let entries = journal.entries().await?;
     // Also where a person woke the agent: a claim names its service, and is a claim all the same.
-    if let Err(missing) = report::check(status, &details, &entries) {
+    if let Err(missing) = report::check(status, &details, &entries, &|act| services_of(act, supervisor)) {
         summary = format!("{summary} The host does not accept it as `{status}`: {missing}");
         status = "escalated";
     }

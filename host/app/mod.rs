@@ -4,7 +4,7 @@
 //! their grants, `peers` offers the tools of MCP servers. `host` supervises, watches and runs agents until it
 //! is told to stop; `station` calls tools without being a host, for `single` (one call), `mcp` and `plugins`.
 //! `serving` makes the calls that other commands ask for, `asking` is their side of it. `sessions` forks, replays and
-//! prunes what is in the journal, `kept` has the components that sessions began with.
+//! prunes what is in the journal, `safety` is the kill switch from the outside, `kept` has the components that sessions began with.
 //! `cloud` looks whether the accounts of clouds can be reached as they are granted.
 //! `triggers` takes alarms from outside. `approvals` and `channels` say who answers, `policy` and `corpus` test and measure policies, `state` opens
 //! the store.
@@ -29,6 +29,7 @@ mod peers;
 pub mod plugins;
 pub mod policy;
 mod requests;
+mod safety;
 mod serving;
 mod sessions;
 mod setup;
@@ -50,6 +51,7 @@ pub use looking::look;
 pub use mcp::{MCP_AGENT, McpTools};
 pub use peers::{PeerTool, PeerTools};
 pub use requests::{STOP, TOOL_CALL};
+pub use safety::{BreakerStored, SafetyError, SafetyStored, Switched, resume_all, stop_all, stored_safety};
 pub use sessions::{
     SessionsError, fork_session, prune_sessions, replay_session, session_mask, would_prune, write_export,
 };

@@ -14,6 +14,9 @@ pub(super) const APPROVAL_ANSWER: &str = "approval_answer";
 /// Take back a standing approval: [`super::approvals::ApprovalRevoke`].
 pub(super) const APPROVAL_REVOKE: &str = "approval_revoke";
 
+/// Write down that everything was stopped, or goes on: [`super::safety::Entry`].
+pub(super) const ALL_SWITCHED: &str = "all_switched";
+
 /// Fork a session: [`super::sessions::Fork`].
 pub(super) const SESSION_FORK: &str = "session_fork";
 /// Prune sessions: [`super::sessions::Prune`].

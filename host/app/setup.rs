@@ -22,6 +22,7 @@ use crate::capability::http::HttpState;
 use crate::capability::keyvalue::KeyValueState;
 use crate::capability::preopens::Preopens;
 use crate::capability::process::{ProcessState, Surroundings};
+use crate::capability::safety::Safety;
 use crate::capability::secret::{SecretError, Secrets};
 use crate::capability::services::ServicesState;
 use crate::config::{AgentConfig, BudgetConfig, Grant, LimitsConfig, Project, cloud_environment, covers, variable};
@@ -33,7 +34,7 @@ use crate::runtime::{
     CallLimits, Compiled, Grants, LinkError, LinkedAgent, LinkedTool, LoadError, Room, Runtime, RuntimeError,
 };
 use crate::session::{AgentSetup, Days, Kernel, Toolbox, ToolboxError};
-use crate::supervisor::{Places, Supervisor, SupervisorError};
+use crate::supervisor::{Places, Sight, Supervisor, SupervisorError};
 
 /// Longest run of a session where `pi.toml` says nothing: a day.
 const SESSION_MS_MAX: u64 = 86_400_000;
@@ -200,7 +201,8 @@ impl Setup {
         check_reach(&project, &secrets)?;
         let accounts = accounts_of(&project)?;
         let runtime = Arc::new(Runtime::with_room(cache(), room.into())?.with_scan(secrets.scan()));
-        let places = Places { confine: confine.clone(), ..Places::of(&project.directory) };
+        let sight = Sight(Some(Arc::new(accounts.clone())));
+        let places = Places { confine: confine.clone(), sight, ..Places::of(&project.directory) };
         let supervisor = Supervisor::observe(&project.config.services, places)?;
         let around = Surroundings { writable: writable(&project), kept: governing(&project) };
         let reserved = if project.config.mcp.is_empty() { BTreeSet::new() } else { tools_of(&catalog)? };
@@ -314,6 +316,7 @@ impl Setup {
             approver,
             audit,
             holds: Arc::new(Holds::new(self.supervisor.clone())),
+            safety: Arc::new(Safety::new(self.project.config.safety.clone(), self.supervisor.clone())),
             toolbox,
             models: models(&self.project, &self.secrets),
             streamed: tokio::sync::broadcast::channel(STREAMED_MAX).0,

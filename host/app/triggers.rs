@@ -4,8 +4,6 @@
 //! error at start, and not an alarm that is missed later.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,17 +13,20 @@ use tokio::task::JoinSet;
 
 use super::setup::Progress;
 use crate::approval::channel::{Secret, serve};
+use crate::capability::cloud::accounts::Accounts;
 use crate::clock;
-use crate::config::{Project, TriggerConfig, TriggersConfig, variable};
+use crate::clock::Duration;
+use crate::config::{CloudTarget, Project, TriggerConfig, TriggerKind, TriggersConfig, read_private, variable};
 use crate::gate::explain::escaped;
 use crate::journal::Journal;
 use crate::store::{Store, StoreError};
 use crate::watch::alarms::{Settings, SettingsError, Wake};
+use crate::watch::cloudwatch::CloudWatchAlarms;
 use crate::watch::hooks::{HookError, HookSettings, router};
 use crate::watch::intake::{Intake, Told, Trigger, intake};
 use crate::watch::poll::{AlarmSource, PollSettings, poll};
 
-/// Longest secret in a file. Danger: a device or a disk image in its place.
+/// Longest secret in a file.
 const SECRET_BYTES_MAX: u64 = 4 << 10;
 
 #[derive(Debug, thiserror::Error)]
@@ -65,15 +66,20 @@ pub(super) async fn triggers<'a>(
     project: &Project,
     store: &Arc<dyn Store>,
     journal: &Journal,
+    accounts: &Accounts,
     is_run: impl Fn(&str) -> bool + 'a,
     progress: Progress<'_>,
 ) -> Result<Option<Triggers>, TriggersError> {
     let Some(config) = &project.config.triggers else { return Ok(None) };
     let settings = Settings::of(&project.config)?;
-    let mut hooks = Vec::new();
+    let (mut hooks, mut asked) = (Vec::new(), Vec::new());
     for (name, hook) in &config.hooks {
-        if is_run(&hook.agent) {
-            hooks.push(hook_settings(&project.directory, config, name, hook)?);
+        if is_run(&hook.agent) && hook.kind == TriggerKind::CloudWatch {
+            asked.extend(cloudwatch(project, accounts, name, hook));
+        } else if is_run(&hook.agent) {
+            let mut hook = hook.clone();
+            called_as_services(&mut hook.names, project, |_| true);
+            hooks.push(hook_settings(&project.directory, config, name, &hook)?);
         } else {
             progress(&format!("trigger `{name}` takes nothing: its agent `{}` is not run", hook.agent));
         }
@@ -93,7 +99,12 @@ pub(super) async fn triggers<'a>(
     }
     tasks.spawn(desk.run());
     let (wakes, told) = (Mutex::new(Some(wakes)), Mutex::new(Some(told)));
-    Ok(Some(Triggers { intake, wakes, told, tasks: Mutex::new(tasks) }))
+    let triggers = Triggers { intake, wakes, told, tasks: Mutex::new(tasks) };
+    for (trigger, source, settings) in asked {
+        progress(&format!("trigger `{}` asks CloudWatch every {} s", trigger.name, settings.every.as_secs()));
+        triggers.poll(trigger, source, settings);
+    }
+    Ok(Some(triggers))
 }
 
 impl Triggers {
@@ -109,6 +120,47 @@ impl Triggers {
     pub(super) fn poll(&self, trigger: Trigger, source: Arc<dyn AlarmSource>, settings: PollSettings) {
         let polling = poll(source, Arc::new(trigger), settings, self.intake.clone());
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(polling);
+    }
+}
+
+/// A trigger that asks an account for its alarms.
+fn cloudwatch(
+    project: &Project,
+    accounts: &Accounts,
+    name: &str,
+    hook: &TriggerConfig,
+) -> Option<(Trigger, Arc<dyn AlarmSource>, PollSettings)> {
+    // What reads pi.toml refuses one that is not there.
+    let of = hook.account.as_deref()?;
+    let account = accounts.get(of)?.clone();
+    let mut names = hook.names.clone();
+    let region = hook.region.as_deref().or(account.region()).map(str::to_owned);
+    let default = account.region().map(str::to_owned);
+    called_as_services(&mut names, project, |target| {
+        target.account == of && target.region.as_ref().or(default.as_ref()) == region.as_ref()
+    });
+    let defaults = PollSettings::default();
+    let every = hook.every_seconds.map_or(defaults.every, Duration::from_secs);
+    let settings = PollSettings { every, jitter: defaults.jitter.min(every / 4), ..defaults };
+    let trigger = Trigger { name: name.to_owned(), kind: "cloudwatch", agent: hook.agent.clone() };
+    let labels = hook.target_labels.clone();
+    let source = CloudWatchAlarms::new(account, hook.region.clone(), hook.prefix.clone(), labels, names);
+    Some((trigger, Arc::new(source), settings))
+}
+
+/// What is here a service is called so, by its id in its cloud and by the alarms of its probe. A name that `pi.toml`
+/// gives for the trigger stays.
+fn called_as_services(
+    names: &mut BTreeMap<String, String>,
+    project: &Project,
+    is_meant: impl Fn(&CloudTarget) -> bool,
+) {
+    for (name, service) in &project.config.services {
+        let Some(target) = service.cloud.as_ref().filter(|target| is_meant(target)) else { continue };
+        let alarms = service.probe.iter().flat_map(|probe| probe.alarms.iter().cloned());
+        for known in std::iter::once(target.resource().1.to_owned()).chain(alarms) {
+            names.entry(known).or_insert_with(|| name.clone());
+        }
     }
 }
 
@@ -159,30 +211,11 @@ fn secret(
 
 /// A secret in a file that nobody else can read or change; or what is wrong, and what to do.
 fn read_secret(path: &Path) -> Result<Secret, (String, String)> {
-    let shown = escaped(&path.display().to_string());
-    let failed = |error: std::io::Error| (format!("`{shown}` cannot be read: {error}"), "correct the path".to_owned());
-    // Without O_NONBLOCK a pipe in its place would never open; what is looked at is what was opened.
-    let mut file = std::fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC)
-        .open(path)
-        .map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    if !metadata.is_file() {
-        return Err((format!("`{shown}` is no regular file"), "correct the path".into()));
-    }
-    if metadata.uid() != rustix::process::geteuid().as_raw() {
-        let what = format!("`{shown}` belongs to the user {}, not to the one who runs this", metadata.uid());
-        return Err((what, format!("run `chown` on {shown}")));
-    }
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Err((format!("others can read `{shown}`: its mode is {mode:04o}"), format!("chmod 600 {shown}")));
-    }
-    let mut text = String::new();
-    file.by_ref().take(SECRET_BYTES_MAX).read_to_string(&mut text).map_err(failed)?;
-    match text.trim() {
-        "" => Err((format!("`{shown}` is empty"), "write the secret alone into it".into())),
+    match read_private(path, SECRET_BYTES_MAX)?.trim() {
+        "" => {
+            let shown = escaped(&path.display().to_string());
+            Err((format!("`{shown}` is empty"), "write the secret alone into it".into()))
+        }
         text => Ok(Secret::new(text)),
     }
 }

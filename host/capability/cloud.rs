@@ -6,6 +6,7 @@
 
 pub mod accounts;
 mod grant;
+mod sight;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
 //! The one door for effects: judge, ask a person if need be, see that nobody else works on the same
-//! service, write the intent, let the caller act, write the outcome.
+//! service and that no bound of `safety` is passed, write the intent, let the caller act, write the outcome.
 //!
 //! Every host function with an effect starts with [`Door::enter`]; what it gets back is the only
 //! way to write the outcome. The door knows nothing of wasmtime.
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::hold::Holds;
 use super::patience::Patience;
+use super::safety::Safety;
 use crate::approval::{Answer, Approver, Aside, Content, Question, is_no_worse};
 use crate::clock;
 use crate::gate::{Act, Decision, Finding, Gate, InForce, Origin, Severity, Verdict};
@@ -42,6 +43,8 @@ pub struct Judge {
     /// Looks up the packages that a command would install; none, where nothing is looked up.
     pub audit: Option<Arc<Audit>>,
     pub holds: Arc<Holds>,
+    /// The kill switch, the autonomy of targets, limits and breakers.
+    pub safety: Arc<Safety>,
     pub journal: SessionJournal,
     pub origin: Origin,
     /// The way to lay the call aside while people decide; none, where it has to wait.
@@ -82,11 +85,13 @@ struct Case<'a> {
     is_asked: Option<&'static str>,
     /// The call may be laid aside while people decide.
     may_lay_aside: bool,
+    /// What is done in it is not seen act by act: a call of a tool that runs elsewhere.
+    is_whole: bool,
 }
 
 impl Case<'_> {
     fn of(act: Act) -> Self {
-        Self { act, bytes: None, is_asked: None, may_lay_aside: true }
+        Self { act, bytes: None, is_asked: None, may_lay_aside: true, is_whole: false }
     }
 
     /// What is written, as people are shown it.
@@ -108,11 +113,20 @@ impl Judge {
         self.pass_case(key, Case::of(act)).await
     }
 
+    /// As [`Judge::pass`], for a call of a tool that runs elsewhere: no act of it will come through a door, so the call
+    /// itself is bounded by the autonomy of what it may change.
+    ///
+    /// # Errors
+    /// The refusal, as the guest shall read it. It is in the journal as well.
+    pub async fn pass_whole(&self, key: &Key, act: Act) -> Result<(Act, Decision), Refusal> {
+        self.pass_case(key, Case { is_whole: true, ..Case::of(act) }).await
+    }
+
     async fn pass_case(&self, key: &Key, case: Case<'_>) -> Result<(Act, Decision), Refusal> {
         let mut gate = self.gate.now();
         let mut decision = self.judged_case(&gate, &case.act, &case).await;
         if let Some(shadow) = self.gate.shadow() {
-            self.shadow(key, &case.act, &decision, &shadow).await;
+            self.shadow(key, &case, &decision, &shadow).await;
         }
         let content = if decision.verdict == Verdict::Ask { case.content().await } else { None };
         let mut act = case.act.clone();
@@ -168,7 +182,7 @@ impl Judge {
     }
 
     async fn judged_case(&self, gate: &Gate, act: &Act, case: &Case<'_>) -> Decision {
-        let mut decision = self.judged(gate, act).await;
+        let mut decision = self.judged(gate, act, case.is_whole).await;
         let Some(reason) = case.is_asked else { return decision };
         if let Act::Script { text, directory } = act {
             // Its commands do not come one by one: they are judged here, and the harder answer counts.
@@ -185,10 +199,13 @@ impl Judge {
     }
 
     /// What the gate says, with what is known about the packages that the act would install.
-    async fn judged(&self, gate: &Gate, act: &Act) -> Decision {
+    async fn judged(&self, gate: &Gate, act: &Act, is_whole: bool) -> Decision {
         let mut decision = gate.decide_at(act, &self.origin, clock::now_ms());
         let findings = self.findings(&decision, act).await;
         gate.add(&mut decision, findings);
+        if is_whole || !matches!(act, Act::ToolCall { .. } | Act::Script { .. }) {
+            self.safety.weigh(&mut decision, act, &self.origin).await;
+        }
         decision
     }
 
@@ -209,9 +226,10 @@ impl Judge {
     }
 
     /// Note what another policy would have said.
-    async fn shadow(&self, key: &Key, act: &Act, decision: &Decision, gate: &Gate) {
-        let shadow = self.judged(gate, act).await;
+    async fn shadow(&self, key: &Key, case: &Case<'_>, decision: &Decision, gate: &Gate) {
+        let shadow = self.judged(gate, &case.act, case.is_whole).await;
         if shadow.verdict != decision.verdict {
+            let act = &case.act;
             let (key, act, origin, decision) = (key.clone(), act.clone(), self.origin.clone(), decision.clone());
             self.journal.append(Body::Shadowed { key, act, origin, decision, shadow });
         }
@@ -308,10 +326,11 @@ impl Door {
     /// once more would ask people twice.
     ///
     /// # Errors
-    /// The intent could not be stored.
+    /// A bound is passed meanwhile, or the intent could not be stored.
     pub async fn enter_judged(&self, act: Act, decision: Decision) -> Result<Pass, Refusal> {
         self.judge.journal.ready().await;
         let key = format!("{}.{}", self.call, self.next.fetch_add(1, Ordering::Relaxed));
+        self.bounded(&key, &act, &decision).await.inspect_err(|refusal| self.note_refusal(refusal))?;
         self.begin(key, act, decision, None).await
     }
 
@@ -330,13 +349,15 @@ impl Door {
             ..Decision::allow()
         };
         let refusal = self.judge.refuse(&key, act, decision);
-        self.refused_by.lock().unwrap_or_else(PoisonError::into_inner).insert(refusal.rule);
+        self.note_refusal(&refusal);
+    }
+
+    fn note_refusal(&self, refusal: &Refusal) {
+        self.refused_by.lock().unwrap_or_else(PoisonError::into_inner).insert(refusal.rule.clone());
     }
 
     async fn enter_case(&self, case: Case<'_>) -> Result<Pass, Refusal> {
-        self.try_enter(case).await.inspect_err(|refusal| {
-            self.refused_by.lock().unwrap_or_else(PoisonError::into_inner).insert(refusal.rule.clone());
-        })
+        self.try_enter(case).await.inspect_err(|refusal| self.note_refusal(refusal))
     }
 
     async fn try_enter(&self, mut case: Case<'_>) -> Result<Pass, Refusal> {
@@ -344,6 +365,11 @@ impl Door {
         self.judge.journal.ready().await;
         let key = format!("{}.{}", self.call, self.next.fetch_add(1, Ordering::Relaxed));
         case.may_lay_aside &= !self.has_changed.load(Ordering::SeqCst);
+        // Nobody is asked about what could not be done.
+        let (store, _) = self.judge.journal.store();
+        if let Err(decision) = self.judge.safety.may_change(store, &case.act, None).await {
+            return Err(self.judge.refuse(&key, &case.act, *decision));
+        }
         let asked = case.act.clone();
         let (act, decision) = self.judge.pass_case(&key, case).await?;
         let edited = (act != asked).then(|| act.clone());
@@ -351,7 +377,20 @@ impl Door {
         if let Err(decision) = self.judge.holds.take(&act, &self.judge.origin) {
             return Err(self.judge.refuse(&key, &act, *decision));
         }
+        self.bounded(&key, &act, &decision).await?;
         self.begin(key, act, decision, edited).await
+    }
+
+    /// The last look before the act: everything may have been stopped while people thought, and what is let through
+    /// counts from now on.
+    async fn bounded(&self, key: &Key, act: &Act, decision: &Decision) -> Result<(), Refusal> {
+        let Judge { safety, journal, origin, .. } = &self.judge;
+        let (store, _) = journal.store();
+        let bounded = match safety.may_change(store, act, Some(decision)).await {
+            Ok(()) => safety.count(journal, act, decision, origin).await,
+            refused => refused,
+        };
+        bounded.map_err(|refused| self.judge.refuse(key, act, *refused))
     }
 
     /// Write the intent down; from then on the act may be done.

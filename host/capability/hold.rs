@@ -6,9 +6,9 @@
 //! a person asks for is never refused here.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::safety::services_of;
 use crate::gate::{Act, Decision, Origin, Severity, Verdict};
 use crate::supervisor::Supervisor;
 
@@ -113,7 +113,7 @@ impl Holds {
         if act.severity() == Severity::Read || origin.agent == PERSON {
             return Ok(());
         }
-        let services = self.changed_by(act);
+        let services = services_of(act, &self.supervisor);
         if services.is_empty() {
             return Ok(());
         }
@@ -128,40 +128,6 @@ impl Holds {
             held.entry(service).or_insert_with(|| Hold { holder: mine.clone(), waiting: Vec::new() });
         }
         Ok(())
-    }
-
-    /// The services that an act changes, as far as it can be told from the act alone.
-    fn changed_by(&self, act: &Act) -> Vec<String> {
-        let of = |paths: &[&String]| {
-            let mut services: Vec<String> =
-                paths.iter().flat_map(|path| self.supervisor.services_of(Path::new(path))).collect();
-            services.sort();
-            services.dedup();
-            services
-        };
-        match act {
-            Act::ServiceRestart { service } | Act::LogRotate { service, .. } => vec![service.clone()],
-            Act::FileWrite { path, .. }
-            | Act::FileRemove { path, .. }
-            | Act::FileMode { path, .. }
-            | Act::FileTime { path }
-            | Act::FileSymlink { link: path, .. } => of(&[path]),
-            Act::FileRename { from, to } => of(&[from, to]),
-            // A script's acts come one by one; a program or a stray process belongs to no service.
-            Act::ToolCall { .. }
-            | Act::Script { .. }
-            | Act::ProcessRun { .. }
-            | Act::ProcessEnd { .. }
-            | Act::FileRead { .. }
-            | Act::FileList { .. }
-            | Act::DirectoryMake { .. }
-            | Act::ServiceRead { .. }
-            | Act::ServiceProbe { .. }
-            | Act::HttpRequest { .. }
-            | Act::CloudCall { .. }
-            | Act::KeyValueWrite { .. }
-            | Act::Overspend { .. } => Vec::new(),
-        }
     }
 
     fn held(&self) -> MutexGuard<'_, BTreeMap<String, Hold>> {

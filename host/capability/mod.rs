@@ -18,6 +18,7 @@ pub mod model;
 pub mod patience;
 pub mod preopens;
 pub mod process;
+pub mod safety;
 pub mod secret;
 pub mod services;
 pub mod session;

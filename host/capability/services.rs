@@ -88,7 +88,7 @@ impl CallState {
         let pass = self.enter(Act::ServiceProbe { service: name.clone() }).await?;
         let result = services.supervisor.probe(&name).await;
         // What was found stands in the journal: whether an incident is healed is judged by it.
-        let found = |result: &crate::supervisor::ProbeResult| json!({ "healthy": result.healthy, "latency_ms": result.latency_ms, "detail": result.detail });
+        let found = |result: &crate::supervisor::ProbeResult| json!({ "healthy": result.healthy, "unknown": result.unknown, "latency_ms": result.latency_ms, "detail": result.detail });
         finish(pass, result, found).map(ProbeResult::from)
     }
 

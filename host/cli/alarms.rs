@@ -6,7 +6,7 @@ use owo_colors::Style;
 
 use super::output::table;
 use super::{Failure, Output, block_on};
-use crate::app::{AlarmsStored, open_existing_store, stored_alarms};
+use crate::app::{AlarmsStored, SafetyStored, open_existing_store, stored_alarms, stored_safety};
 use crate::clock;
 use crate::config::Project;
 use crate::gate::explain::escaped;
@@ -35,9 +35,54 @@ pub(crate) fn run(output: &Output, directory: &Path, arguments: &Arguments) -> R
             stored.alarms.retain(|known| known.place != Place::Resolved);
         }
         stored.alarms.sort_by_key(|known| (std::cmp::Reverse(known.alarm.severity), known.first_ms, known.key()));
-        output.data(&stored, || text(output, &stored));
+        let safety = stored_safety(store.as_ref(), &project.config.safety).await?;
+        let shown = Shown { alarms: &stored, safety: &safety };
+        output.data(&shown, || {
+            let bounds = bounds(output, &safety);
+            bounds.into_iter().chain([text(output, &stored)]).collect::<Vec<_>>().join("\n")
+        });
         Ok(())
     })?
+}
+
+#[derive(serde::Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    alarms: &'a AlarmsStored,
+    safety: &'a SafetyStored,
+}
+
+/// What keeps agents from acting now, and how near they are to it.
+fn bounds(output: &Output, safety: &SafetyStored) -> Vec<String> {
+    let mut lines = Vec::new();
+    let alert = |text: String| output.out(&text, Style::new().red().bold());
+    if let Some(stopped) = &safety.stopped {
+        lines.push(alert(format!("{}; `pi-host resume-all` lets agents go on", escaped(&stopped.words()))));
+    }
+    let named = |name: &str| if name.is_empty() { "all services".to_owned() } else { escaped(name) };
+    for (name, breaker) in &safety.breakers {
+        let what = named(name);
+        let last = escaped(&breaker.last);
+        lines.push(match (breaker.open_until_ms, &breaker.attempt) {
+            (Some(_), Some(session)) => {
+                alert(format!("breaker of {what}: one attempt, by the session {}", escaped(session)))
+            }
+            (Some(until_ms), None) => alert(format!(
+                "breaker of {what}: open until {} after {} failures in a row, the last by {last}",
+                clock::rfc3339(until_ms),
+                breaker.failures
+            )),
+            (None, _) => {
+                format!("breaker of {what}: closed, {} failures in a row, the last by {last}", breaker.failures)
+            }
+        });
+    }
+    let changes: Vec<String> =
+        safety.changes.iter().map(|(name, count)| format!("{count} of {}", named(name))).collect();
+    if !changes.is_empty() {
+        lines.push(format!("changes by agents within the last hour: {}", changes.join(", ")));
+    }
+    lines
 }
 
 fn text(output: &Output, stored: &AlarmsStored) -> String {

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{Failure, Output, block_on};
 use crate::app::{self, Catalog};
+use crate::capability::safety::switch::Stopped;
 use crate::config::{FILE, Project, cache_folder};
 use crate::confine::{Confine, abilities};
 use crate::gate::explain::escaped;
@@ -82,6 +83,11 @@ pub(crate) fn run(output: &Output, directory: &Path) -> Result<(), Failure> {
             Err(error) => note("store", false, format!("{error:#}")),
         }
     }
+    if let Ok(project) = &project
+        && let Ok(Some(stopped)) = block_on(stopped(project))?
+    {
+        note("agents", false, format!("{}; `pi-host resume-all` lets them go on", stopped.words()));
+    }
     match Runtime::new(None) {
         Ok(runtime) if runtime.is_pooled() => note("wasm engine", true, "pooling".into()),
         Ok(_) => {
@@ -135,4 +141,10 @@ async fn store(project: &Project) -> anyhow::Result<String> {
         Some(held) => format!("{sessions} sessions; a host runs: `{}`, pid {}", held.name, held.pid),
         None => format!("{sessions} sessions; no host runs"),
     })
+}
+
+/// Whether everything is stopped. What is wrong with the store has been told.
+async fn stopped(project: &Project) -> anyhow::Result<Option<Stopped>> {
+    let store = app::open_existing_store(project).await?;
+    Ok(app::stored_safety(store.as_ref(), &project.config.safety).await?.stopped)
 }

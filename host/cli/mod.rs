@@ -21,6 +21,7 @@ mod progress;
 mod run;
 mod session;
 mod stop;
+mod stop_all;
 mod tool;
 
 use std::path::PathBuf;
@@ -93,6 +94,10 @@ enum Command {
     Incident(incident::Command),
     /// Ask the running host to stop, or to stop one session
     Stop(stop::Arguments),
+    /// Refuse every act that changes anything, for every host of this project, until `resume-all`
+    StopAll(stop_all::Arguments),
+    /// Let agents go on after `stop-all`
+    ResumeAll,
     /// Say what this machine and this project lack
     Doctor,
 }
@@ -136,6 +141,8 @@ pub fn main() -> ExitCode {
         Command::Session(command) => session::run(&output, &project, command),
         Command::Incident(command) => incident::run(&output, &command),
         Command::Stop(arguments) => stop::run(&output, &project, &arguments),
+        Command::StopAll(arguments) => stop_all::stop(&output, &project, &arguments),
+        Command::ResumeAll => stop_all::resume(&output, &project),
         Command::Doctor => doctor::run(&output, &project),
     }));
     match ended {

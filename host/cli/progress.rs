@@ -61,6 +61,24 @@ impl Progress {
                 Style::new().red().bold(),
                 json!({ "revision": revision, "error": error }),
             ),
+            Event::StoppedAll(Some(stopped)) => (
+                "stopped",
+                format!(
+                    "{}; what changes anything is refused, new sessions wait: `pi-host resume-all`",
+                    stopped.words()
+                ),
+                Style::new().red().bold(),
+                json!({ "stopped": stopped }),
+            ),
+            Event::StoppedAll(None) => {
+                ("resumed", "agents go on".to_owned(), Style::new().green().bold(), json!({ "stopped": null }))
+            }
+            Event::Breaker { what } => (
+                "breaker",
+                format!("agents only propose on {what} now; `pi-host alarms` has until when"),
+                Style::new().red().bold(),
+                json!({ "what": what }),
+            ),
             Event::Approval(Note::Asked { id, session, summary, .. }) => (
                 "asks",
                 format!("{id}: {summary}; `pi-host approvals show {id}`"),

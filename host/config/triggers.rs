@@ -17,6 +17,8 @@ const NAME_BYTES_MAX: usize = 40;
 const MAINTENANCE_MAX: usize = 256;
 /// Targets that one target may need. Danger: what belongs together is looked for with each alarm.
 const NEEDS_MAX: usize = 64;
+/// How often an account may be asked. Danger: what asks it more is throttled, and the agents with it.
+const EVERY_SECONDS_MIN: u64 = 5;
 /// The largest body that may be allowed. Danger: as many of them at a time as there are connections.
 const BODY_BYTES_MAX: u64 = 16 << 20;
 /// Most sessions at a time that alarms may wake.
@@ -85,7 +87,7 @@ impl Default for TriggersConfig {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TriggerConfig {
-    /// `sns`, `eventbridge`, `alertmanager` or `generic`.
+    /// `sns`, `eventbridge`, `alertmanager` or `generic`; `cloudwatch` is asked.
     pub kind: TriggerKind,
     /// Whom its alarms wake.
     pub agent: String,
@@ -113,7 +115,19 @@ pub struct TriggerConfig {
     /// Of `sns`: the authorities (PEM) in place of the system's, for `certificate_hosts`, relative to `pi.toml`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<String>,
-    /// Labels (of `sns` and `eventbridge`: dimensions) that name the target, the first that an alarm has.
+    /// Of `cloudwatch`: the `[cloud.NAME]` that is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// Of `cloudwatch`. None: the account's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Of `cloudwatch`: only the alarms whose names begin with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// Of `cloudwatch`: how often it is asked. None: every 60.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every_seconds: Option<u64>,
+    /// Labels (of `sns`, `eventbridge` and `cloudwatch`: dimensions) that name the target, the first that an alarm has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub target_labels: Vec<String>,
     /// What targets are called here: `{ "i-0abc" = "web" }`.
@@ -131,6 +145,8 @@ pub enum TriggerKind {
     EventBridge,
     Alertmanager,
     Generic,
+    /// Asked for, not sent: the alarms of an account of `[cloud]`.
+    CloudWatch,
 }
 
 /// What is read of a generic alarm.
@@ -221,6 +237,7 @@ impl TriggerConfig {
         let place = format!("[triggers.{name}]");
         let wrong = |key: &str, what: &str, hint: String| Err((format!("{place} {key}"), what.to_owned(), hint));
         let is_sns = self.kind == TriggerKind::Sns;
+        self.check_asked(&place, config)?;
         if !config.agents.contains_key(&self.agent) {
             let what = format!("there is no agent `{}`", self.agent);
             return wrong("agent", &what, format!("add [agents.{}], or correct the name", self.agent));
@@ -269,9 +286,54 @@ impl TriggerConfig {
                 "write \"/event/name\", say".into(),
             );
         }
-        if !is_loopback && !is_sns && !has_secret && !has_token {
+        let is_asked = self.kind == TriggerKind::CloudWatch;
+        if !is_loopback && !is_sns && !is_asked && !has_secret && !has_token {
             let hint = "add `secret_env` (of `generic`) or `token_env`, or set [triggers] listen = \"127.0.0.1:8788\"";
             return wrong("", "whoever reaches this host could wake its agent: the trigger is not signed", hint.into());
+        }
+        Ok(())
+    }
+}
+
+impl TriggerConfig {
+    /// What is asked for, and not sent.
+    fn check_asked(&self, place: &str, config: &Config) -> Result<(), Wrong> {
+        let wrong = |key: &str, what: String, hint: String| Err((format!("{place} {key}"), what, hint));
+        if self.kind != TriggerKind::CloudWatch {
+            let is_asked = [&self.account, &self.region, &self.prefix].iter().any(|key| key.is_some());
+            if is_asked || self.every_seconds.is_some() {
+                let what = "`account`, `region`, `prefix` and `every_seconds` are of `cloudwatch`".to_owned();
+                return wrong("kind", what, "remove them".into());
+            }
+            return Ok(());
+        }
+        match &self.account {
+            Some(name) if config.cloud.contains_key(name) => {}
+            Some(name) => {
+                let hint = format!("add [cloud.{name}], or correct the name");
+                return wrong("account", format!("there is no account `{name}`"), hint);
+            }
+            None => {
+                return wrong(
+                    "account",
+                    "it is not said whom to ask".into(),
+                    "write the NAME of a [cloud.NAME]".into(),
+                );
+            }
+        }
+        if self.secret_env.is_some()
+            || self.secret_file.is_some()
+            || self.token_env.is_some()
+            || self.token_file.is_some()
+        {
+            return wrong(
+                "kind",
+                "nobody sends anything to `cloudwatch`, so nothing is signed".into(),
+                "remove the secret".into(),
+            );
+        }
+        if self.every_seconds.is_some_and(|every| !(EVERY_SECONDS_MIN..=3_600).contains(&every)) {
+            return wrong("every_seconds", "it is out of bounds".into(), format!("write {EVERY_SECONDS_MIN} to 3600"));
         }
         Ok(())
     }
@@ -350,6 +412,7 @@ mod tests {
         Config::parse(&text, "pi.toml").map_or_else(|error| error.to_string(), |_| String::new())
     }
 
+    const CLOUD: &str = "[cloud.prod]\nregion = \"eu-west-1\"\n[triggers.a]\nkind = \"cloudwatch\"\nagent = \"sre\"\n";
     const GENERIC: &str = "[triggers.a]\nkind = \"generic\"\nagent = \"sre\"\n";
     const SNS: &str = "[triggers.a]\nkind = \"sns\"\nagent = \"sre\"\n";
 
@@ -364,6 +427,11 @@ mod tests {
             (format!("{GENERIC}colour = 1"), "unknown field `colour`"),
             (format!("{GENERIC}topics = [\"arn:aws:sns:eu-west-1:1:x\"]"), "are of `sns`"),
             (format!("{GENERIC}fields = {{ title = \"name\" }}"), "no JSON pointer"),
+            (CLOUD.into(), "whom to ask"),
+            (format!("{CLOUD}account = \"test\""), "there is no account `test`"),
+            (format!("{CLOUD}account = \"prod\"\nevery_seconds = 4"), "write 5 to 3600"),
+            (format!("{CLOUD}account = \"prod\"\nsecret_env = \"S\""), "nothing is signed"),
+            (format!("{GENERIC}prefix = \"p\""), "are of `cloudwatch`"),
             (SNS.into(), "topics = [\"arn:aws:sns:REGION:ACCOUNT:NAME\"]"),
             (format!("{SNS}topics = [\"*\"]"), "no ARN of a topic"),
             (format!("{SNS}topics = [\"arn:aws:sns:eu-west-1:1:x\"]\ncertificate_hosts = [\"h\"]"), "go together"),
@@ -373,6 +441,13 @@ mod tests {
             let error = error(&text);
             assert!(error.contains(expected), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn what_is_asked_needs_no_signature() {
+        assert_eq!(error(&format!("{CLOUD}account = \"prod\"\nprefix = \"shop-\"")), "");
+        let listen = "[triggers]\nlisten = \"0.0.0.0:1\"\n";
+        assert_eq!(error(&format!("{listen}{CLOUD}account = \"prod\"")), "");
     }
 
     #[test]

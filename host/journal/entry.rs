@@ -57,6 +57,18 @@ pub enum Body {
         status: String,
         ended_ms: u64,
     },
+    /// Everything that changes anything is stopped, for every host of the store.
+    AllStopped {
+        by: String,
+        reason: String,
+        /// When: the entry may have come later.
+        time_ms: u64,
+    },
+    /// Agents go on.
+    AllResumed {
+        by: String,
+        time_ms: u64,
+    },
     /// A host took the session up again.
     SessionResumed {
         host: String,

@@ -245,6 +245,13 @@ impl From<Entry> for Line {
             Body::SessionPruned { session, entries, status, .. } => {
                 line.what = format!("pruned {session}: {entries} entries, {status}");
             }
+            Body::AllStopped { by, reason, time_ms } => {
+                line.what = format!("everything was stopped by {by} at {}", clock::rfc3339(*time_ms));
+                line.outcome.clone_from(reason);
+            }
+            Body::AllResumed { by, time_ms } => {
+                line.what = format!("{by} let agents go on at {}", clock::rfc3339(*time_ms));
+            }
             Body::SessionResumed { host } => line.what = format!("taken up again by host {host}"),
             Body::WaitStarted { key, until_ms } => {
                 line.key.clone_from(key);

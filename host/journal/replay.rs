@@ -426,6 +426,8 @@ impl History {
             Body::Approved { .. }
             | Body::Shadowed { .. }
             | Body::SessionPruned { .. }
+            | Body::AllStopped { .. }
+            | Body::AllResumed { .. }
             | Body::ApprovalAsked { .. }
             | Body::ApprovalAnswered { .. }
             | Body::ApprovalPassedOn { .. }

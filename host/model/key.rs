@@ -4,9 +4,9 @@
 //! searched for it before anybody reads it ([`super::refusal`]).
 
 use std::fmt;
-use std::io::Read;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+
+use crate::config::read_private;
 
 /// Longest key. Danger: a file that is none fills the memory.
 const KEY_BYTES_MAX: usize = 16 << 10;
@@ -41,29 +41,8 @@ impl Key {
     /// Reason and advice.
     pub(super) fn read(path: &Path) -> Result<Self, (String, String)> {
         let shown = crate::gate::explain::escaped(&path.display().to_string());
-        let failed =
-            |error: std::io::Error| (format!("`{shown}` cannot be read: {error}"), "correct `key_file`".into());
-        // Without O_NONBLOCK a pipe in its place would never open. What is looked at is what was opened: between a
-        // look at the path and its opening another file could be put there.
-        let mut file = std::fs::OpenOptions::new()
-            .read(true)
-            .custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC)
-            .open(path)
-            .map_err(failed)?;
-        let metadata = file.metadata().map_err(failed)?;
-        if !metadata.is_file() {
-            return Err((format!("`{shown}` is no regular file"), "correct `key_file`".into()));
-        }
-        if metadata.uid() != rustix::process::geteuid().as_raw() {
-            let reason = format!("`{shown}` belongs to the user {}, not to the one who runs this", metadata.uid());
-            return Err((reason, format!("run `chown` on {shown}")));
-        }
-        let mode = metadata.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
-            return Err((format!("others can read `{shown}`: its mode is {mode:04o}"), format!("chmod 600 {shown}")));
-        }
-        let mut text = String::new();
-        file.by_ref().take(KEY_BYTES_MAX as u64 + 2).read_to_string(&mut text).map_err(failed)?;
+        // With the line's end that is copied with it.
+        let text = read_private(path, KEY_BYTES_MAX as u64 + 2)?;
         Self::of(&text).map_err(|reason| (format!("`{shown}` {reason}"), "write the key alone into it".into()))
     }
 }
@@ -76,6 +55,8 @@ impl fmt::Debug for Key {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     fn file(mode: u32, text: &str) -> tempfile::NamedTempFile {

@@ -8,6 +8,7 @@ mod anthropic;
 mod assembly;
 mod bedrock;
 mod conversation;
+mod estimate;
 mod eventstream;
 mod fallback;
 mod frame;

@@ -15,12 +15,13 @@ use super::LazyClient;
 use super::assembly::{Fault, Listener};
 use super::bedrock::AwsKeys;
 use super::conversation::Conversation;
+use super::estimate::estimate;
 use super::frame::{FrameError, Framer};
 use super::price::Price;
 use super::protocol::{Answer, Protocol, Reader};
 use super::refusal::{self, Refusal, Words};
 use super::retry::{self, Chance};
-use super::types::{Completion, Delta, Model, ModelError, Request};
+use super::types::{Completion, Delta, Model, ModelError, Request, Usage};
 use crate::clock;
 
 /// Longest answer, as it is on the wire. Danger: a server that never stops fills the memory.
@@ -93,7 +94,7 @@ impl Remote {
             attempts += 1;
             let tried = tokio::time::timeout(left(), self.attempt(&body, &conversation, attempts, on)).await;
             let failure = match tried {
-                Ok(Ok(answer)) => return Ok(self.completion(answer, attempts)),
+                Ok(Ok(answer)) => return Ok(self.completion(request, answer, attempts)),
                 Ok(Err(failure)) => failure,
                 Err(_) => {
                     let (model, seconds) = (self.words.model.clone(), self.patience.total_seconds);
@@ -113,10 +114,13 @@ impl Remote {
         }
     }
 
-    fn completion(&self, answer: Answer, attempts: u32) -> Completion {
-        let cost_nano_usd = self.price.and_then(|price| price.cost(&answer.usage));
+    fn completion(&self, request: &Request, answer: Answer, attempts: u32) -> Completion {
         let Answer { message, stop, usage, model } = answer;
-        Completion { message, stop, usage, model: self.words.named(&model), cost_nano_usd, attempts }
+        // A server that counts nothing must not be one that costs nothing: the budget would never end.
+        let is_estimated = usage == Usage::default();
+        let usage = if is_estimated { estimate(request, &message) } else { usage };
+        let cost_nano_usd = self.price.and_then(|price| price.cost(&usage));
+        Completion { message, stop, usage, is_estimated, model: self.words.named(&model), cost_nano_usd, attempts }
     }
 
     async fn attempt(

@@ -106,7 +106,10 @@ pub struct Completion {
     /// Who answered, by the name that the provider gives it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub model: String,
-    /// In billionths of a US dollar. None where the model has no price in the configuration, or did not tell its usage.
+    /// The server did not tell its usage: it is an estimate from the bytes that went over the wire.
+    #[serde(default, skip_serializing_if = "is_told")]
+    pub is_estimated: bool,
+    /// In billionths of a US dollar. None where the model has no price in the configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_nano_usd: Option<u64>,
     /// Requests that were sent for it, by all models together.
@@ -124,7 +127,7 @@ pub enum Stop {
     Other,
 }
 
-/// Tokens. `input` counts what was neither read from a cache nor written to one; all zero where nothing was told.
+/// Tokens. `input` counts what was neither read from a cache nor written to one; all zero where a server has told nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -308,6 +311,10 @@ fn one() -> u32 {
     1
 }
 
+fn is_told(is_estimated: &bool) -> bool {
+    !is_estimated
+}
+
 fn is_one(number: &u32) -> bool {
     *number == 1
 }
@@ -335,6 +342,7 @@ mod tests {
             message: Message { role: Role::Assistant, parts },
             stop: Stop::ToolCalls,
             usage: Usage { input: 3, ..Usage::default() },
+            is_estimated: false,
             model: "m".into(),
             cost_nano_usd: None,
             attempts: 1,

@@ -14,11 +14,16 @@ pub const HEALTHY_PROBES_MIN: u64 = 3;
 const SPACING_MS_MIN: u64 = 50;
 
 /// Whether the journal bears out an outcome that says that all is well. A claim of anything else needs
-/// no proof.
+/// no proof. `called` says which services a call of a cloud changes: the journal has the resources alone.
 ///
 /// # Errors
 /// A sentence that says what is missing: the outcome is then an escalation.
-pub fn check(status: &str, details: &Value, entries: &[Entry]) -> Result<(), String> {
+pub fn check(
+    status: &str,
+    details: &Value,
+    entries: &[Entry],
+    called: &dyn Fn(&Act) -> Vec<String>,
+) -> Result<(), String> {
     if !matches!(status, "done" | "nothing_to_do" | "nothing-to-do") {
         return Ok(());
     }
@@ -30,6 +35,12 @@ pub fn check(status: &str, details: &Value, entries: &[Entry]) -> Result<(), Str
     // None at all: nobody named a service, and the agent found none to be sick.
     let mut services: Vec<&str> = alerted.into_iter().collect();
     services.extend(history.touched.iter().copied().filter(|service| Some(*service) != alerted));
+    let in_cloud: Vec<String> = history.calls.iter().flat_map(|act| called(act)).collect();
+    for service in &in_cloud {
+        if !services.contains(&service.as_str()) {
+            services.push(service);
+        }
+    }
     for service in services {
         let row = history.row(service);
         let count = row.len() as u64;
@@ -49,6 +60,14 @@ pub fn check(status: &str, details: &Value, entries: &[Entry]) -> Result<(), Str
     Ok(())
 }
 
+/// Whether the last probe of a service after the last change was healthy. None: there was none.
+#[must_use]
+pub fn last_probe_since_change(entries: &[Entry], service: &str) -> Option<bool> {
+    let history = History::of(entries);
+    let (begun, _, _, is_healthy) = history.probes.iter().rev().find(|(_, _, probed, _)| *probed == service)?;
+    history.last_change.is_none_or(|change| *begun > change).then_some(*is_healthy)
+}
+
 /// The service that the alarm named: from the journal, since an agent might name another one.
 pub(super) fn alerted_service(entries: &[Entry]) -> Option<&str> {
     entries.iter().find_map(|entry| match &entry.body {
@@ -64,11 +83,13 @@ struct History<'a> {
     last_change: Option<usize>,
     /// Services that were restarted or whose logs were rotated.
     touched: Vec<&'a str>,
+    /// Calls of a cloud that changed something.
+    calls: Vec<&'a Act>,
 }
 
 impl<'a> History<'a> {
     fn of(entries: &'a [Entry]) -> Self {
-        let mut history = Self { probes: Vec::new(), last_change: None, touched: Vec::new() };
+        let mut history = Self { probes: Vec::new(), last_change: None, touched: Vec::new(), calls: Vec::new() };
         // An act that is done again after a resume has the same key: the latest intent counts.
         let mut open: BTreeMap<&str, (usize, &Act)> = BTreeMap::new();
         for (index, entry) in entries.iter().enumerate() {
@@ -100,6 +121,9 @@ impl<'a> History<'a> {
             return;
         }
         self.last_change = Some(index);
+        if matches!(act, Act::CloudCall { .. }) {
+            self.calls.push(act);
+        }
         if let Act::ServiceRestart { service } | Act::LogRotate { service, .. } = act
             && !self.touched.contains(&service.as_str())
         {

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::journal::Entry;
 
-pub use check::{HEALTHY_PROBES_MIN, check};
+pub use check::{HEALTHY_PROBES_MIN, check, last_probe_since_change};
 pub use facts::time_of;
 pub use transcript::transcript;
 

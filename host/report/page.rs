@@ -245,7 +245,11 @@ impl Page<'_> {
         out.push_str("\n\n| time | service | healthy | ms | answer |\n|---|---|---|---|---|\n");
         let probes = rows(&verification["probes"]);
         for probe in probes.iter().skip(probes.len().saturating_sub(PROBES)) {
-            let healthy = if probe["healthy"] == Value::Bool(true) { "yes" } else { "no" };
+            let healthy = match (probe["healthy"] == true, probe["unknown"] == true) {
+                (true, _) => "yes",
+                (false, true) => "unknown",
+                (false, false) => "no",
+            };
             let _ = writeln!(
                 out,
                 "| {} | {} | {healthy} | {} | {} |",

@@ -51,8 +51,13 @@ impl Journal {
     }
 }
 
+/// No call of a cloud is one on a service.
+fn no_cloud(_: &crate::gate::Act) -> Vec<String> {
+    Vec::new()
+}
+
 fn done(journal: &Journal) -> Result<(), String> {
-    check("done", &json!({ "target": "orders", "verification": { "required": 3 } }), &journal.0)
+    check("done", &json!({ "target": "orders", "verification": { "required": 3 } }), &journal.0, &no_cloud)
 }
 
 #[test]
@@ -93,20 +98,24 @@ fn a_failed_probe_ends_the_row() {
 fn an_agent_may_ask_more_of_itself_and_not_less() {
     let mut journal = Journal::begin();
     (0..4).for_each(|_| journal.probe("orders", true));
-    let claim = |required: u64| check("done", &json!({ "verification": { "required": required } }), &journal.0);
+    let claim =
+        |required: u64| check("done", &json!({ "verification": { "required": required } }), &journal.0, &no_cloud);
     assert_eq!(claim(0), Ok(()));
     assert_eq!(claim(4), Ok(()));
     assert!(claim(5).is_err());
     let mut short = Journal::begin();
     short.probe("orders", true);
-    assert!(check("done", &json!({ "verification": { "required": 1 } }), &short.0).is_err());
+    assert!(check("done", &json!({ "verification": { "required": 1 } }), &short.0, &no_cloud).is_err());
 }
 
 #[test]
 fn the_probes_of_another_service_prove_nothing() {
     let mut journal = Journal::begin();
     (0..5).for_each(|_| journal.probe("billing", true));
-    assert!(check("done", &json!({ "target": "billing", "verification": { "required": 3 } }), &journal.0).is_err());
+    assert!(
+        check("done", &json!({ "target": "billing", "verification": { "required": 3 } }), &journal.0, &no_cloud)
+            .is_err()
+    );
 }
 
 #[test]
@@ -139,17 +148,52 @@ fn probes_that_were_made_at_once_are_one_look() {
 }
 
 #[test]
+fn what_runs_in_a_cloud_is_to_be_proved_after_the_last_call_that_changed_it() {
+    let called = |act: &Act| match act {
+        Act::CloudCall { resources, .. } if resources.iter().any(|it| it.id == "i-0abc") => vec!["web".to_owned()],
+        _ => Vec::new(),
+    };
+    let call = |operation: &str, severity: Severity| Act::CloudCall {
+        account: "prod".into(),
+        region: "eu-west-1".into(),
+        operation: operation.into(),
+        resources: vec![crate::gate::CloudResource { kind: "instance".into(), id: "i-0abc".into(), tags: None }],
+        arguments: json!({ "InstanceIds": ["i-0abc"] }),
+        severity,
+        reversible: false,
+        script: None,
+        is_granted: false,
+    };
+    let claim = |journal: &Journal| check("done", &json!({}), &journal.0, &called);
+    let mut journal = Journal::begin();
+    (0..3).for_each(|_| journal.probe("web", true));
+    journal.act(call("ec2:RebootInstances", Severity::Write), Status::Done, json!({}));
+    (0..3).for_each(|_| journal.probe("orders", true));
+    assert!(claim(&journal).unwrap_err().contains("`web`"), "what was healthy before the reboot says nothing");
+    (0..3).for_each(|_| journal.probe("web", true));
+    assert_eq!(claim(&journal), Ok(()));
+    // A look at it is no change.
+    journal.act(call("ec2:DescribeInstanceStatus", Severity::Read), Status::Done, json!({}));
+    assert_eq!(claim(&journal), Ok(()));
+    assert_eq!(last_probe_since_change(&journal.0, "web"), Some(true));
+    journal.act(call("ec2:RebootInstances", Severity::Write), Status::Done, json!({}));
+    assert_eq!(last_probe_since_change(&journal.0, "web"), None);
+    journal.probe("web", false);
+    assert_eq!(last_probe_since_change(&journal.0, "web"), Some(false));
+}
+
+#[test]
 fn a_false_alarm_needs_the_same_proof() {
     let mut journal = Journal::begin();
-    assert!(check("nothing_to_do", &json!({}), &journal.0).is_err());
+    assert!(check("nothing_to_do", &json!({}), &journal.0, &no_cloud).is_err());
     (0..3).for_each(|_| journal.probe("orders", true));
-    assert_eq!(check("nothing_to_do", &json!({}), &journal.0), Ok(()));
+    assert_eq!(check("nothing_to_do", &json!({}), &journal.0, &no_cloud), Ok(()));
 }
 
 #[test]
 fn an_escalation_needs_no_proof() {
-    assert_eq!(check("escalated", &json!({}), &Journal::begin().0), Ok(()));
-    assert_eq!(check("failed", &json!({}), &[]), Ok(()));
+    assert_eq!(check("escalated", &json!({}), &Journal::begin().0, &no_cloud), Ok(()));
+    assert_eq!(check("failed", &json!({}), &[], &no_cloud), Ok(()));
 }
 
 fn details() -> Value {

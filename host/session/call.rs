@@ -15,6 +15,7 @@ use crate::capability::bindings::pi::tool::types::{Definition, Error};
 use crate::capability::door::{Door, Judge};
 use crate::capability::hold::Holds;
 use crate::capability::patience::Patience;
+use crate::capability::safety::Safety;
 use crate::gate::{Act, Decision, InForce, Origin};
 use crate::journal::{Body, Key, SessionJournal, Status};
 use crate::packages::audit::Audit;
@@ -28,6 +29,7 @@ pub struct Kernel {
     /// Looks up packages that are to be installed.
     pub audit: Option<Arc<Audit>>,
     pub holds: Arc<Holds>,
+    pub safety: Arc<Safety>,
     pub toolbox: Toolbox,
     pub models: Models,
     /// What models say, as it arrives.
@@ -65,6 +67,7 @@ impl Kernel {
             approver: self.approver.clone(),
             audit: self.audit.clone(),
             holds: self.holds.clone(),
+            safety: self.safety.clone(),
             toolbox,
             models: self.models.clone(),
             streamed: self.streamed.clone(),
@@ -180,6 +183,7 @@ impl Kernel {
             approver: self.approver.clone(),
             audit: self.audit.clone(),
             holds: self.holds.clone(),
+            safety: self.safety.clone(),
             journal: caller.journal.clone(),
             origin: caller.origin.clone(),
             aside: caller.aside.clone(),
@@ -203,7 +207,11 @@ impl Kernel {
             arguments: arguments.clone(),
         };
         let judge = self.judge_for(caller);
-        let (_, decision) = judge.pass(&caller.key, call).await.map_err(|r| Error::Refused(r.into()))?;
+        let judged = match &entry.provider {
+            Provider::Component(..) => judge.pass(&caller.key, call).await,
+            Provider::Peer(_) => judge.pass_whole(&caller.key, call).await,
+        };
+        let (_, decision) = judged.map_err(|r| Error::Refused(r.into()))?;
         for script in entry.scripts(arguments) {
             let directory = arguments.get("directory").and_then(Value::as_str).unwrap_or(&self.directory);
             let act = Act::Script { text: script.to_owned(), directory: directory.to_owned() };

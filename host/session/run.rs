@@ -238,6 +238,7 @@ pub(super) fn stage(imports: &Arc<AgentImports>, setup: &AgentSetup, session: &s
         approver: kernel.approver.clone(),
         audit: kernel.audit.clone(),
         holds: kernel.holds.clone(),
+        safety: kernel.safety.clone(),
         journal: caller.journal,
         origin: caller.origin,
         aside: None,

@@ -95,6 +95,10 @@ pub trait Store: Send + Sync {
     /// Set these values and remove those of None, all or nothing.
     async fn change_values(&self, lease: &Lease, changes: &[(String, Option<Value>)]) -> Result<(), StoreError>;
 
+    /// Set what holds for every host of this store, whoever holds the lease; None removes it. To stop everything must
+    /// not wait for a host that hangs: this alone of all values is written without a lease.
+    async fn set_for_all(&self, key: &str, value: Option<&Value>) -> Result<(), StoreError>;
+
     // What plugins keep for themselves.
 
     async fn plugin_value(&self, plugin: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError>;

@@ -7,6 +7,7 @@ use super::disk::Disk;
 use super::procfs::{Stat, ticks_to_ms};
 use super::record::Exit;
 use crate::clock::{Duration, Instant};
+use crate::config::{Autonomy, CloudTarget};
 
 /// The load is that of the last seconds.
 const LOAD_OVER: Duration = Duration::from_secs(3);
@@ -37,6 +38,8 @@ pub struct Description {
     pub ports: Vec<u16>,
     pub probe: String,
     pub memory_bytes_max: Option<u64>,
+    pub autonomy: Autonomy,
+    pub cloud: Option<CloudTarget>,
 }
 
 /// How a service is now.

@@ -7,6 +7,7 @@
 //! goes out as [`Event`]s; what of it is an alarm is for `watch` to say.
 
 mod archive;
+mod cloud;
 mod condition;
 mod disk;
 mod good;
@@ -35,6 +36,7 @@ use serde::Serialize;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinSet;
 
+pub use cloud::{CloudSight, Seen, Sight};
 pub use condition::{Condition, Description, State};
 pub use disk::Disk;
 pub use good::{Change, is_known_as_good};
@@ -45,7 +47,7 @@ pub use probe::ProbeResult;
 pub use record::Exit;
 
 use crate::clock::Duration;
-use crate::config::ServiceConfig;
+use crate::config::{Autonomy, CloudTarget, ServiceConfig};
 use crate::confine::{self, Confine, Identity};
 use keeper::{Command, Keeper};
 use probe::Prober;
@@ -124,6 +126,8 @@ pub struct Places {
     pub archive: PathBuf,
     pub confine: Confine,
     pub memory_by: MemoryBy,
+    /// Who looks at services in a cloud.
+    pub sight: Sight,
 }
 
 impl Places {
@@ -138,6 +142,7 @@ impl Places {
             archive: project.join(".pi/archive"),
             confine: Confine::new(),
             memory_by: MemoryBy::Kernel,
+            sight: Sight::default(),
         }
     }
 }
@@ -183,7 +188,7 @@ impl Supervisor {
         let lock = requests::lock(&places.state)?;
         end_unnamed(config, &places).await?;
         let (events, _) = broadcast::channel(EVENTS_MAX);
-        let prober = Prober::new(places.confine.clone())?;
+        let prober = Prober::new(places.confine.clone(), places.sight.clone())?;
         // What is known of each is read before any is started.
         let mut in_order = Vec::new();
         for name in levels.iter().flatten() {
@@ -225,7 +230,7 @@ impl Supervisor {
     pub fn observe(config: &BTreeMap<String, ServiceConfig>, places: Places) -> Result<Arc<Self>, SupervisorError> {
         let levels = order::levels(config)?;
         let (events, _) = broadcast::channel(1);
-        let prober = Prober::new(places.confine.clone())?;
+        let prober = Prober::new(places.confine.clone(), places.sight.clone())?;
         let mut units = BTreeMap::new();
         for (name, config) in config {
             let unit = Arc::new(Unit::new(name, config, &places)?);
@@ -245,6 +250,67 @@ impl Supervisor {
     pub fn services_of(&self, path: &Path) -> Vec<String> {
         let owning = self.units.iter().filter(|(_, seat)| seat.unit.has_file_in(path));
         owning.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The services that are one of these in a cloud. A service whose region is not said may be in any.
+    #[must_use]
+    pub fn services_in_cloud<'a>(
+        &self,
+        account: &str,
+        region: &str,
+        ids: impl Iterator<Item = &'a str>,
+    ) -> Vec<String> {
+        let ids: Vec<&str> = ids.collect();
+        let is_it = |target: &CloudTarget| {
+            let is_there = target.region.as_ref().is_none_or(|of| region.is_empty() || of == region);
+            target.account == account && is_there && ids.contains(&target.resource().1)
+        };
+        let there = self.units.iter().filter(|(_, seat)| seat.unit.config().cloud.as_ref().is_some_and(is_it));
+        there.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Whether `path` (absolute, without `..`) is a log file of one of them.
+    #[must_use]
+    pub fn is_log(&self, path: &Path) -> bool {
+        self.units.values().any(|seat| seat.unit.is_log(path))
+    }
+
+    /// How far agents may go on a service. None: there is no service of this name.
+    #[must_use]
+    pub fn autonomy(&self, name: &str) -> Option<Autonomy> {
+        self.units.get(name).map(|seat| seat.unit.config().autonomy())
+    }
+
+    /// The services at whose ports a process listens. It reads all of `/proc`.
+    #[must_use]
+    pub fn services_at_ports_of(&self, of: &Identity) -> Vec<String> {
+        let is_owner = |port: &u16| {
+            port::owner(*port)
+                .ok()
+                .flatten()
+                .is_some_and(|owner| owner.pid == of.pid && owner.start_time == of.start_time)
+        };
+        let at = self.units.iter().filter(|(_, seat)| seat.unit.config().ports.iter().any(is_owner));
+        at.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The services that need this one, near or far, and were healthy when they were last probed by this host.
+    #[must_use]
+    pub fn healthy_that_need(&self, name: &str) -> Vec<String> {
+        let mut needed = vec![name.to_owned()];
+        let mut at = 0;
+        while let Some(of) = needed.get(at).cloned() {
+            at += 1;
+            let needing = self.units.iter().filter(|(_, seat)| seat.unit.config().depends_on.contains(&of));
+            for (name, _) in needing {
+                if !needed.contains(name) {
+                    needed.push(name.clone());
+                }
+            }
+        }
+        needed.remove(0);
+        needed.retain(|name| self.units.get(name).is_some_and(|seat| seat.unit.was_healthy()));
+        needed
     }
 
     /// How many failed probes in a row are an alarm for this service.

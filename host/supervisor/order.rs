@@ -52,9 +52,10 @@ fn check(name: &str, service: &ServiceConfig, all: &BTreeMap<String, ServiceConf
         }
         return Ok(());
     };
-    let kinds = [probe.http.is_some(), probe.tcp.is_some(), probe.command.is_some()];
+    let is_cloud = probe.cloud && service.cloud.is_some();
+    let kinds = [probe.http.is_some(), probe.tcp.is_some(), probe.command.is_some(), is_cloud];
     if kinds.iter().filter(|is_set| **is_set).count() != 1 {
-        return wrong("`probe` needs exactly one of `http`, `tcp` and `command`".into());
+        return wrong("`probe` needs exactly one of `http`, `tcp`, `command` and `cloud`".into());
     }
     if probe.interval_ms == 0 || probe.timeout_ms == 0 || probe.failures == 0 {
         return wrong("`interval_ms`, `timeout_ms` and `failures` of `probe` are at least 1".into());

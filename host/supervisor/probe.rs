@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use serde::Serialize;
 
 use super::SupervisorError;
+use super::cloud::{Seen, Sight};
 use super::condition::State;
 use super::unit::Unit;
 use crate::clock::{self, Duration};
@@ -28,6 +29,8 @@ const READABLE: &str = "/";
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ProbeResult {
     pub healthy: bool,
+    /// It could not be asked: neither health nor sickness.
+    pub unknown: bool,
     pub latency_ms: u32,
     pub detail: String,
     pub status_code: Option<u16>,
@@ -52,13 +55,14 @@ pub(crate) struct Prober {
     /// HTTP.
     secured: Arc<OnceLock<Result<reqwest::Client, String>>>,
     confine: Arc<Confine>,
+    sight: Sight,
 }
 
 impl Prober {
-    pub(crate) fn new(confine: Confine) -> Result<Self, SupervisorError> {
+    pub(crate) fn new(confine: Confine, sight: Sight) -> Result<Self, SupervisorError> {
         let plain = builder().tls_certs_only([]).build();
         let plain = plain.map_err(|error| SupervisorError::Failed(format!("no HTTP client for probes: {error}")))?;
-        Ok(Self { plain, secured: Arc::default(), confine: Arc::new(confine) })
+        Ok(Self { plain, secured: Arc::default(), confine: Arc::new(confine), sight })
     }
 
     fn client(&self, url: &str) -> Result<&reqwest::Client, String> {
@@ -81,11 +85,14 @@ impl Prober {
                 (Some(url), _, _) => self.http(url).await,
                 (_, Some(address), _) => tcp(address).await,
                 (_, _, Some(command)) => self.command(unit, command, config.timeout_ms).await,
+                _ if config.cloud => self.cloud(unit, &config.alarms).await,
                 _ => process(unit),
             }
         };
         let mut result = match tokio::time::timeout(limit, asked).await {
             Ok(result) => result,
+            // The cloud did not answer, which is not the target.
+            Err(_) if config.cloud => unknown(format!("no answer within {} ms", config.timeout_ms)),
             Err(_) => unhealthy(format!("timed out after {} ms", config.timeout_ms)),
         };
         result.latency_ms = u32::try_from(begin.elapsed().as_millis()).unwrap_or(u32::MAX);
@@ -115,6 +122,15 @@ impl Prober {
             detail: with_answer(&status.to_string(), &answer),
             status_code: Some(status.as_u16()),
             ..ProbeResult::default()
+        }
+    }
+
+    async fn cloud(&self, unit: &Unit, alarms: &[String]) -> ProbeResult {
+        let Some(target) = &unit.config().cloud else { return unknown("it is in no cloud".into()) };
+        match self.sight.look(target, alarms).await {
+            Seen::Healthy(detail) => ProbeResult { healthy: true, detail, ..ProbeResult::default() },
+            Seen::Sick(detail) => unhealthy(detail),
+            Seen::Unknown(detail) => unknown(detail),
         }
     }
 
@@ -185,6 +201,10 @@ fn process(unit: &Unit) -> ProbeResult {
 
 fn unhealthy(detail: String) -> ProbeResult {
     ProbeResult { detail, ..ProbeResult::default() }
+}
+
+fn unknown(detail: String) -> ProbeResult {
+    ProbeResult { unknown: true, detail, ..ProbeResult::default() }
 }
 
 fn find(name: &str, unit: &Unit) -> Option<PathBuf> {

@@ -157,6 +157,8 @@ impl Unit {
             ports: self.config.ports.clone(),
             probe: self.probe_in_words(),
             memory_bytes_max: self.config.memory_bytes_max,
+            autonomy: self.config.autonomy(),
+            cloud: self.config.cloud.clone(),
         }
     }
 
@@ -188,6 +190,11 @@ impl Unit {
         files.any(|file| is_near(file) || file.canonicalize().is_ok_and(|real| is_near(&real)))
     }
 
+    /// Whether `path` is one of its log files.
+    pub(crate) fn is_log(&self, path: &Path) -> bool {
+        self.log_files.iter().any(|file| file == path || file.canonicalize().is_ok_and(|real| real == path))
+    }
+
     /// Whether a process is one of the service's.
     pub(crate) fn owns(&self, pid: u32, ancestry: &[u32]) -> bool {
         let Some(members) = self.live().members.clone() else { return false };
@@ -216,6 +223,9 @@ impl Unit {
 
     /// Note the result of a periodic probe. True while the service may still be starting.
     pub(crate) fn note(&self, result: &ProbeResult, now_ms: u64) -> bool {
+        if result.unknown {
+            return false;
+        }
         let (started_ms, is_ours) = {
             let live = self.live();
             (live.record.started_ms, live.state == State::Running)
@@ -237,6 +247,11 @@ impl Unit {
         false
     }
 
+    /// Whether its last periodic probe found it healthy.
+    pub(crate) fn was_healthy(&self) -> bool {
+        self.vitals().streak > 0
+    }
+
     /// A new life begins: what was seen of the last one says nothing about it.
     pub(crate) fn forget_health(&self) {
         let mut vitals = self.vitals();
@@ -250,6 +265,8 @@ impl Unit {
             (Some(url), _, _) => format!("http {url}"),
             (_, Some(address), _) => format!("tcp {address}"),
             (_, _, Some(command)) => format!("command {}", command.join(" ")),
+            _ if probe.cloud && probe.alarms.is_empty() => "cloud: it runs and its checks pass".into(),
+            _ if probe.cloud => format!("cloud: it runs, its checks pass, and no alarm of {}", probe.alarms.join(", ")),
             _ => "none".into(),
         }
     }

@@ -9,6 +9,7 @@
 //! [`intake`], and [`alarms`] says what becomes of each.
 
 pub mod alarms;
+pub mod cloudwatch;
 pub mod hooks;
 pub mod intake;
 pub mod poll;

@@ -3,7 +3,7 @@
 //! A source that fails is said, asked again after longer and longer, and never read as health: what fired, fires. An
 //! alarm that a source no longer names, several times in a row, is gone (its resource may be), and is resolved as that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -31,6 +31,12 @@ pub trait AlarmSource: Send + Sync {
     /// # Errors
     /// It could not be asked.
     async fn poll(&self) -> Result<Vec<Alarm>, SourceError>;
+
+    /// The fingerprints of those that the last answer named and that neither fire nor do not: what was said of them
+    /// before holds.
+    fn undecided(&self) -> BTreeSet<String> {
+        BTreeSet::new()
+    }
 }
 
 /// How often a source is asked.
@@ -98,7 +104,8 @@ async fn once(
         return Err(format!("it answered with {} alarms, and {ALARMS_MAX} are taken", alarms.len()));
     }
     alarms = alarms.into_iter().map(Alarm::bounded).collect();
-    let named: std::collections::BTreeSet<String> = alarms.iter().map(|alarm| alarm.fingerprint.clone()).collect();
+    let named = alarms.iter().map(|alarm| alarm.fingerprint.clone());
+    let named: BTreeSet<String> = named.chain(source.undecided()).collect();
     let firing = intake.firing(trigger).await;
     absent.retain(|fingerprint, _| firing.iter().any(|alarm| alarm.fingerprint == *fingerprint));
     for alarm in firing {

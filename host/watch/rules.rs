@@ -26,6 +26,8 @@ pub(crate) struct Rules {
     failures_max: u32,
     phase: Phase,
     failures: u32,
+    /// Looks in a row that said neither.
+    unknowns: u32,
     /// When the first of these failures came.
     failing_since_ms: u64,
     successes: u32,
@@ -41,6 +43,7 @@ impl Rules {
             failures_max,
             phase: Phase::Quiet,
             failures: 0,
+            unknowns: 0,
             failing_since_ms: 0,
             successes: 0,
             ends: VecDeque::new(),
@@ -57,6 +60,9 @@ impl Rules {
             }
             // It may just be slow to start; if it ends instead, that is told as such.
             Event::Probed { result, is_starting: true, .. } if !result.healthy => None,
+            Event::Probed { service, result, time_ms, .. } if result.unknown => {
+                self.unknown(service, &result.detail, *time_ms)
+            }
             Event::Probed { service, result, time_ms, .. } if result.healthy => {
                 self.healthy(service, &result.detail, *time_ms)
             }
@@ -95,6 +101,7 @@ impl Rules {
 
     fn forget(&mut self) {
         self.failures = 0;
+        self.unknowns = 0;
         self.successes = 0;
         self.ends.clear();
     }
@@ -118,8 +125,27 @@ impl Rules {
         self.raise(service, title, how(exit), exit.time_ms)
     }
 
+    /// Neither health nor sickness: what failed before has not got well by it, and a row of health ends. That nobody can
+    /// look is an alarm of its own.
+    fn unknown(&mut self, service: &str, detail: &str, time_ms: u64) -> Option<Alarm> {
+        self.successes = 0;
+        if self.is_cooling(time_ms) {
+            return None;
+        }
+        if self.unknowns == 0 && self.failures == 0 {
+            self.failing_since_ms = time_ms;
+        }
+        self.unknowns = self.unknowns.saturating_add(1);
+        if self.unknowns < self.failures_max {
+            return None;
+        }
+        let title = format!("`{service}` cannot be observed: {} looks in a row told nothing", self.unknowns);
+        self.raise(service, title, detail.to_owned(), time_ms)
+    }
+
     fn failed(&mut self, service: &str, detail: &str, time_ms: u64) -> Option<Alarm> {
         self.successes = 0;
+        self.unknowns = 0;
         if self.is_cooling(time_ms) {
             return None;
         }
@@ -136,6 +162,7 @@ impl Rules {
 
     fn healthy(&mut self, service: &str, detail: &str, time_ms: u64) -> Option<Alarm> {
         self.failures = 0;
+        self.unknowns = 0;
         self.successes = self.successes.saturating_add(1);
         if self.successes < self.failures_max {
             return None;
@@ -160,7 +187,7 @@ impl Rules {
             return None;
         }
         self.phase = Phase::Open { is_recovered: false };
-        let probe = (self.failures > 0).then_some(self.failing_since_ms);
+        let probe = (self.failures > 0 || self.unknowns > 0).then_some(self.failing_since_ms);
         let since_ms = probe.into_iter().chain(self.ends.front().copied()).min().unwrap_or(time_ms);
         Some(Alarm { service: service.into(), title, detail, time_ms, since_ms, state: AlarmState::Raised })
     }
@@ -207,6 +234,32 @@ mod tests {
         assert_eq!((alarm.state, alarm.time_ms, alarm.detail.as_str()), (AlarmState::Raised, 6, "500: no"));
         assert_eq!(alarm.title, "`web` failed 3 probes in a row");
         assert_eq!(alarm.since_ms, 4);
+    }
+
+    fn unknown(time_ms: u64) -> Event {
+        let result = ProbeResult { unknown: true, detail: "throttled".into(), ..ProbeResult::default() };
+        Event::Probed { service: "web".into(), result, time_ms, is_starting: false }
+    }
+
+    #[test]
+    fn what_cannot_be_asked_is_no_failure_and_an_alarm_of_its_own() {
+        let mut rules = Rules::new(3);
+        // Two failures and a look that told nothing are not three failures, nor is the row forgotten.
+        assert!(raised(&mut rules, [probed(false, 1), probed(false, 2), unknown(3)]).is_empty());
+        assert_eq!(rules.observe(&probed(false, 4)).unwrap().title, "`web` failed 3 probes in a row");
+        let mut rules = Rules::new(3);
+        assert!(raised(&mut rules, [unknown(1), unknown(2), probed(true, 3), unknown(4), unknown(5)]).is_empty());
+        let alarm = rules.observe(&unknown(6)).unwrap();
+        assert_eq!((alarm.detail.as_str(), alarm.since_ms), ("throttled", 4));
+        assert_eq!(alarm.title, "`web` cannot be observed: 3 looks in a row told nothing");
+    }
+
+    #[test]
+    fn what_cannot_be_asked_is_no_recovery() {
+        let mut rules = Rules::new(2);
+        raised(&mut rules, [probed(false, 1), probed(false, 2)]);
+        assert!(raised(&mut rules, [probed(true, 3), unknown(4), probed(true, 5)]).is_empty());
+        assert_eq!(raised(&mut rules, [probed(true, 6)]), [AlarmState::Recovered]);
     }
 
     #[test]

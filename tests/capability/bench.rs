@@ -11,8 +11,9 @@ use pi_host::capability::hold::Holds;
 use pi_host::capability::http::HttpCall;
 use pi_host::capability::limits::Limits;
 use pi_host::capability::patience::Patience;
+use pi_host::capability::safety::Safety;
 use pi_host::capability::state::CallState;
-use pi_host::config::FilesGrant;
+use pi_host::config::{FilesGrant, SafetyConfig};
 use pi_host::gate::{Gate, InForce, Origin, Policy};
 use pi_host::journal::{Body, Journal, SessionJournal, Status};
 use pi_host::store::Holder;
@@ -100,13 +101,15 @@ impl Bench {
         let origin = Origin { session: "s".into(), agent: "person".into(), plugin: PLUGIN.into() };
         let journal = self.session.clone();
         let services = Supervisor::observe(&BTreeMap::new(), Places::of(&self.project())).unwrap();
-        let holds = Arc::new(Holds::new(services));
+        let holds = Arc::new(Holds::new(services.clone()));
+        let safety = Arc::new(Safety::new(SafetyConfig::default(), services));
         Door::new(
             Judge {
                 gate,
                 approver: Arc::new(Nobody),
                 audit: None,
                 holds,
+                safety,
                 journal,
                 origin,
                 aside: None,

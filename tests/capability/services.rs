@@ -181,7 +181,8 @@ async fn what_a_probe_found_is_in_the_journal() {
     let case = Case::new().await;
     let result = case.call(&["read"]).probe("web".into()).await.unwrap().unwrap();
     assert!(result.healthy, "{}", result.detail);
-    let expected = json!({ "healthy": true, "latency_ms": result.latency_ms, "detail": "exit code 0" });
+    let expected =
+        json!({ "healthy": true, "unknown": false, "latency_ms": result.latency_ms, "detail": "exit code 0" });
     assert_eq!(case.bench.outcomes().await, [(Status::Done, expected)]);
 }
 

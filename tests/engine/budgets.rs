@@ -50,6 +50,17 @@ async fn each_limit_of_a_session_and_of_a_day_stops_and_says_what_is_spent_and_w
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_counts_nothing_does_not_make_a_budget_endless() {
+    for limit in ["tokens = 3000", "usd = 3.0"] {
+        let server = server_of(40, [0, 0, 0, 0]).await;
+        let project = project_with(&server, &format!("session = {{ {limit} }}"), "");
+        let said = run(&project, &["--json", "run", "go on"]).await;
+        assert!(said.out.contains("for the session"), "{limit}: {}", said.out);
+        assert!((1..40).contains(&written(&project)), "{limit}: {}", written(&project));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn minutes_are_a_limit_as_well() {
     let server = server_of(3, [1, 1, 0, 0]).await;
     let project = project_with(&server, "minutes = 0", "");

@@ -77,7 +77,9 @@ async fn usage_and_cost_are_told() {
         assert_eq!(completion.usage, Usage { input: 100, output: 20, cache_read: 3_000, cache_write: 50 });
         assert_eq!(completion.cost_nano_usd, Some(300_000 + 300_000 + 900_000 + 187_500));
         let untold = complete(&model, &request("hi")).await.0.unwrap();
-        assert_eq!((untold.usage, untold.cost_nano_usd), (Usage::default(), None), "{protocol:?}");
+        // What a server does not count is estimated, and said to be.
+        assert!(untold.is_estimated && !completion.is_estimated, "{protocol:?}");
+        assert_eq!(untold.cost_nano_usd, Some(3_000 * untold.usage.input + 15_000 * untold.usage.output));
     }
 }
 

@@ -218,6 +218,8 @@ async fn an_index_out_of_nothing_takes_no_memory() {
 async fn an_answer_without_usage_or_done_is_whole() {
     let completion = read(&[delta(json!({ "content": "hi" })), end("stop")]).await.unwrap();
     assert_eq!((completion.message.text().as_str(), completion.stop), ("hi", Stop::End));
+    // It was not for nothing.
+    assert!(completion.is_estimated && completion.usage.input > 0 && completion.usage.output > 0, "{completion:?}");
     let completion = read(&[delta(json!({ "content": "hi" })), json!("[DONE]")]).await.unwrap();
     assert_eq!(completion.stop, Stop::End);
 }

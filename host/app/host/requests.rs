@@ -8,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Host, HostError, REQUESTS_EVERY};
 use crate::app::approvals::on_approval_request;
-use crate::app::requests::{PEER_TOOLS, STOP, Stop, TOOL_CALL};
+use crate::app::requests::{ALL_SWITCHED, PEER_TOOLS, STOP, Stop, TOOL_CALL};
+use crate::app::safety::{Entry, write_entry};
 use crate::app::serving::Serving;
 use crate::app::sessions::on_session_request;
 use crate::store::Request;
@@ -40,6 +41,13 @@ impl Host {
             PEER_TOOLS => match self.serving().peer_tools().await {
                 Ok(tools) => serde_json::to_value(tools).unwrap_or_default(),
                 Err(error) => json!({ "error": { "message": error.to_string() } }),
+            },
+            ALL_SWITCHED => match serde_json::from_value::<Entry>(request.payload.clone()) {
+                Ok(entry) => match write_entry(journal, &entry).await {
+                    Ok(()) => json!({ "written": true }),
+                    Err(error) => failed(error.to_string()),
+                },
+                Err(error) => failed(format!("the request cannot be read: {error}")),
             },
             TOOL_CALL => self.serving().tool_call(request).await,
             STOP => match serde_json::from_value::<Stop>(request.payload.clone()) {

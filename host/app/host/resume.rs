@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::alarms::incident_of;
-use super::{Claim, Event, Host, HostError};
+use super::running::Claim;
+use super::{Event, Host, HostError};
 use crate::app::context::{self, Talk};
 use crate::app::incident::{self, Closed};
 use crate::app::open_existing_store;
@@ -189,6 +190,9 @@ impl Host {
 
     /// Give a session back what it holds.
     fn take_back(&self, cut_off: &CutOff) {
+        if let Some(service) = incident::service_of(&cut_off.input) {
+            self.kernel.safety.begin(&cut_off.id, &service);
+        }
         for entry in &cut_off.entries {
             // What a fork's parent has changed is not in the fork's hands.
             if let Body::EffectStarted { act, origin, .. } = &entry.body

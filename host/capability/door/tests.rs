@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::*;
+use crate::config::SafetyConfig;
 use crate::gate::{Policy, Rego, RegoSource};
 use crate::journal::Journal;
 use crate::store::Holder;
@@ -76,7 +77,8 @@ async fn bench(gate: Gate, person: Arc<Person>) -> Bench {
         gate: Arc::new(InForce::new(gate, None)),
         approver: person,
         audit: None,
-        holds: Arc::new(Holds::new(services)),
+        holds: Arc::new(Holds::new(services.clone())),
+        safety: Arc::new(Safety::new(SafetyConfig::default(), services)),
         journal: journal.session("s").await.unwrap(),
         origin: Origin { session: "s".into(), agent: "sre".into(), plugin: "bash".into() },
         aside: Some(Aside::default()),

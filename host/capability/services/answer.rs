@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use crate::capability::bindings::pi::services::services::{
-    Change, Condition, Description, Disk, Error, Exit, LogLine, Owner, ProbeResult, State,
+    Autonomy, Change, CloudKind, CloudTarget, Condition, Description, Disk, Error, Exit, LogLine, Owner, ProbeResult,
+    State,
 };
+use crate::config;
 use crate::supervisor::{self, SupervisorError};
 
 impl From<SupervisorError> for Error {
@@ -28,7 +30,26 @@ impl From<supervisor::Description> for Description {
             ports: it.ports,
             probe: it.probe,
             memory_bytes_max: it.memory_bytes_max,
+            autonomy: match it.autonomy {
+                config::Autonomy::Observe => Autonomy::Observe,
+                config::Autonomy::Propose => Autonomy::Propose,
+                config::Autonomy::Approve => Autonomy::Approve,
+                config::Autonomy::Auto => Autonomy::Auto,
+            },
+            cloud: it.cloud.map(CloudTarget::from),
         }
+    }
+}
+
+impl From<config::CloudTarget> for CloudTarget {
+    fn from(it: config::CloudTarget) -> Self {
+        let (kind, id) = it.resource();
+        let kind = match kind {
+            config::CloudKind::Instance => CloudKind::Instance,
+            config::CloudKind::Database => CloudKind::Database,
+            config::CloudKind::Cluster => CloudKind::Cluster,
+        };
+        Self { kind, id: id.to_owned(), account: it.account, region: it.region }
     }
 }
 
@@ -83,6 +104,7 @@ impl From<supervisor::ProbeResult> for ProbeResult {
     fn from(it: supervisor::ProbeResult) -> Self {
         Self {
             healthy: it.healthy,
+            unknown: it.unknown,
             latency_ms: it.latency_ms,
             detail: it.detail,
             status_code: it.status_code,

@@ -117,6 +117,11 @@ impl Feed {
                     self.is_broken = true;
                     told.push(Told::Error { text: error.clone() });
                 }
+                Event::StoppedAll(Some(stopped)) => {
+                    let text =
+                        format!("{}; what changes anything is refused until `pi-host resume-all`", stopped.words());
+                    told.push(Told::Note { source: "host".into(), text });
+                }
                 Event::Policy { error: Some(error), .. } => {
                     let text = format!("the changed policy is broken, the old one goes on: {error}");
                     told.push(Told::Note { source: "host".into(), text });

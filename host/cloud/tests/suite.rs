@@ -12,4 +12,9 @@ mod suite {
     mod moto;
     mod services;
     mod wire;
+
+    /// By hand, so that the tests need no feature of tokio that the crate does not: the SDKs would be built twice.
+    fn run(test: impl Future<Output = ()>) {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
+    }
 }

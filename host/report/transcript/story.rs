@@ -212,6 +212,11 @@ impl Story {
             Body::SessionPruned { session, entries, status, .. } => {
                 self.note(at, format!("pruned {session}: {entries} entries, {status}"), None, false);
             }
+            Body::AllStopped { by, reason, .. } => {
+                let detail = (!reason.is_empty()).then(|| reason.clone());
+                self.note(at, format!("everything was stopped by {by}"), detail, false);
+            }
+            Body::AllResumed { by, .. } => self.note(at, format!("{by} let agents go on"), None, false),
             Body::SessionEnded { status, summary, .. } => {
                 let summary = self.output(summary);
                 self.items.push(Item::End { status: status.clone(), summary, at });
@@ -316,7 +321,9 @@ impl Story {
             let gap = if paid.is_empty() { "" } else { " · " };
             let cached =
                 if usage.cache_read > 0 { format!(" ({} from the cache)", usage.cache_read) } else { String::new() };
-            shown.usage = Some(format!("{} tokens in{cached}, {} out{gap}{paid}", usage.input_all(), usage.output));
+            let about = if completion.is_estimated { "about " } else { "" };
+            let (input, output) = (usage.input_all(), usage.output);
+            shown.usage = Some(format!("{about}{input} tokens in{cached}, {output} out{gap}{paid}"));
         }
         shown
     }

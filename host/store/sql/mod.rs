@@ -216,6 +216,11 @@ impl<D: Database> Store for SqlStore<D> {
         self.write_values(lease, changes).await
     }
 
+    async fn set_for_all(&self, key: &str, value: Option<&Value>) -> Result<(), StoreError> {
+        self.database.check_in_place()?;
+        self.write_unfenced(key, value).await
+    }
+
     async fn plugin_value(&self, plugin: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.read_plugin_value(plugin, key).await
     }

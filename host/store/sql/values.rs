@@ -46,6 +46,11 @@ impl<D: Database> SqlStore<D> {
         self.repeat_all_fenced(lease, &statements).await.map(|_| ())
     }
 
+    pub(super) async fn write_unfenced(&self, key: &str, value: Option<&Value>) -> Result<(), StoreError> {
+        let statement = value.map_or_else(|| Ok(remove(key)), |value| set(key, value))?;
+        self.repeat(&statement).await.map(|_| ())
+    }
+
     /// Run a statement that may be run twice, as the host; how many rows it changed.
     pub(super) async fn repeat_fenced(&self, lease: &Lease, statement: &Statement) -> Result<u64, StoreError> {
         self.repeat_all_fenced(lease, std::slice::from_ref(statement)).await

@@ -1,3 +1,5 @@
+//! What becomes of alarms: each firing one ends in exactly one place, whatever comes in whatever order.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;

@@ -88,7 +88,36 @@ pub(super) fn of_event(event: &Value, naming: &Naming) -> Result<Option<Alarm>, 
     about.alarm(state, dimensions, naming).map(Some)
 }
 
-/// What both forms say of an alarm.
+/// An alarm as CloudWatch describes it when it is asked, and whether it says anything: without enough data it is neither
+/// an alarm nor health.
+///
+/// # Errors
+/// It is no alarm of CloudWatch.
+pub(in crate::watch) fn of_description(alarm: &Value, naming: &Naming) -> Result<(Alarm, bool), String> {
+    let text = |key: &str| alarm[key].as_str().unwrap_or_default();
+    let state = state(text("StateValue")).map_err(|refused| refused.text)?;
+    let mut dimensions = BTreeMap::new();
+    read_dimensions(&alarm["Dimensions"], &mut dimensions);
+    for metric in alarm["Metrics"].as_array().into_iter().flatten().take(METRICS_MAX) {
+        read_dimensions(&metric["MetricStat"]["Metric"]["Dimensions"], &mut dimensions);
+    }
+    let about = About {
+        name: text("AlarmName"),
+        arn: text("AlarmArn"),
+        account: text("AlarmArn").split(':').nth(4).unwrap_or_default(),
+        reason: text("StateReason"),
+        description: text("AlarmDescription"),
+        started: text("StateUpdatedTimestamp"),
+        metric: text("MetricName"),
+        namespace: text("Namespace"),
+        rule: text("AlarmRule"),
+        children: Vec::new(),
+    };
+    let told = about.alarm(state.unwrap_or(State::Resolved), dimensions, naming).map_err(|refused| refused.text)?;
+    Ok((told, state.is_some()))
+}
+
+/// What all forms say of an alarm.
 struct About<'v> {
     name: &'v str,
     arn: &'v str,

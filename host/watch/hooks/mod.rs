@@ -28,6 +28,8 @@ use serde_json::{Value, json};
 
 use super::alarms::Alarm;
 use super::intake::{Intake, NotTaken, Trigger};
+pub(in crate::watch) use cloudwatch::of_description;
+
 use crate::approval::channel::{Clock, Secret};
 use crate::clock::Duration;
 use crate::config::{TriggerConfig, TriggerKind};
@@ -78,9 +80,9 @@ pub struct HookSettings {
 
 /// How targets are found and called.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Naming {
-    pub(super) target_labels: Vec<String>,
-    pub(super) names: BTreeMap<String, String>,
+pub(in crate::watch) struct Naming {
+    pub(in crate::watch) target_labels: Vec<String>,
+    pub(in crate::watch) names: BTreeMap<String, String>,
 }
 
 /// One trigger that is called.
@@ -188,6 +190,8 @@ impl Hook {
             TriggerKind::EventBridge => "eventbridge",
             TriggerKind::Alertmanager => "alertmanager",
             TriggerKind::Generic => "generic",
+            // It is asked, and never a hook.
+            TriggerKind::CloudWatch => "cloudwatch",
         };
         Ok(Self {
             trigger: Arc::new(Trigger { name: name.clone(), kind, agent: config.agent }),
@@ -262,7 +266,7 @@ impl Hook {
                 let message = eventbridge::id(&json).map(|id| (id.to_owned(), now_ms.saturating_add(DAY_MS)));
                 Ok(Read::of(alarm, message))
             }
-            TriggerKind::Generic | TriggerKind::Sns => {
+            TriggerKind::Generic | TriggerKind::Sns | TriggerKind::CloudWatch => {
                 Ok(Read { alarms: generic::read(&json, &self.fields, &self.naming)?, message, note: None })
             }
         }

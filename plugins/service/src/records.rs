@@ -1,6 +1,8 @@
 //! The records of `pi:services` as JSON. The names are a promise: `docs/tools.md` lists them.
 
-use pi_sdk::services::{Change, Condition, Description, Disk, Exit, LogLine, Owner, ProbeResult, State};
+use pi_sdk::services::{
+    Autonomy, Change, CloudKind, CloudTarget, Condition, Description, Disk, Exit, LogLine, Owner, ProbeResult, State,
+};
 use pi_sdk::{Value, json};
 
 pub(crate) fn description(it: &Description) -> Value {
@@ -13,7 +15,27 @@ pub(crate) fn description(it: &Description) -> Value {
         "ports": it.ports,
         "probe": it.probe,
         "memory_bytes_max": it.memory_bytes_max,
+        "autonomy": autonomy(it.autonomy),
+        "cloud": it.cloud.as_ref().map(cloud),
     })
+}
+
+fn autonomy(it: Autonomy) -> &'static str {
+    match it {
+        Autonomy::Observe => "observe",
+        Autonomy::Propose => "propose",
+        Autonomy::Approve => "approve",
+        Autonomy::Auto => "auto",
+    }
+}
+
+fn cloud(it: &CloudTarget) -> Value {
+    let kind = match it.kind {
+        CloudKind::Instance => "instance",
+        CloudKind::Database => "database",
+        CloudKind::Cluster => "cluster",
+    };
+    json!({ "account": it.account, "region": it.region, "kind": kind, "id": it.id })
 }
 
 pub(crate) fn condition(it: &Condition) -> Value {
@@ -62,6 +84,7 @@ fn disk(it: &Disk) -> Value {
 pub(crate) fn probe_result(it: &ProbeResult) -> Value {
     json!({
         "healthy": it.healthy,
+        "unknown": it.unknown,
         "latency_ms": it.latency_ms,
         "detail": it.detail,
         "status_code": it.status_code,
