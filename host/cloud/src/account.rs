@@ -80,12 +80,18 @@ pub struct Identity {
 }
 
 /// An account. Cheap to clone; nothing is connected before the first call.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Account {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
+/// The settings alone: the providers of credentials print what they were given.
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Account").field(&self.inner.settings).finish()
+    }
+}
+
 struct Inner {
     settings: Settings,
     /// Credentials are kept in it until they expire, connections as long as they are used.

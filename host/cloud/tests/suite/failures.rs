@@ -168,7 +168,9 @@ fn an_answer_of_50_megabytes_is_not_read() {
 #[test]
 fn a_broken_answer_is_said_to_be_broken() {
     run(async {
-        for broken in ["<DescribeInstancesResponse><reservationSet><item>", "\u{0}\u{1}", "<html>hello"] {
+        for broken in
+            ["<DescribeInstancesResponse><reservationSet><item>", "\u{0}\u{1}", "<html>hello", "<html></html>", ""]
+        {
             let (error, _) = failed(vec![answer(200, broken)], "ec2:DescribeInstances", json!({})).await;
             assert!(matches!(&error, Error::Failed { code, .. } if code == "UnreadableAnswer"), "{broken:?}: {error}");
         }

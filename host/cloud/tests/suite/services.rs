@@ -87,7 +87,7 @@ fn metrics_and_alarms() {
         create(
             "monitoring",
             "Action=PutMetricData&Version=2010-08-01&Namespace=Shop&MetricData.member.1.MetricName=Queue\
-         &MetricData.member.1.Value=7&MetricData.member.1.Timestamp=2026-01-01T00:00:30Z\
+         &MetricData.member.1.Value=7&MetricData.member.1.Timestamp=2026-01-01T00:01:00Z\
          &MetricData.member.1.Dimensions.member.1.Name=Part&MetricData.member.1.Dimensions.member.1.Value=a",
         );
         let listed = done("cloudwatch:ListMetrics", json!({"Namespace": "Shop"})).await;
@@ -106,7 +106,7 @@ fn metrics_and_alarms() {
         }
         let points = done("cloudwatch:GetMetricStatistics", arguments).await;
         assert_eq!(points["Datapoints"][0]["Maximum"], json!(7.0), "{points}");
-        assert_eq!(points["Datapoints"][0]["Timestamp"], "2026-01-01T00:00:00Z");
+        assert_eq!(points["Datapoints"][0]["Timestamp"], "2026-01-01T00:01:00Z");
 
         let query = json!({"Id": "q", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Maximum"}});
         let data = json!({"MetricDataQueries": [query], "StartTime": "2026-01-01T00:00:00Z", "EndTime": "2026-01-01T00:10:00Z"});
