@@ -140,6 +140,13 @@ impl Account {
         Err(unconnected(call.operation().name))
     }
 
+    /// Ask whether AWS would do it, and have nothing done. Only EC2 can be asked.
+    pub async fn dry_run(&self, call: &Call) -> Result<(), Error> {
+        // As a change: an endpoint that ignores the question must not be asked twice.
+        let way = Way { operation: call.operation().name, region: call.region(), is_change: true };
+        self.within(way, async |session: &Session<'_>| Box::pin(service::dry_run(session, call)).await).await
+    }
+
     /// Do it, and wait for the answer.
     pub async fn call(&self, call: &Call) -> Result<Value, Error> {
         let operation = call.operation();

@@ -65,3 +65,16 @@ pub(crate) async fn send(session: &Session<'_>, call: &Call) -> Result<Value, Er
         _ => Err(session.unsent()),
     }
 }
+
+/// Ask whether a call would be done. Only EC2 can be asked.
+pub(crate) async fn dry_run(session: &Session<'_>, call: &Call) -> Result<(), Error> {
+    match call.operation().name.split_once(':').unwrap_or_default() {
+        ("ec2", action) => ec2::dry_run(session, action, call.read_arguments()).await,
+        (service, _) => Err(Error::Failed {
+            operation: call.operation().name.into(),
+            code: "NoDryRun".into(),
+            message: format!("AWS has no dry run for {service}"),
+            hint: "only operations of ec2 can be asked for without being done".into(),
+        }),
+    }
+}

@@ -237,6 +237,16 @@ impl Session<'_> {
         }
     }
 
+    /// AWS answers each dry run with an error; whatever does not, did not understand the question.
+    pub(crate) fn done_for_real(&self) -> Error {
+        Error::Failed {
+            operation: self.operation.to_owned(),
+            code: "DryRunIgnored".into(),
+            message: "the endpoint does not know dry runs, and may have done it".into(),
+            hint: "look at the resource; do not ask this endpoint for dry runs again".into(),
+        }
+    }
+
     pub(crate) fn timed_out(&self) -> Error {
         let hint = match self.is_change {
             true => UNKNOWN_OUTCOME,

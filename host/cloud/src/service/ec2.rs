@@ -121,6 +121,48 @@ pub(crate) async fn send(session: &Session<'_>, action: &str, a: Arguments<'_>) 
     })
 }
 
+/// Ask EC2 whether it would do it, and have nothing done. Its yes is an error of its own.
+pub(crate) async fn dry_run(session: &Session<'_>, action: &str, a: Arguments<'_>) -> Result<(), Error> {
+    let client = Client::new(session.config);
+    let ids = a.texts("InstanceIds");
+    let refused = match action {
+        "DescribeInstances" => {
+            let request = client.describe_instances().set_instance_ids(ids).set_filters(filters(a));
+            request.dry_run(true).send().await.err().map(|error| session.failure(error))
+        }
+        "DescribeInstanceStatus" => {
+            let request = client.describe_instance_status().set_instance_ids(ids).set_filters(filters(a));
+            request.dry_run(true).send().await.err().map(|error| session.failure(error))
+        }
+        "DescribeVolumes" => {
+            let request = client.describe_volumes().set_volume_ids(a.texts("VolumeIds")).set_filters(filters(a));
+            request.dry_run(true).send().await.err().map(|error| session.failure(error))
+        }
+        "GetConsoleOutput" => {
+            let request = client.get_console_output().set_instance_id(a.text("InstanceId"));
+            request.dry_run(true).send().await.err().map(|error| session.failure(error))
+        }
+        "RebootInstances" => {
+            let request = client.reboot_instances().set_instance_ids(ids).dry_run(true);
+            request.send().await.err().map(|error| session.failure(error))
+        }
+        "StopInstances" => {
+            let request = client.stop_instances().set_instance_ids(ids).set_force(a.boolean("Force")).dry_run(true);
+            request.send().await.err().map(|error| session.failure(error))
+        }
+        "StartInstances" => {
+            let request = client.start_instances().set_instance_ids(ids).dry_run(true);
+            request.send().await.err().map(|error| session.failure(error))
+        }
+        _ => return Err(session.unsent()),
+    };
+    match refused {
+        Some(Error::Failed { code, .. }) if code == "DryRunOperation" => Ok(()),
+        Some(error) => Err(error),
+        None => Err(session.done_for_real()),
+    }
+}
+
 fn filters(a: Arguments<'_>) -> Option<Vec<Filter>> {
     let filter = |f: Arguments<'_>| Filter::builder().set_name(f.text("Name")).set_values(f.texts("Values")).build();
     a.has("Filters").then(|| a.records("Filters").into_iter().map(filter).collect())

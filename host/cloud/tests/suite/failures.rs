@@ -204,3 +204,18 @@ fn ssm_says_when_it_does_not_reach_a_machine() {
         assert!(matches!(&error, Error::NotFound { hint, .. } if hint.contains("SSM agent")), "{error}");
     });
 }
+
+#[test]
+fn a_dry_run_that_is_denied_or_not_understood_is_told() {
+    run(async {
+        let done = "<RebootInstancesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><return>true</return></RebootInstancesResponse>";
+        let denied = ec2(403, "UnauthorizedOperation", "You are not authorized to perform this operation.");
+        let wire = Wire::new([denied, answer(200, done)]).await;
+        let account = Account::new(settings(&wire.endpoint)).unwrap();
+        let call = call("ec2:RebootInstances", reboot());
+        let error = account.dry_run(&call).await.unwrap_err();
+        assert!(matches!(&error, Error::Denied { action, .. } if action == "ec2:RebootInstances"), "{error}");
+        let error = account.dry_run(&call).await.unwrap_err();
+        assert!(matches!(&error, Error::Failed { code, .. } if code == "DryRunIgnored"), "{error}");
+    });
+}

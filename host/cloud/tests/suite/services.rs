@@ -312,3 +312,20 @@ fn a_role_is_assumed_for_every_call() {
         account_at(&endpoint()).identity().await.unwrap();
     });
 }
+
+#[test]
+fn a_dry_run_says_yes_and_does_nothing() {
+    run(async {
+        let id = instance("dry");
+        let stop = call("ec2:StopInstances", json!({"InstanceIds": [id]}));
+        account().dry_run(&stop).await.unwrap();
+        let found = done("ec2:DescribeInstances", json!({"InstanceIds": [id]})).await;
+        assert_eq!(found["Reservations"][0]["Instances"][0]["State"]["Name"], "running");
+        for operation in ["ec2:RebootInstances", "ec2:StartInstances", "ec2:DescribeInstances"] {
+            account().dry_run(&call(operation, json!({"InstanceIds": [id]}))).await.unwrap();
+        }
+        let scale = call("autoscaling:SetDesiredCapacity", json!({"AutoScalingGroupName": "g", "DesiredCapacity": 1}));
+        let error = account().dry_run(&scale).await.unwrap_err();
+        assert!(matches!(&error, Error::Failed { code, .. } if code == "NoDryRun"), "{error}");
+    });
+}
