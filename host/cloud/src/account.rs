@@ -80,12 +80,18 @@ pub struct Identity {
 }
 
 /// An account. Cheap to clone; nothing is connected before the first call.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Account {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
+/// The settings alone: the providers of credentials print what they were given.
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Account").field(&self.inner.settings).finish()
+    }
+}
+
 struct Inner {
     settings: Settings,
     /// Credentials are kept in it until they expire, connections as long as they are used.
@@ -129,9 +135,10 @@ impl Account {
         self.within(way, async |session: &Session<'_>| Box::pin(tags::of(session, call.resources())).await).await
     }
 
-    /// Ask whether it would be let through, without doing it. EC2 alone can say.
+    /// Ask whether AWS would do it, and have nothing done. Only EC2 can be asked.
     pub async fn dry_run(&self, call: &Call) -> Result<(), Error> {
-        let way = Way { operation: call.operation().name, region: call.region(), is_change: false };
+        // As a change: an endpoint that ignores the question must not be asked twice.
+        let way = Way { operation: call.operation().name, region: call.region(), is_change: true };
         self.within(way, async |session: &Session<'_>| Box::pin(service::dry_run(session, call)).await).await
     }
 

@@ -49,14 +49,6 @@ pub(crate) fn start_before_end(arguments: Arguments<'_>) -> Result<(), String> {
     in_order(seconds("StartTime"), seconds("EndTime"), ("StartTime", "EndTime"))
 }
 
-/// Whether the service would let a change through.
-pub(crate) async fn dry_run(session: &Session<'_>, call: &Call) -> Result<(), Error> {
-    match call.operation().name.split_once(':').unwrap_or_default() {
-        ("ec2", action) => ec2::dry_run(session, action, call.read_arguments()).await,
-        _ => Err(session.without_dry_run()),
-    }
-}
-
 /// Send a call to its service.
 pub(crate) async fn send(session: &Session<'_>, call: &Call) -> Result<Value, Error> {
     let (service, action) = call.operation().name.split_once(':').unwrap_or_default();
@@ -71,5 +63,18 @@ pub(crate) async fn send(session: &Session<'_>, call: &Call) -> Result<Value, Er
         "elasticloadbalancing" => elasticloadbalancing::send(session, action, arguments).await,
         "cloudtrail" => cloudtrail::send(session, action, arguments).await,
         _ => Err(session.unsent()),
+    }
+}
+
+/// Ask whether a call would be done. Only EC2 can be asked.
+pub(crate) async fn dry_run(session: &Session<'_>, call: &Call) -> Result<(), Error> {
+    match call.operation().name.split_once(':').unwrap_or_default() {
+        ("ec2", action) => ec2::dry_run(session, action, call.read_arguments()).await,
+        (service, _) => Err(Error::Failed {
+            operation: call.operation().name.into(),
+            code: "NoDryRun".into(),
+            message: format!("AWS has no dry run for {service}"),
+            hint: "only operations of ec2 can be asked for without being done".into(),
+        }),
     }
 }

@@ -14,7 +14,7 @@ use aws_types::SdkConfig;
 use regex_lite::Regex;
 
 use crate::error::Error;
-use crate::transport::BYTES_MAX;
+use crate::transport::{BYTES_MAX, Broken};
 
 /// What a call is sent with. Invariant: `config` has the region that `region` names.
 pub(crate) struct Session<'a> {
@@ -28,6 +28,7 @@ pub(crate) struct Session<'a> {
     pub(crate) is_endpoint_given: bool,
 }
 
+const UNKNOWN_OUTCOME: &str = "whether it was done is not known: look at the resource before doing it again";
 const EXPIRED: &[&str] = &["ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired"];
 const UNKNOWN: &[&str] = &[
     "UnrecognizedClientException",
@@ -82,6 +83,10 @@ impl Session<'_> {
     {
         if let SdkError::ServiceError(refused) = &error {
             let status = refused.raw().status().as_u16();
+            // The SDKs call it refused as well when what is said to have been done cannot be read.
+            if refused.err().code().is_none() && refused.raw().status().is_success() {
+                return self.unreadable(quoted(&texts(&chain(&error))));
+            }
             let code = refused.err().code().map_or_else(|| format!("HttpStatus{status}"), str::to_owned);
             let message = refused.err().message().unwrap_or("no message");
             return self.refused(&code, status, message);
@@ -133,6 +138,7 @@ impl Session<'_> {
             return Error::NotFound { operation, region, message: text, hint };
         }
         let hint = match status {
+            500.. if self.is_change => UNKNOWN_OUTCOME.to_owned(),
             500.. => "a fault of AWS's side: try again later, and see health.aws.amazon.com".to_owned(),
             _ => "AWS refused the call as it is: the message says which argument or state is wrong".to_owned(),
         };
@@ -174,14 +180,23 @@ impl Session<'_> {
             let hint = "check `region`; if it is right, check the network and name resolution of this machine".into();
             return Error::Region { operation, problem, hint };
         }
-        let (code, hint) = match self.is_change {
-            _ if is_answer(&chain) => {
-                ("UnreadableAnswer", "the answer is broken: check whether `endpoint_url` or a proxy is AWS at all")
-            }
-            true => ("Unreachable", "whether it was done is not known: look at the resource before doing it again"),
-            false => ("Unreachable", "check the network, `endpoint_url` and `ca_file` of the account"),
+        if is_answer(&chain) {
+            return self.unreadable(text);
+        }
+        let hint = match self.is_change {
+            true => UNKNOWN_OUTCOME,
+            false => "check the network, `endpoint_url` and `ca_file` of the account",
         };
-        Error::Failed { operation, code: code.to_owned(), message: text, hint: hint.to_owned() }
+        Error::Failed { operation, code: "Unreachable".into(), message: text, hint: hint.to_owned() }
+    }
+
+    fn unreadable(&self, message: String) -> Error {
+        let hint = match self.is_change {
+            true => UNKNOWN_OUTCOME,
+            false => "the answer is broken: check whether `endpoint_url` or a proxy is AWS at all",
+        };
+        let code = "UnreadableAnswer".to_owned();
+        Error::Failed { operation: self.operation.to_owned(), code, message, hint: hint.to_owned() }
     }
 
     fn uncredentialed(&self, cause: &CredentialsError, texts: &str) -> Error {
@@ -222,18 +237,19 @@ impl Session<'_> {
         }
     }
 
-    pub(crate) fn without_dry_run(&self) -> Error {
+    /// AWS answers each dry run with an error; whatever does not, did not understand the question.
+    pub(crate) fn done_for_real(&self) -> Error {
         Error::Failed {
             operation: self.operation.to_owned(),
-            code: "NoDryRun".into(),
-            message: "AWS has no dry run of it".into(),
-            hint: "IAM's policy simulator says what a policy lets through".into(),
+            code: "DryRunIgnored".into(),
+            message: "the endpoint does not know dry runs, and may have done it".into(),
+            hint: "look at the resource; do not ask this endpoint for dry runs again".into(),
         }
     }
 
     pub(crate) fn timed_out(&self) -> Error {
         let hint = match self.is_change {
-            true => "whether it was done is not known: look at the resource before doing it again",
+            true => UNKNOWN_OUTCOME,
             false => "ask for less, or raise `timeout_ms` of the account",
         };
         Error::TimedOut { operation: self.operation.to_owned(), timeout_ms: self.timeout_ms, hint: hint.to_owned() }
@@ -246,7 +262,8 @@ fn is_timeout<E>(error: &SdkError<E, HttpResponse>) -> bool {
 
 /// Whether an answer began to come: the SDK calls that a response error.
 fn is_answer(chain: &[&(dyn StdError + 'static)]) -> bool {
-    chain.first().is_some_and(|first| first.to_string().starts_with("response error"))
+    chain.iter().any(|error| error.is::<Broken>())
+        || chain.first().is_some_and(|first| first.to_string().starts_with("response error"))
 }
 
 fn chain<'a>(error: &'a (dyn StdError + 'static)) -> Vec<&'a (dyn StdError + 'static)> {

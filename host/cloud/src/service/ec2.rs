@@ -79,31 +79,6 @@ pub(crate) fn operations() -> Vec<Operation> {
     ]
 }
 
-/// Whether EC2 would let a change through: it says so by an error of its own.
-pub(crate) async fn dry_run(session: &Session<'_>, action: &str, a: Arguments<'_>) -> Result<(), Error> {
-    let client = Client::new(session.config);
-    let ids = a.texts("InstanceIds");
-    let answered = match action {
-        "RebootInstances" => {
-            let sent = client.reboot_instances().set_instance_ids(ids).dry_run(true).send().await;
-            sent.map(|_| ()).map_err(|error| session.failure(error))
-        }
-        "StopInstances" => {
-            let sent = client.stop_instances().set_instance_ids(ids).dry_run(true).send().await;
-            sent.map(|_| ()).map_err(|error| session.failure(error))
-        }
-        "StartInstances" => {
-            let sent = client.start_instances().set_instance_ids(ids).dry_run(true).send().await;
-            sent.map(|_| ()).map_err(|error| session.failure(error))
-        }
-        _ => return Err(session.without_dry_run()),
-    };
-    match answered {
-        Err(Error::Failed { code, .. }) if code == "DryRunOperation" => Ok(()),
-        other => other,
-    }
-}
-
 pub(crate) async fn send(session: &Session<'_>, action: &str, a: Arguments<'_>) -> Result<Value, Error> {
     let client = Client::new(session.config);
     let ids = a.texts("InstanceIds");
@@ -144,6 +119,48 @@ pub(crate) async fn send(session: &Session<'_>, action: &str, a: Arguments<'_>) 
         }
         _ => return Err(session.unsent()),
     })
+}
+
+/// Ask EC2 whether it would do it, and have nothing done. Its yes is an error of its own.
+pub(crate) async fn dry_run(session: &Session<'_>, action: &str, a: Arguments<'_>) -> Result<(), Error> {
+    let client = Client::new(session.config);
+    let ids = a.texts("InstanceIds");
+    let refused = match action {
+        "DescribeInstances" => {
+            let request = client.describe_instances().set_instance_ids(ids).set_filters(filters(a));
+            request.dry_run(true).send().await.err().map(|error| session.failure(error))
+        }
+        "DescribeInstanceStatus" => {
+            let request = client.describe_instance_status().set_instance_ids(ids).set_filters(filters(a));
+            request.dry_run(true).send().await.err().map(|error| session.failure(error))
+        }
+        "DescribeVolumes" => {
+            let request = client.describe_volumes().set_volume_ids(a.texts("VolumeIds")).set_filters(filters(a));
+            request.dry_run(true).send().await.err().map(|error| session.failure(error))
+        }
+        "GetConsoleOutput" => {
+            let request = client.get_console_output().set_instance_id(a.text("InstanceId"));
+            request.dry_run(true).send().await.err().map(|error| session.failure(error))
+        }
+        "RebootInstances" => {
+            let request = client.reboot_instances().set_instance_ids(ids).dry_run(true);
+            request.send().await.err().map(|error| session.failure(error))
+        }
+        "StopInstances" => {
+            let request = client.stop_instances().set_instance_ids(ids).set_force(a.boolean("Force")).dry_run(true);
+            request.send().await.err().map(|error| session.failure(error))
+        }
+        "StartInstances" => {
+            let request = client.start_instances().set_instance_ids(ids).dry_run(true);
+            request.send().await.err().map(|error| session.failure(error))
+        }
+        _ => return Err(session.unsent()),
+    };
+    match refused {
+        Some(Error::Failed { code, .. }) if code == "DryRunOperation" => Ok(()),
+        Some(error) => Err(error),
+        None => Err(session.done_for_real()),
+    }
 }
 
 fn filters(a: Arguments<'_>) -> Option<Vec<Filter>> {

@@ -24,6 +24,17 @@ fn names_each_operation_once_and_its_inverse_is_one() {
 }
 
 #[test]
+fn the_documentation_has_each_operation_as_it_is() {
+    let documented: Vec<&str> =
+        include_str!("../../src/lib.rs").lines().filter(|line| line.starts_with("//! | `")).collect();
+    let row = |one: &pi_cloud::Operation| {
+        let inverse = one.inverse.map(|inverse| format!("`{inverse}` ")).unwrap_or_default();
+        format!("//! | `{}` | {} | {inverse}| {} |", one.name, one.severity.name(), one.summary)
+    };
+    assert_eq!(documented, operations().iter().map(row).collect::<Vec<_>>());
+}
+
+#[test]
 fn schemas_are_closed_and_each_text_and_list_is_bounded() {
     fn bounded(place: &str, schema: &Value) {
         match schema["type"].as_str() {

@@ -168,7 +168,9 @@ fn an_answer_of_50_megabytes_is_not_read() {
 #[test]
 fn a_broken_answer_is_said_to_be_broken() {
     run(async {
-        for broken in ["<DescribeInstancesResponse><reservationSet><item>", "\u{0}\u{1}", "<html>hello"] {
+        for broken in
+            ["<DescribeInstancesResponse><reservationSet><item>", "\u{0}\u{1}", "<html>hello", "<html></html>", ""]
+        {
             let (error, _) = failed(vec![answer(200, broken)], "ec2:DescribeInstances", json!({})).await;
             assert!(matches!(&error, Error::Failed { code, .. } if code == "UnreadableAnswer"), "{broken:?}: {error}");
         }
@@ -200,5 +202,20 @@ fn ssm_says_when_it_does_not_reach_a_machine() {
         )
         .await;
         assert!(matches!(&error, Error::NotFound { hint, .. } if hint.contains("SSM agent")), "{error}");
+    });
+}
+
+#[test]
+fn a_dry_run_that_is_denied_or_not_understood_is_told() {
+    run(async {
+        let done = "<RebootInstancesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><return>true</return></RebootInstancesResponse>";
+        let denied = ec2(403, "UnauthorizedOperation", "You are not authorized to perform this operation.");
+        let wire = Wire::new([denied, answer(200, done)]).await;
+        let account = Account::new(settings(&wire.endpoint)).unwrap();
+        let call = call("ec2:RebootInstances", reboot());
+        let error = account.dry_run(&call).await.unwrap_err();
+        assert!(matches!(&error, Error::Denied { action, .. } if action == "ec2:RebootInstances"), "{error}");
+        let error = account.dry_run(&call).await.unwrap_err();
+        assert!(matches!(&error, Error::Failed { code, .. } if code == "DryRunIgnored"), "{error}");
     });
 }

@@ -9,21 +9,6 @@ use super::moto::{
 use super::run;
 
 #[test]
-fn a_dry_run_says_whether_a_change_would_be_let_through_and_changes_nothing() {
-    run(async {
-        let id = instance("dry");
-        for operation in ["ec2:RebootInstances", "ec2:StopInstances", "ec2:StartInstances"] {
-            let asked = call(operation, json!({"InstanceIds": [id]}));
-            account().dry_run(&asked).await.unwrap_or_else(|error| panic!("{error}"));
-        }
-        let found = done("ec2:DescribeInstances", json!({"InstanceIds": [id]})).await;
-        assert_eq!(found["Reservations"][0]["Instances"][0]["State"]["Name"], "running");
-        let error = account().dry_run(&call("ec2:DescribeInstances", json!({}))).await.unwrap_err();
-        assert!(error.to_string().contains("no dry run"), "{error}");
-    });
-}
-
-#[test]
 fn identity_is_the_accounts() {
     run(async {
         let identity = account().identity().await.unwrap();
@@ -102,7 +87,7 @@ fn metrics_and_alarms() {
         create(
             "monitoring",
             "Action=PutMetricData&Version=2010-08-01&Namespace=Shop&MetricData.member.1.MetricName=Queue\
-         &MetricData.member.1.Value=7&MetricData.member.1.Timestamp=2026-01-01T00:00:30Z\
+         &MetricData.member.1.Value=7&MetricData.member.1.Timestamp=2026-01-01T00:01:00Z\
          &MetricData.member.1.Dimensions.member.1.Name=Part&MetricData.member.1.Dimensions.member.1.Value=a",
         );
         let listed = done("cloudwatch:ListMetrics", json!({"Namespace": "Shop"})).await;
@@ -121,7 +106,7 @@ fn metrics_and_alarms() {
         }
         let points = done("cloudwatch:GetMetricStatistics", arguments).await;
         assert_eq!(points["Datapoints"][0]["Maximum"], json!(7.0), "{points}");
-        assert_eq!(points["Datapoints"][0]["Timestamp"], "2026-01-01T00:00:00Z");
+        assert_eq!(points["Datapoints"][0]["Timestamp"], "2026-01-01T00:01:00Z");
 
         let query = json!({"Id": "q", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Maximum"}});
         let data = json!({"MetricDataQueries": [query], "StartTime": "2026-01-01T00:00:00Z", "EndTime": "2026-01-01T00:10:00Z"});
@@ -325,5 +310,22 @@ fn a_role_is_assumed_for_every_call() {
         assert!(account.identity().await.unwrap().arn.contains("assumed-role/ops"));
         assert!(!format!("{account:?}").contains("a-secret-to-some"));
         account_at(&endpoint()).identity().await.unwrap();
+    });
+}
+
+#[test]
+fn a_dry_run_says_yes_and_does_nothing() {
+    run(async {
+        let id = instance("dry");
+        let stop = call("ec2:StopInstances", json!({"InstanceIds": [id]}));
+        account().dry_run(&stop).await.unwrap();
+        let found = done("ec2:DescribeInstances", json!({"InstanceIds": [id]})).await;
+        assert_eq!(found["Reservations"][0]["Instances"][0]["State"]["Name"], "running");
+        for operation in ["ec2:RebootInstances", "ec2:StartInstances", "ec2:DescribeInstances"] {
+            account().dry_run(&call(operation, json!({"InstanceIds": [id]}))).await.unwrap();
+        }
+        let scale = call("autoscaling:SetDesiredCapacity", json!({"AutoScalingGroupName": "g", "DesiredCapacity": 1}));
+        let error = account().dry_run(&scale).await.unwrap_err();
+        assert!(matches!(&error, Error::Failed { code, .. } if code == "NoDryRun"), "{error}");
     });
 }
