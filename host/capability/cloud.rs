@@ -30,6 +30,18 @@ const NAME_BYTES_MAX: usize = 128;
 /// Longest answer to a change that is kept in the journal. Danger: as above.
 const OUTCOME_BYTES_MAX: usize = 4 << 10;
 
+/// The codes of failures after which nobody knows whether a change was made: the connection broke, or a part of AWS.
+const UNCERTAIN: &[&str] = &[
+    "Unreachable",
+    "UnreadableAnswer",
+    "InternalError",
+    "InternalFailure",
+    "InternalServerError",
+    "InternalServiceError",
+    "ServiceUnavailable",
+    "Unavailable",
+];
+
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
 
 impl Host for CallState {
@@ -117,9 +129,9 @@ impl Asked {
                 let text = scan.hidden(&error.to_string()).into_owned();
                 if is_change && may_be_done(&error) {
                     pass.abandoned(&text);
-                } else {
-                    pass.failed(&text);
+                    return Err(Error::TimedOut(text));
                 }
+                pass.failed(&text);
                 Err(told(&error, text))
             }
         }
@@ -198,7 +210,11 @@ fn outcome(is_change: bool, text: &str, answer: Value) -> Value {
 
 /// Whether a change may have taken effect although there is no answer that says so.
 fn may_be_done(error: &CloudError) -> bool {
-    matches!(error, CloudError::TimedOut { .. })
+    match error {
+        CloudError::TimedOut { .. } | CloudError::TooLarge { .. } => true,
+        CloudError::Failed { code, .. } => UNCERTAIN.contains(&code.as_str()) || code.starts_with("HttpStatus5"),
+        _ => false,
+    }
 }
 
 fn told(error: &CloudError, text: String) -> Error {

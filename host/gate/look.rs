@@ -58,8 +58,8 @@ const LOOKS: &[Kind] =
 pub(crate) const COMMANDS_HEARD_MAX: usize = 64;
 /// Effects that one look keeps. Danger: a loop that makes ten thousand of them.
 const EFFECTS_MAX: usize = 1_024;
-/// The least that a change of a machine elsewhere weighs.
-const ELSEWHERE_FACTOR_MIN: f32 = 2.0;
+/// What the points of a change of a machine elsewhere are multiplied by at least.
+const ELSEWHERE_FACTOR: f32 = 1.5;
 /// Longest piece of a command that a finding quotes.
 const DETAIL_CHARS_MAX: usize = 200;
 /// Folders whose programs are the system's own.
@@ -136,8 +136,9 @@ pub(crate) struct Look<'g> {
     pub(crate) is_granted_command: bool,
     /// The operator wrote down that what the next effect is may be done.
     pub(crate) is_granted_effect: bool,
-    /// It runs on a machine elsewhere, which is production whatever its name, and where this host's grants say nothing.
-    is_elsewhere: bool,
+    /// It runs on a machine elsewhere, which is production whatever its name, and where this host's grants say nothing:
+    /// what the points of a change there are multiplied by.
+    elsewhere: Option<f32>,
     /// None: nobody wants to see the way.
     steps: Option<Vec<Step>>,
 }
@@ -174,7 +175,7 @@ impl<'g> Look<'g> {
             has_granted: false,
             is_granted_command: false,
             is_granted_effect: false,
-            is_elsewhere: false,
+            elsewhere: None,
             steps: None,
         }
     }
@@ -329,10 +330,11 @@ impl<'g> Look<'g> {
     }
 
     /// Look at a script that runs on a machine elsewhere; whether it does nothing but look there, as far as can be told.
-    pub(crate) fn script_elsewhere(&mut self, text: &str, directory: &str) -> bool {
-        self.is_elsewhere = true;
+    pub(crate) fn script_elsewhere(&mut self, text: &str, directory: &str, is_production: bool) -> bool {
+        let named = if is_production { self.gate.production.factor } else { 1.0 };
+        self.elsewhere = Some(named.max(ELSEWHERE_FACTOR));
         self.script(text, Some(directory));
-        self.is_elsewhere = false;
+        self.elsewhere = None;
         self.done.is_empty()
             && self.current.found.is_empty()
             && self.installs.is_empty()
@@ -509,8 +511,9 @@ impl<'g> Look<'g> {
                 }
             }
         }
-        if is_change && (self.is_elsewhere || paths.iter().any(|path| gate.is_production(path.text))) {
-            self.current.factor = self.current.factor.max(self.production_factor());
+        let is_named = paths.iter().any(|path| gate.is_production(path.text));
+        if is_change && (is_named || self.elsewhere.is_some()) {
+            self.current.factor = self.current.factor.max(self.production_factor(is_named));
             self.note("production", file_detail(act, paths, is_recursive));
         }
         // `json.py` runs wherever `python3 -c 'import json'` is run beside it.
@@ -741,19 +744,18 @@ impl<'g> Look<'g> {
         self.gate.is_production(name)
     }
 
-    /// What the points of a change of production are multiplied by: a machine elsewhere is production also where
-    /// `pi.toml` names none.
-    fn production_factor(&self) -> f32 {
-        let least = if self.is_elsewhere { ELSEWHERE_FACTOR_MIN } else { 1.0 };
-        self.gate.production.factor.max(least)
+    /// What the points of a change of production are multiplied by.
+    fn production_factor(&self, is_named: bool) -> f32 {
+        let named = if is_named { self.gate.production.factor } else { 1.0 };
+        named.max(self.elsewhere.unwrap_or(1.0))
     }
 
     /// Look at one effect; whether a rule asks or denies because of it.
     fn effect(&mut self, effect: Effect, is_production: bool) -> bool {
         let gate = self.gate;
         let mut is_judged = false;
-        let is_production = effect.severity > Severity::Read
-            && (is_production || self.is_elsewhere || gate.is_production(&effect.target));
+        let is_named = is_production || gate.is_production(&effect.target);
+        let is_production = effect.severity > Severity::Read && (is_named || self.elsewhere.is_some());
         let name = effect.name();
         let detail = || format!("{name} {}", quoted(&effect.target));
         self.step("effect", 0, None, detail);
@@ -766,7 +768,7 @@ impl<'g> Look<'g> {
             }
         }
         if is_production {
-            self.current.factor = self.current.factor.max(self.production_factor());
+            self.current.factor = self.current.factor.max(self.production_factor(is_named));
             self.note("production", detail());
         }
         if effect.kind == Kind::Network && self.has_room(self.network.len()) {
@@ -872,7 +874,7 @@ impl<'g> Look<'g> {
 
     fn note_known(&mut self, argv: &Argv<'_>, is_carrier: bool, directory: Option<&str>) {
         let path = argv.words.first().map_or("", |word| word.text.as_str());
-        if !self.is_elsewhere && (self.is_granted_command || self.gate.is_granted(path)) {
+        if self.elsewhere.is_none() && (self.is_granted_command || self.gate.is_granted(path)) {
             self.has_granted = true;
             return;
         }

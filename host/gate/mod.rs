@@ -325,14 +325,14 @@ fn cloud_call(look: &mut Look<'_>, act: &Act) {
     for text in ids.iter().copied().chain([account.as_str(), region, operation]) {
         look.note_text(text);
     }
-    // Where it starts if nobody says is not known: it is judged as if that were the worst place.
-    let directory =
-        arguments.pointer("/Parameters/workingDirectory/0").and_then(serde_json::Value::as_str).unwrap_or("/");
-    let only_looks = script.as_deref().is_some_and(|script| look.script_elsewhere(script, directory));
     let tags = resources.iter().filter_map(|resource| resource.tags.as_ref()).flatten();
     let is_production =
         [account.as_str(), region].into_iter().chain(ids.iter().copied()).any(|name| look.names_production(name))
             || tags.into_iter().any(|(key, value)| look.names_production(&format!("{key}={value}")));
+    // Where it starts if nobody says is not known: it is judged as if that were the worst place.
+    let directory =
+        arguments.pointer("/Parameters/workingDirectory/0").and_then(serde_json::Value::as_str).unwrap_or("/");
+    let only_looks = script.as_deref().is_some_and(|script| look.script_elsewhere(script, directory, is_production));
     let call = CloudFact { operation, account, region, resources: resources.len() };
     for mut effect in effect::of_call(operation, arguments, (account, region), &ids, *severity) {
         if only_looks {

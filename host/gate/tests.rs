@@ -213,15 +213,19 @@ fn a_script_for_a_machine_elsewhere_is_judged_as_one_of_bash() {
         let decision = gate.decide(&remote_script(script), &person());
         assert_eq!(decision.verdict, Verdict::Deny, "{script}: {:?}", decision.rules);
     }
-    let mut act = remote_script("rm -rf ssl");
-    assert_ne!(verdict(&gate, &act), Verdict::Deny);
-    if let Act::CloudCall { arguments, .. } = &mut act {
-        *arguments = serde_json::json!({ "Parameters": { "workingDirectory": ["/etc"] } });
-    }
-    assert_eq!(verdict(&gate, &act), Verdict::Deny);
+    // Where it runs decides what a name is.
+    let within = |directory: &str| {
+        let mut act = remote_script("rm -rf ssl");
+        if let Act::CloudCall { arguments, .. } = &mut act {
+            *arguments = serde_json::json!({ "Parameters": { "workingDirectory": [directory] } });
+        }
+        verdict(&gate, &act)
+    };
+    assert_eq!((within("/srv/app"), within("/etc")), (Verdict::Ask, Verdict::Deny));
     let rule = |script: &str| gate.decide(&remote_script(script), &person()).rules;
     assert!(rule("rm -rf /").contains(&"remove_system".to_owned()));
-    // What changes something there changes production, whatever `pi.toml` calls so.
+    // What changes something there changes production, whatever `pi.toml` calls so: people may agree to it.
+    assert_eq!(verdict(&gate, &remote_script("systemctl stop nginx")), Verdict::Ask);
     assert!(rule("systemctl stop nginx").contains(&"production".to_owned()));
 }
 
@@ -463,6 +467,12 @@ fn acts_and_verdicts_under_the_builtin_policy() {
     ask    45 http_request    request `POST https://api.example.com/v1` [network_upload]
     ask    45 http_request    request `DELETE https://api.example.com/v1/x` [network_upload]
     ask    20 http_request    request `GET http://169.254.169.254/latest/` [network_metadata]
+    allow   0 cloud_call      call `ec2:DescribeInstances` in `shop` (eu-west-1) with {"InstanceIds":[]} []
+    ask    45 cloud_call      call `ec2:RebootInstances` on instance `i-1` in `shop` (eu-west-1) with {"InstanceIds":["i-1"]} [cloud_change]
+    allow  45 cloud_call      call `ec2:RebootInstances` on instance `i-1` in `shop` (eu-west-1) with {"InstanceIds":["i-1"]} [cloud_change]
+    allow   0 cloud_call      call `ssm:SendCommand` on instance `i-1` in `shop` (eu-west-1) with the script `df -h` []
+    ask    82 cloud_call      call `ssm:SendCommand` on instance `i-1` in `shop` (eu-west-1) with the script `systemctl restart nginx` [service_change production cloud_loss]
+    deny  100 cloud_call      call `ssm:SendCommand` on instance `i-1` in `shop` (eu-west-1) with the script `rm -rf /` [remove_system remove_recursively production cloud_loss]
     allow   0 key_value_write set `a`, `b` (10 bytes) in the values of `web` []
     allow   0 process_run     run `ls -la` []
     deny  100 process_run     run `rm -rf /` [remove_system remove_recursively]

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::killed::{kill, until};
 use super::*;
-use crate::moto::{Moto, REGION};
+use crate::moto::{self, REGION};
 
 const ENVIRONMENT: [(&str, &str); 4] = [
     ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
@@ -33,9 +33,8 @@ fn say(project: &Project, arguments: &[&str]) -> Said {
 
 #[test]
 fn the_tools_read_and_change_each_what_is_theirs() {
-    let moto = Moto::shared();
-    let id = moto.instance(REGION, &[]);
-    let project = Project::with(&format!("{}{GRANT}", account(&moto.url)));
+    let id = moto::instance(&[]);
+    let project = Project::with(&format!("{}{GRANT}", account(&moto::url())));
     let call = |tool: &str, operation: &str| {
         let arguments = json!({ "operation": operation, "arguments": { "InstanceIds": [id] } }).to_string();
         say(&project, &["--json", "tool", "call", tool, &arguments])
@@ -71,9 +70,8 @@ fn a_script_that_destroys_is_refused_by_name() {
 
 #[test]
 fn the_check_says_who_the_host_is_and_what_it_may() {
-    let moto = Moto::shared();
-    moto.instance(REGION, &[]);
-    let project = Project::with(&format!("{}{GRANT}", account(&moto.url)));
+    moto::instance(&[]);
+    let project = Project::with(&format!("{}{GRANT}", account(&moto::url())));
     let said = say(&project, &["--json", "cloud", "check"]);
     assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
     let account = &said.json()["accounts"][0];
@@ -94,7 +92,7 @@ fn the_check_says_who_the_host_is_and_what_it_may() {
 
 #[test]
 fn the_check_says_what_is_missing() {
-    let project = Project::with(&format!("{}{GRANT}", account(&Moto::shared().url)));
+    let project = Project::with(&format!("{}{GRANT}", account(&moto::url())));
     let mut command = project.command(&["--json", "cloud", "check"]);
     command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY").env("HOME", project.path());
     command.env("AWS_EC2_METADATA_DISABLED", "true");

@@ -135,11 +135,6 @@ impl Account {
         self.within(way, async |session: &Session<'_>| Box::pin(tags::of(session, call.resources())).await).await
     }
 
-    /// Ask whether it would be let through, without doing it: EC2 alone can say.
-    pub async fn dry_run(&self, call: &Call) -> Result<(), Error> {
-        Err(unconnected(call.operation().name))
-    }
-
     /// Ask whether AWS would do it, and have nothing done. Only EC2 can be asked.
     pub async fn dry_run(&self, call: &Call) -> Result<(), Error> {
         // As a change: an endpoint that ignores the question must not be asked twice.
