@@ -104,9 +104,18 @@ impl Act {
         }
     }
 
-    /// The same for the same act in the same state.
+    /// The same for what is the same act to people: storage that was extended in vain is not extended further, and who
+    /// was failed over is not failed back and forth.
     pub fn key(&self) -> String {
-        format!("{self:?}")
+        let of = match self {
+            Act::RestartUnit { unit } => unit.clone(),
+            Act::ClearLogs { mount } => mount.clone(),
+            Act::PatchFile { patch, .. } => patch.path.clone(),
+            Act::RestoreFile { path, .. } => path.clone(),
+            Act::Proposed { proposal } => format!("{} {}", proposal.tool, proposal.arguments),
+            _ => String::new(),
+        };
+        format!("{} {of}", self.name())
     }
 
     pub fn words(&self, target: &Target) -> String {

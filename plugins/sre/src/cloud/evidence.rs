@@ -9,6 +9,7 @@ use pi_sdk::{Value, json};
 use super::inspect::Inspection;
 use super::metrics::Query;
 use super::target::Target;
+use crate::facts::ProbeClass;
 use crate::instant::rfc3339;
 use crate::observe::Subject;
 
@@ -177,6 +178,13 @@ impl Seen {
     /// The probe fails more often than not.
     pub fn is_failing(&self) -> bool {
         self.subject.failed_probes() * 2 > self.subject.probes.len()
+    }
+
+    /// Each probe ended without any answer.
+    pub fn is_silent(&self) -> bool {
+        let probes = &self.subject.probes;
+        let is_silent = |class: ProbeClass| matches!(class, ProbeClass::TimedOut | ProbeClass::Refused);
+        !probes.is_empty() && probes.iter().all(|(_, probe)| is_silent(probe.class()))
     }
 
     /// The probe was answered well each time.

@@ -30,6 +30,8 @@ const PROPOSALS_MAX: usize = 3;
 /// Waits for what changes without us, in one incident.
 const WAITS_MAX: u32 = 3;
 const WAIT_POLL_MS: u32 = 5_000;
+/// How often an act is begun that another session's hold keeps back.
+const HELD_MAX: u32 = 10;
 
 /// Work on `incident`, whose target is in the cloud, to its end.
 pub fn heal(
@@ -73,6 +75,8 @@ pub fn heal(
         opinion: Opinion::default(),
         opinions: 0,
         opinion_of: None,
+        held: 0,
+        owed: None,
         advice: BTreeMap::new(),
     }
     .run()
@@ -108,6 +112,10 @@ struct Healer<'w> {
     opinion: Opinion,
     opinions: u32,
     opinion_of: Option<usize>,
+    /// Acts that another session's hold has kept back.
+    held: u32,
+    /// How it was before an act of which it is not proved that it has helped, and what has to be well for that.
+    owed: Option<(Seen, Vec<Symptom>)>,
     /// What people should know about the causes that were named.
     advice: BTreeMap<Cause, String>,
 }
@@ -120,7 +128,7 @@ enum Next {
 
 impl Healer<'_> {
     fn run(mut self) -> Outcome {
-        let rounds_max = 2 * self.settings.attempts_max + 8;
+        let rounds_max = 2 * self.settings.attempts_max + HELD_MAX + 8;
         let mut has_failed_to_prove = false;
         for _ in 0..rounds_max {
             let (seen, diagnosis) = self.look();
@@ -196,16 +204,19 @@ impl Healer<'_> {
         };
         // What the diagnosis does not name is not the first of the hypotheses.
         diagnosis.hypotheses.sort_by_key(|it| it.cause != found.root_cause);
-        if found.root_cause == Cause::Unknown && diagnosis.top() != Cause::Unknown {
+        if found.root_cause == Cause::Unknown && !diagnosis.hypotheses.iter().any(|it| it.cause == Cause::Unknown) {
             let unknown = Hypothesis {
                 cause: Cause::Unknown,
-                confidence: found.confidence,
+                // What is not known is certain of nothing.
+                confidence: 0.0,
                 favour: vec!["what was seen does not name a cause".into()],
                 against: Vec::new(),
             };
             diagnosis.hypotheses.insert(0, unknown);
         }
-        for gap in &found.gaps {
+        // That nothing happened is no gap, where whoever knows was asked.
+        let is_told = !seen.gaps.iter().any(|gap| gap.contains("LookupEvents") || gap.contains("DescribeEvents"));
+        for gap in found.gaps.iter().filter(|gap| !is_told || !gap.starts_with("no events")) {
             self.record.miss(gap);
         }
         self.advice.insert(found.root_cause, found.advice.clone());
@@ -225,7 +236,11 @@ impl Healer<'_> {
 
     /// It works, and nothing was done to it: only a row of probes says so.
     fn prove_untouched(&mut self, seen: &Seen) -> Next {
-        if self.prove(None, &[], true) { Next::End(self.finish(seen)) } else { Next::Again }
+        let owed = self.owed.take();
+        let (before, symptoms) = owed.as_ref().map_or((None, &[][..]), |(before, symptoms)| (Some(before), symptoms));
+        let is_proved = self.prove_with(before, symptoms, true, &mut Vec::new());
+        self.owed = owed;
+        if is_proved { Next::End(self.finish(seen)) } else { Next::Again }
     }
 
     /// Wait for what changes without us: a state that passes, a dependency in other hands. False: there is none.
@@ -316,7 +331,7 @@ impl Healer<'_> {
         if self.attempts >= self.settings.attempts_max {
             return Next::End(self.escalate(seen, &diagnosis, "the attempts for this incident are used up"));
         }
-        self.act(seen, &step)
+        self.act(seen, &diagnosis, &step)
     }
 
     /// What a model proposes where no rule knows an act.
@@ -377,7 +392,7 @@ impl Healer<'_> {
         true
     }
 
-    fn act(&mut self, seen: &Seen, step: &Step) -> Next {
+    fn act(&mut self, seen: &Seen, diagnosis: &Diagnosis, step: &Step) -> Next {
         self.cool_down();
         let words = step.act.words(&self.target);
         self.say(Level::Info, &format!("{words}: {}", step.cause));
@@ -397,12 +412,11 @@ impl Healer<'_> {
                 // It may be done later: who holds the target is at it.
                 self.tried.retain(|key| *key != step.act.key());
                 self.record.tell(now, "held", format!("{words}: {text}"));
-                if self.waits >= WAITS_MAX {
-                    self.tried.push(step.act.key());
-                    return Next::Again;
+                self.held += 1;
+                if self.held > HELD_MAX {
+                    return Next::End(self.escalate(seen, diagnosis, "another session works on it, and has not ended"));
                 }
-                self.waits += 1;
-                self.world.sleep(self.settings.other_hands_ms());
+                self.world.sleep(self.settings.other_hands_ms().max(self.settings.cloud.cooldown_ms));
                 return Next::Again;
             }
             Ended::Failed(text) => self.record.tell(now, "failed", format!("{words}: {text}")),
@@ -427,6 +441,7 @@ impl Healer<'_> {
             Ok(()) => return Next::End(self.finish(seen)),
             Err(harm) => harm,
         };
+        self.owed = Some((seen.clone(), symptoms));
         self.take_back_claim(step.cause, &words);
         if ended == Ended::Done {
             self.undo(seen, step, first, &harm);
@@ -477,10 +492,6 @@ impl Healer<'_> {
         self.record.symptoms = described(symptoms);
         let mut harm = Vec::new();
         if self.prove_with(Some(before), symptoms, false, &mut harm) { Ok(()) } else { Err(harm) }
-    }
-
-    fn prove(&mut self, before: Option<&Seen>, symptoms: &[Symptom], is_untouched: bool) -> bool {
-        self.prove_with(before, symptoms, is_untouched, &mut Vec::new())
     }
 
     fn prove_with(

@@ -275,6 +275,10 @@ pub fn tell(seen: &mut Seen, target: &Target, inspection: &Inspection) {
         seen.event(Some(seen.time_ms), id, "unit failed", format!("the unit {unit} of {id} has failed"));
     }
     if let Some(unit) = &inspection.unit {
+        // It runs by the account of the machine, and answers nothing.
+        if unit.active == "active" && seen.is_silent() {
+            seen.resource("process", &format!("{id}/{}", unit.name), json!({ "responding": false }));
+        }
         let state = json!({ "status": unit.active, "sub_state": unit.sub, "restarts": unit.restarts, "result": unit.result, "since": unit.since });
         seen.resource("unit", &format!("{id}/{}", unit.name), state);
     }
@@ -283,7 +287,7 @@ pub fn tell(seen: &mut Seen, target: &Target, inspection: &Inspection) {
         seen.line(time, id, line);
     }
     for change in inspection.changes() {
-        let words = format!("configuration change: {} is not as it was before", change.path);
+        let words = format!("{} is not as it was before", change.path);
         seen.event(Some(change.modified_ms), id, "configuration change", words);
     }
     for gap in &inspection.gaps {

@@ -607,6 +607,10 @@ fn describe_service(seen: &mut Seen, target: &Target) {
         });
         seen.resource("instance", id, described);
     }
+    if target.kind() != Kind::Instance && seen.state.is_up() && seen.is_silent() {
+        // It runs by the cloud's account, and answers nothing.
+        seen.resource("process", &format!("{id}/server"), json!({ "responding": false }));
+    }
     if let Some((_, probe)) = seen.subject.probes.last().cloned() {
         let status = if seen.is_failing() { "unhealthy" } else { "healthy" };
         // Without an answer the words are the host's, and say nothing of the service's own.

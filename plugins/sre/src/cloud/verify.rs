@@ -77,7 +77,7 @@ pub fn symptoms(seen: &Seen, cause: Cause, id: &str, onset_ms: u64) -> Vec<Sympt
             points.iter().filter(|(time, _)| *time + 120_000 < onset_ms).map(|(_, value)| *value).collect();
         before.truncate(before.len().div_ceil(2).max(3));
         let (Some(normal), Some((_, sick))) = (median(&mut before), points.last().copied()) else { continue };
-        if (sick - normal).abs() < SYMPTOM_SHARE_MIN * normal.abs().max(sick.abs()) {
+        if (sick - normal).abs() <= SYMPTOM_SHARE_MIN * normal.abs().max(sick.abs()) {
             continue;
         }
         let well = match (*name, seen.state.allocated_gib) {

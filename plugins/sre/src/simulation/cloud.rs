@@ -48,6 +48,8 @@ pub enum Fault {
     WriterHung,
     /// It was made too small.
     TooSmall,
+    /// The database's storage runs out, and nothing fails yet.
+    StorageLow,
     /// It fails every third probe.
     Unsteady,
 }
@@ -77,6 +79,10 @@ pub struct Cloud {
     pub model: Option<Vec<(&'static str, Value)>>,
     /// Every read, for what was asked.
     pub asked: Vec<String>,
+    /// Scripts that were to be sent.
+    pub commands_asked: u32,
+    /// No metric has a value once something was done.
+    pub is_unmeasured_after: bool,
     pub file: String,
     pub class: String,
     pub storage_gib: u64,
@@ -117,6 +123,8 @@ impl Cloud {
             is_dependency_well: true,
             model: None,
             asked: Vec::new(),
+            commands_asked: 0,
+            is_unmeasured_after: false,
             file: text.into(),
             class: if has(Fault::TooSmall) { "db.t3.micro" } else { "db.t3.large" }.into(),
             storage_gib: 20,
@@ -295,6 +303,7 @@ impl Cloud {
                 if is_read {
                     self.asked.push(operation.clone());
                 }
+                self.commands_asked += u32::from(operation == "ssm:SendCommand");
                 if let Some(trouble) = self.refused.get(&*operation) {
                     return Err(trouble.clone());
                 }
@@ -423,7 +432,7 @@ impl Cloud {
             "rds:ModifyDBInstance" => {
                 if let Some(gib) = arguments["AllocatedStorage"].as_u64() {
                     self.storage_gib = gib;
-                    self.cure(&[Fault::StorageFull]);
+                    self.cure(&[Fault::StorageFull, Fault::StorageLow]);
                 }
                 if let Some(class) = arguments["DBInstanceClass"].as_str() {
                     self.class = class.to_owned();
@@ -536,6 +545,9 @@ impl Cloud {
         let mut alarms =
             vec![json!({ "AlarmName": "somebody else's", "StateValue": "ALARM", "MetricName": "CPUUtilization",
             "Dimensions": [{ "Name": "InstanceId", "Value": "i-other" }] })];
+        if self.has(Fault::StorageLow) {
+            alarms.push(alarm("storage low", "FreeStorageSpace", 1e9, "LessThanThreshold"));
+        }
         if self.has(Fault::Hot) || self.has(Fault::TooSmall) {
             alarms.push(alarm("cpu high", "CPUUtilization", 80.0, "GreaterThanThreshold"));
         }
@@ -586,6 +598,9 @@ impl Cloud {
         let was_ill = time >= ILL_MS && self.healed_at.is_none_or(|healed| time < healed);
         // What it was ill with before it was cured is in the past of its metrics.
         let ill = |fault: &[Fault]| was_ill && (self.healed_at.is_some() || fault.iter().any(|it| self.has(*it)));
+        if self.is_unmeasured_after && self.healed_at.is_some_and(|healed| time >= healed) {
+            return None;
+        }
         let wobble = (time / 60_000 % 3) as f64;
         let is_database = self.kind != "instance";
         match name {
@@ -598,7 +613,7 @@ impl Cloud {
                 let room = (self.storage_gib - 20) as f64 * 1_073_741_824.0;
                 Some(if time < ILL_MS {
                     9e9 - wobble
-                } else if self.has(Fault::StorageFull) {
+                } else if self.has(Fault::StorageFull) || self.has(Fault::StorageLow) {
                     1e7
                 } else if self.storage_gib > 20 {
                     1e7 + room
@@ -613,7 +628,9 @@ impl Cloud {
     }
 
     fn ill_with_cpu(&self) -> bool {
-        self.has_group || self.class == "db.t3.micro" || self.effects.iter().any(|it| it == "rds:ModifyDBInstance")
+        self.has_group
+            || self.class == "db.t3.micro"
+            || (self.storage_gib == 20 && self.effects.iter().any(|it| it == "rds:ModifyDBInstance"))
     }
 
     fn ill_with_checks(&self) -> bool {

@@ -432,3 +432,64 @@ fn what_was_observed_can_be_diagnosed_again() {
     assert!(incident.resources.iter().any(|it| it.kind == "database" && it.name == "orders-db"));
     assert_eq!(details["observed"]["alert"]["labels"]["db_instance_identifier"], "orders-db");
 }
+
+#[test]
+fn storage_that_runs_out_is_extended_before_anything_fails() {
+    let (cloud, details) = heals(Cloud::new("database", &[Fault::StorageLow]), &["rds:ModifyDBInstance"]);
+    assert_eq!(cloud.storage_gib, 25);
+    assert_eq!(details["verification"]["symptoms"][0]["metric"], "FreeStorageSpace");
+}
+
+#[test]
+fn where_the_probe_was_well_all_the_time_only_the_metric_proves_anything() {
+    let mut cloud = Cloud::new("database", &[Fault::StorageLow]);
+    cloud.is_unmeasured_after = true;
+    let (_, details, _) = hands_over(cloud, &["rds:ModifyDBInstance"]);
+    let reason = details["verification"]["reason"].as_str().unwrap();
+    assert!(reason.contains("`FreeStorageSpace`"), "{reason}");
+}
+
+#[test]
+fn a_look_inside_that_is_refused_is_a_gap_and_asked_for_once() {
+    let mut cloud = Cloud::instance(&[Fault::AppHung]).with("approve");
+    cloud.refused.insert("ssm:SendCommand", refusal("a person has said no"));
+    let (outcome, details) = cloud.wake();
+    assert_eq!(outcome.status, Status::Done, "{} {}", outcome.summary, details["timeline"]);
+    assert_eq!(cloud.effects, ["ec2:RebootInstances"]);
+    assert!(
+        details["gaps"].to_string().contains("the instance itself (`ssm:SendCommand`): refused"),
+        "{}",
+        details["gaps"]
+    );
+    // Once to look, once to restart the unit.
+    assert_eq!(cloud.commands_asked, 2);
+}
+
+#[test]
+fn a_target_in_other_hands_is_waited_for() {
+    let mut cloud = Cloud::instance(&[Fault::OsHung]);
+    cloud.mends_at_ms = Some(START_MS + 40_000);
+    cloud.refused.insert("ec2:RebootInstances", refusal("held"));
+    let (outcome, details) = cloud.wake();
+    assert_eq!(outcome.status, Status::NothingToDo, "{} {}", outcome.summary, details["timeline"]);
+    assert!(cloud.effects.is_empty());
+    assert!(details["timeline"].to_string().contains("\"held\""), "{}", details["timeline"]);
+}
+
+#[test]
+fn a_process_that_lives_and_does_not_answer_is_called_hung() {
+    let (_, details) = heals(Cloud::instance(&[Fault::AppHung]), &["restart unit"]);
+    assert_eq!(details["root_cause"], "process_hung", "{}", details["hypotheses"]);
+    let (_, details) = heals(Cloud::new("database", &[Fault::DatabaseHung]), &["rds:RebootDBInstance"]);
+    assert_eq!(details["root_cause"], "process_hung", "{}", details["hypotheses"]);
+}
+
+#[test]
+fn a_source_that_answers_with_nothing_is_no_gap() {
+    let (_, details) = heals(Cloud::instance(&[Fault::OsHung]), &["ec2:RebootInstances"]);
+    assert!(!details["gaps"].to_string().contains("no events"), "{}", details["gaps"]);
+    let mut cloud = Cloud::instance(&[Fault::OsHung]);
+    cloud.refused.insert("cloudtrail:LookupEvents", Trouble::Failed("denied: cloudtrail:LookupEvents".into()));
+    let (_, details) = cloud.wake();
+    assert!(details["gaps"].to_string().contains("no events"), "{}", details["gaps"]);
+}
