@@ -48,7 +48,7 @@ pub fn wake(world: &mut dyn World, task: &Task) -> Result<Outcome, String> {
     let cloud = Target::of(&target, &services);
     let incident = Incident { id: task.id.clone(), alert, target, onset_ms };
     if let Some(target) = cloud {
-        return Ok(crate::cloud::heal(world, incident, target, gaps, settings));
+        return Ok(crate::cloud::heal(world, incident, target, &services, gaps, settings));
     }
     Ok(heal(world, incident, services, gaps, settings))
 }

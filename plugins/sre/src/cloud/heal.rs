@@ -19,6 +19,7 @@ use super::verify::{Symptom, described, prove, symptoms};
 use crate::act::Ended;
 use crate::cause::{Cause, Hypothesis};
 use crate::counsel::{self, OPINIONS_MAX, Opinion, is_doubtful, ranked};
+use crate::facts::Description;
 use crate::heal::Incident;
 use crate::incident::{Action, Record, Verdict};
 use crate::orient::{Diagnosis, quote};
@@ -33,26 +34,61 @@ const WAIT_POLL_MS: u32 = 5_000;
 /// How often an act is begun that another session's hold keeps back.
 const HELD_MAX: u32 = 10;
 
+/// Chains of dependencies that are followed, each link a target of its own.
+const DEPTH_MAX: u32 = 3;
+
 /// Work on `incident`, whose target is in the cloud, to its end.
 pub fn heal(
     world: &mut dyn World,
     incident: Incident,
     target: Target,
+    services: &[Description],
     gaps: Vec<String>,
     settings: Settings,
 ) -> Outcome {
-    let begin_ms = world.now_ms();
-    let mut record = Record::new(incident.id.clone(), incident.alert.clone(), incident.target.clone(), gaps);
-    let first = format!("`{}` was first seen to fail", incident.target);
-    record.tell(incident.onset_ms.min(begin_ms), "first failure", first);
-    let words = format!("the agent took the incident up: {}, autonomy `{}`", target.words(), target.autonomy.name());
-    record.tell(begin_ms, "begin", words);
     let knowledge = match Knowledge::embedded() {
         Ok(knowledge) => knowledge,
-        Err(error) => return broken(&record, &target, &error.to_string()),
+        Err(error) => {
+            let record = Record::new(incident.id, incident.alert, incident.target, gaps);
+            return broken(&record, &target, &error.to_string());
+        }
     };
-    Healer {
-        judge: Diagnostician::new(&knowledge),
+    let mut record = Record::new(incident.id.clone(), incident.alert.clone(), incident.target.clone(), gaps);
+    let now = world.now_ms();
+    let first = format!("`{}` was first seen to fail", incident.target);
+    record.tell(incident.onset_ms.min(now), "first failure", first);
+    heal_target(
+        world,
+        &Case { knowledge: &knowledge, services, settings: &settings, depth: 0 },
+        incident,
+        target,
+        record,
+    )
+    .0
+}
+
+/// What all targets of one incident have in common.
+struct Case<'a> {
+    knowledge: &'a Knowledge,
+    services: &'a [Description],
+    settings: &'a Settings,
+    depth: u32,
+}
+
+fn heal_target(
+    world: &mut dyn World,
+    case: &Case,
+    incident: Incident,
+    target: Target,
+    mut record: Record,
+) -> (Outcome, Record) {
+    let begin_ms = world.now_ms();
+    let words = format!("the agent took it up: {}, autonomy `{}`", target.words(), target.autonomy.name());
+    record.tell(begin_ms, "begin", words);
+    let settings = case.settings.clone();
+    let mut healer = Healer {
+        judge: Diagnostician::new(case.knowledge),
+        case,
         wants_inspection: false,
         inspection: None,
         is_inspection_barred: false,
@@ -77,13 +113,16 @@ pub fn heal(
         opinion_of: None,
         held: 0,
         owed: None,
+        healed: Vec::new(),
         advice: BTreeMap::new(),
-    }
-    .run()
+    };
+    let outcome = healer.run();
+    (outcome, healer.record)
 }
 
 struct Healer<'w> {
     world: &'w mut dyn World,
+    case: &'w Case<'w>,
     settings: Settings,
     target: Target,
     incident: Incident,
@@ -116,6 +155,8 @@ struct Healer<'w> {
     held: u32,
     /// How it was before an act of which it is not proved that it has helped, and what has to be well for that.
     owed: Option<(Seen, Vec<Symptom>)>,
+    /// Dependencies that were worked on.
+    healed: Vec<String>,
     /// What people should know about the causes that were named.
     advice: BTreeMap<Cause, String>,
 }
@@ -127,7 +168,7 @@ enum Next {
 }
 
 impl Healer<'_> {
-    fn run(mut self) -> Outcome {
+    fn run(&mut self) -> Outcome {
         let rounds_max = 2 * self.settings.attempts_max + HELD_MAX + 8;
         let mut has_failed_to_prove = false;
         for _ in 0..rounds_max {
@@ -146,6 +187,9 @@ impl Healer<'_> {
                 continue;
             }
             if self.wait_for_others(&seen) {
+                continue;
+            }
+            if self.heal_dependency(&seen) {
                 continue;
             }
             if seen.dependencies.values().any(|is_well| !is_well) {
@@ -280,6 +324,37 @@ impl Healer<'_> {
             let rest = u32::try_from(wait_ms - passed).unwrap_or(u32::MAX);
             self.world.sleep(WAIT_POLL_MS.min(rest));
         }
+    }
+
+    /// Heal what it needs, where that is in the cloud as well, as far as its own autonomy goes. False: there is nothing
+    /// of that kind, or it was tried.
+    fn heal_dependency(&mut self, seen: &Seen) -> bool {
+        let sick = seen.dependencies.iter().filter(|(_, is_well)| !**is_well).map(|(name, _)| name);
+        let mut targets =
+            sick.filter(|name| !self.healed.contains(name)).filter_map(|name| Target::of(name, self.case.services));
+        let Some(target) = targets.next().filter(|_| self.case.depth < DEPTH_MAX) else { return false };
+        drop(targets);
+        let name = target.service.clone();
+        self.healed.push(name.clone());
+        let incident = Incident { target: name.clone(), ..self.incident.clone() };
+        let record = std::mem::take(&mut self.record);
+        let target_before = record.target.clone();
+        let case = Case { depth: self.case.depth + 1, ..*self.case };
+        let (outcome, mut record) = heal_target(self.world, &case, incident, target, record);
+        record.target = target_before;
+        self.record = record;
+        let now = self.world.now_ms();
+        self.record.tell(now, "dependency", format!("`{name}`: {}", outcome.summary));
+        if outcome.status == Status::Done {
+            self.last_act_ms = Some(now);
+            self.done.push(format!("healed `{name}`, which it needs"));
+            if !self.treated.contains(&Cause::DependencyDown) {
+                self.treated.push(Cause::DependencyDown);
+            }
+        }
+        // What its own words said while that was down is explained.
+        self.since_ms = now;
+        true
     }
 
     /// Do, or propose, what answers the diagnosis.

@@ -363,6 +363,7 @@ mod tests {
 
     /// The script runs as it stands, on whatever machine this is.
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "a script is shown to work by a real shell")]
     fn the_script_runs_in_a_real_shell() {
         let path = std::env::temp_dir().join(format!("pi-sre-inspect-{}.conf", std::process::id()));
         std::fs::write(&path, "pool = eight\n").unwrap();

@@ -86,13 +86,13 @@ fn by_state(seen: &Seen, target: &Target) -> Vec<(Vec<Act>, Cause, String)> {
 
 fn answers(cause: Cause, seen: &Seen, target: &Target, settings: &Settings, onset_ms: u64) -> Vec<Act> {
     match target.kind() {
-        Kind::Instance => of_instance(cause, seen, target, settings),
+        Kind::Instance => of_instance(cause, seen, target, settings, onset_ms),
         Kind::Database => of_database(cause, seen, onset_ms),
         Kind::Cluster => of_cluster(cause, seen),
     }
 }
 
-fn of_instance(cause: Cause, seen: &Seen, target: &Target, settings: &Settings) -> Vec<Act> {
+fn of_instance(cause: Cause, seen: &Seen, target: &Target, settings: &Settings, onset_ms: u64) -> Vec<Act> {
     let restart = || unit_of(seen, target, settings).map(|unit| Act::RestartUnit { unit });
     let anew = || restart().into_iter().chain([Act::Reboot]).collect::<Vec<_>>();
     match cause {
@@ -101,12 +101,16 @@ fn of_instance(cause: Cause, seen: &Seen, target: &Target, settings: &Settings) 
             full.map(|disk| Act::ClearLogs { mount: disk.mount.clone() }).into_iter().collect()
         }
         Cause::BadConfiguration | Cause::ErrorSpikeAfterDeploy => {
-            patches(seen, target, settings).into_iter().chain(restart()).collect()
+            patches(seen, target, settings, 0).into_iter().chain(restart()).collect()
+        }
+        // A limit, a pool, a path: what ends again and again may do so for what was written shortly before.
+        Cause::CrashLoop | Cause::OomKilled | Cause::MemoryLeak => {
+            patches(seen, target, settings, onset_ms.saturating_sub(CHANGE_WINDOW_MS))
+                .into_iter()
+                .chain(anew())
+                .collect()
         }
         Cause::ProcessHung
-        | Cause::CrashLoop
-        | Cause::MemoryLeak
-        | Cause::OomKilled
         | Cause::ConnectionExhaustion
         | Cause::LockContention
         | Cause::ProbeFailure
@@ -167,12 +171,12 @@ fn unit_of(seen: &Seen, target: &Target, settings: &Settings) -> Option<String> 
     named.or(if failed.len() == 1 { failed.first() } else { None }).cloned()
 }
 
-/// Files that are not as they were, where what they were is kept.
-fn patches(seen: &Seen, target: &Target, settings: &Settings) -> Vec<Act> {
+/// Files that are not as they were, where what they were is kept, and that were changed since then.
+fn patches(seen: &Seen, target: &Target, settings: &Settings, since_ms: u64) -> Vec<Act> {
     let Some(inspection) = &seen.inspection else { return Vec::new() };
     let unit = unit_of(seen, target, settings);
     let mut patches = Vec::new();
-    for change in inspection.changes() {
+    for change in inspection.changes().into_iter().filter(|change| change.modified_ms >= since_ms) {
         let file = inspection.files.iter().find(|file| file.path == change.path);
         let (Some(patch), Some(file)) = (Patch::back(&change), file) else { continue };
         // One place for each state of the file, so that what is taken back is what was there.

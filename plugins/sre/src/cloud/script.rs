@@ -191,6 +191,7 @@ mod tests {
 
     /// The scripts do what they say, by a real shell on real files.
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "a script is shown to work by a real shell")]
     fn a_file_is_replaced_kept_and_put_back() {
         let folder = std::env::temp_dir().join(format!("pi-sre-script-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();

@@ -76,6 +76,8 @@ pub struct Cloud {
     pub trail: Vec<Value>,
     pub depends_on: Vec<String>,
     pub is_dependency_well: bool,
+    /// What it needs is a database in the cloud that a reboot heals.
+    pub has_cloud_dependency: bool,
     pub model: Option<Vec<(&'static str, Value)>>,
     /// Every read, for what was asked.
     pub asked: Vec<String>,
@@ -121,6 +123,7 @@ impl Cloud {
             trail: Vec::new(),
             depends_on: Vec::new(),
             is_dependency_well: true,
+            has_cloud_dependency: false,
             model: None,
             asked: Vec::new(),
             commands_asked: 0,
@@ -286,7 +289,8 @@ impl Cloud {
                     { "name": "orders", "supervised": false, "depends_on": self.depends_on, "log_files": [], "ports": [],
                       "config_files": ["/etc/orders.conf"], "probe": "http https://orders.example/health", "cloud": place, "autonomy": self.autonomy },
                     { "name": "stock", "supervised": false, "depends_on": [], "log_files": [], "ports": [], "config_files": [],
-                      "probe": "tcp stock:80", "cloud": null, "autonomy": "auto" },
+                      "probe": "tcp stock:80", "autonomy": "auto",
+                      "cloud": self.has_cloud_dependency.then(|| json!({ "account": "prod", "region": "eu-west-1", "kind": "database", "id": "stock-db" })) },
                 ]))
             }
             "service_status" => Ok(
@@ -294,7 +298,7 @@ impl Cloud {
             ),
             "service_probe" if arguments["name"] == "orders" => Ok(self.probe()),
             "service_probe" => Ok(
-                json!({ "healthy": self.is_dependency_well, "latency_ms": 2, "detail": "", "status_code": null, "exit_code": null }),
+                json!({ "healthy": self.is_dependency_well, "latency_ms": 2, "detail": if self.is_dependency_well { "" } else { "timed out after 2000 ms" }, "status_code": null, "exit_code": null }),
             ),
             "cloud_read" | "cloud_change" => {
                 assert_eq!((&arguments["account"], &arguments["region"]), (&json!("prod"), &json!("eu-west-1")));
@@ -372,6 +376,9 @@ impl Cloud {
                     { "Target": { "Id": id }, "TargetHealth": { "State": if self.faults.is_empty() { "healthy" } else { "unhealthy" } } },
                     { "Target": { "Id": "i-0def" }, "TargetHealth": { "State": beside } } ] })
             }
+            "rds:DescribeDBInstances" if arguments["DBInstanceIdentifier"] == "stock-db" => {
+                json!({ "DBInstances": [{ "DBInstanceIdentifier": "stock-db", "DBInstanceStatus": "available", "DBInstanceClass": "db.t3.large", "AllocatedStorage": 20 }] })
+            }
             "rds:DescribeDBInstances" if arguments["DBInstanceIdentifier"] != id => {
                 let name = &arguments["DBInstanceIdentifier"];
                 json!({ "DBInstances": [{ "DBInstanceIdentifier": name, "DBInstanceStatus": "available" }] })
@@ -394,6 +401,11 @@ impl Cloud {
 
     fn change(&mut self, operation: &str, arguments: &Value) -> Answer {
         let id = self.id();
+        if arguments["DBInstanceIdentifier"] == "stock-db" {
+            self.is_dependency_well = true;
+            self.effects.push(format!("{operation} of stock-db"));
+            return Ok(json!({}));
+        }
         let is_about_it =
             [&arguments["InstanceIds"][0], &arguments["DBInstanceIdentifier"], &arguments["DBClusterIdentifier"]]
                 .contains(&&json!(id));

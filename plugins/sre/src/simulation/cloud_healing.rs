@@ -493,3 +493,25 @@ fn a_source_that_answers_with_nothing_is_no_gap() {
     let (_, details) = cloud.wake();
     assert!(details["gaps"].to_string().contains("no events"), "{}", details["gaps"]);
 }
+
+#[test]
+fn what_it_needs_is_healed_where_that_is_in_the_cloud_as_well() {
+    let mut cloud = Cloud::instance(&[]);
+    cloud.depends_on = vec!["stock".into()];
+    (cloud.is_dependency_well, cloud.has_cloud_dependency) = (false, true);
+    let (_, details) = heals(cloud, &["rds:RebootDBInstance of stock-db"]);
+    assert_eq!((details["root_cause"].as_str(), details["target"].as_str()), (Some("dependency_down"), Some("orders")));
+    let probes = details["verification"]["probes"].as_array().unwrap();
+    assert!(probes.iter().all(|probe| probe["service"] == "orders"), "{probes:?}");
+}
+
+#[test]
+fn what_it_needs_is_healed_no_further_than_its_own_autonomy_goes() {
+    let mut cloud = Cloud::instance(&[]);
+    cloud.depends_on = vec!["stock".into()];
+    (cloud.is_dependency_well, cloud.has_cloud_dependency) = (false, true);
+    cloud.refused.insert("rds:RebootDBInstance", refusal("autonomy"));
+    let (_, details, summary) = hands_over(cloud, &[]);
+    assert_eq!(details["root_cause"], "dependency_down");
+    assert!(summary.contains("rds reboot-db-instance"), "{summary}");
+}
