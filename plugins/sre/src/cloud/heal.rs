@@ -217,6 +217,7 @@ impl Healer<'_> {
             id: &self.incident.id,
             onset_ms: self.incident.onset_ms,
             with_inspection: self.wants_inspection && self.target.autonomy.may_act(),
+            also: &self.healed,
         };
         let is_sent = look.with_inspection;
         let mut seen = observe(self.world, &look);
@@ -586,6 +587,7 @@ impl Healer<'_> {
             onset_ms: self.incident.onset_ms,
             // A command counts as a change, and the row of probes has to come after the last one.
             with_inspection: false,
+            also: &self.healed,
         };
         let proved = prove(self.world, &look, before, symptoms, self.settings.verify_probes * factor, since_ms);
         let proof = proved.proof;
@@ -648,6 +650,7 @@ impl Healer<'_> {
 
     fn propose(&mut self, seen: &Seen, step: &Step) {
         let mut proposal = step.act.described(seen, &self.target, &self.settings);
+        proposal["service"] = json!(self.target.service);
         proposal["cause"] = json!(step.cause.name());
         proposal["why"] = json!(step.why);
         let is_known = self.record.proposals.iter().any(|it| it["words"] == proposal["words"]);
@@ -692,7 +695,7 @@ impl Healer<'_> {
             };
             format!(
                 "approve it by `autonomy = \"approve\"` under `[services.{}]` in pi.toml, or by hand with `{}`: {}{holds}. It touches {}, interrupts {}; {inverse}",
-                self.target.service,
+                proposal["service"].as_str().unwrap_or_default(),
                 commands.join(" && "),
                 proposal["words"].as_str().unwrap_or_default(),
                 if radius["targets"] == json!(1) {

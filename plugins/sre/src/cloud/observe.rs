@@ -37,6 +37,8 @@ pub struct Look<'a> {
     pub onset_ms: u64,
     /// A command may be sent to the instance.
     pub with_inspection: bool,
+    /// What was healed on the way, and has to be proved well beside the target.
+    pub also: &'a [String],
 }
 
 /// What one wave finds for the next.

@@ -130,7 +130,7 @@ pub fn prove(
 ) -> Proved {
     let settings = Settings { verify_interval_ms: look.settings.cloud.verify_interval_ms, ..look.settings.clone() };
     let demand = Demand {
-        services: vec![look.target.service.clone()],
+        services: std::iter::once(&look.target.service).chain(look.also).cloned().collect(),
         required,
         life_ms: 0,
         settle_ms: look.settings.cloud.settle_ms_max,
