@@ -32,6 +32,9 @@ const BEFORE: f64 = 0.4;
 /// The last so many seconds are now.
 const NOW_S: f64 = 900.0;
 
+/// Clients notice so much later that what they call is well again.
+const SETTLING_S: f64 = 90.0;
+
 /// All evidence of one incident.
 pub(crate) struct Evidence<'a> {
     pub(crate) incident: &'a Incident,
@@ -57,6 +60,8 @@ pub(crate) struct Clock {
     now: Option<Instant>,
     fresh_s: f64,
     onset: Option<Instant>,
+    /// Until when the metrics showed it, where they are well again.
+    settled: Option<Instant>,
 }
 
 impl Clock {
@@ -75,7 +80,8 @@ impl Clock {
 
     fn is_now(self, time: Option<Instant>) -> bool {
         let (Some(now), Some(time)) = (self.now, time) else { return true };
-        now.seconds_since(time) <= NOW_S
+        let is_over = self.settled.is_some_and(|settled| time.seconds_since(settled) <= SETTLING_S);
+        now.seconds_since(time) <= NOW_S && !is_over
     }
 }
 
@@ -86,18 +92,22 @@ impl<'a> Evidence<'a> {
         let mut series: Vec<Series> =
             incident.metrics.iter().filter_map(|metric| Series::of(metric, &scope, &knowledge.vocabulary)).collect();
         let span = series.iter().map(|series| series.span_s).fold(0.0, f64::max);
-        let clock = Clock { now, fresh_s: FRESH_S.max(span * 1.2), onset: None };
+        let clock = Clock { now, fresh_s: FRESH_S.max(span * 1.2), onset: None, settled: None };
         let facts = Facts::of(incident, &scope, now);
         series::apply_limits(&mut series, incident, &facts);
         let load = Load::of(&incident.queries);
         let onset = onset(incident, &series, &scope, clock);
-        let clock = Clock { onset, ..clock };
+        // Where all that was measured is back, what was said until then is over.
+        let own = || series.iter().filter(|series| series.kin.is_close() && series.is_telling());
+        let is_back = own().next().is_some() && !own().any(Series::is_abnormal);
+        let settled = own().filter_map(|series| series.settled_at).max().filter(|_| is_back);
+        let clock = Clock { onset, settled, ..clock };
         let hits = matcher.search(incident, &scope, clock, &facts);
         let (topics, further_topics) = topics(incident, knowledge, &scope);
         let is_own_error = |line: &&LogLine| {
             words::level(line) >= words::Level::Error
                 && clock.is_now(line.time)
-                && scope.kin(&line.source) != Kin::Other
+                && scope.kin(&line.source).is_close()
         };
         let errors_now = incident.logs.iter().filter(is_own_error).count();
         let warnings_now = incident
@@ -106,7 +116,7 @@ impl<'a> Evidence<'a> {
             .filter(|event| {
                 event.severity.as_deref().is_some_and(|severity| severity.eq_ignore_ascii_case("warning"))
                     && clock.is_now(event.time)
-                    && scope.kin_of_text(&event.source, &event.message) != Kin::Other
+                    && scope.kin_of_text(&event.source, &event.message).is_close()
             })
             .count();
         Self { incident, scope, series, facts, load, hits, onset, topics, further_topics, errors_now, warnings_now }
@@ -116,24 +126,24 @@ impl<'a> Evidence<'a> {
     pub(crate) fn is_troubled(&self) -> bool {
         self.errors_now > 0
             || !self.facts.unwell.is_empty()
-            || self.series.iter().any(|series| series.kin != Kin::Other && series.is_telling() && series.is_abnormal())
+            || self.series.iter().any(|series| series.kin.is_close() && series.is_telling() && series.is_abnormal())
     }
 
     /// The series of a role that behaves in one of these ways, the most telling first; with how much it counts.
     pub(crate) fn metric(&self, role: &str, behaviours: &[Behaviour]) -> Option<(&Series<'a>, Behaviour, f64)> {
         // One bad series of several is bad; normal are they only together.
         let of_role = || self.series.iter().filter(|series| series.role == Some(role));
-        let own = !self.scope.is_wide() && of_role().any(|series| series.kin != Kin::Other);
+        let own = !self.scope.is_wide() && of_role().any(|series| series.kin.is_close());
         let mut best: Option<(&Series, Behaviour, f64)> = None;
-        for series in of_role().filter(|series| !own || series.kin != Kin::Other) {
+        for series in of_role().filter(|series| !own || series.kin.is_close()) {
             let Some(behaviour) = behaviours.iter().copied().find(|wanted| series.behaves(*wanted)) else {
-                if behaviours == [Behaviour::Normal] && series.kin != Kin::Other {
+                if behaviours == [Behaviour::Normal] && series.kin.is_close() {
                     return None;
                 }
                 continue;
             };
             // That another resource is well says nothing about this one.
-            let weight = if behaviour == Behaviour::Normal && series.kin == Kin::Other {
+            let weight = if behaviour == Behaviour::Normal && !series.kin.is_close() {
                 0.0
             } else {
                 self.scope.weight(series.kin)
@@ -162,20 +172,20 @@ fn last_moment(incident: &Incident) -> Option<Instant> {
 
 /// The first departure of a metric of the target; without one, the first warning about it, or error of it.
 fn onset(incident: &Incident, series: &[Series], scope: &Scope, clock: Clock) -> Option<Instant> {
-    let departures = series.iter().filter(|series| series.kin != Kin::Other && series.is_abnormal());
+    let departures = series.iter().filter(|series| series.kin.is_close() && series.is_abnormal());
     if let Some(first) = departures.filter_map(|series| series.departs_at).min() {
         return Some(first);
     }
     let warnings = incident.events.iter().filter(|event| {
         event.severity.as_deref().is_some_and(|severity| severity.eq_ignore_ascii_case("warning"))
-            && scope.kin_of_text(&event.source, &event.message) != Kin::Other
+            && scope.kin_of_text(&event.source, &event.message).is_close()
     });
     let times = warnings.map(|event| event.first_time.or(event.time)).filter(|time| clock.freshness(*time) >= 0.7);
     if let Some(first) = times.flatten().min() {
         return Some(first);
     }
     let errors = incident.logs.iter().filter(|line| words::level(line) >= words::Level::Error);
-    errors.filter(|line| scope.kin(&line.source) != Kin::Other).filter_map(|line| line.time).min()
+    errors.filter(|line| scope.kin(&line.source).is_close()).filter_map(|line| line.time).min()
 }
 
 fn topics(incident: &Incident, knowledge: &Knowledge, scope: &Scope) -> (Vec<usize>, Vec<usize>) {

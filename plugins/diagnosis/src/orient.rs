@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::cause::Cause;
 use crate::diagnosis::{Action, Diagnosis, Hypothesis};
-use crate::evidence::{Breadth, Evidence, Kin, Matcher, Place, Series};
+use crate::evidence::{Breadth, Evidence, Matcher, Place, Series};
 use crate::incident::Incident;
 use crate::instant::Instant;
 use crate::knowledge::{Behaviour, CauseRules, Knowledge, StateRule};
@@ -33,6 +33,8 @@ const NEAR_TOPIC: f64 = 0.88;
 const WELL_NOW: f64 = 0.85;
 /// With less against it a cause is not ruled out, only unlikely.
 const RULED_OUT: f64 = 0.12;
+/// What further words of a line that was heard already add.
+const SAME_LINE: f64 = 0.4;
 const CONFIDENCE_MAX: f64 = 0.99;
 /// Two that are as likely as each other are not told apart.
 const TIE: f64 = 0.015;
@@ -66,6 +68,8 @@ struct Witness {
     is_alert: bool,
     text: String,
     time: Option<Instant>,
+    /// The line of a log, or the text of an event, that it rests on.
+    line: Option<u64>,
 }
 
 impl<'a> Diagnostician<'a> {
@@ -123,7 +127,9 @@ impl<'a> Diagnostician<'a> {
 
     /// What speaks for one cause, and against it.
     fn case(&self, rules: &CauseRules, evidence: &Evidence) -> Case {
-        let witnesses = self.witnesses(rules, evidence);
+        let mut witnesses = self.witnesses(rules, evidence);
+        witnesses.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+        let mut lines_heard: Vec<u64> = Vec::new();
         let mut case = Case {
             cause: rules.cause,
             raw: 0.0,
@@ -140,7 +146,10 @@ impl<'a> Diagnostician<'a> {
                 case.against.push((witness.weight, witness.text));
                 continue;
             }
-            doubt *= 1.0 - witness.weight;
+            // What one line says twice is one witness, a little surer of it.
+            let is_heard = witness.line.is_some_and(|line| lines_heard.contains(&line));
+            doubt *= 1.0 - witness.weight * if is_heard { SAME_LINE } else { 1.0 };
+            lines_heard.extend(witness.line.filter(|_| !is_heard));
             case.has_substance |= !witness.is_alert && witness.weight >= 0.1;
             if witness.weight >= 0.15
                 && let Some(time) = witness.time
@@ -367,7 +376,7 @@ fn text_witnesses(evidence: &Evidence, number: usize, rule: &crate::knowledge::T
     ];
     let mut witnesses = Vec::new();
     for (place, weight, whose) in places {
-        let Some(hit) = evidence.words(number, place, rule) else { continue };
+        let Some(hit) = evidence.words(number, place) else { continue };
         let times = if hit.count > 1 { format!(" ({} times)", hit.count) } else { String::new() };
         let whose = if hit.is_own { whose.to_owned() } else { format!("{whose} of another resource") };
         witnesses.push(Witness {
@@ -376,6 +385,7 @@ fn text_witnesses(evidence: &Evidence, number: usize, rule: &crate::knowledge::T
             is_alert: place == Place::Alert,
             text: format!("{}: {whose} says `{}`{times}", rule.says, hit.excerpt),
             time: hit.first,
+            line: Some(hit.text),
         });
     }
     witnesses
@@ -389,7 +399,8 @@ fn metric_witness(evidence: &Evidence, rule: &crate::knowledge::MetricRule) -> O
         is_against,
         is_alert: false,
         text: series.words(behaviour),
-        time: series.departs_at.filter(|_| behaviour != Behaviour::Normal && series.kin != Kin::Other),
+        time: series.departs_at.filter(|_| behaviour != Behaviour::Normal && series.kin.is_close()),
+        line: None,
     })
 }
 
@@ -399,7 +410,7 @@ fn state_witness(evidence: &Evidence, rule: &StateRule) -> Option<Witness> {
         (a.weight * evidence.scope.weight(a.kin)).total_cmp(&(b.weight * evidence.scope.weight(b.kin)))
     })?;
     let (weight, is_against) = if rule.against > 0 { (rule.against, true) } else { (rule.weight, false) };
-    if is_against && best.kin == Kin::Other {
+    if is_against && !best.kin.is_close() {
         return None;
     }
     let past = if best.weight < 1.0 { " (it has passed)" } else { "" };
@@ -409,6 +420,7 @@ fn state_witness(evidence: &Evidence, rule: &StateRule) -> Option<Witness> {
         is_alert: false,
         text: format!("{}: {} has `{}`{past}", rule.says, best.of, best.text),
         time: None,
+        line: None,
     })
 }
 
@@ -440,6 +452,7 @@ fn query_witness(evidence: &Evidence, rule: &crate::knowledge::QueryRule) -> Opt
         is_alert: false,
         text: format!("{}: {shares}", rule.says),
         time: None,
+        line: None,
     })
 }
 
@@ -456,7 +469,7 @@ fn wellness(evidence: &Evidence, knowledge: &Knowledge) -> Wellness {
     let mut favour: Vec<(f64, String)> = Vec::new();
     let mut against: Vec<(f64, String)> = Vec::new();
     let own: Vec<&Series> =
-        evidence.series.iter().filter(|series| series.kin != Kin::Other && series.is_telling()).collect();
+        evidence.series.iter().filter(|series| series.kin.is_close() && series.is_telling()).collect();
     let sick: Vec<&&Series> = own.iter().filter(|series| series.is_abnormal()).collect();
     let state = evidence.incident.alert.state.to_ascii_lowercase();
     if ["normal", "ok", "resolved", "inactive", "recovered", "green", "closed"].contains(&state.as_str()) {
@@ -475,8 +488,7 @@ fn wellness(evidence: &Evidence, knowledge: &Knowledge) -> Wellness {
         let is_shown =
             own.iter().any(|series| series.role.is_some_and(|role| wanted.iter().any(|wanted| *wanted == role)));
         // An alert that names its metric is about that one, whatever it is called.
-        let title = evidence.incident.alert.title.to_lowercase();
-        let is_shown = is_shown || own.iter().any(|series| title.contains(&series.metric.name.to_lowercase()));
+        let is_shown = is_shown || own.iter().any(|series| series.is_alerted);
         let weight = match (is_shown, own.len()) {
             (true, _) => 0.6,
             (false, 3..) => 0.35,
@@ -531,7 +543,7 @@ fn gaps(evidence: &Evidence, knowledge: &Knowledge) -> Vec<String> {
     missing(incident.resources.is_empty(), "states of resources");
     for topic in evidence.topics.iter().filter_map(|at| knowledge.vocabulary.topic.get(*at)) {
         let is_seen = |role: &String| {
-            evidence.series.iter().any(|series| series.kin != Kin::Other && series.role == Some(role.as_str()))
+            evidence.series.iter().any(|series| series.kin.is_close() && series.role == Some(role.as_str()))
         };
         if !incident.metrics.is_empty() && !topic.roles.is_empty() && !topic.roles.iter().any(is_seen) {
             gaps.push(format!("no metric of the target shows what the alert is about ({})", topic.name));

@@ -150,7 +150,7 @@ impl Facts {
                 derived.push(format!("status_check={value}"));
             }
         }
-        if kin != Kin::Other {
+        if kin.is_close() {
             self.connections_max = self.connections_max.or(view.number(&["maxconnections", "connectionlimit"]));
             let gib = view.number(&[
                 "allocatedstorage",
@@ -198,7 +198,7 @@ impl Facts {
             .unwrap_or_default();
         let texts: Vec<&str> = view.values.iter().map(|(_, value)| value.as_str()).collect();
         let all = format!("{} {}", resource.name, texts.join(" "));
-        let is_other = scope.kin_of_text(&resource.name, &all) == Kin::Other && scope.other_in(&all).next().is_some();
+        let is_other = !scope.kin_of_text(&resource.name, &all).is_close() && scope.other_in(&all).next().is_some();
         if is_other {
             return;
         }
@@ -221,7 +221,7 @@ impl Facts {
             .facts
             .iter()
             .filter(|fact| {
-                fact.kin == Kin::Other && fact.text.ends_with(".unwell=true") && !fact.text.starts_with("node.")
+                !fact.kin.is_close() && fact.text.ends_with(".unwell=true") && !fact.text.starts_with("node.")
             })
             .collect();
         if sick.is_empty() {
@@ -229,7 +229,7 @@ impl Facts {
         }
         let mut named: Vec<String> = Vec::new();
         let own_lines =
-            incident.logs.iter().filter(|line| scope.kin(&line.source) != Kin::Other).map(|line| line.message.as_str());
+            incident.logs.iter().filter(|line| scope.kin(&line.source).is_close()).map(|line| line.message.as_str());
         let alert = incident.alert.annotations.values().filter_map(|value| value.as_str());
         for text in alert.chain(own_lines.take(2_000)) {
             for other in scope.other_in(text) {
