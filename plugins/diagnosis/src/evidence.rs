@@ -32,6 +32,8 @@ const BEFORE: f64 = 0.4;
 /// The last so many seconds are now.
 const NOW_S: f64 = 900.0;
 
+/// Complaints that have not come again for so long are over, if nothing else is wrong.
+const LONG_AGO_S: f64 = 2_700.0;
 /// Clients notice so much later that what they call is well again.
 const SETTLING_S: f64 = 90.0;
 
@@ -62,6 +64,8 @@ pub(crate) struct Clock {
     onset: Option<Instant>,
     /// Until when the metrics showed it, where they are well again.
     settled: Option<Instant>,
+    /// Metrics of the target were seen, and none of them is abnormal.
+    is_well: bool,
 }
 
 impl Clock {
@@ -78,6 +82,10 @@ impl Clock {
         self.freshness(time) * if is_before { BEFORE } else { 1.0 }
     }
 
+    pub(crate) fn is_long_ago(self, time: Option<Instant>) -> bool {
+        matches!((self.now, time), (Some(now), Some(time)) if now.seconds_since(time) > LONG_AGO_S)
+    }
+
     fn is_now(self, time: Option<Instant>) -> bool {
         let (Some(now), Some(time)) = (self.now, time) else { return true };
         let is_over = self.settled.is_some_and(|settled| time.seconds_since(settled) <= SETTLING_S);
@@ -92,7 +100,7 @@ impl<'a> Evidence<'a> {
         let mut series: Vec<Series> =
             incident.metrics.iter().filter_map(|metric| Series::of(metric, &scope, &knowledge.vocabulary)).collect();
         let span = series.iter().map(|series| series.span_s).fold(0.0, f64::max);
-        let clock = Clock { now, fresh_s: FRESH_S.max(span * 1.2), onset: None, settled: None };
+        let clock = Clock { now, fresh_s: FRESH_S.max(span * 1.2), onset: None, settled: None, is_well: false };
         let facts = Facts::of(incident, &scope, now);
         series::apply_limits(&mut series, incident, &facts);
         let load = Load::of(&incident.queries);
@@ -101,7 +109,7 @@ impl<'a> Evidence<'a> {
         let own = || series.iter().filter(|series| series.kin.is_close() && series.is_telling());
         let is_back = own().next().is_some() && !own().any(Series::is_abnormal);
         let settled = own().filter_map(|series| series.settled_at).max().filter(|_| is_back);
-        let clock = Clock { onset, settled, ..clock };
+        let clock = Clock { onset, settled, is_well: is_back, ..clock };
         let hits = matcher.search(incident, &scope, clock, &facts);
         let (topics, further_topics) = topics(incident, knowledge, &scope);
         let is_own_error = |line: &&LogLine| {

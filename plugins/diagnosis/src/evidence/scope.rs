@@ -157,7 +157,8 @@ pub(crate) struct Scope {
     name_parts: Vec<String>,
     system_sources: Vec<String>,
     system_components: Vec<String>,
-    /// The words of the alert's title and of what it says of itself.
+    /// The words of the alert's title, and with those of what it says of itself.
+    title_words: BTreeSet<String>,
     alert_words: BTreeSet<String>,
     breadth: Breadth,
     /// Nothing that was observed has a name of the alert's: then all of it is as near.
@@ -176,6 +177,7 @@ impl Scope {
             name_parts: Vec::new(),
             system_sources: vocabulary.system_sources.iter().map(|name| name.to_lowercase()).collect(),
             system_components: vocabulary.system_components.iter().map(|name| name.to_lowercase()).collect(),
+            title_words: words_in([incident.alert.title.as_str()].into_iter()),
             alert_words: alert_words(incident),
             breadth,
             is_blind: false,
@@ -353,7 +355,14 @@ impl Scope {
     /// The alert names this metric, in whatever way it writes its words.
     pub(crate) fn is_alerted(&self, metric: &Metric) -> bool {
         let words: Vec<String> = words_of(&metric.name).into_iter().filter(|word| word.len() > 2).collect();
-        words.len() > 1 && words.iter().all(|word| self.alert_words.contains(word))
+        words.len() > 1 && words.iter().all(|word| self.alert_words.contains(singular(word)))
+    }
+
+    /// The title has a telling word of its name: `Few orders` is about `orders_accepted`.
+    pub(crate) fn is_hinted(&self, metric: &Metric) -> bool {
+        let words = words_of(&metric.name);
+        let is_telling = |word: &&String| word.len() >= PART_LENGTH_MIN && !GENERAL_PARTS.contains(&word.as_str());
+        words.iter().filter(is_telling).any(|word| self.title_words.contains(singular(word)))
     }
 
     fn is_own(&self, name: &str) -> bool {
@@ -522,8 +531,18 @@ fn alert_words(incident: &Incident) -> BTreeSet<String> {
     let alert = &incident.alert;
     let said = ["summary", "description", "metric", "metric_name", "alertname"];
     let values = said.iter().filter_map(|key| alert.annotations.get(*key).or_else(|| alert.labels.get(*key))?.as_str());
-    let texts = values.chain([alert.title.as_str()]);
-    texts.flat_map(|text| words_of(text.get(..TEXT_BYTES_MAX).unwrap_or(text))).collect()
+    words_in(values.chain([alert.title.as_str()]))
+}
+
+fn words_in<'a>(texts: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
+    texts
+        .flat_map(|text| words_of(text.get(..TEXT_BYTES_MAX).unwrap_or(text)))
+        .map(|word| singular(&word).to_owned())
+        .collect()
+}
+
+fn singular(word: &str) -> &str {
+    if word.len() > 3 { word.strip_suffix('s').unwrap_or(word) } else { word }
 }
 
 fn names_of_alert(incident: &Incident) -> Vec<String> {

@@ -62,14 +62,23 @@ impl<'a> Series<'a> {
         let mut points: Vec<(Instant, f64)> =
             metric.points.iter().filter_map(|point| Some((point.0, point.1?))).collect();
         points.sort_by_key(|(time, _)| *time);
+        if is_named_as_counter(metric) {
+            points = rates_of(points);
+        }
         let step = points.len().div_ceil(POINTS_LOOKED_AT).max(1);
         let mut values: Vec<f64> = points.iter().step_by(step).map(|(_, value)| *value).collect();
         let times: Vec<Instant> = points.iter().step_by(step).map(|(time, _)| *time).collect();
         let (first, last) = (*times.first()?, *times.last()?);
         let unit = normalise(&mut values, metric, role);
         let shape = Shape::of(&values, role, unit == "%");
-        let is_alerted = scope.is_alerted(metric);
-        let worse = role.map_or(Worse::Both, |role| role.worse);
+        // What nobody knows is judged where the alert is about it; of what is neutral, less of it is then worse.
+        let is_judged = role.is_none_or(|role| !role.neutral || role.name == "throughput");
+        let is_alerted = is_judged && (scope.is_alerted(metric) || (role.is_none() && scope.is_hinted(metric)));
+        let worse = match role {
+            Some(role) if role.neutral && is_alerted => Worse::Down,
+            Some(role) => role.worse,
+            None => Worse::Both,
+        };
         let mut series = Self {
             metric,
             role: role.map(|role| role.name.as_str()),
@@ -99,7 +108,8 @@ impl<'a> Series<'a> {
                 series.behaviours.insert(Behaviour::Saturated);
             }
         }
-        if is_usual_for_its_time(&times, &values) {
+        let is_trend = [Behaviour::Grows, Behaviour::Shrinks].iter().any(|it| series.behaviours.contains(it));
+        if !is_trend && is_usual_for_its_time(&times, &values) {
             series.behaviours.insert(Behaviour::Recurs);
         }
         let has_vanished = series.role.is_some_and(|role| role.ends_with("_free"))
@@ -176,6 +186,28 @@ impl<'a> Series<'a> {
             Behaviour::Normal => format!("{name} is as it was ({end})"),
         }
     }
+}
+
+/// The name says that it counts up for ever: what it means is its rate, and a fall is a restart.
+fn is_named_as_counter(metric: &Metric) -> bool {
+    let last = words_of(&metric.name).into_iter().last().unwrap_or_default();
+    let is_amount = metric.unit.to_ascii_lowercase().contains("byte") || metric.unit.contains('/');
+    !is_amount && ["total", "count", "counter"].contains(&last.as_str())
+}
+
+/// The rates of what is a counter by its values too; else the points as they are.
+fn rates_of(points: Vec<(Instant, f64)>) -> Vec<(Instant, f64)> {
+    let timed: Vec<signals::Point> = points
+        .iter()
+        .map(|(time, value)| signals::Point { time: time.0 as f64 / 1_000.0, value: *value })
+        .collect();
+    let span = timed.last().zip(timed.first()).map_or(0.0, |(last, first)| (last.value - first.value).abs());
+    if timed.len() < HISTORY_MIN || span <= 0.0 || !signals::is_counter(&timed) {
+        return points;
+    }
+    let rates = signals::rates(&timed);
+    #[allow(clippy::cast_possible_truncation, reason = "it was an integer of milliseconds")]
+    rates.into_iter().map(|point| (Instant((point.time * 1_000.0) as i64), point.value)).collect()
 }
 
 /// When the change began that led to where a series is now; nothing where change points do not show it.
@@ -421,7 +453,9 @@ fn is_usual_for_its_time(times: &[Instant], values: &[f64]) -> bool {
         }
         judged += 1;
         let usual = median(&same);
-        if (value - usual).abs() > (4.0 * deviation(&same)).max(0.2 * usual.abs()).max(0.1 * (high - low)) {
+        // Without an upper bound, a slow fall over days would widen what is usual until it fits.
+        let spread = (4.0 * deviation(&same)).min(0.25 * (high - low));
+        if (value - usual).abs() > spread.max(0.2 * usual.abs()).max(0.1 * (high - low)) {
             return false;
         }
     }

@@ -13,7 +13,7 @@ use super::facts::Facts;
 use super::scope::{Kin, Scope};
 use super::{Clock, Evidence};
 use crate::cause::Cause;
-use crate::incident::{Incident, LogLine};
+use crate::incident::{Event, Incident, LogLine};
 use crate::instant::Instant;
 use crate::knowledge::Knowledge;
 
@@ -32,6 +32,8 @@ const RARE: usize = 12;
 /// A few lines of so many are noise.
 const MANY_LINES: usize = 2_000;
 
+/// What was said long ago, with nothing since, where all that was measured is well.
+const PASSED: f64 = 0.4;
 /// What was said as often before the trouble counts so much.
 const HABIT: f64 = 0.3;
 /// Fewer lines before the onset are no habit, nor is what became so many times as frequent, nor what is seen for less
@@ -39,6 +41,7 @@ const HABIT: f64 = 0.3;
 const HABIT_LINES_MIN: u32 = 2;
 const HABIT_RATE_MAX: f64 = 2.5;
 const SPAN_MIN_S: f64 = 120.0;
+const HABIT_AGE_S: f64 = 900.0;
 /// An event that was reported so often, since so long before the onset, is a habit as well.
 const CHRONIC_COUNT: f64 = 20.0;
 const CHRONIC_S: f64 = 3_600.0;
@@ -70,6 +73,7 @@ pub(crate) struct TextHit {
     pub(crate) weight: f64,
     pub(crate) count: usize,
     pub(crate) first: Option<Instant>,
+    pub(crate) last: Option<Instant>,
     pub(crate) excerpt: String,
     /// Which text the best of them is, so that another rule's hit in the same one is known.
     pub(crate) text: u64,
@@ -100,23 +104,29 @@ impl Habits {
         let mined: Vec<(TemplateId, Option<Instant>)> =
             lines.map(|line| (miner.push(bounded(&line.message).as_bytes(), None), line.time)).collect();
         let mut counts: HashMap<TemplateId, (u32, u32)> = HashMap::new();
+        let mut first: HashMap<TemplateId, Instant> = HashMap::new();
         let mut ids = Vec::with_capacity(mined.len());
         for (id, time) in mined {
             let id = miner.resolve(id);
             ids.push(id);
             let count = counts.entry(id).or_default();
+            if let Some(time) = time {
+                first.entry(id).and_modify(|known| *known = time.min(*known)).or_insert(time);
+            }
             match time {
                 Some(time) if time < onset => count.0 += 1,
                 Some(_) => count.1 += 1,
                 None => {}
             }
         }
-        let is_habit = |(before, after): (u32, u32)| {
+        let is_habit = |id: TemplateId, (before, after): (u32, u32)| {
+            // The onset is known to a few minutes only: what began shortly before it may be its first sign.
+            let is_old = first.get(&id).is_some_and(|first| onset.seconds_since(*first) > HABIT_AGE_S);
             let rate_before = f64::from(before) / span_before;
             let rate_after = f64::from(after) / span_after.max(SPAN_MIN_S);
-            before >= HABIT_LINES_MIN && rate_after <= HABIT_RATE_MAX * rate_before
+            is_old && before >= HABIT_LINES_MIN && rate_after <= HABIT_RATE_MAX * rate_before
         };
-        Self { ids, is_habit: counts.into_iter().map(|(id, count)| (id, is_habit(count))).collect() }
+        Self { ids, is_habit: counts.into_iter().map(|(id, count)| (id, is_habit(id, count))).collect() }
     }
 
     fn is_habit(&self, at: usize) -> bool {
@@ -264,6 +274,12 @@ impl Matcher {
             };
             self.note(&mut hits, &piece, found);
         }
+        // What was said once, and not again for long while the target measures well, has passed.
+        if clock.is_well {
+            for hit in hits.values_mut().filter(|hit: &&mut TextHit| clock.is_long_ago(hit.last)) {
+                hit.weight *= PASSED;
+            }
+        }
         if incident.logs.len() >= MANY_LINES {
             for hit in hits.values_mut().filter(|hit: &&mut TextHit| hit.count * MANY_LINES < incident.logs.len()) {
                 hit.weight *= 0.7;
@@ -283,6 +299,8 @@ impl Matcher {
             let is_chronic = event.count.is_some_and(|count| count >= CHRONIC_COUNT)
                 && matches!((event.first_time, clock.onset), (Some(first), Some(onset)) if onset.seconds_since(first) > CHRONIC_S);
             let chronic = if is_chronic { HABIT } else { 1.0 };
+            let is_cured = incident.events.iter().any(|later| is_cure(event, later));
+            let chronic = if is_cured { chronic * OVER } else { chronic };
             let is_repeated = event.count.is_some_and(|count| count >= 2.0);
             let weight = scope.weight(kin) * if is_repeated { 1.0 } else { 0.95 };
             let piece = Piece {
@@ -375,6 +393,7 @@ impl Matcher {
                     weight: 0.0,
                     count: 0,
                     first: None,
+                    last: None,
                     excerpt: String::new(),
                     text: 0,
                     is_own: false,
@@ -388,6 +407,7 @@ impl Matcher {
                 }
                 if let Some(time) = piece.time.filter(|_| piece.kin.is_close()) {
                     hit.first = Some(hit.first.map_or(time, |first| first.min(time)));
+                    hit.last = Some(hit.last.map_or(time, |last| last.max(time)));
                 }
             }
         }
@@ -399,6 +419,25 @@ impl Evidence<'_> {
     pub(crate) fn words(&self, number: usize, place: Place) -> Option<&TextHit> {
         self.hits.get(&(number, place))
     }
+}
+
+/// What undoes an event, by its kind and a word of its message.
+const CURES: &[(&str, &str, &[&str])] = &[
+    ("FailedScheduling", "", &["Scheduled"]),
+    ("NodeNotReady", "", &["NodeReady"]),
+    ("Failed", "image", &["Pulled"]),
+    ("BackOff", "image", &["Pulled"]),
+    ("FailedMount", "", &["SuccessfulMountVolume", "Started", "Created"]),
+    ("FailedAttachVolume", "", &["SuccessfulAttachVolume", "Started"]),
+    ("FailedCreate", "", &["SuccessfulCreate"]),
+];
+
+/// A later event of the same thing says that the trouble of the earlier one is over.
+fn is_cure(event: &Event, later: &Event) -> bool {
+    let cures = CURES.iter().find(|(kind, word, _)| *kind == event.kind && event.message.contains(word));
+    cures.is_some_and(|(_, _, cures)| {
+        later.source == event.source && later.time > event.time && cures.contains(&later.kind.as_str())
+    })
 }
 
 /// The same for the same text in each run: the hasher's keys are fixed.
