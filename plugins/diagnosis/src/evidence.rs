@@ -11,7 +11,7 @@ mod words;
 
 pub(crate) use facts::Facts;
 pub(crate) use load::Load;
-pub(crate) use scope::{Breadth, Kin, Scope};
+pub(crate) use scope::{Breadth, Scope};
 pub(crate) use series::Series;
 pub(crate) use words::{Matcher, Place, TextHit};
 
@@ -45,8 +45,6 @@ pub(crate) struct Evidence<'a> {
     pub(crate) facts: Facts,
     pub(crate) load: Load<'a>,
     pub(crate) hits: BTreeMap<(usize, Place), TextHit>,
-    /// When the trouble began, as far as it shows.
-    pub(crate) onset: Option<Instant>,
     /// Topics of the alert by their index, those of the title before those of the rest.
     pub(crate) topics: Vec<usize>,
     pub(crate) further_topics: Vec<usize>,
@@ -127,7 +125,7 @@ impl<'a> Evidence<'a> {
                     && scope.kin_of_text(&event.source, &event.message).is_close()
             })
             .count();
-        Self { incident, scope, series, facts, load, hits, onset, topics, further_topics, errors_now, warnings_now }
+        Self { incident, scope, series, facts, load, hits, topics, further_topics, errors_now, warnings_now }
     }
 
     /// Something of the target is not as it should be now.

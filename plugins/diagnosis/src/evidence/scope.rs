@@ -427,7 +427,7 @@ fn is_same_line(short: &str, rest: &str) -> bool {
     ];
     let parts: Vec<&str> = rest.split(['-', '_', '.', '/', ':']).filter(|part| !part.is_empty()).collect();
     // After the hash of a replica set come five letters of anything.
-    let has_hash = parts.iter().any(|part| part.len() >= 8 && part.chars().any(|c| c.is_ascii_digit()));
+    let has_hash = parts.iter().any(|part| part.chars().any(|c| c.is_ascii_digit()));
     parts.iter().all(|part| {
         part.chars().any(|c| c.is_ascii_digit())
             || ENDINGS.contains(part)

@@ -290,6 +290,7 @@ impl Matcher {
         for hit in hits.values_mut().filter(|hit| hit.count * RARE < loudest) {
             hit.weight *= 0.75;
         }
+        let cures = Cures::of(incident);
         for event in &incident.events {
             // Of `ConfigMap/name` the kind is a word, and the name is not.
             let of = event.source.split_once('/').map_or("", |(kind, _)| kind);
@@ -299,7 +300,7 @@ impl Matcher {
             let is_chronic = event.count.is_some_and(|count| count >= CHRONIC_COUNT)
                 && matches!((event.first_time, clock.onset), (Some(first), Some(onset)) if onset.seconds_since(first) > CHRONIC_S);
             let chronic = if is_chronic { HABIT } else { 1.0 };
-            let is_cured = incident.events.iter().any(|later| is_cure(event, later));
+            let is_cured = cures.is_cured(event);
             let chronic = if is_cured { chronic * OVER } else { chronic };
             let is_repeated = event.count.is_some_and(|count| count >= 2.0);
             let weight = scope.weight(kin) * if is_repeated { 1.0 } else { 0.95 };
@@ -432,12 +433,29 @@ const CURES: &[(&str, &str, &[&str])] = &[
     ("FailedCreate", "", &["SuccessfulCreate"]),
 ];
 
-/// A later event of the same thing says that the trouble of the earlier one is over.
-fn is_cure(event: &Event, later: &Event) -> bool {
-    let cures = CURES.iter().find(|(kind, word, _)| *kind == event.kind && event.message.contains(word));
-    cures.is_some_and(|(_, _, cures)| {
-        later.source == event.source && later.time > event.time && cures.contains(&later.kind.as_str())
-    })
+/// When each thing was cured last, by the kind of event that said so.
+struct Cures<'a>(HashMap<(&'a str, &'a str), Instant>);
+
+impl<'a> Cures<'a> {
+    fn of(incident: &'a Incident) -> Self {
+        let mut last: HashMap<(&str, &str), Instant> = HashMap::new();
+        for event in &incident.events {
+            let is_cure = CURES.iter().any(|(.., kinds)| kinds.contains(&event.kind.as_str()));
+            if let Some(time) = event.time.filter(|_| is_cure) {
+                let known = last.entry((event.source.as_str(), event.kind.as_str())).or_insert(time);
+                *known = time.max(*known);
+            }
+        }
+        Self(last)
+    }
+
+    /// A later event of the same thing says that the trouble is over.
+    fn is_cured(&self, event: &Event) -> bool {
+        let cures = CURES.iter().find(|(kind, word, _)| *kind == event.kind && event.message.contains(word));
+        let times = cures.into_iter().flat_map(|(.., kinds)| kinds.iter());
+        let last = times.filter_map(|kind| self.0.get(&(event.source.as_str(), *kind))).max();
+        matches!((event.time, last), (Some(time), Some(last)) if *last > time)
+    }
 }
 
 /// The same for the same text in each run: the hasher's keys are fixed.
