@@ -34,6 +34,8 @@ const NOW_S: f64 = 900.0;
 
 /// Complaints that have not come again for so long are over, if nothing else is wrong.
 const LONG_AGO_S: f64 = 2_700.0;
+/// A line so near to the beginning of the log may have been written before as well.
+const LOG_EDGE_S: f64 = 120.0;
 /// Clients notice so much later that what they call is well again.
 const SETTLING_S: f64 = 90.0;
 
@@ -44,6 +46,8 @@ pub(crate) struct Evidence<'a> {
     pub(crate) series: Vec<Series<'a>>,
     pub(crate) facts: Facts,
     pub(crate) load: Load<'a>,
+    /// The time of the first line of the log.
+    logs_from: Option<Instant>,
     pub(crate) hits: BTreeMap<(usize, Place), TextHit>,
     /// Topics of the alert by their index, those of the title before those of the rest.
     pub(crate) topics: Vec<usize>,
@@ -116,6 +120,7 @@ impl<'a> Evidence<'a> {
                 && scope.kin(&line.source).is_close()
         };
         let errors_now = incident.logs.iter().filter(is_own_error).count();
+        let logs_from = incident.logs.iter().filter_map(|line| line.time).min();
         let warnings_now = incident
             .events
             .iter()
@@ -125,7 +130,12 @@ impl<'a> Evidence<'a> {
                     && scope.kin_of_text(&event.source, &event.message).is_close()
             })
             .count();
-        Self { incident, scope, series, facts, load, hits, topics, further_topics, errors_now, warnings_now }
+        Self { incident, scope, series, facts, load, logs_from, hits, topics, further_topics, errors_now, warnings_now }
+    }
+
+    /// The log was being kept for a while already at this moment.
+    pub(crate) fn is_within_logs(&self, time: Instant) -> bool {
+        self.logs_from.is_some_and(|from| time.seconds_since(from) > LOG_EDGE_S)
     }
 
     /// Something of the target is not as it should be now.

@@ -397,7 +397,8 @@ fn text_witnesses(evidence: &Evidence, number: usize, rule: &crate::knowledge::T
             is_against: rule.is_against,
             is_alert: place == Place::Alert,
             text: format!("{}: {whose} says `{}`{times}", rule.says, hit.excerpt),
-            time: hit.first,
+            // Of a log often only the end is kept: what stands at its beginning may have begun before.
+            time: hit.first.filter(|first| place != Place::Log || evidence.is_within_logs(*first)),
             line: Some(hit.text),
         });
     }
