@@ -103,8 +103,9 @@ impl<'a> Evidence<'a> {
             incident.metrics.iter().filter_map(|metric| Series::of(metric, &scope, &knowledge.vocabulary)).collect();
         let span = series.iter().map(|series| series.span_s).fold(0.0, f64::max);
         let clock = Clock { now, fresh_s: FRESH_S.max(span * 1.2), onset: None, settled: None, is_well: false };
-        let facts = Facts::of(incident, &scope, now);
+        let mut facts = Facts::of(incident, &scope, now);
         series::apply_limits(&mut series, incident, &facts);
+        facts.note_dependencies(&series);
         let load = Load::of(&incident.queries);
         let onset = onset(incident, &series, &scope, clock);
         // Where all that was measured is back, what was said until then is over.

@@ -40,6 +40,8 @@ const RULED_OUT: f64 = 0.12;
 const SAME_LINE: f64 = 0.4;
 /// So many errors of late are no stray ones.
 const ERRORS_MANY: usize = 3;
+/// What is left of wellness where no, one or both of metrics and logs were not observed.
+const UNSEEN: [f64; 3] = [1.0, 0.85, 0.5];
 const CONFIDENCE_MAX: f64 = 0.99;
 /// Two that are as likely as each other are not told apart.
 const TIE: f64 = 0.015;
@@ -316,7 +318,7 @@ impl<'a> Diagnostician<'a> {
         };
         // What was said to be well counts only beside something that was seen to be.
         let said = if well.certainty > 0.0 { case.raw } else { 0.0 };
-        case.confidence = (1.0 - (1.0 - said) * (1.0 - well.certainty)) * (1.0 - 0.9 * worst);
+        case.confidence = well.seen * (1.0 - (1.0 - said) * (1.0 - well.certainty)) * (1.0 - 0.9 * worst);
         case.favour.extend(well.favour.iter().cloned());
         case.against.extend(well.against.iter().cloned());
         if !well.against.is_empty() && !well.is_calm {
@@ -473,6 +475,8 @@ fn query_witness(evidence: &Evidence, rule: &crate::knowledge::QueryRule) -> Opt
 /// What is well now, as far as it was looked at.
 struct Wellness {
     certainty: f64,
+    /// How much of what could have shown trouble was looked at.
+    seen: f64,
     favour: Vec<(f64, String)>,
     against: Vec<(f64, String)>,
     /// Nothing happens any more.
@@ -543,7 +547,11 @@ fn wellness(evidence: &Evidence, knowledge: &Knowledge) -> Wellness {
     for (weight, _) in &against {
         certainty *= 1.0 - weight;
     }
-    Wellness { certainty, favour, against, is_calm }
+    // Of what the alert is about nothing was measured: what else is well says the less, the less was looked at.
+    let is_said_well = favour.iter().any(|(_, text)| text.starts_with("the alert's state"));
+    let missing = usize::from(evidence.incident.metrics.is_empty()) + usize::from(evidence.incident.logs.is_empty());
+    let seen = if is_symptom_well || is_said_well { 1.0 } else { UNSEEN.get(missing).copied().unwrap_or(0.5) };
+    Wellness { certainty, seen, favour, against, is_calm }
 }
 
 /// Sources that are empty, and metrics that would show what the alert is about.

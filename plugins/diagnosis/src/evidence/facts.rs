@@ -3,9 +3,12 @@
 //! A few are derived (is the pod ready, how often was it started, are replicas missing), and whatever else stands in a
 //! state is flattened, so that a rule can ask for any of it. Whether the target is well now is said here too.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::scope::{Kin, Scope, bare};
+use super::series::Series;
 use crate::incident::{Incident, Metric, Resource};
 use crate::instant::Instant;
 
@@ -93,6 +96,22 @@ impl Facts {
             .iter()
             .find(|(name, _)| names.iter().any(|of| name == of || name.starts_with(&format!("{of}-"))));
         found.map(|(_, cores)| *cores)
+    }
+
+    /// What the target's own words name, and whose metrics say that it is down.
+    pub(super) fn note_dependencies(&mut self, series: &[Series]) {
+        const ROLES: &[&str] = &["success_rate", "health_hosts_good", "health_hosts_bad", "status_check"];
+        let sick = series.iter().filter(|it| {
+            it.kin == Kin::Near && it.role.is_some_and(|role| ROLES.contains(&role)) && it.is_abnormal()
+        });
+        let names: BTreeSet<&str> =
+            sick.filter_map(|it| it.metric.dimensions.values().find_map(|value| value.as_str())).collect();
+        self.facts.extend(names.into_iter().map(|of| Fact {
+            text: format!("dependency.unwell={}", of.to_lowercase()),
+            of: of.to_owned(),
+            kin: Kin::Own,
+            weight: 0.8,
+        }));
     }
 
     fn look_at(&mut self, resource: &Resource, scope: &Scope, now: Option<Instant>) {

@@ -247,7 +247,7 @@ pub(super) fn apply_limits(series: &mut [Series], incident: &Incident, facts: &F
             _ => it.role == Some("connections") && share.is_some_and(|share| share >= LIMIT_SHARE),
         };
         // Far below its limit, memory that goes up and down is at work.
-        if it.role == Some("memory_used") && limit.is_some_and(|limit| it.high < 0.6 * limit) {
+        if it.role == Some("memory_used") && limit.is_some_and(|limit| it.high < 0.75 * limit) {
             it.behaviours.remove(&Behaviour::Sawtooth);
         }
         if is_exhausted {
