@@ -48,7 +48,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         for bucket in reliability(&graded).iter().filter(|bucket| bucket.cases > 0) {
             let (right, cases) = (bucket.right, bucket.cases);
-            println!("confidence from {:.2}: {right} of {cases} right (mean {:.2})", bucket.from, bucket.confidence_mean);
+            println!(
+                "confidence from {:.2}: {right} of {cases} right (mean {:.2})",
+                bucket.from, bucket.confidence_mean
+            );
         }
     }
     println!(
@@ -71,7 +74,8 @@ fn one(
     folder: &Path,
     arguments: &[String],
 ) -> Result<Graded, Box<dyn std::error::Error>> {
-    let has = |flag: &str| arguments.iter().any(|argument| argument == flag) && !arguments.iter().any(|it| it == "--totals");
+    let has =
+        |flag: &str| arguments.iter().any(|argument| argument == flag) && !arguments.iter().any(|it| it == "--totals");
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let incident = Incident::from_json(&std::fs::read_to_string(folder.join("incident.json"))?)?;
     let answer = Answer::from_json(&std::fs::read_to_string(folder.join("answer.json"))?)?;
@@ -91,8 +95,14 @@ fn one(
             .filter(|(place, hypothesis)| *place < 3 || hypothesis.root_cause == answer.root_cause);
         for (_, hypothesis) in shown {
             println!("   {:.2} {}", hypothesis.confidence, hypothesis.root_cause);
-            hypothesis.favour.iter().for_each(|text| println!("      + {}", text.chars().take(150).collect::<String>()));
-            hypothesis.against.iter().for_each(|text| println!("      - {}", text.chars().take(150).collect::<String>()));
+            hypothesis
+                .favour
+                .iter()
+                .for_each(|text| println!("      + {}", text.chars().take(150).collect::<String>()));
+            hypothesis
+                .against
+                .iter()
+                .for_each(|text| println!("      - {}", text.chars().take(150).collect::<String>()));
         }
     }
     Ok(Graded { name, expected: answer.root_cause, said: diagnosis.root_cause, confidence: diagnosis.confidence, ms })
@@ -117,7 +127,10 @@ fn examples(knowledge: &Knowledge) -> Result<(), Box<dyn std::error::Error>> {
     for outcome in outcomes.iter().filter(|outcome| !outcome.is_right()) {
         match &outcome.said {
             Ok((cause, confidence)) => {
-                println!("{}: {}: expected {}, said {cause} ({confidence:.2})", outcome.of, outcome.name, outcome.expected);
+                println!(
+                    "{}: {}: expected {}, said {cause} ({confidence:.2})",
+                    outcome.of, outcome.name, outcome.expected
+                );
             }
             Err(error) => println!("{}: {}: {error}", outcome.of, outcome.name),
         }
@@ -174,6 +187,11 @@ fn speed(knowledge: &Knowledge) -> Result<(), Box<dyn std::error::Error>> {
         .collect();
     ms.sort_by(f64::total_cmp);
     let at = |index: usize| ms.get(index).copied().unwrap_or_default();
-    println!("20 metrics of 1,440 points, {LINES} lines: median {:.0} ms, least {:.0}, most {:.0}", at(RUNS / 2), at(0), at(RUNS - 1));
+    println!(
+        "20 metrics of 1,440 points, {LINES} lines: median {:.0} ms, least {:.0}, most {:.0}",
+        at(RUNS / 2),
+        at(0),
+        at(RUNS - 1)
+    );
     Ok(())
 }

@@ -93,8 +93,7 @@ pub fn reliability(graded: &[Graded]) -> Vec<Bucket> {
     let named = || graded.iter().filter(|case| case.said != Cause::Unknown);
     let bucket = |(index, from): (usize, &f64)| {
         let to = FROM.get(index + 1).copied().unwrap_or(f64::INFINITY);
-        let within: Vec<&Graded> =
-            named().filter(|case| case.confidence >= *from && case.confidence < to).collect();
+        let within: Vec<&Graded> = named().filter(|case| case.confidence >= *from && case.confidence < to).collect();
         let sum: f64 = within.iter().map(|case| case.confidence).sum();
         Bucket {
             from: *from,
@@ -125,13 +124,7 @@ mod tests {
 
     #[test]
     fn reliability_counts_what_was_named_by_its_confidence() {
-        let case = |said, confidence| Graded {
-            name: "n".into(),
-            expected: Cause::Failover,
-            said,
-            confidence,
-            ms: 1.0,
-        };
+        let case = |said, confidence| Graded { name: "n".into(), expected: Cause::Failover, said, confidence, ms: 1.0 };
         let table = reliability(&[
             case(Cause::Failover, 0.95),
             case(Cause::OomKilled, 0.92),

@@ -116,9 +116,7 @@ impl<'a> Evidence<'a> {
         let hits = matcher.search(incident, &scope, clock, &facts);
         let (topics, further_topics) = topics(incident, knowledge, &scope);
         let is_own_error = |line: &&LogLine| {
-            words::level(line) >= words::Level::Error
-                && clock.is_now(line.time)
-                && scope.kin(&line.source).is_close()
+            words::level(line) >= words::Level::Error && clock.is_now(line.time) && scope.kin(&line.source).is_close()
         };
         let errors_now = incident.logs.iter().filter(is_own_error).count();
         let logs_from = incident.logs.iter().filter_map(|line| line.time).min();

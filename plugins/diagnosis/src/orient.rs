@@ -601,7 +601,7 @@ fn calibrated(score: f64) -> f64 {
     const POINTS: &[(f64, f64)] =
         &[(0.0, 0.0), (0.25, 0.4), (0.4, 0.7), (0.5, 0.82), (0.65, 0.89), (0.8, 0.93), (0.95, 0.97), (1.0, 0.99)];
     let pairs = POINTS.iter().zip(POINTS.iter().skip(1));
-    let within = pairs.filter(|((from, _), (to, _))| score >= *from && score <= *to).last();
+    let within = pairs.filter(|((from, _), (to, _))| score >= *from && score <= *to).next_back();
     within.map_or(score, |((from, low), (to, high))| low + (high - low) * (score - from) / (to - from))
 }
 

@@ -101,9 +101,9 @@ impl Facts {
     /// What the target's own words name, and whose metrics say that it is down.
     pub(super) fn note_dependencies(&mut self, series: &[Series]) {
         const ROLES: &[&str] = &["success_rate", "health_hosts_good", "health_hosts_bad", "status_check"];
-        let sick = series.iter().filter(|it| {
-            it.kin == Kin::Near && it.role.is_some_and(|role| ROLES.contains(&role)) && it.is_abnormal()
-        });
+        let sick = series
+            .iter()
+            .filter(|it| it.kin == Kin::Near && it.role.is_some_and(|role| ROLES.contains(&role)) && it.is_abnormal());
         let names: BTreeSet<&str> =
             sick.filter_map(|it| it.metric.dimensions.values().find_map(|value| value.as_str())).collect();
         self.facts.extend(names.into_iter().map(|of| Fact {

@@ -103,12 +103,67 @@ const NO_NAMES: &[&str] = &[
 const PART_LENGTH_MIN: usize = 5;
 /// What stands in names of many things.
 const GENERAL_PARTS: &[&str] = &[
-    "service", "server", "worker", "production", "staging", "internal", "external", "cluster", "compute", "instance",
-    "database", "primary", "replica", "master", "standby", "writer", "reader", "backend", "frontend", "gateway",
-    "proxy", "cache", "queue", "redis", "kafka", "mysql", "postgres", "postgresql", "mongo", "mongodb", "elastic",
-    "controller", "manager", "agent", "batch", "engine", "amazonaws", "local", "default", "system", "deployment",
-    "targetgroup", "loadbalancer", "volume", "region", "search", "public", "private", "nginx", "store", "stream",
-    "events", "event", "metrics", "monitor", "shared", "platform", "central", "global", "lambda", "function",
+    "service",
+    "server",
+    "worker",
+    "production",
+    "staging",
+    "internal",
+    "external",
+    "cluster",
+    "compute",
+    "instance",
+    "database",
+    "primary",
+    "replica",
+    "master",
+    "standby",
+    "writer",
+    "reader",
+    "backend",
+    "frontend",
+    "gateway",
+    "proxy",
+    "cache",
+    "queue",
+    "redis",
+    "kafka",
+    "mysql",
+    "postgres",
+    "postgresql",
+    "mongo",
+    "mongodb",
+    "elastic",
+    "controller",
+    "manager",
+    "agent",
+    "batch",
+    "engine",
+    "amazonaws",
+    "local",
+    "default",
+    "system",
+    "deployment",
+    "targetgroup",
+    "loadbalancer",
+    "volume",
+    "region",
+    "search",
+    "public",
+    "private",
+    "nginx",
+    "store",
+    "stream",
+    "events",
+    "event",
+    "metrics",
+    "monitor",
+    "shared",
+    "platform",
+    "central",
+    "global",
+    "lambda",
+    "function",
 ];
 /// Own lines in which others are looked for, and bytes of each.
 const OWN_LINES_MAX: usize = 5_000;
@@ -283,7 +338,8 @@ impl Scope {
         if is_system {
             return Kin::Unclear;
         }
-        let is_near = self.near.contains(&name) || telling_parts(&name).any(|part| self.name_parts.iter().any(|own| own == part));
+        let is_near =
+            self.near.contains(&name) || telling_parts(&name).any(|part| self.name_parts.iter().any(|own| own == part));
         if is_near { Kin::Near } else { Kin::Other }
     }
 
@@ -311,7 +367,9 @@ impl Scope {
     fn named_by_own(&self, incident: &Incident) -> BTreeSet<String> {
         let others: Vec<&String> = self.others.iter().collect();
         let stems = others.iter().map(|name| stem(name));
-        let Ok(finder) = AhoCorasick::builder().ascii_case_insensitive(true).build(stems) else { return BTreeSet::new() };
+        let Ok(finder) = AhoCorasick::builder().ascii_case_insensitive(true).build(stems) else {
+            return BTreeSet::new();
+        };
         let own = incident.logs.iter().filter(|line| self.kin(&line.source) == Kin::Own).take(OWN_LINES_MAX);
         let alert = incident.alert.annotations.values().filter_map(Value::as_str);
         let texts = own.map(|line| line.message.as_str()).chain(alert).chain([incident.alert.title.as_str()]);
@@ -373,9 +431,7 @@ impl Scope {
 /// Parts of a name that say of what it is: `dispatch` of `courier-dispatch`, and not `prod`, `service` or a number.
 fn telling_parts(name: &str) -> impl Iterator<Item = &str> {
     name.split(['-', '_', '.', '/', ':', ' ']).filter(|part| {
-        part.len() >= PART_LENGTH_MIN
-            && part.chars().all(char::is_alphabetic)
-            && !GENERAL_PARTS.contains(part)
+        part.len() >= PART_LENGTH_MIN && part.chars().all(char::is_alphabetic) && !GENERAL_PARTS.contains(part)
     })
 }
 

@@ -197,10 +197,8 @@ fn is_named_as_counter(metric: &Metric) -> bool {
 
 /// The rates of what is a counter by its values too; else the points as they are.
 fn rates_of(points: Vec<(Instant, f64)>) -> Vec<(Instant, f64)> {
-    let timed: Vec<signals::Point> = points
-        .iter()
-        .map(|(time, value)| signals::Point { time: time.0 as f64 / 1_000.0, value: *value })
-        .collect();
+    let timed: Vec<signals::Point> =
+        points.iter().map(|(time, value)| signals::Point { time: time.0 as f64 / 1_000.0, value: *value }).collect();
     let span = timed.last().zip(timed.first()).map_or(0.0, |(last, first)| (last.value - first.value).abs());
     if timed.len() < HISTORY_MIN || span <= 0.0 || !signals::is_counter(&timed) {
         return points;
@@ -345,7 +343,8 @@ impl Shape {
         let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let low = values.iter().copied().fold(f64::INFINITY, f64::min);
         let head = median(values.get(..tail.min(n)).unwrap_or(values));
-        let mut shape = Self { begin: head, end, high, low, departs_at: None, settled_at: None, behaviours: BTreeSet::new() };
+        let mut shape =
+            Self { begin: head, end, high, low, departs_at: None, settled_at: None, behaviours: BTreeSet::new() };
         if n < HISTORY_MIN {
             return shape;
         }
