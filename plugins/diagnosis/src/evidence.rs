@@ -17,7 +17,7 @@ pub(crate) use words::{Matcher, Place, TextHit};
 
 use std::collections::BTreeMap;
 
-use crate::incident::{Incident, LogLine};
+use crate::incident::{Event, Incident, LogLine};
 use crate::instant::Instant;
 use crate::knowledge::{Behaviour, Knowledge};
 
@@ -56,6 +56,8 @@ pub(crate) struct Evidence<'a> {
     pub(crate) errors_now: usize,
     /// Warnings about the target within the last minutes.
     pub(crate) warnings_now: usize,
+    /// Events about the target that a later one has undone.
+    pub(crate) cured: usize,
 }
 
 /// How old is too old.
@@ -119,6 +121,10 @@ impl<'a> Evidence<'a> {
             words::level(line) >= words::Level::Error && clock.is_now(line.time) && scope.kin(&line.source).is_close()
         };
         let errors_now = incident.logs.iter().filter(is_own_error).count();
+        let cures = words::Cures::of(incident);
+        let is_cured =
+            |event: &&Event| scope.kin_of_text(&event.source, &event.message).is_close() && cures.is_cured(event);
+        let cured = incident.events.iter().filter(is_cured).count();
         let logs_from = incident.logs.iter().filter_map(|line| line.time).min();
         let warnings_now = incident
             .events
@@ -129,7 +135,20 @@ impl<'a> Evidence<'a> {
                     && scope.kin_of_text(&event.source, &event.message).is_close()
             })
             .count();
-        Self { incident, scope, series, facts, load, logs_from, hits, topics, further_topics, errors_now, warnings_now }
+        Self {
+            incident,
+            scope,
+            series,
+            facts,
+            load,
+            logs_from,
+            hits,
+            topics,
+            further_topics,
+            errors_now,
+            warnings_now,
+            cured,
+        }
     }
 
     /// The log was being kept for a while already at this moment.

@@ -495,6 +495,9 @@ fn wellness(evidence: &Evidence, knowledge: &Knowledge) -> Wellness {
     if ["normal", "ok", "resolved", "inactive", "recovered", "green", "closed"].contains(&state.as_str()) {
         favour.push((0.5, format!("the alert's state is `{state}`")));
     }
+    if evidence.cured > 0 {
+        favour.push((0.4, format!("{} events of it were undone by later ones", evidence.cured)));
+    }
     for series in &sick {
         against.push((0.5, format!("{} is not normal", series.metric.name)));
     }
@@ -600,8 +603,8 @@ fn target(evidence: &Evidence, cause: Cause) -> String {
 fn calibrated(score: f64) -> f64 {
     const POINTS: &[(f64, f64)] =
         &[(0.0, 0.0), (0.25, 0.4), (0.4, 0.7), (0.5, 0.82), (0.65, 0.89), (0.8, 0.93), (0.95, 0.97), (1.0, 0.99)];
-    let pairs = POINTS.iter().zip(POINTS.iter().skip(1));
-    let within = pairs.filter(|((from, _), (to, _))| score >= *from && score <= *to).next_back();
+    let mut pairs = POINTS.iter().zip(POINTS.iter().skip(1));
+    let within = pairs.find(|((from, _), (to, _))| score >= *from && score <= *to);
     within.map_or(score, |((from, low), (to, high))| low + (high - low) * (score - from) / (to - from))
 }
 

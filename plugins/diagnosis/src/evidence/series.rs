@@ -195,7 +195,7 @@ fn is_named_as_counter(metric: &Metric) -> bool {
     !is_amount && ["total", "count", "counter"].contains(&last.as_str())
 }
 
-/// The rates of what is a counter by its values too; else the points as they are.
+/// The rates a minute of what is a counter by its values too; else the points as they are.
 fn rates_of(points: Vec<(Instant, f64)>) -> Vec<(Instant, f64)> {
     let timed: Vec<signals::Point> =
         points.iter().map(|(time, value)| signals::Point { time: time.0 as f64 / 1_000.0, value: *value }).collect();
@@ -205,7 +205,7 @@ fn rates_of(points: Vec<(Instant, f64)>) -> Vec<(Instant, f64)> {
     }
     let rates = signals::rates(&timed);
     #[allow(clippy::cast_possible_truncation, reason = "it was an integer of milliseconds")]
-    rates.into_iter().map(|point| (Instant((point.time * 1_000.0) as i64), point.value)).collect()
+    rates.into_iter().map(|point| (Instant((point.time * 1_000.0) as i64), point.value * 60.0)).collect()
 }
 
 /// When the change began that led to where a series is now; nothing where change points do not show it.

@@ -434,10 +434,10 @@ const CURES: &[(&str, &str, &[&str])] = &[
 ];
 
 /// When each thing was cured last, by the kind of event that said so.
-struct Cures<'a>(HashMap<(&'a str, &'a str), Instant>);
+pub(super) struct Cures<'a>(HashMap<(&'a str, &'a str), Instant>);
 
 impl<'a> Cures<'a> {
-    fn of(incident: &'a Incident) -> Self {
+    pub(super) fn of(incident: &'a Incident) -> Self {
         let mut last: HashMap<(&str, &str), Instant> = HashMap::new();
         for event in &incident.events {
             let is_cure = CURES.iter().any(|(.., kinds)| kinds.contains(&event.kind.as_str()));
@@ -450,7 +450,7 @@ impl<'a> Cures<'a> {
     }
 
     /// A later event of the same thing says that the trouble is over.
-    fn is_cured(&self, event: &Event) -> bool {
+    pub(super) fn is_cured(&self, event: &Event) -> bool {
         let cures = CURES.iter().find(|(kind, word, _)| *kind == event.kind && event.message.contains(word));
         let times = cures.into_iter().flat_map(|(.., kinds)| kinds.iter());
         let last = times.filter_map(|kind| self.0.get(&(event.source.as_str(), *kind))).max();
