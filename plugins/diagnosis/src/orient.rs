@@ -15,7 +15,7 @@ use crate::knowledge::{Behaviour, CauseRules, Knowledge, StateRule};
 
 /// Below this the evidence is not worth a name.
 const NAMED_MIN: f64 = 0.34;
-/// Where something is wrong with the target, less is enough, as long as nothing else comes near.
+/// Where what the alert is about is seen to be wrong, less is enough, as long as nothing else comes near.
 const TROUBLED_MIN: f64 = 0.24;
 const NEAR: f64 = 0.6;
 /// Healthy is said only on good grounds: a fault that is overlooked costs more than a look.
@@ -34,6 +34,8 @@ const OFF_TOPIC: f64 = 0.6;
 const NEAR_TOPIC: f64 = 0.88;
 /// How much being well now takes from a fault.
 const WELL_NOW: f64 = 0.85;
+/// And how much of what is said to be well is believed for that.
+const SAID_WELL: f64 = 0.7;
 /// With less against it a cause is not ruled out, only unlikely.
 const RULED_OUT: f64 = 0.12;
 /// What further words of a line that was heard already add.
@@ -117,10 +119,15 @@ impl<'a> Diagnostician<'a> {
         self.weigh_topics(&mut cases, &evidence);
         self.explain(&mut cases);
         let well = wellness(&evidence, self.knowledge);
+        // What was said to be well, or planned, counts only beside something that was seen to be well.
+        let said = match self.knowledge.causes.get(&Cause::Healthy) {
+            Some(rules) if well.certainty > 0.0 => SAID_WELL * self.case(rules, &evidence).raw,
+            _ => 0.0,
+        };
         for case in &mut cases {
             let is_passing = self.knowledge.causes.get(&case.cause).is_some_and(|rules| rules.is_passing);
             if !is_passing {
-                let cleared = WELL_NOW * well.certainty;
+                let cleared = WELL_NOW * (1.0 - (1.0 - well.certainty) * (1.0 - said));
                 case.confidence *= 1.0 - cleared;
                 if cleared > 0.3 && !case.favour.is_empty() {
                     case.against.push((cleared, "what was looked at is well now".into()));
@@ -351,7 +358,7 @@ impl<'a> Diagnostician<'a> {
         let second = cases.get(1).map_or(0.0, |case| case.confidence);
         let named = first.filter(|case| {
             let is_tied = case.confidence - second < TIE && case.confidence < 0.6;
-            let is_alone = evidence.is_troubled() && second < NEAR * case.confidence;
+            let is_alone = is_symptomatic(evidence, self.knowledge) && second < NEAR * case.confidence;
             let least = match case.cause {
                 Cause::Healthy => HEALTHY_MIN,
                 _ if is_alone => TROUBLED_MIN,
@@ -555,6 +562,16 @@ fn wellness(evidence: &Evidence, knowledge: &Knowledge) -> Wellness {
     let missing = usize::from(evidence.incident.metrics.is_empty()) + usize::from(evidence.incident.logs.is_empty());
     let seen = if is_symptom_well || is_said_well { 1.0 } else { UNSEEN.get(missing).copied().unwrap_or(0.5) };
     Wellness { certainty, seen, favour, against, is_calm }
+}
+
+/// What the alert is about is measured to be wrong now, or a resource of the target is not well.
+fn is_symptomatic(evidence: &Evidence, knowledge: &Knowledge) -> bool {
+    let topics = || evidence.topics.iter().filter_map(|at| knowledge.vocabulary.topic.get(*at));
+    let is_symptom = |series: &Series| {
+        series.is_alerted || topics().flat_map(|topic| &topic.roles).any(|role| series.role == Some(role.as_str()))
+    };
+    !evidence.facts.unwell.is_empty()
+        || evidence.series.iter().any(|it| it.kin.is_close() && it.is_telling() && it.is_abnormal() && is_symptom(it))
 }
 
 /// Sources that are empty, and metrics that would show what the alert is about.
