@@ -13,8 +13,12 @@ MOTO = "5.2.1"
 
 
 def folder() -> Path:
+    return cache() / f"moto-{MOTO}"
+
+
+def cache() -> Path:
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.environ.get("HOME", "/tmp"), ".cache")
-    return Path(cache) / "pi-host-cloud-lab" / f"moto-{MOTO}"
+    return Path(cache) / "pi-host-cloud-lab"
 
 
 def enter() -> None:

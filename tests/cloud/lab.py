@@ -13,7 +13,12 @@ import os
 import sys
 from pathlib import Path
 
-import environment
+# Nothing is written beside the sources.
+sys.dont_write_bytecode = True
+
+import environment  # noqa: E402
+
+sys.pycache_prefix, sys.dont_write_bytecode = str(environment.cache() / "compiled"), False
 
 
 def arguments() -> argparse.Namespace:
