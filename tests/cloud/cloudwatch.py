@@ -12,6 +12,9 @@ def find(world: Any, namespace: str, name: str, dimensions: list[dict[str, str]]
     for metric in world.metrics:
         if metric.namespace == namespace and metric.name == name and {entry["Name"]: entry["Value"] for entry in metric.dimensions} == wanted:
             return metric
+    if set(wanted) == {"InstanceId"} and (group := world.group_of(wanted["InstanceId"])):
+        # A member has the load of its group.
+        return next((metric for metric in world.metrics if metric.target is group and metric.namespace == namespace and metric.name == name), None)
     return None
 
 

@@ -51,10 +51,11 @@ def checks(world: Any, target: Target) -> tuple[str, str]:
 def describe_instance_status(world: Any, request: Request) -> dict[str, Any]:
     arguments = request.arguments
     ids = arguments.get("InstanceIds")
+    members = {identity: group for group in world.targets.values() if group.kind == "group" for identity in world.members(group)}
     for identity in ids or []:
-        if not world.target_of(identity, "instance"):
+        if not world.target_of(identity, "instance") and identity not in members:
             raise Fault("InvalidInstanceID.NotFound", f"The instance ID '{identity}' does not exist")
-    shown = []
+    shown = [well(world, identity) for identity in members if not ids or identity in ids]
     for target in world.targets.values():
         if target.kind != "instance" or (ids and target.id not in ids):
             continue
@@ -74,6 +75,13 @@ def describe_instance_status(world: Any, request: Request) -> dict[str, Any]:
         if all(values.get(name) in allowed for name, allowed in wanted.items()):
             shown.append(entry)
     return {"InstanceStatuses": shown}
+
+
+def well(world: Any, identity: str) -> dict[str, Any]:
+    """A member of a group: the machine itself is well, whatever is asked of it."""
+    passed = {"Status": "ok", "Details": [{"Name": "reachability", "Status": "passed"}]}
+    return {"InstanceId": identity, "AvailabilityZone": f"{world.scenario.region}a", "InstanceState": {"Code": 16, "Name": "running"}, "Events": [],
+            "SystemStatus": passed, "InstanceStatus": passed}
 
 
 def get_console_output(world: Any, request: Request) -> dict[str, Any]:

@@ -94,7 +94,8 @@ def run(scenario, chosen: argparse.Namespace) -> None:
 
 def ready(world, proxy) -> dict:
     scenario = world.scenario
-    targets = {name: {"kind": target.kind, "id": target.id, "health": target.health, "tags": world.tags(target)} for name, target in world.targets.items()}
+    targets = {name: {"kind": target.kind, "id": target.id, "health": target.health, "tags": world.tags(target),
+                      "members": world.members(target) if target.kind == "group" else []} for name, target in world.targets.items()}
     return {
         "endpoint": f"http://127.0.0.1:{proxy.server_address[1]}", "scenario": scenario.name, "region": scenario.region, "alarm": scenario.alarm,
         "alarms": [{"name": alarm["name"], "on": alarm["on"]} for alarm in scenario.alarms], "target": scenario.target, "targets": targets,

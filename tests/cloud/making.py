@@ -51,12 +51,12 @@ def instance(world: World, name: str, given: dict[str, Any]) -> None:
 
 def files(world: World, target: Target) -> dict[str, str]:
     given = target.declared
-    settings = f"# The shop's web service. Its owners keep the last good copy in /etc/web/web.conf.good.\nport = {target.port}\npool_size = 20\ncache_mib = 4\n"
+    settings = f"# The shop's web service. Its owners keep the one before in /etc/web/web.conf.bak.\nport = {target.port}\npool_size = 20\ncache_mib = 4\n"
     if database := given.get("depends_on"):
         settings += f"database = {world.targets[database].health}\ndatabase_host = {database}\n"
     unit = {"memory": "64M", "restart": "no", **given.get("unit", {})}
     usual = {
-        "/etc/web/web.conf": settings, "/etc/web/web.conf.good": settings, "/opt/web/web.py": (HERE / "instance" / "web.py").read_text(),
+        "/etc/web/web.conf": settings, "/etc/web/web.conf.bak": settings, "/opt/web/web.py": (HERE / "instance" / "web.py").read_text(),
         "/opt/web/releases/1.4.1/release.py": RELEASE, "/opt/web/current/release.py": RELEASE, "/var/log/web/access.log": "",
         "/etc/systemd/system/web.service": UNIT.format(**unit),
     }

@@ -51,6 +51,11 @@ class Laboratory:
     def id(self, name: str) -> str:
         return self.ready["targets"][name]["id"]
 
+    @property
+    def is_by_turns(self) -> bool:
+        """Whether it may answer now and then although it is sick."""
+        return self.scenario.root_cause in ("crash_loop", "throttled")
+
     def is_healthy(self, name: str | None = None) -> bool:
         url = self.ready["targets"][name or self.scenario.target]["health"]
         try:
@@ -60,7 +65,7 @@ class Laboratory:
 
     def stays_healthy(self) -> bool:
         """For so long that one that is well by turns is found out."""
-        until = time.monotonic() + (7 if self.scenario.root_cause == "crash_loop" else 1.5)
+        until = time.monotonic() + (10 if self.is_by_turns else 1.5)
         while time.monotonic() < until:
             if not self.is_healthy():
                 return False
@@ -133,7 +138,7 @@ def symptoms(lab: Laboratory) -> None:
     """What an agent sees: the alarm and its history, the series around the onset, the logs, the state."""
     scenario, clients = lab.scenario, lab.aws
     is_healthy = scenario.root_cause == "healthy"
-    if scenario.root_cause == "crash_loop":
+    if lab.is_by_turns:
         until("it is sick by turns", lambda: not lab.is_healthy())
         until("and well by turns", lab.is_healthy)
     else:
@@ -250,12 +255,12 @@ def expired(lab: Laboratory) -> None:
 def one(scenario: Scenario, factor: float) -> None:
     for index, cure in enumerate(scenario.cures or [None]):
         with Laboratory(scenario, factor) as lab:
+            if scenario.wire.get("expire_after_calls"):
+                expired(lab)
+                assert not lab.is_healthy()
+            elif index == 0:
+                symptoms(lab)
             if index == 0:
-                if not scenario.wire.get("expire_after_calls"):
-                    symptoms(lab)
-                else:
-                    expired(lab)
-                    assert not lab.is_healthy()
                 wrong(lab)
                 worsens(lab)
             if cure:

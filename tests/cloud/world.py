@@ -72,6 +72,10 @@ class World:
         found = self.moto.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[group.id])["AutoScalingGroups"]
         return [instance["InstanceId"] for instance in found[0]["Instances"]] if found else []
 
+    def group_of(self, identity: str) -> Target | None:
+        """The group that an instance is a member of."""
+        return next((target for target in self.targets.values() if target.kind == "group" and identity in self.members(target)), None)
+
     def impaired_since(self, target: Target) -> float:
         """Since when it has been as it is: the onset, for what the fault brought about."""
         return max(self.onset, target.phases[-1][0], target.booted)
@@ -154,7 +158,8 @@ class World:
                    "phases": [[self.clock.date(moment).isoformat(), phase] for moment, phase in target.phases[1:]]}
             for name, target in self.targets.items()
         }
-        return {"targets": targets, "alarms": {name: alarm.state for name, alarm in self.alarms.items()}}
+        history = {name: [[item["Timestamp"].isoformat(), item["HistorySummary"].rsplit(" ", 1)[-1]] for item in alarm.history] for name, alarm in self.alarms.items()}
+        return {"targets": targets, "alarms": {name: alarm.state for name, alarm in self.alarms.items()}, "history": history}
 
     def keep(self, path: Path) -> None:
         """How it was when it ended, for who draws the time line."""

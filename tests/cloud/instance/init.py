@@ -53,6 +53,18 @@ class Journal:
         tell(event="journal", **entry)
 
 
+    def vacuum(self):
+        """All but the last entries go."""
+        with self.lock:
+            try:
+                before = JOURNAL.stat().st_size
+                JOURNAL.write_text("".join(json.dumps(entry) + "\n" for entry in self.entries[-200:]))
+                freed = max(0, before - JOURNAL.stat().st_size)
+            except OSError:
+                freed = 0
+        return f"Vacuuming done, freed {freed}B of archived journals from /var/log/journal.\n"
+
+
 class Unit:
     """A service: its file, its process, and what became of it."""
 
@@ -259,15 +271,17 @@ class Init:
             stream.write(json.dumps([code, text]))
 
     def systemctl(self, arguments):
-        options = [word for word in arguments if word.startswith("-")]
-        words = [word for word in arguments if not word.startswith("-")]
+        words, options = sorted_out(arguments)
         verb, names = (words[0] if words else "list-units"), words[1:]
         if verb == "daemon-reload":
             return 0, ""
         if verb in ("list-units", "list-unit-files") or (verb == "status" and not names):
-            shown = [unit for unit in self.all() if "--failed" not in options or unit.state == "failed"]
-            lines = [f"{'●' if unit.state == 'failed' else ' '} {unit.name}.service loaded {unit.state} {sub(unit)} {unit.description()}" for unit in shown]
-            return 0, "  UNIT LOAD ACTIVE SUB DESCRIPTION\n" + "\n".join(lines) + f"\n\n{len(shown)} loaded units listed.\n"
+            state = options.get("--state", ["failed" if "--failed" in options else ""])[0]
+            shown = [unit for unit in self.all() if state in ("", unit.state, sub(unit))]
+            mark = "" if "--plain" in options else "  "
+            lines = [f"{'● ' if unit.state == 'failed' and mark else mark}{unit.name}.service loaded {unit.state} {sub(unit)} {unit.description()}" for unit in shown]
+            head, tail = ("", "") if "--no-legend" in options else (f"{mark}UNIT LOAD ACTIVE SUB DESCRIPTION\n", f"\n{len(shown)} loaded units listed.\n")
+            return 0, head + "".join(line + "\n" for line in lines) + tail
         if not names:
             return 1, f"systemctl {verb}: no unit is named\n"
         code, text = 0, ""
@@ -334,6 +348,9 @@ class Init:
                 kernel = True
             elif word in ("-U", "--until", "-t", "-g"):
                 next(words)
+            elif word in ("--vacuum-size", "--vacuum-time", "--vacuum-files"):
+                next(words)
+                return 0, self.journal.vacuum()
             elif word in ("-f", "--follow"):
                 return 1, "journalctl: nothing is followed here\n"
         def fits(entry):
@@ -349,13 +366,16 @@ class Init:
         return 0, "\n".join(lines) + "\n" if lines else "-- No entries --\n"
 
     def throttle(self):
-        """What a hypervisor does to an instance without CPU credits: everything stands still most of the time."""
+        """What becomes of a service on an instance without CPU credits: it stands still most of the time."""
         while True:
-            if self.is_throttled:
-                stop_all(signal.SIGSTOP)
-                time.sleep(1.6)
-                stop_all(signal.SIGCONT)
-            time.sleep(0.15)
+            if self.is_throttled and (unit := self.unit("web")) and unit.process and unit.process.poll() is None:
+                os.kill(unit.process.pid, signal.SIGSTOP)
+                until = time.monotonic() + 8
+                while self.is_throttled and time.monotonic() < until:
+                    time.sleep(0.05)
+                if unit.process.poll() is None:
+                    os.kill(unit.process.pid, signal.SIGCONT)
+            time.sleep(0.1)
 
     def reap(self):
         """Whatever was left behind by a parent that has ended."""
@@ -382,6 +402,26 @@ def stop_all(number):
 
 def sub(unit):
     return {"active": "running", "failed": "failed"}.get(unit.state, "dead")
+
+
+def sorted_out(arguments):
+    """Words, and options with what each was given."""
+    words, options = [], {}
+    rest = iter(arguments)
+    for word in rest:
+        if word == "--":
+            words += list(rest)
+        elif word.startswith("--"):
+            name, _, value = word.partition("=")
+            options.setdefault(name, []).append(value)
+        elif word[:2] in ("-p", "-t", "-n", "-o", "-s"):
+            name = {"-p": "--property", "-t": "--type"}.get(word[:2], word[:2])
+            options.setdefault(name, []).append(word[2:].lstrip("=") or next(rest, ""))
+        elif word.startswith("-"):
+            options.setdefault(word, []).append("")
+        else:
+            words.append(word)
+    return words, options
 
 
 def expand(arguments):
@@ -449,8 +489,8 @@ def show(unit, options):
     values = {"Id": f"{unit.name}.service", "ActiveState": unit.state, "SubState": sub(unit), "Result": unit.result,
               "NRestarts": unit.restarts, "MainPID": unit.process.pid if unit.process and unit.state == "active" else 0,
               "ExecMainStatus": abs(unit.code or 0), "FragmentPath": unit.path}
-    wanted = [option.split("=", 1)[1] for option in options if option.startswith(("--property=", "-p="))]
-    names = [name for text in wanted for name in text.split(",")] or list(values)
+    values["ActiveEnterTimestamp"] = time.strftime("%a %Y-%m-%d %H:%M:%S UTC", time.gmtime(unit.since)) if unit.state == "active" else ""
+    names = [name for text in options.get("--property", []) for name in text.split(",")] or list(values)
     return "".join(f"{name}={values.get(name, '')}\n" for name in names)
 
 
