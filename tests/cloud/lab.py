@@ -95,6 +95,7 @@ def run(scenario, chosen: argparse.Namespace) -> None:
 def ready(world, proxy) -> dict:
     scenario = world.scenario
     targets = {name: {"kind": target.kind, "id": target.id, "health": target.health, "tags": world.tags(target),
+                      "depends_on": target.declared.get("depends_on") if target.kind == "instance" else None,
                       "members": world.members(target) if target.kind == "group" else []} for name, target in world.targets.items()}
     return {
         "endpoint": f"http://127.0.0.1:{proxy.server_address[1]}", "scenario": scenario.name, "region": scenario.region, "alarm": scenario.alarm,
