@@ -56,5 +56,8 @@ fn a_scenario_that_is_not_there_is_named_with_those_that_are() {
         .output()
         .expect("python3");
     let text = String::from_utf8_lossy(&said.stderr);
-    assert!(!said.status.success() && text.contains("no scenario `no-such`") && text.contains("instance-hung"), "{text}");
+    assert!(
+        !said.status.success() && text.contains("no scenario `no-such`") && text.contains("instance-hung"),
+        "{text}"
+    );
 }

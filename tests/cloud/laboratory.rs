@@ -76,7 +76,8 @@ impl Lab {
         let mut line = String::new();
         let output = child.stdout.take().expect("it is piped");
         BufReader::new(output).read_line(&mut line).expect("a line");
-        let ready: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("the laboratory does not start: {line}"));
+        let ready: Value =
+            serde_json::from_str(&line).unwrap_or_else(|_| panic!("the laboratory does not start: {line}"));
         let text = |key: &str| ready[key].as_str().unwrap_or_else(|| panic!("{key} in {ready}")).to_owned();
         let target = text("target");
         Self {
