@@ -107,7 +107,14 @@ def target_group(world: World, name: str, given: dict[str, Any]) -> None:
 def watched(world: World) -> None:
     """Metrics and alarms."""
     of = {member: world.target_groups[name]["dimensions"] for name, given in world.scenario.target_groups.items() for member in given["of"]}
-    world.metrics = [metric for target in world.targets.values() for metric in declared(target, world.scenario.metrics.get(target.name, {}), of.get(target.name), world.clock.started)]
+    first_writers = {writer: world.targets[cluster] for cluster, writer in world.writers.items()}
+    for target in world.targets.values():
+        # The writer of a cluster is as sick as the cluster.
+        source = first_writers.get(target.name, target)
+        metrics = declared(source, world.scenario.metrics.get(source.name, {}), of.get(target.name), world.clock.started)
+        for metric in metrics:
+            metric.dimensions = target.dimensions if metric.dimensions == source.dimensions else metric.dimensions
+        world.metrics += metrics
     world.alarms = {}
     for given in world.scenario.alarms:
         metric = next((metric for metric in world.metrics if metric.target.name == given["on"] and metric.name == given["metric"]), None)

@@ -4,6 +4,7 @@ the same minute. And the alarms on them, which are really evaluated, period by p
 import hashlib
 import json
 import math
+import threading
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -145,6 +146,7 @@ class Alarm:
     data: dict[str, Any] = field(default_factory=dict)
     evaluated: float = 0
     history: list[dict[str, Any]] = field(default_factory=list)
+    lock: Any = field(default_factory=threading.Lock)
 
     @property
     def name(self) -> str:
@@ -156,12 +158,13 @@ class Alarm:
 
     def evaluate(self, clock: Clock) -> None:
         """Go on from where it was evaluated last, period by period."""
-        if not self.evaluated:
-            self.evaluated = (clock.started - HISTORY_S + 3600) // self.period * self.period
-            self.since = self.evaluated
-        while self.evaluated + self.period <= clock.now():
-            self.evaluated += self.period
-            self._evaluate_at(self.evaluated, clock)
+        with self.lock:
+            if not self.evaluated:
+                self.evaluated = (clock.started - HISTORY_S + 3600) // self.period * self.period
+                self.since = self.evaluated
+            while self.evaluated + self.period <= clock.now():
+                self.evaluated += self.period
+                self._evaluate_at(self.evaluated, clock)
 
     def _evaluate_at(self, moment: float, clock: Clock) -> None:
         words, holds = COMPARISONS[self.declared["comparison"]]
