@@ -49,6 +49,19 @@ fn a_cluster_whose_writer_is_sick_is_cured_by_a_failover_and_by_nothing_else() {
 }
 
 #[test]
+fn the_project_for_a_scenario_has_its_services_and_who_depends_on_whom() {
+    let lab = Lab::start("dependency-down");
+    let project: toml::Table = lab.pi_toml("auto").parse().expect("TOML");
+    assert_eq!(project["cloud"]["lab"]["endpoint_url"].as_str(), Some(lab.endpoint.as_str()));
+    let web = &project["services"][&lab.target];
+    assert_eq!(web["probe"]["http"].as_str(), Some(lab.health.as_str()));
+    assert_eq!(web["cloud"]["instance"].as_str(), Some(lab.id("web")));
+    assert_eq!(web["depends_on"].as_array().map(Vec::len), Some(1));
+    assert_eq!(project["services"]["orders"]["cloud"]["database"].as_str(), Some("orders"));
+    assert!(lab.environment().iter().any(|(name, _)| *name == "AWS_ACCESS_KEY_ID"));
+}
+
+#[test]
 fn a_scenario_that_is_not_there_is_named_with_those_that_are() {
     let said = std::process::Command::new("python3")
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cloud/lab.py"))
