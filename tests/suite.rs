@@ -12,6 +12,7 @@ mod bash;
 mod capability;
 mod chat;
 mod cli;
+mod cloud;
 mod confine;
 mod detect;
 mod engine;

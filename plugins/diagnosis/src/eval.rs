@@ -76,6 +76,35 @@ impl Score {
     }
 }
 
+/// How often diagnoses of one degree of confidence are right: what a confidence is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Bucket {
+    /// Confidences from here on, below the next bucket's.
+    pub from: f64,
+    pub cases: usize,
+    pub right: usize,
+    pub confidence_mean: f64,
+}
+
+/// Diagnoses that name a cause, by their confidence. What abstains has none to be judged by.
+#[must_use]
+pub fn reliability(graded: &[Graded]) -> Vec<Bucket> {
+    const FROM: [f64; 6] = [0.0, 0.4, 0.55, 0.7, 0.8, 0.9];
+    let named = || graded.iter().filter(|case| case.said != Cause::Unknown);
+    let bucket = |(index, from): (usize, &f64)| {
+        let to = FROM.get(index + 1).copied().unwrap_or(f64::INFINITY);
+        let within: Vec<&Graded> = named().filter(|case| case.confidence >= *from && case.confidence < to).collect();
+        let sum: f64 = within.iter().map(|case| case.confidence).sum();
+        Bucket {
+            from: *from,
+            cases: within.len(),
+            right: within.iter().filter(|case| case.expected == case.said).count(),
+            confidence_mean: if within.is_empty() { 0.0 } else { sum / within.len() as f64 },
+        }
+    };
+    FROM.iter().enumerate().map(bucket).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,6 +120,19 @@ mod tests {
         ]);
         assert_eq!((score.right, score.abstained, score.healthy_accused, score.faults_missed), (1, 1, 1, 1));
         assert_eq!((score.accuracy, score.ms_mean, score.wrong.len()), (0.25, 2.0, 3));
+    }
+
+    #[test]
+    fn reliability_counts_what_was_named_by_its_confidence() {
+        let case = |said, confidence| Graded { name: "n".into(), expected: Cause::Failover, said, confidence, ms: 1.0 };
+        let table = reliability(&[
+            case(Cause::Failover, 0.95),
+            case(Cause::OomKilled, 0.92),
+            case(Cause::Failover, 0.5),
+            case(Cause::Unknown, 0.5),
+        ]);
+        let filled: Vec<_> = table.iter().filter(|it| it.cases > 0).map(|it| (it.from, it.cases, it.right)).collect();
+        assert_eq!(filled, [(0.4, 1, 1), (0.9, 2, 1)]);
     }
 
     #[test]

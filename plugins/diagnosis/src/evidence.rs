@@ -11,13 +11,13 @@ mod words;
 
 pub(crate) use facts::Facts;
 pub(crate) use load::Load;
-pub(crate) use scope::{Breadth, Kin, Scope};
+pub(crate) use scope::{Breadth, Scope};
 pub(crate) use series::Series;
 pub(crate) use words::{Matcher, Place, TextHit};
 
 use std::collections::BTreeMap;
 
-use crate::incident::{Incident, LogLine};
+use crate::incident::{Event, Incident, LogLine};
 use crate::instant::Instant;
 use crate::knowledge::{Behaviour, Knowledge};
 
@@ -32,6 +32,13 @@ const BEFORE: f64 = 0.4;
 /// The last so many seconds are now.
 const NOW_S: f64 = 900.0;
 
+/// Complaints that have not come again for so long are over, if nothing else is wrong.
+const LONG_AGO_S: f64 = 2_700.0;
+/// A line so near to the beginning of the log may have been written before as well.
+const LOG_EDGE_S: f64 = 120.0;
+/// Clients notice so much later that what they call is well again.
+const SETTLING_S: f64 = 90.0;
+
 /// All evidence of one incident.
 pub(crate) struct Evidence<'a> {
     pub(crate) incident: &'a Incident,
@@ -39,9 +46,9 @@ pub(crate) struct Evidence<'a> {
     pub(crate) series: Vec<Series<'a>>,
     pub(crate) facts: Facts,
     pub(crate) load: Load<'a>,
+    /// The time of the first line of the log.
+    logs_from: Option<Instant>,
     pub(crate) hits: BTreeMap<(usize, Place), TextHit>,
-    /// When the trouble began, as far as it shows.
-    pub(crate) onset: Option<Instant>,
     /// Topics of the alert by their index, those of the title before those of the rest.
     pub(crate) topics: Vec<usize>,
     pub(crate) further_topics: Vec<usize>,
@@ -49,6 +56,8 @@ pub(crate) struct Evidence<'a> {
     pub(crate) errors_now: usize,
     /// Warnings about the target within the last minutes.
     pub(crate) warnings_now: usize,
+    /// Events about the target that a later one has undone.
+    pub(crate) cured: usize,
 }
 
 /// How old is too old.
@@ -57,6 +66,10 @@ pub(crate) struct Clock {
     now: Option<Instant>,
     fresh_s: f64,
     onset: Option<Instant>,
+    /// Until when the metrics showed it, where they are well again.
+    settled: Option<Instant>,
+    /// Metrics of the target were seen, and none of them is abnormal.
+    is_well: bool,
 }
 
 impl Clock {
@@ -73,9 +86,14 @@ impl Clock {
         self.freshness(time) * if is_before { BEFORE } else { 1.0 }
     }
 
+    pub(crate) fn is_long_ago(self, time: Option<Instant>) -> bool {
+        matches!((self.now, time), (Some(now), Some(time)) if now.seconds_since(time) > LONG_AGO_S)
+    }
+
     fn is_now(self, time: Option<Instant>) -> bool {
         let (Some(now), Some(time)) = (self.now, time) else { return true };
-        now.seconds_since(time) <= NOW_S
+        let is_over = self.settled.is_some_and(|settled| time.seconds_since(settled) <= SETTLING_S);
+        now.seconds_since(time) <= NOW_S && !is_over
     }
 }
 
@@ -86,54 +104,80 @@ impl<'a> Evidence<'a> {
         let mut series: Vec<Series> =
             incident.metrics.iter().filter_map(|metric| Series::of(metric, &scope, &knowledge.vocabulary)).collect();
         let span = series.iter().map(|series| series.span_s).fold(0.0, f64::max);
-        let clock = Clock { now, fresh_s: FRESH_S.max(span * 1.2), onset: None };
-        let facts = Facts::of(incident, &scope, now);
+        let clock = Clock { now, fresh_s: FRESH_S.max(span * 1.2), onset: None, settled: None, is_well: false };
+        let mut facts = Facts::of(incident, &scope, now);
         series::apply_limits(&mut series, incident, &facts);
+        facts.note_dependencies(&series);
         let load = Load::of(&incident.queries);
         let onset = onset(incident, &series, &scope, clock);
-        let clock = Clock { onset, ..clock };
+        // Where all that was measured is back, what was said until then is over.
+        let own = || series.iter().filter(|series| series.kin.is_close() && series.is_telling());
+        let is_back = own().next().is_some() && !own().any(Series::is_abnormal);
+        let settled = own().filter_map(|series| series.settled_at).max().filter(|_| is_back);
+        let clock = Clock { onset, settled, is_well: is_back, ..clock };
         let hits = matcher.search(incident, &scope, clock, &facts);
         let (topics, further_topics) = topics(incident, knowledge, &scope);
         let is_own_error = |line: &&LogLine| {
-            words::level(line) >= words::Level::Error
-                && clock.is_now(line.time)
-                && scope.kin(&line.source) != Kin::Other
+            words::level(line) >= words::Level::Error && clock.is_now(line.time) && scope.kin(&line.source).is_close()
         };
         let errors_now = incident.logs.iter().filter(is_own_error).count();
+        let cures = words::Cures::of(incident);
+        let is_cured =
+            |event: &&Event| scope.kin_of_text(&event.source, &event.message).is_close() && cures.is_cured(event);
+        let cured = incident.events.iter().filter(is_cured).count();
+        let logs_from = incident.logs.iter().filter_map(|line| line.time).min();
         let warnings_now = incident
             .events
             .iter()
             .filter(|event| {
                 event.severity.as_deref().is_some_and(|severity| severity.eq_ignore_ascii_case("warning"))
                     && clock.is_now(event.time)
-                    && scope.kin_of_text(&event.source, &event.message) != Kin::Other
+                    && scope.kin_of_text(&event.source, &event.message).is_close()
             })
             .count();
-        Self { incident, scope, series, facts, load, hits, onset, topics, further_topics, errors_now, warnings_now }
+        Self {
+            incident,
+            scope,
+            series,
+            facts,
+            load,
+            logs_from,
+            hits,
+            topics,
+            further_topics,
+            errors_now,
+            warnings_now,
+            cured,
+        }
+    }
+
+    /// The log was being kept for a while already at this moment.
+    pub(crate) fn is_within_logs(&self, time: Instant) -> bool {
+        self.logs_from.is_some_and(|from| time.seconds_since(from) > LOG_EDGE_S)
     }
 
     /// Something of the target is not as it should be now.
     pub(crate) fn is_troubled(&self) -> bool {
         self.errors_now > 0
             || !self.facts.unwell.is_empty()
-            || self.series.iter().any(|series| series.kin != Kin::Other && series.is_telling() && series.is_abnormal())
+            || self.series.iter().any(|series| series.kin.is_close() && series.is_telling() && series.is_abnormal())
     }
 
     /// The series of a role that behaves in one of these ways, the most telling first; with how much it counts.
     pub(crate) fn metric(&self, role: &str, behaviours: &[Behaviour]) -> Option<(&Series<'a>, Behaviour, f64)> {
         // One bad series of several is bad; normal are they only together.
         let of_role = || self.series.iter().filter(|series| series.role == Some(role));
-        let own = !self.scope.is_wide() && of_role().any(|series| series.kin != Kin::Other);
+        let own = !self.scope.is_wide() && of_role().any(|series| series.kin.is_close());
         let mut best: Option<(&Series, Behaviour, f64)> = None;
-        for series in of_role().filter(|series| !own || series.kin != Kin::Other) {
+        for series in of_role().filter(|series| !own || series.kin.is_close()) {
             let Some(behaviour) = behaviours.iter().copied().find(|wanted| series.behaves(*wanted)) else {
-                if behaviours == [Behaviour::Normal] && series.kin != Kin::Other {
+                if behaviours == [Behaviour::Normal] && series.kin.is_close() {
                     return None;
                 }
                 continue;
             };
             // That another resource is well says nothing about this one.
-            let weight = if behaviour == Behaviour::Normal && series.kin == Kin::Other {
+            let weight = if behaviour == Behaviour::Normal && !series.kin.is_close() {
                 0.0
             } else {
                 self.scope.weight(series.kin)
@@ -162,20 +206,20 @@ fn last_moment(incident: &Incident) -> Option<Instant> {
 
 /// The first departure of a metric of the target; without one, the first warning about it, or error of it.
 fn onset(incident: &Incident, series: &[Series], scope: &Scope, clock: Clock) -> Option<Instant> {
-    let departures = series.iter().filter(|series| series.kin != Kin::Other && series.is_abnormal());
+    let departures = series.iter().filter(|series| series.kin.is_close() && series.is_abnormal());
     if let Some(first) = departures.filter_map(|series| series.departs_at).min() {
         return Some(first);
     }
     let warnings = incident.events.iter().filter(|event| {
         event.severity.as_deref().is_some_and(|severity| severity.eq_ignore_ascii_case("warning"))
-            && scope.kin_of_text(&event.source, &event.message) != Kin::Other
+            && scope.kin_of_text(&event.source, &event.message).is_close()
     });
     let times = warnings.map(|event| event.first_time.or(event.time)).filter(|time| clock.freshness(*time) >= 0.7);
     if let Some(first) = times.flatten().min() {
         return Some(first);
     }
     let errors = incident.logs.iter().filter(|line| words::level(line) >= words::Level::Error);
-    errors.filter(|line| scope.kin(&line.source) != Kin::Other).filter_map(|line| line.time).min()
+    errors.filter(|line| scope.kin(&line.source).is_close()).filter_map(|line| line.time).min()
 }
 
 fn topics(incident: &Incident, knowledge: &Knowledge, scope: &Scope) -> (Vec<usize>, Vec<usize>) {

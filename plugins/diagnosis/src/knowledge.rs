@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pi_signals::logs::Signatures;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -17,6 +18,9 @@ pub const FILES_MAX: usize = 256;
 pub const FILE_BYTES_MAX: usize = 256 << 10;
 /// Patterns of all files together: the matcher is a table that grows with them.
 const PATTERNS_MAX: usize = 5_000;
+/// What a signature's weight counts for in a log, and in an event.
+const SIGNATURE_LOG: f64 = 0.6;
+const SIGNATURE_EVENT: f64 = 0.5;
 /// The file with roles of metrics and topics of alerts; all others are causes.
 pub const VOCABULARY: &str = "vocabulary.toml";
 
@@ -36,6 +40,9 @@ pub(crate) struct Vocabulary {
     /// What deserves no name of a service: words that stand in labels everywhere.
     #[serde(default)]
     pub(crate) system_sources: Vec<String>,
+    /// The same of components: a part of a name is enough (`coredns-5d78c9869d-abcde`).
+    #[serde(default)]
+    pub(crate) system_components: Vec<String>,
 }
 
 /// What a metric measures, whatever a source calls it.
@@ -388,6 +395,9 @@ impl Knowledge {
         for (file, rules) in causes.values() {
             rules.check(file, &vocabulary)?;
         }
+        for (_, rules) in causes.values_mut() {
+            rules.add_signatures();
+        }
         let patterns =
             causes.values().flat_map(|(_, rules)| &rules.text).map(|rule| rule.any.len() + rule.none.len()).sum();
         bounded("patterns of words", patterns, PATTERNS_MAX)?;
@@ -398,6 +408,11 @@ impl Knowledge {
     pub(crate) fn examples(&self) -> impl Iterator<Item = (Cause, &Example)> {
         self.causes.values().flat_map(|rules| rules.example.iter().map(|example| (rules.cause, example)))
     }
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 99")]
+fn hundredths(share: f64) -> u8 {
+    (share * 100.0).clamp(0.0, 99.0) as u8
 }
 
 fn parse<'a, T: Deserialize<'a>>(file: &str, text: &'a str) -> Result<T, KnowledgeError> {
@@ -425,6 +440,7 @@ impl Vocabulary {
         let topics: BTreeSet<String> = self.topic.iter().map(|topic| topic.name.clone()).collect();
         self.topic.extend(other.topic.into_iter().filter(|topic| is_new(&topics, &topic.name)));
         self.system_sources.extend(other.system_sources);
+        self.system_components.extend(other.system_components);
         self
     }
 
@@ -459,6 +475,39 @@ impl CauseRules {
         known.action.extend(self.action);
         known.example.extend(self.example);
         known
+    }
+
+    /// What lines of logs are known to say of this cause (`pi_signals`), as far as the cause's own words do not say it
+    /// already. What silences a cause's own words silences these too.
+    fn add_signatures(&mut self) {
+        let own = |rule: &&TextRule| !rule.is_against && rule.log.max(rule.event) > 0;
+        let known: Vec<String> =
+            self.text.iter().filter(own).flat_map(|rule| &rule.any).map(|text| text.to_lowercase()).collect();
+        let silencing: Vec<String> = self.text.iter().filter(own).flat_map(|rule| rule.none.clone()).collect();
+        for signature in Signatures::built_in().rules() {
+            if Cause::named(&signature.cause) != Some(self.cause) || !signature.all.is_empty() {
+                continue;
+            }
+            let is_new = |phrase: &&String| !known.iter().any(|known| phrase.contains(known.as_str()));
+            let any: Vec<String> = signature.any.iter().filter(is_new).cloned().collect();
+            if any.is_empty() {
+                continue;
+            }
+            self.text.push(TextRule {
+                says: signature.name.replace('-', " "),
+                any,
+                none: signature.not.iter().chain(&silencing).cloned().collect(),
+                log: hundredths(signature.weight * SIGNATURE_LOG),
+                event: hundredths(signature.weight * SIGNATURE_EVENT),
+                state: 0,
+                alert: 0,
+                is_against: false,
+                before_onset_s: None,
+                id: None,
+                requires: Vec::new(),
+                unless: Vec::new(),
+            });
+        }
     }
 
     fn check(&self, file: &str, vocabulary: &Vocabulary) -> Result<(), KnowledgeError> {

@@ -18,7 +18,7 @@ mod orient;
 
 pub use cause::{Category, Cause};
 pub use diagnosis::{Action, Diagnosis, Hypothesis};
-pub use eval::{Answer, AnswerError, Graded, Score};
+pub use eval::{Answer, AnswerError, Bucket, Graded, Score, reliability};
 pub use example::{Outcome, run_examples};
 pub use incident::{
     Alert, Event, Incident, IncidentError, LogLine, Metric, Point, Query, Resource, TEXT_BYTES_MAX, Version,

@@ -73,7 +73,7 @@ pub fn perform(world: &mut dyn World, step: &Step, condition: Option<&Condition>
 
 /// Make a call that is not to be made twice. `is_done` looks whether it took effect; none if that
 /// cannot be told.
-fn once(
+pub fn once(
     world: &mut dyn World,
     call: Call,
     deeds: &mut Vec<Deed>,

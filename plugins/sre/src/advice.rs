@@ -25,7 +25,7 @@ pub fn next_steps(cause: Cause, observation: &Observation, subject: &Subject) ->
         Cause::ConnectionExhaustion => vec![format!("find out who holds the connections of `{name}`, or raise the size of its pool")],
         Cause::Throttled => vec![format!("lower the rate at which `{name}` asks, or have its quota raised")],
         Cause::CpuSaturation => vec![format!("profile `{name}`: it is busy and does not answer in time")],
-        Cause::Healthy | Cause::Unknown => vec![format!("look at `{name}` yourself: what it shows fits none of the known causes; the evidence is in incident.json")],
+        _ => vec![format!("look at `{name}` yourself: what it shows fits none of the known causes; the evidence is in incident.json")],
     }
 }
 

@@ -1,74 +1,38 @@
-//! The root causes that this agent can name, and the case that is made for and against each.
+//! The root causes that this agent can name, which are those of `pi-diagnosis`, and the case that is made for and
+//! against each.
 
-/// A root cause, by the names of docs/incidents.md.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Cause {
-    Healthy,
-    ProcessHung,
-    OomKilled,
-    PortConflict,
-    StorageFull,
-    BadConfiguration,
-    ErrorSpikeAfterDeploy,
-    DependencyDown,
-    CertificateExpired,
-    DnsResolutionFailure,
-    PermissionDenied,
-    ConnectionExhaustion,
-    CpuSaturation,
-    MemoryLeak,
-    Throttled,
-    CrashLoop,
-    Unknown,
+pub use pi_diagnosis::Cause;
+
+/// It is the change of a configuration that is to be taken back.
+pub fn is_change(cause: Cause) -> bool {
+    matches!(cause, Cause::BadConfiguration | Cause::ErrorSpikeAfterDeploy)
 }
 
-impl Cause {
-    pub const ALL: [Self; 17] = [
-        Cause::Healthy,
-        Cause::ProcessHung,
-        Cause::OomKilled,
-        Cause::PortConflict,
-        Cause::StorageFull,
-        Cause::BadConfiguration,
-        Cause::ErrorSpikeAfterDeploy,
-        Cause::DependencyDown,
-        Cause::CertificateExpired,
-        Cause::DnsResolutionFailure,
-        Cause::PermissionDenied,
-        Cause::ConnectionExhaustion,
-        Cause::CpuSaturation,
-        Cause::MemoryLeak,
-        Cause::Throttled,
-        Cause::CrashLoop,
-        Cause::Unknown,
-    ];
+/// The causes that this agent makes a case for itself, in the order in which equals are tried: what a new start or a
+/// small repair answers goes before what it does not.
+const ORDER: [Cause; 17] = [
+    Cause::Healthy,
+    Cause::ProcessHung,
+    Cause::OomKilled,
+    Cause::PortConflict,
+    Cause::StorageFull,
+    Cause::BadConfiguration,
+    Cause::ErrorSpikeAfterDeploy,
+    Cause::DependencyDown,
+    Cause::CertificateExpired,
+    Cause::DnsResolutionFailure,
+    Cause::PermissionDenied,
+    Cause::ConnectionExhaustion,
+    Cause::CpuSaturation,
+    Cause::MemoryLeak,
+    Cause::Throttled,
+    Cause::CrashLoop,
+    Cause::Unknown,
+];
 
-    pub fn name(self) -> &'static str {
-        match self {
-            Cause::Healthy => "healthy",
-            Cause::ProcessHung => "process_hung",
-            Cause::OomKilled => "oom_killed",
-            Cause::PortConflict => "port_conflict",
-            Cause::StorageFull => "storage_full",
-            Cause::BadConfiguration => "bad_configuration",
-            Cause::ErrorSpikeAfterDeploy => "error_spike_after_deploy",
-            Cause::DependencyDown => "dependency_down",
-            Cause::CertificateExpired => "certificate_expired",
-            Cause::DnsResolutionFailure => "dns_resolution_failure",
-            Cause::PermissionDenied => "permission_denied",
-            Cause::ConnectionExhaustion => "connection_exhaustion",
-            Cause::CpuSaturation => "cpu_saturation",
-            Cause::MemoryLeak => "memory_leak",
-            Cause::Throttled => "throttled",
-            Cause::CrashLoop => "crash_loop",
-            Cause::Unknown => "unknown",
-        }
-    }
-
-    /// It is the change of a configuration that is to be taken back.
-    pub fn is_change(self) -> bool {
-        matches!(self, Cause::BadConfiguration | Cause::ErrorSpikeAfterDeploy)
-    }
+/// The place of a cause between equals.
+pub fn order(cause: Cause) -> usize {
+    ORDER.iter().position(|other| *other == cause).unwrap_or(ORDER.len())
 }
 
 /// One root cause with what speaks for it and against it.

@@ -163,7 +163,7 @@ impl Asking<'_> {
 fn opinion_of(value: &Value, acts: &[Definition]) -> Result<Opinion, String> {
     let names = value["ranking"].as_array().ok_or("`ranking` is no list")?;
     let cause = |name: &Value| {
-        let found = Cause::ALL.into_iter().find(|cause| Some(cause.name()) == name.as_str());
+        let found = name.as_str().and_then(Cause::named);
         found.ok_or_else(|| format!("no such cause: {name}"))
     };
     let ranking = names.iter().map(cause).collect::<Result<Vec<_>, _>>()?;

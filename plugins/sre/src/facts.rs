@@ -8,6 +8,7 @@ use pi_sdk::serde_json;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::cloud::Place;
 use crate::world::Answer;
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -21,6 +22,10 @@ pub struct Description {
     pub ports: Vec<u16>,
     pub probe: String,
     pub memory_bytes_max: Option<u64>,
+    /// Where it is, if it is somebody else's machine.
+    pub cloud: Option<Place>,
+    /// How far agents may go with it.
+    pub autonomy: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]

@@ -5,7 +5,7 @@ use pi_sdk::{Outcome, Status, Value};
 
 use crate::act::{self, Deed, Ended, perform};
 use crate::advice::{next_steps, root_dependency};
-use crate::cause::Cause;
+use crate::cause::{Cause, is_change};
 use crate::counsel::{self, OPINIONS_MAX, Opinion, is_doubtful, ranked};
 use crate::facts::{Condition, Description, Exit, ProbeClass};
 use crate::incident::{Action, Record, Verdict};
@@ -361,7 +361,15 @@ impl Healer<'_> {
             _ => None,
         };
         for deed in deeds {
-            let action = Action { deed, cause, why: why.to_owned(), diff: diff.take(), is_undone: false, is_inverse };
+            let action = Action {
+                deed,
+                cause,
+                why: why.to_owned(),
+                diff: diff.take(),
+                is_undone: false,
+                is_inverse,
+                about: None,
+            };
             self.record.did(action);
         }
         (first..self.record.actions.len()).collect()
@@ -606,7 +614,7 @@ impl Healer<'_> {
     /// What a person should know although the service works again.
     fn follow_up(&self, cause: Cause) -> Vec<String> {
         let mut steps = Vec::new();
-        if cause.is_change() || self.treated.iter().any(|(cause, _)| cause.is_change()) {
+        if is_change(cause) || self.treated.iter().any(|(cause, _)| is_change(*cause)) {
             steps.push("find out who changed the configuration: it was set back to what it was when the service was last healthy".into());
         }
         match cause {

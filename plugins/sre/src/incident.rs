@@ -31,6 +31,8 @@ pub struct Action {
     pub is_undone: bool,
     /// It takes an earlier one back.
     pub is_inverse: bool,
+    /// Of an act on somebody else's machine: what it touches, and what leads back.
+    pub about: Option<Value>,
 }
 
 #[derive(Debug, Default)]
@@ -42,6 +44,12 @@ pub struct Record {
     pub proof: Option<Proof>,
     pub gaps: Vec<String>,
     pub refusals: Vec<String>,
+    /// What could be done, and is a person's to decide.
+    pub proposals: Vec<Value>,
+    /// What a proof was asked for besides probes.
+    pub symptoms: Value,
+    /// What was seen of a target in the cloud, in the form of incident.json already.
+    pub seen: Option<pi_diagnosis::Incident>,
     /// One for each look, of the alerted service.
     pub diagnoses: Vec<(u64, Diagnosis)>,
     timeline: Vec<(u64, &'static str, String)>,
@@ -144,7 +152,14 @@ impl Record {
             "gaps": self.gaps,
             "actions": self.actions.iter().map(action).collect::<Vec<_>>(),
             "refusals": self.refusals,
-            "verification": self.proof.as_ref().map(verification),
+            "proposals": self.proposals,
+            "verification": self.proof.as_ref().map(|proof| {
+                let mut verification = verification(proof);
+                if !self.symptoms.is_null() {
+                    verification["symptoms"] = self.symptoms.clone();
+                }
+                verification
+            }),
             "timeline": self.timeline.iter()
                 .map(|(time, kind, message)| json!({ "time": rfc3339(*time), "kind": kind, "message": message }))
                 .collect::<Vec<_>>(),
@@ -154,6 +169,14 @@ impl Record {
     }
 
     fn observed(&self) -> Value {
+        if let Some(seen) = &self.seen {
+            let mut observed = crate::cloud::document(seen);
+            let own = self.events.iter().map(event);
+            if let Some(events) = observed["events"].as_array_mut() {
+                events.extend(own);
+            }
+            return observed;
+        }
         let metrics: Vec<Value> = self
             .metrics
             .iter()
@@ -171,13 +194,7 @@ impl Record {
             .iter()
             .map(|(time, source, message)| json!({ "time": time.map(rfc3339), "source": source, "message": message }))
             .collect();
-        let events: Vec<Value> = self
-            .events
-            .iter()
-            .map(|((time, source, kind), message)| {
-                json!({ "time": rfc3339(*time), "source": source, "kind": kind, "message": message })
-            })
-            .collect();
+        let events: Vec<Value> = self.events.iter().map(event).collect();
         let resources: Vec<Value> = self
             .resources
             .iter()
@@ -252,6 +269,10 @@ impl Record {
     }
 }
 
+fn event(((time, source, kind), message): (&(u64, String, String), &String)) -> Value {
+    json!({ "time": rfc3339(*time), "source": source, "kind": kind, "message": message })
+}
+
 fn resource(subject: &Subject, condition: &Condition, probe: Option<&ProbeResult>) -> Value {
     json!({
         "supervised": subject.is_supervised(),
@@ -316,6 +337,11 @@ fn action(action: &Action) -> Value {
     }
     if action.is_inverse {
         value["inverse"] = json!(true);
+    }
+    if let Some(about) = &action.about {
+        value["act"] = about["act"].clone();
+        value["blast_radius"] = about["blast_radius"].clone();
+        value["undo"] = about["inverse"].clone();
     }
     value
 }

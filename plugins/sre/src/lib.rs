@@ -3,12 +3,14 @@
 //!
 //! Deterministic; a model, where one is granted, gives a second opinion ([`counsel`]): [`heal`] is the loop, [`observe`] looks, [`orient`] judges, [`plan`]
 //! chooses, [`act`] does, [`verify`] proves, [`incident`] keeps the record. All of it works on a
-//! [`world::World`], so that it is tested natively; only `world.rs` names what the host lends.
+//! [`world::World`], so that it is tested natively; only `world.rs` names what the host lends. Services that run in
+//! somebody's cloud are [`cloud`]'s: the same loop on other senses and hands, judged by `pi-diagnosis`.
 //! docs/incidents.md says what comes out, and which settings there are.
 
 mod act;
 mod advice;
 mod cause;
+mod cloud;
 mod counsel;
 mod facts;
 mod heal;

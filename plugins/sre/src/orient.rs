@@ -4,7 +4,7 @@
 //! a port's owner, the room on a disk, a changed file) weighs more than words. What was not seen
 //! speaks neither for nor against. A new root cause is one function here and a row in docs/incidents.md.
 
-use crate::cause::{Case, Cause, Hypothesis};
+use crate::cause::{Case, Cause, Hypothesis, order};
 use crate::facts::{Condition, Disk, Exit, Owner, ProbeClass};
 use crate::observe::{Observation, Subject};
 use crate::signs::{Sign, names, signs_of};
@@ -71,7 +71,7 @@ pub fn orient(observation: &Observation, subject: &Subject, moment: Moment) -> D
     hypotheses.push(symptoms.crash_loop(&hypotheses));
     hypotheses.push(symptoms.unknown());
     // The sort is stable: between equals the order of causes decides, the same in every replay.
-    hypotheses.sort_by(|a, b| b.confidence.total_cmp(&a.confidence).then(a.cause.cmp(&b.cause)));
+    hypotheses.sort_by(|a, b| b.confidence.total_cmp(&a.confidence).then(order(a.cause).cmp(&order(b.cause))));
     let ruled_out = hypotheses
         .iter()
         .filter(|it| it.confidence < RULED_OUT && !it.against.is_empty())

@@ -214,12 +214,7 @@ fn ladder(cause: Cause, subject: &Subject) -> Vec<Vec<Step>> {
         | Cause::CrashLoop
         | Cause::Unknown => vec![restart()],
         // What no act of ours mends.
-        Cause::Healthy
-        | Cause::DependencyDown
-        | Cause::CertificateExpired
-        | Cause::DnsResolutionFailure
-        | Cause::PermissionDenied
-        | Cause::Throttled => Vec::new(),
+        _ => Vec::new(),
     }
 }
 

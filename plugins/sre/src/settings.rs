@@ -3,6 +3,8 @@
 //! docs/incidents.md is the table for people. A new setting is a field here, a default, a bound in
 //! [`Settings::parse`] and a row there. An unknown key is an error, so that a typo is not ignored.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 /// Fewer probes in a row prove nothing, and the host asks for as many (`host/report/check.rs`).
@@ -37,6 +39,51 @@ pub struct Settings {
     pub log_lines: u32,
     /// When a person takes over, whatever is under way.
     pub incident_ms_max: u32,
+    pub cloud: CloudSettings,
+}
+
+/// What holds for services in the cloud, where everything takes minutes.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CloudSettings {
+    /// Metrics, events and changes from so long before the first failure are looked at.
+    pub window_ms: u32,
+    /// Lines of logs from so long before it.
+    pub log_window_ms: u32,
+    /// What is not read by then is a gap.
+    pub observe_ms_max: u32,
+    /// How long a target gets to answer after an act.
+    pub settle_ms_max: u32,
+    /// Between two healthy probes that prove a repair.
+    pub verify_interval_ms: u32,
+    /// How long the symptom's metric is waited for after an act: it comes by the minute, or every five.
+    pub metric_ms_max: u32,
+    /// Of one command on an instance.
+    pub command_ms_max: u32,
+    pub cooldown_ms: u32,
+    pub incident_ms_max: u32,
+    /// By service: groups of logs. Without an entry those are read whose name holds the service's or the target's.
+    pub log_groups: BTreeMap<String, Vec<String>>,
+    /// By service: its unit on the instance, like `orders.service`.
+    pub units: BTreeMap<String, String>,
+}
+
+impl Default for CloudSettings {
+    fn default() -> Self {
+        Self {
+            window_ms: 3_600_000,
+            log_window_ms: 900_000,
+            observe_ms_max: 60_000,
+            settle_ms_max: 600_000,
+            verify_interval_ms: 5_000,
+            metric_ms_max: 600_000,
+            command_ms_max: 60_000,
+            cooldown_ms: 30_000,
+            incident_ms_max: 3_600_000,
+            log_groups: BTreeMap::new(),
+            units: BTreeMap::new(),
+        }
+    }
 }
 
 impl Default for Settings {
@@ -56,6 +103,7 @@ impl Default for Settings {
             evidence_window_ms: 15_000,
             log_lines: 200,
             incident_ms_max: 240_000,
+            cloud: CloudSettings::default(),
         }
     }
 }
@@ -90,7 +138,21 @@ impl Settings {
             ("evidence_window_ms", settings.evidence_window_ms, 0, 3_600_000),
             ("log_lines", settings.log_lines, 1, 1_000),
             ("incident_ms_max", settings.incident_ms_max, 10_000, 86_400_000),
+            ("cloud.window_ms", settings.cloud.window_ms, 60_000, 86_400_000),
+            ("cloud.log_window_ms", settings.cloud.log_window_ms, 0, 86_400_000),
+            ("cloud.observe_ms_max", settings.cloud.observe_ms_max, 1_000, 600_000),
+            ("cloud.settle_ms_max", settings.cloud.settle_ms_max, 500, 3_600_000),
+            ("cloud.verify_interval_ms", settings.cloud.verify_interval_ms, 50, 60_000),
+            ("cloud.metric_ms_max", settings.cloud.metric_ms_max, 0, 3_600_000),
+            ("cloud.command_ms_max", settings.cloud.command_ms_max, 1_000, 600_000),
+            ("cloud.cooldown_ms", settings.cloud.cooldown_ms, 0, 3_600_000),
+            ("cloud.incident_ms_max", settings.cloud.incident_ms_max, 10_000, 86_400_000),
         ];
+        if let Some(unit) = settings.cloud.units.values().find(|unit| !crate::cloud::is_unit(unit)) {
+            return Err(format!(
+                "`cloud.units` of the agent `sre` takes names of units like `orders.service`: `{unit}`"
+            ));
+        }
         match bounds.iter().find(|(_, value, low, high)| value < low || value > high) {
             Some((name, value, low, high)) => {
                 Err(format!("`{name}` of the agent `sre` must be from {low} to {high}: {value}"))
@@ -114,6 +176,15 @@ mod tests {
     fn a_misspelt_setting_is_named() {
         let error = Settings::parse(r#"{"atempts_max": 3}"#).unwrap_err();
         assert!(error.contains("atempts_max"), "{error}");
+    }
+
+    #[test]
+    fn settings_of_the_cloud_have_bounds_and_names_as_well() {
+        let error = Settings::parse(r#"{"cloud": {"settle_ms_max": 1}}"#).unwrap_err();
+        assert_eq!(error, "`cloud.settle_ms_max` of the agent `sre` must be from 500 to 3600000: 1");
+        assert!(Settings::parse(r#"{"cloud": {"settle": 1}}"#).unwrap_err().contains("settle"));
+        let error = Settings::parse(r#"{"cloud": {"units": {"a": "a; reboot"}}}"#).unwrap_err();
+        assert!(error.contains("`a; reboot`"), "{error}");
     }
 
     #[test]

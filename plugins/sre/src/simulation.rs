@@ -500,5 +500,7 @@ fn condition(service: &Service, now: u64) -> Value {
     })
 }
 
+mod cloud;
+mod cloud_healing;
 mod counselled;
 mod healing;

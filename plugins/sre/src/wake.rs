@@ -3,6 +3,7 @@
 use pi_sdk::serde_json;
 use pi_sdk::{Outcome, Status, Task, Value, json};
 
+use crate::cloud::Target;
 use crate::facts::Description;
 use crate::heal::{Incident, heal};
 use crate::instant;
@@ -25,14 +26,18 @@ pub fn wake(world: &mut dyn World, task: &Task) -> Result<Outcome, String> {
         serde_json::from_str(&task.input).map_err(|error| format!("the input is not JSON: {error}"))?
     };
     let alert = input.get("alert").cloned().unwrap_or(Value::Null);
-    if let Some(target) = foreign(&alert) {
-        return Ok(handed_over(target));
-    }
     let now = world.now_ms();
     let (services, gaps) = match services(world) {
         Ok(services) => (services, Vec::new()),
         Err(gap) => (Vec::new(), vec![gap]),
     };
+    let mut alert = alert;
+    if let Some(target) = foreign(&alert).map(str::to_owned) {
+        match whose(&target, &services) {
+            Some(service) => alert["service"] = json!(service),
+            None => return Ok(handed_over(&target, &services, gaps)),
+        }
+    }
     let named = alert.get("service").and_then(Value::as_str).map(str::to_owned);
     let target = named.or_else(|| find(world, &services, &task.prompt));
     let Some(target) = target else {
@@ -40,7 +45,11 @@ pub fn wake(world: &mut dyn World, task: &Task) -> Result<Outcome, String> {
     };
     let onset = ["since", "time"].iter().find_map(|key| alert.get(*key).and_then(time_of));
     let onset_ms = onset.filter(|time| *time <= now).unwrap_or(now);
+    let cloud = Target::of(&target, &services);
     let incident = Incident { id: task.id.clone(), alert, target, onset_ms };
+    if let Some(target) = cloud {
+        return Ok(crate::cloud::heal(world, incident, target, &services, gaps, settings));
+    }
     Ok(heal(world, incident, services, gaps, settings))
 }
 
@@ -50,13 +59,29 @@ fn foreign(alert: &Value) -> Option<&str> {
     alert.get("target").and_then(Value::as_str).filter(|_| !has_service)
 }
 
+/// The service that is the thing of this name in the cloud, by its id or the end of its ARN.
+fn whose(target: &str, services: &[Description]) -> Option<String> {
+    let name = target.rsplit([':', '/']).next().unwrap_or(target);
+    let mut found =
+        services.iter().filter(|it| it.cloud.as_ref().is_some_and(|place| place.id == target || place.id == name));
+    let service = found.next()?;
+    // Two that are one thing: which of them is meant is a person's to say.
+    found.next().is_none().then(|| service.name.clone())
+}
+
 /// Nothing here can look at it: that all services are well says nothing of it.
-fn handed_over(target: &str) -> Outcome {
-    let gap = format!("`{target}` is no service of this host, and nothing is known of it but its alarm");
+fn handed_over(target: &str, services: &[Description], mut gaps: Vec<String>) -> Outcome {
+    let count = services.len();
+    let gap = format!(
+        "`{target}` is no service of this host, and nothing is known of it but its alarm ({count} services are known here)"
+    );
+    gaps.insert(0, gap.clone());
     let summary = format!("{gap}. It was not looked at, and nothing was changed: a person has to.");
-    let next = format!("look at `{target}`; if it is a service here, say so with `names` of the trigger in pi.toml");
+    let next = format!(
+        "look at `{target}`; if it is a service here, say so with `names` of the trigger, or with `cloud` of the service, in pi.toml"
+    );
     let details = json!({
-        "version": 1, "root_cause": "unknown", "confidence": 0.0, "target": target, "gaps": [gap], "actions": [],
+        "version": 1, "root_cause": "unknown", "confidence": 0.0, "target": target, "gaps": gaps, "actions": [],
         "next_steps": [next],
     });
     Outcome { status: Status::Escalated, summary, details: details.to_string() }

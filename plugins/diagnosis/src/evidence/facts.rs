@@ -3,9 +3,12 @@
 //! A few are derived (is the pod ready, how often was it started, are replicas missing), and whatever else stands in a
 //! state is flattened, so that a rule can ask for any of it. Whether the target is well now is said here too.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::scope::{Kin, Scope, bare};
+use super::series::Series;
 use crate::incident::{Incident, Metric, Resource};
 use crate::instant::Instant;
 
@@ -95,6 +98,22 @@ impl Facts {
         found.map(|(_, cores)| *cores)
     }
 
+    /// What the target's own words name, and whose metrics say that it is down.
+    pub(super) fn note_dependencies(&mut self, series: &[Series]) {
+        const ROLES: &[&str] = &["success_rate", "health_hosts_good", "health_hosts_bad", "status_check"];
+        let sick = series
+            .iter()
+            .filter(|it| it.kin == Kin::Near && it.role.is_some_and(|role| ROLES.contains(&role)) && it.is_abnormal());
+        let names: BTreeSet<&str> =
+            sick.filter_map(|it| it.metric.dimensions.values().find_map(|value| value.as_str())).collect();
+        self.facts.extend(names.into_iter().map(|of| Fact {
+            text: format!("dependency.unwell={}", of.to_lowercase()),
+            of: of.to_owned(),
+            kin: Kin::Own,
+            weight: 0.8,
+        }));
+    }
+
     fn look_at(&mut self, resource: &Resource, scope: &Scope, now: Option<Instant>) {
         let kind = if resource.kind.is_empty() { "resource".to_owned() } else { resource.kind.to_lowercase() };
         let kin = scope.kin(&resource.name);
@@ -150,7 +169,7 @@ impl Facts {
                 derived.push(format!("status_check={value}"));
             }
         }
-        if kin != Kin::Other {
+        if kin.is_close() {
             self.connections_max = self.connections_max.or(view.number(&["maxconnections", "connectionlimit"]));
             let gib = view.number(&[
                 "allocatedstorage",
@@ -198,7 +217,7 @@ impl Facts {
             .unwrap_or_default();
         let texts: Vec<&str> = view.values.iter().map(|(_, value)| value.as_str()).collect();
         let all = format!("{} {}", resource.name, texts.join(" "));
-        let is_other = scope.kin_of_text(&resource.name, &all) == Kin::Other && scope.other_in(&all).next().is_some();
+        let is_other = !scope.kin_of_text(&resource.name, &all).is_close() && scope.other_in(&all).next().is_some();
         if is_other {
             return;
         }
@@ -221,7 +240,7 @@ impl Facts {
             .facts
             .iter()
             .filter(|fact| {
-                fact.kin == Kin::Other && fact.text.ends_with(".unwell=true") && !fact.text.starts_with("node.")
+                !fact.kin.is_close() && fact.text.ends_with(".unwell=true") && !fact.text.starts_with("node.")
             })
             .collect();
         if sick.is_empty() {
@@ -229,7 +248,7 @@ impl Facts {
         }
         let mut named: Vec<String> = Vec::new();
         let own_lines =
-            incident.logs.iter().filter(|line| scope.kin(&line.source) != Kin::Other).map(|line| line.message.as_str());
+            incident.logs.iter().filter(|line| scope.kin(&line.source).is_close()).map(|line| line.message.as_str());
         let alert = incident.alert.annotations.values().filter_map(|value| value.as_str());
         for text in alert.chain(own_lines.take(2_000)) {
             for other in scope.other_in(text) {

@@ -5,8 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aho_corasick::AhoCorasick;
 use serde_json::Value;
 
+use super::series::words_of;
 use crate::incident::{Incident, Metric};
 use crate::knowledge::Vocabulary;
 
@@ -97,6 +99,76 @@ const NO_NAMES: &[&str] = &[
     "pod",
 ];
 
+/// A part of a name shorter than this is found in too many.
+const PART_LENGTH_MIN: usize = 5;
+/// What stands in names of many things.
+const GENERAL_PARTS: &[&str] = &[
+    "service",
+    "server",
+    "worker",
+    "production",
+    "staging",
+    "internal",
+    "external",
+    "cluster",
+    "compute",
+    "instance",
+    "database",
+    "primary",
+    "replica",
+    "master",
+    "standby",
+    "writer",
+    "reader",
+    "backend",
+    "frontend",
+    "gateway",
+    "proxy",
+    "cache",
+    "queue",
+    "redis",
+    "kafka",
+    "mysql",
+    "postgres",
+    "postgresql",
+    "mongo",
+    "mongodb",
+    "elastic",
+    "controller",
+    "manager",
+    "agent",
+    "batch",
+    "engine",
+    "amazonaws",
+    "local",
+    "default",
+    "system",
+    "deployment",
+    "targetgroup",
+    "loadbalancer",
+    "volume",
+    "region",
+    "search",
+    "public",
+    "private",
+    "nginx",
+    "store",
+    "stream",
+    "events",
+    "event",
+    "metrics",
+    "monitor",
+    "shared",
+    "platform",
+    "central",
+    "global",
+    "lambda",
+    "function",
+];
+/// Own lines in which others are looked for, and bytes of each.
+const OWN_LINES_MAX: usize = 5_000;
+const TEXT_BYTES_MAX: usize = 2_048;
+
 /// How near a source of evidence is to what the alert names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kin {
@@ -104,8 +176,17 @@ pub(crate) enum Kin {
     Own,
     /// Nobody says whose it is: a system component, a source without a name.
     Unclear,
+    /// It has another name, and the target's own words or a part of its name tell of it.
+    Near,
     /// It has a name, and it is another.
     Other,
+}
+
+impl Kin {
+    /// What it says is about the target, or nobody says that it is not.
+    pub(crate) fn is_close(self) -> bool {
+        matches!(self, Self::Own | Self::Unclear)
+    }
 }
 
 /// How much others are listened to.
@@ -126,7 +207,14 @@ pub(crate) struct Scope {
     hosts: BTreeSet<String>,
     /// Other things by name.
     others: BTreeSet<String>,
+    /// Others that the target's own words name, or that share a telling part of its name.
+    near: BTreeSet<String>,
+    name_parts: Vec<String>,
     system_sources: Vec<String>,
+    system_components: Vec<String>,
+    /// The words of the alert's title, and with those of what it says of itself.
+    title_words: BTreeSet<String>,
+    alert_words: BTreeSet<String>,
     breadth: Breadth,
     /// Nothing that was observed has a name of the alert's: then all of it is as near.
     is_blind: bool,
@@ -140,7 +228,12 @@ impl Scope {
             names: names_of_alert(incident),
             hosts: BTreeSet::new(),
             others: BTreeSet::new(),
+            near: BTreeSet::new(),
+            name_parts: Vec::new(),
             system_sources: vocabulary.system_sources.iter().map(|name| name.to_lowercase()).collect(),
+            system_components: vocabulary.system_components.iter().map(|name| name.to_lowercase()).collect(),
+            title_words: words_in([incident.alert.title.as_str()].into_iter()),
+            alert_words: alert_words(incident),
             breadth,
             is_blind: false,
             is_blind_for_metrics: false,
@@ -203,8 +296,10 @@ impl Scope {
                 }
             }
         }
-        let others = known.into_iter().filter(|name| name.len() > NAME_LENGTH_MIN && scope.kin(name) == Kin::Other);
+        scope.name_parts = scope.names.iter().flat_map(|name| telling_parts(name)).map(str::to_owned).collect();
+        let others = known.into_iter().filter(|name| name.len() > NAME_LENGTH_MIN && !scope.kin(name).is_close());
         scope.others = others.take(OTHERS_MAX).collect();
+        scope.near = scope.named_by_own(incident);
         scope
     }
 
@@ -218,8 +313,10 @@ impl Scope {
         match (kin, self.breadth) {
             (Kin::Own, _) => 1.0,
             (Kin::Unclear, _) => 0.85,
-            (Kin::Other, Breadth::Narrow) => 0.25,
-            (Kin::Other, Breadth::Wide) => 0.75,
+            (Kin::Near, Breadth::Narrow) => 0.55,
+            (Kin::Near, Breadth::Wide) => 0.8,
+            (Kin::Other, Breadth::Narrow) => 0.2,
+            (Kin::Other, Breadth::Wide) => 0.55,
         }
     }
 
@@ -236,11 +333,14 @@ impl Scope {
         if self.is_own(&name) || self.hosts.contains(&name) {
             return Kin::Own;
         }
-        let is_system = self
-            .system_sources
-            .iter()
-            .any(|system| name == *system || name.split(['-', '/', '.', '_', ' ']).any(|part| part == system));
-        if is_system { Kin::Unclear } else { Kin::Other }
+        let is_system = self.system_sources.contains(&name)
+            || name.split(['-', '/', '.', '_', ' ']).any(|part| self.system_components.iter().any(|it| it == part));
+        if is_system {
+            return Kin::Unclear;
+        }
+        let is_near =
+            self.near.contains(&name) || telling_parts(&name).any(|part| self.name_parts.iter().any(|own| own == part));
+        if is_near { Kin::Near } else { Kin::Other }
     }
 
     /// The same, where a text goes with it that may name what the alert is about.
@@ -257,7 +357,35 @@ impl Scope {
         if kins.contains(&Kin::Own) {
             return Kin::Own;
         }
-        if kins.contains(&Kin::Other) { Kin::Other } else { Kin::Unclear }
+        if kins.contains(&Kin::Near) {
+            return Kin::Near;
+        }
+        kins.into_iter().max().unwrap_or(Kin::Unclear)
+    }
+
+    /// Others that own lines and the alert name: what the target works with.
+    fn named_by_own(&self, incident: &Incident) -> BTreeSet<String> {
+        let others: Vec<&String> = self.others.iter().collect();
+        let stems = others.iter().map(|name| stem(name));
+        let Ok(finder) = AhoCorasick::builder().ascii_case_insensitive(true).build(stems) else {
+            return BTreeSet::new();
+        };
+        let own = incident.logs.iter().filter(|line| self.kin(&line.source) == Kin::Own).take(OWN_LINES_MAX);
+        let alert = incident.alert.annotations.values().filter_map(Value::as_str);
+        let texts = own.map(|line| line.message.as_str()).chain(alert).chain([incident.alert.title.as_str()]);
+        let mut near = BTreeSet::new();
+        for text in texts {
+            let text = text.get(..TEXT_BYTES_MAX).unwrap_or(text);
+            for hit in finder.find_overlapping_iter(text) {
+                let is_end = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
+                let before = text.get(..hit.start()).and_then(|head| head.chars().next_back());
+                let after = text.get(hit.end()..).and_then(|tail| tail.chars().next());
+                if is_end(before) && is_end(after) {
+                    near.extend(others.get(hit.pattern().as_usize()).map(|name| (*name).clone()));
+                }
+            }
+        }
+        near
     }
 
     pub(crate) fn mentions(&self, text: &str) -> bool {
@@ -282,9 +410,29 @@ impl Scope {
         text
     }
 
+    /// The alert names this metric, in whatever way it writes its words.
+    pub(crate) fn is_alerted(&self, metric: &Metric) -> bool {
+        let words: Vec<String> = words_of(&metric.name).into_iter().filter(|word| word.len() > 2).collect();
+        words.len() > 1 && words.iter().all(|word| self.alert_words.contains(singular(word)))
+    }
+
+    /// The title has a telling word of its name: `Few orders` is about `orders_accepted`.
+    pub(crate) fn is_hinted(&self, metric: &Metric) -> bool {
+        let words = words_of(&metric.name);
+        let is_telling = |word: &&String| word.len() >= PART_LENGTH_MIN && !GENERAL_PARTS.contains(&word.as_str());
+        words.iter().filter(is_telling).any(|word| self.title_words.contains(singular(word)))
+    }
+
     fn is_own(&self, name: &str) -> bool {
         self.names.iter().any(|own| is_kin(own, name))
     }
+}
+
+/// Parts of a name that say of what it is: `dispatch` of `courier-dispatch`, and not `prod`, `service` or a number.
+fn telling_parts(name: &str) -> impl Iterator<Item = &str> {
+    name.split(['-', '_', '.', '/', ':', ' ']).filter(|part| {
+        part.len() >= PART_LENGTH_MIN && part.chars().all(char::is_alphabetic) && !GENERAL_PARTS.contains(part)
+    })
 }
 
 /// One of the names is the other, or begins with it and goes on with a separator, or ends so.
@@ -335,7 +483,7 @@ fn is_same_line(short: &str, rest: &str) -> bool {
     ];
     let parts: Vec<&str> = rest.split(['-', '_', '.', '/', ':']).filter(|part| !part.is_empty()).collect();
     // After the hash of a replica set come five letters of anything.
-    let has_hash = parts.iter().any(|part| part.len() >= 8 && part.chars().any(|c| c.is_ascii_digit()));
+    let has_hash = parts.iter().any(|part| part.chars().any(|c| c.is_ascii_digit()));
     parts.iter().all(|part| {
         part.chars().any(|c| c.is_ascii_digit())
             || ENDINGS.contains(part)
@@ -433,6 +581,24 @@ fn words_contain(text: &str, name: &str) -> bool {
         let is_end = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
         is_end(before) && is_end(after)
     })
+}
+
+fn alert_words(incident: &Incident) -> BTreeSet<String> {
+    let alert = &incident.alert;
+    let said = ["summary", "description", "metric", "metric_name", "alertname"];
+    let values = said.iter().filter_map(|key| alert.annotations.get(*key).or_else(|| alert.labels.get(*key))?.as_str());
+    words_in(values.chain([alert.title.as_str()]))
+}
+
+fn words_in<'a>(texts: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
+    texts
+        .flat_map(|text| words_of(text.get(..TEXT_BYTES_MAX).unwrap_or(text)))
+        .map(|word| singular(&word).to_owned())
+        .collect()
+}
+
+fn singular(word: &str) -> &str {
+    if word.len() > 3 { word.strip_suffix('s').unwrap_or(word) } else { word }
 }
 
 fn names_of_alert(incident: &Incident) -> Vec<String> {

@@ -1,9 +1,11 @@
 //! How a metric behaves: its role, the level before and after its change, its end, its limit.
 //!
-//! Robust and plain: medians, the median absolute deviation, one best split. A series of a dozen points is the rule,
-//! and half of them may be the fault already.
+//! What a series did is told by shape (one best split, medians, steadiness), since a dozen points are the rule and half
+//! of them may be the fault already. The statistics, and when a change began, are those of `pi_signals::metric`.
 
 use std::collections::BTreeSet;
+
+use pi_signals::metric::{self as signals, shift, trend};
 
 use super::facts::Facts;
 use super::scope::{Kin, Scope};
@@ -21,6 +23,8 @@ const CHANGE_POINTS_MIN: f64 = 18.0;
 const HISTORY_MIN: usize = 5;
 /// Points of a series that are looked at: longer ones are thinned.
 const POINTS_LOOKED_AT: usize = 4_096;
+/// Points of a climb that is a tooth of a saw.
+const TOOTH_POINTS_MIN: usize = 4;
 /// From this share of its limit on, what is counted is exhausted.
 const LIMIT_SHARE: f64 = 0.9;
 /// What is free is exhausted below this share of the whole, or of what there was.
@@ -34,6 +38,8 @@ pub(crate) struct Series<'a> {
     pub(crate) kin: Kin,
     pub(crate) span_s: f64,
     pub(crate) departs_at: Option<Instant>,
+    /// When an excursion that is over was seen last.
+    pub(crate) settled_at: Option<Instant>,
     pub(crate) begin: f64,
     pub(crate) end: f64,
     pub(crate) high: f64,
@@ -44,6 +50,8 @@ pub(crate) struct Series<'a> {
     is_neutral: bool,
     /// Its values are of the unit in which its role has a limit.
     is_scaled: bool,
+    /// The alert names it.
+    pub(crate) is_alerted: bool,
     unit: &'static str,
 }
 
@@ -54,19 +62,30 @@ impl<'a> Series<'a> {
         let mut points: Vec<(Instant, f64)> =
             metric.points.iter().filter_map(|point| Some((point.0, point.1?))).collect();
         points.sort_by_key(|(time, _)| *time);
+        if is_named_as_counter(metric) {
+            points = rates_of(points);
+        }
         let step = points.len().div_ceil(POINTS_LOOKED_AT).max(1);
         let mut values: Vec<f64> = points.iter().step_by(step).map(|(_, value)| *value).collect();
         let times: Vec<Instant> = points.iter().step_by(step).map(|(time, _)| *time).collect();
         let (first, last) = (*times.first()?, *times.last()?);
         let unit = normalise(&mut values, metric, role);
         let shape = Shape::of(&values, role, unit == "%");
-        let worse = role.map_or(Worse::Both, |role| role.worse);
+        // What nobody knows is judged where the alert is about it; of what is neutral, less of it is then worse.
+        let is_judged = role.is_none_or(|role| !role.neutral || role.name == "throughput");
+        let is_alerted = is_judged && (scope.is_alerted(metric) || (role.is_none() && scope.is_hinted(metric)));
+        let worse = match role {
+            Some(role) if role.neutral && is_alerted => Worse::Down,
+            Some(role) => role.worse,
+            None => Worse::Both,
+        };
         let mut series = Self {
             metric,
             role: role.map(|role| role.name.as_str()),
             kin: scope.kin_of_metric(metric),
             span_s: last.seconds_since(first),
             departs_at: shape.departs_at.and_then(|at| times.get(at)).copied(),
+            settled_at: shape.settled_at.and_then(|at| times.get(at)).copied(),
             begin: shape.begin,
             end: shape.end,
             high: shape.high,
@@ -74,8 +93,9 @@ impl<'a> Series<'a> {
             limit: None,
             behaviours: shape.behaviours,
             worse,
-            is_neutral: role.is_none_or(|role| role.neutral),
+            is_neutral: role.is_none_or(|role| role.neutral) && !is_alerted,
             is_scaled: true,
+            is_alerted,
             unit,
         };
         series.is_scaled = !(role.is_some_and(|role| role.unit == Unit::Percent) && unit != "%");
@@ -88,12 +108,19 @@ impl<'a> Series<'a> {
                 series.behaviours.insert(Behaviour::Saturated);
             }
         }
+        let is_trend = [Behaviour::Grows, Behaviour::Shrinks].iter().any(|it| series.behaviours.contains(it));
+        if !is_trend && is_usual_for_its_time(&times, &values) {
+            series.behaviours.insert(Behaviour::Recurs);
+        }
         let has_vanished = series.role.is_some_and(|role| role.ends_with("_free"))
             && values.len() >= HISTORY_MIN
             && shape.end <= FREE_SHARE * shape.begin
             && shape.begin > 0.0;
         if has_vanished {
             series.behaviours.insert(Behaviour::Saturated);
+        }
+        if series.kin.is_close() && series.is_abnormal() {
+            series.departs_at = began_at(&times, &values, series.end > series.begin).or(series.departs_at);
         }
         Some(series)
     }
@@ -130,7 +157,7 @@ impl<'a> Series<'a> {
 
     /// What is known about its role, so that it says something when it is normal.
     pub(crate) fn is_telling(&self) -> bool {
-        self.role.is_some() && !self.is_neutral
+        !self.is_neutral
     }
 
     /// What it did, for people.
@@ -161,20 +188,53 @@ impl<'a> Series<'a> {
     }
 }
 
+/// The name says that it counts up for ever: what it means is its rate, and a fall is a restart.
+fn is_named_as_counter(metric: &Metric) -> bool {
+    let last = words_of(&metric.name).into_iter().last().unwrap_or_default();
+    let is_amount = metric.unit.to_ascii_lowercase().contains("byte") || metric.unit.contains('/');
+    !is_amount && ["total", "count", "counter"].contains(&last.as_str())
+}
+
+/// The rates a minute of what is a counter by its values too; else the points as they are.
+fn rates_of(points: Vec<(Instant, f64)>) -> Vec<(Instant, f64)> {
+    let timed: Vec<signals::Point> =
+        points.iter().map(|(time, value)| signals::Point { time: time.0 as f64 / 1_000.0, value: *value }).collect();
+    let span = timed.last().zip(timed.first()).map_or(0.0, |(last, first)| (last.value - first.value).abs());
+    if timed.len() < HISTORY_MIN || span <= 0.0 || !signals::is_counter(&timed) {
+        return points;
+    }
+    let rates = signals::rates(&timed);
+    #[allow(clippy::cast_possible_truncation, reason = "it was an integer of milliseconds")]
+    rates.into_iter().map(|point| (Instant((point.time * 1_000.0) as i64), point.value * 60.0)).collect()
+}
+
+/// When the change began that led to where a series is now; nothing where change points do not show it.
+fn began_at(times: &[Instant], values: &[f64], is_upwards: bool) -> Option<Instant> {
+    let points: Vec<signals::Point> = times
+        .iter()
+        .zip(values)
+        .map(|(time, value)| signals::Point { time: time.0 as f64 / 1_000.0, value: *value })
+        .collect();
+    let change = shift(&points, None).filter(|change| (change.after > change.before) == is_upwards)?;
+    #[allow(clippy::cast_possible_truncation, reason = "it was an integer of milliseconds")]
+    Some(Instant((change.at * 1_000.0) as i64))
+}
+
 /// Limits that are known from elsewhere: of connections, and of storage.
 pub(super) fn apply_limits(series: &mut [Series], incident: &Incident, facts: &Facts) {
     let maximum = |series: &[Series], role: &str| {
-        let found = series.iter().filter(|it| it.kin != Kin::Other && it.role == Some(role)).map(|it| it.end);
+        let found = series.iter().filter(|it| it.kin.is_close() && it.role == Some(role)).map(|it| it.end);
         found.fold(None, |max: Option<f64>, value| Some(max.map_or(value, |max| max.max(value))))
     };
     let connections =
         maximum(series, "connections_limit").or(facts.connections_max).or_else(|| limit_in_texts(incident));
     let share = share_of_limit(incident);
-    for it in series.iter_mut().filter(|it| it.kin != Kin::Other || it.unit == "cores") {
+    let memory = maximum(series, "memory_limit");
+    for it in series.iter_mut().filter(|it| it.kin.is_close() || it.unit == "cores") {
         let limit = match it.role {
             Some("connections") => connections,
             Some("disk_free") => facts.storage_bytes,
-            Some("memory_used") if it.unit == "Bytes" => facts.memory_bytes,
+            Some("memory_used") if it.unit == "Bytes" => memory.or(facts.memory_bytes),
             Some("cpu") if it.unit == "cores" => facts.cores_of(it.metric),
             _ => None,
         };
@@ -184,6 +244,10 @@ pub(super) fn apply_limits(series: &mut [Series], incident: &Incident, facts: &F
             (Some(_), Some(limit)) => limit > 0.0 && it.end >= limit * LIMIT_SHARE && it.end <= limit * 1.5,
             _ => it.role == Some("connections") && share.is_some_and(|share| share >= LIMIT_SHARE),
         };
+        // Far below its limit, memory that goes up and down is at work.
+        if it.role == Some("memory_used") && limit.is_some_and(|limit| it.high < 0.75 * limit) {
+            it.behaviours.remove(&Behaviour::Sawtooth);
+        }
         if is_exhausted {
             it.behaviours.insert(Behaviour::Saturated);
         } else if it.role == Some("connections") {
@@ -267,6 +331,7 @@ struct Shape {
     high: f64,
     low: f64,
     departs_at: Option<usize>,
+    settled_at: Option<usize>,
     behaviours: BTreeSet<Behaviour>,
 }
 
@@ -278,7 +343,8 @@ impl Shape {
         let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let low = values.iter().copied().fold(f64::INFINITY, f64::min);
         let head = median(values.get(..tail.min(n)).unwrap_or(values));
-        let mut shape = Self { begin: head, end, high, low, departs_at: None, behaviours: BTreeSet::new() };
+        let mut shape =
+            Self { begin: head, end, high, low, departs_at: None, settled_at: None, behaviours: BTreeSet::new() };
         if n < HISTORY_MIN {
             return shape;
         }
@@ -310,6 +376,9 @@ impl Shape {
             }
             if is_back && outlying(&|value| usual - value > change) >= 1 {
                 shape.behaviours.insert(Behaviour::Dipped);
+            }
+            if is_back {
+                shape.settled_at = values.iter().rposition(|value| (value - usual).abs() > change);
             }
         }
         let before_low = values.iter().position(|value| *value <= low).unwrap_or(0);
@@ -355,6 +424,43 @@ impl Shape {
     }
 }
 
+/// What a series does at its end it did at the same time of the days before: night is no outage, and a nightly batch
+/// no overload.
+fn is_usual_for_its_time(times: &[Instant], values: &[f64]) -> bool {
+    const DAY_MS: i64 = 86_400_000;
+    /// So far from the same time of another day is the same time still.
+    const AROUND_MS: i64 = 1_800_000;
+    let (Some(first), Some(last)) = (times.first(), times.last()) else { return false };
+    let days = (last.0 - first.0) / DAY_MS;
+    if days < 2 || values.len() < 24 {
+        return false;
+    }
+    let quantile = |share| signals::quantile(values, share).unwrap_or(0.0);
+    let (low, high) = (quantile(0.1), quantile(0.9));
+    let mut judged = 0;
+    for (time, value) in times.iter().zip(values).rev().take((values.len() / 48).clamp(3, 12)) {
+        let same: Vec<f64> = (1..=days.min(14))
+            .flat_map(|day| {
+                let (from, to) = (time.0 - day * DAY_MS - AROUND_MS, time.0 - day * DAY_MS + AROUND_MS);
+                let start = times.partition_point(|it| it.0 < from);
+                let end = times.partition_point(|it| it.0 <= to);
+                values.get(start..end).unwrap_or_default().iter().copied()
+            })
+            .collect();
+        if same.len() < 2 {
+            continue;
+        }
+        judged += 1;
+        let usual = median(&same);
+        // Without an upper bound, a slow fall over days would widen what is usual until it fits.
+        let spread = (4.0 * deviation(&same)).min(0.25 * (high - low));
+        if (value - usual).abs() > spread.max(0.2 * usual.abs()).max(0.1 * (high - low)) {
+            return false;
+        }
+    }
+    judged >= 3
+}
+
 /// Where to cut so that both parts are as even as they can be.
 fn best_split(values: &[f64]) -> usize {
     let total: f64 = values.iter().sum();
@@ -380,15 +486,8 @@ fn steadiness(values: &[f64]) -> (bool, bool) {
     if thin.len() < 6 {
         return (false, false);
     }
-    let (mut up, mut down, mut all) = (0_u32, 0_u32, 0_u32);
-    for (index, earlier) in thin.iter().enumerate() {
-        for later in thin.iter().skip(index + 1) {
-            all += 1;
-            up += u32::from(later > earlier);
-            down += u32::from(later < earlier);
-        }
-    }
-    let correlation = (f64::from(up) - f64::from(down)) / f64::from(all.max(1));
+    let timed: Vec<(f64, f64)> = (0_u32..).map(f64::from).zip(thin.iter().copied()).collect();
+    let correlation = trend(&timed).map_or(0.0, |trend| trend.steadiness);
     // A jump between two levels is no growth: the middle must have moved as well.
     let third = thin.len() / 3;
     let part = |from: usize, to: usize| median(thin.get(from..to).unwrap_or(&thin));
@@ -449,21 +548,20 @@ fn is_sawtooth(values: &[f64], high: f64, low: f64, floor: f64) -> bool {
     if range <= floor.max(0.35 * high.abs()) {
         return false;
     }
-    let falls =
-        values.windows(2).filter(|pair| matches!(pair, [before, after] if before - after > 0.6 * range)).count();
+    let mut falls: Vec<usize> = Vec::new();
+    for (at, pair) in values.windows(2).enumerate() {
+        if matches!(pair, [before, after] if before - after > 0.6 * range) {
+            falls.push(at);
+        }
+    }
+    // A tooth is a climb of several points; what jumps up and down by turns is noise.
+    let longest = values.len() / falls.len().max(1);
     let rises = values.windows(2).filter(|pair| matches!(pair, [before, after] if after > before)).count();
-    falls >= 2 && rises as f64 >= 0.6 * values.len() as f64
+    falls.len() >= 2 && longest >= TOOTH_POINTS_MIN && rises as f64 >= 0.6 * values.len() as f64
 }
 
 pub(super) fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let middle = sorted.len() / 2;
-    match (sorted.get(middle), sorted.len() % 2) {
-        (Some(value), 1) => *value,
-        (Some(value), _) => (value + sorted.get(middle.wrapping_sub(1)).unwrap_or(value)) / 2.0,
-        (None, _) => 0.0,
-    }
+    signals::median(values).unwrap_or(0.0)
 }
 
 /// The median absolute deviation, as a standard deviation.

@@ -4,16 +4,18 @@
 //! pieces, what must not stand beside them, and whether a *no* or *without* stands before.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use pi_signals::logs::{Miner, TemplateId};
 
 use super::facts::Facts;
 use super::scope::{Kin, Scope};
 use super::{Clock, Evidence};
 use crate::cause::Cause;
-use crate::incident::{Incident, LogLine};
+use crate::incident::{Event, Incident, LogLine};
 use crate::instant::Instant;
-use crate::knowledge::{Knowledge, TextRule};
+use crate::knowledge::Knowledge;
 
 /// So much of a text is searched: a line of a megabyte says what it is about at its start.
 const TEXT_BYTES_MAX: usize = 4_096;
@@ -29,6 +31,22 @@ const OVER: f64 = 0.35;
 const RARE: usize = 12;
 /// A few lines of so many are noise.
 const MANY_LINES: usize = 2_000;
+
+/// What was said long ago, with nothing since, where all that was measured is well.
+const PASSED: f64 = 0.4;
+/// What was said as often before the trouble counts so much.
+const HABIT: f64 = 0.3;
+/// Fewer lines before the onset are no habit, nor is what became so many times as frequent, nor what is seen for less
+/// than so many seconds before.
+const HABIT_LINES_MIN: u32 = 2;
+const HABIT_RATE_MAX: f64 = 2.5;
+const SPAN_MIN_S: f64 = 120.0;
+const HABIT_AGE_S: f64 = 900.0;
+/// An event that was reported so often, since so long before the onset, is a habit as well.
+const CHRONIC_COUNT: f64 = 20.0;
+const CHRONIC_S: f64 = 3_600.0;
+/// A change that is noted so much later than the trouble may have begun it still.
+const LATE_S: f64 = 300.0;
 
 /// Where words stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,9 +73,65 @@ pub(crate) struct TextHit {
     pub(crate) weight: f64,
     pub(crate) count: usize,
     pub(crate) first: Option<Instant>,
+    pub(crate) last: Option<Instant>,
     pub(crate) excerpt: String,
+    /// Which text the best of them is, so that another rule's hit in the same one is known.
+    pub(crate) text: u64,
     /// They stand in what is about the target, or in what is nobody's.
     pub(crate) is_own: bool,
+}
+
+/// Patterns that stand in a text, with where, and whether they are denied there.
+type Found = Vec<(usize, usize, bool)>;
+
+/// What a log says as often before the onset as since: its habit, and no sign of what happened then.
+struct Habits {
+    /// The template of each line that was given, and whether a template is a habit.
+    ids: Vec<TemplateId>,
+    is_habit: HashMap<TemplateId, bool>,
+}
+
+impl Habits {
+    fn of<'a>(lines: impl Iterator<Item = &'a LogLine>, incident: &Incident, onset: Option<Instant>) -> Self {
+        let none = Self { ids: Vec::new(), is_habit: HashMap::new() };
+        let times = || incident.logs.iter().filter_map(|line| line.time);
+        let (Some(onset), Some(from), Some(to)) = (onset, times().min(), times().max()) else { return none };
+        let (span_before, span_after) = (onset.seconds_since(from), to.seconds_since(onset));
+        if span_before < SPAN_MIN_S || span_after < 0.0 {
+            return none;
+        }
+        let mut miner = Miner::new();
+        let mined: Vec<(TemplateId, Option<Instant>)> =
+            lines.map(|line| (miner.push(bounded(&line.message).as_bytes(), None), line.time)).collect();
+        let mut counts: HashMap<TemplateId, (u32, u32)> = HashMap::new();
+        let mut first: HashMap<TemplateId, Instant> = HashMap::new();
+        let mut ids = Vec::with_capacity(mined.len());
+        for (id, time) in mined {
+            let id = miner.resolve(id);
+            ids.push(id);
+            let count = counts.entry(id).or_default();
+            if let Some(time) = time {
+                first.entry(id).and_modify(|known| *known = time.min(*known)).or_insert(time);
+            }
+            match time {
+                Some(time) if time < onset => count.0 += 1,
+                Some(_) => count.1 += 1,
+                None => {}
+            }
+        }
+        let is_habit = |id: TemplateId, (before, after): (u32, u32)| {
+            // The onset is known to a few minutes only: what began shortly before it may be its first sign.
+            let is_old = first.get(&id).is_some_and(|first| onset.seconds_since(*first) > HABIT_AGE_S);
+            let rate_before = f64::from(before) / span_before;
+            let rate_after = f64::from(after) / span_after.max(SPAN_MIN_S);
+            is_old && before >= HABIT_LINES_MIN && rate_after <= HABIT_RATE_MAX * rate_before
+        };
+        Self { ids, is_habit: counts.into_iter().map(|(id, count)| (id, is_habit(id, count))).collect() }
+    }
+
+    fn is_habit(&self, at: usize) -> bool {
+        self.ids.get(at).and_then(|id| self.is_habit.get(id)).copied().unwrap_or(false)
+    }
 }
 
 /// All patterns of all causes.
@@ -81,7 +155,8 @@ struct RuleAt {
     cause: Cause,
     index: usize,
     is_passing: bool,
-    before_onset: bool,
+    /// It counts only from so long before the onset on.
+    window_s: Option<u32>,
 }
 
 /// One text with what is known of it.
@@ -94,6 +169,16 @@ struct Piece<'a> {
     /// How recent it is, and how much it can be a sign of this trouble.
     age: f64,
     bearing: f64,
+    onset: Option<Instant>,
+}
+
+impl Piece<'_> {
+    /// Whether it is from shortly before the onset. What comes after the trouble began did not begin it; sources are a
+    /// few minutes apart.
+    fn is_within(&self, window_s: u32) -> bool {
+        let (Some(onset), Some(time)) = (self.onset, self.time) else { return true };
+        (-LATE_S..=f64::from(window_s)).contains(&onset.seconds_since(time))
+    }
 }
 
 impl Matcher {
@@ -108,7 +193,7 @@ impl Matcher {
                     cause: *cause,
                     index,
                     is_passing: known.is_passing,
-                    before_onset: rule.before_onset_s.is_some(),
+                    window_s: rule.before_onset_s,
                 });
                 for (list, is_wanted) in [(&rule.any, true), (&rule.none, false)] {
                     for text in list {
@@ -161,6 +246,7 @@ impl Matcher {
     ) -> BTreeMap<(usize, Place), TextHit> {
         let mut hits = BTreeMap::new();
         let mut kin_of: HashMap<&str, Kin> = HashMap::new();
+        let mut heard: Vec<(&LogLine, Found, Kin)> = Vec::new();
         for line in &incident.logs {
             let mut kin = *kin_of.entry(line.source.as_str()).or_insert_with(|| scope.kin(&line.source));
             let found = self.found_in(&line.message);
@@ -170,18 +256,29 @@ impl Matcher {
             if kin != Kin::Own && scope.mentions(&line.message) {
                 kin = Kin::Own;
             }
+            heard.push((line, found, kin));
+        }
+        let habits = Habits::of(heard.iter().map(|(line, ..)| *line), incident, clock.onset);
+        for (at, (line, found, kin)) in heard.iter().enumerate() {
             let loudness = if level(line) == Level::Info { INFORMING } else { 1.0 };
-            let weight = scope.weight(kin) * loudness;
+            let habit = if habits.is_habit(at) { HABIT } else { 1.0 };
             let piece = Piece {
                 text: &line.message,
                 place: Place::Log,
-                kin,
-                weight,
+                kin: *kin,
+                weight: scope.weight(*kin) * loudness * habit,
                 time: line.time,
                 age: clock.freshness(line.time),
                 bearing: clock.bearing(line.time),
+                onset: clock.onset,
             };
-            self.note(&mut hits, &piece, &found);
+            self.note(&mut hits, &piece, found);
+        }
+        // What was said once, and not again for long while the target measures well, has passed.
+        if clock.is_well {
+            for hit in hits.values_mut().filter(|hit: &&mut TextHit| clock.is_long_ago(hit.last)) {
+                hit.weight *= PASSED;
+            }
         }
         if incident.logs.len() >= MANY_LINES {
             for hit in hits.values_mut().filter(|hit: &&mut TextHit| hit.count * MANY_LINES < incident.logs.len()) {
@@ -193,11 +290,18 @@ impl Matcher {
         for hit in hits.values_mut().filter(|hit| hit.count * RARE < loudest) {
             hit.weight *= 0.75;
         }
+        let cures = Cures::of(incident);
         for event in &incident.events {
             // Of `ConfigMap/name` the kind is a word, and the name is not.
             let of = event.source.split_once('/').map_or("", |(kind, _)| kind);
             let text = format!("{of} {}: {}", event.kind, event.message);
             let kin = scope.kin_of_text(&event.source, &event.message);
+            // What has been reported many times since long before the onset did not come with it.
+            let is_chronic = event.count.is_some_and(|count| count >= CHRONIC_COUNT)
+                && matches!((event.first_time, clock.onset), (Some(first), Some(onset)) if onset.seconds_since(first) > CHRONIC_S);
+            let chronic = if is_chronic { HABIT } else { 1.0 };
+            let is_cured = cures.is_cured(event);
+            let chronic = if is_cured { chronic * OVER } else { chronic };
             let is_repeated = event.count.is_some_and(|count| count >= 2.0);
             let weight = scope.weight(kin) * if is_repeated { 1.0 } else { 0.95 };
             let piece = Piece {
@@ -207,7 +311,8 @@ impl Matcher {
                 weight,
                 time: event.first_time.or(event.time),
                 age: clock.freshness(event.time),
-                bearing: clock.bearing(event.time),
+                bearing: clock.bearing(event.time) * chronic,
+                onset: clock.onset,
             };
             self.note(&mut hits, &piece, &self.found_in(&text));
         }
@@ -220,6 +325,7 @@ impl Matcher {
                 time: None,
                 age: 1.0,
                 bearing: 1.0,
+                onset: None,
             };
             self.note(&mut hits, &piece, &self.found_in(&said.text));
         }
@@ -233,6 +339,7 @@ impl Matcher {
                 time: None,
                 age: 1.0,
                 bearing: 1.0,
+                onset: None,
             };
             self.note(&mut hits, &piece, &self.found_in(&text));
         }
@@ -240,7 +347,7 @@ impl Matcher {
     }
 
     /// Patterns that stand in a text, with where, and whether they are denied there.
-    fn found_in(&self, text: &str) -> Vec<(usize, usize, bool)> {
+    fn found_in(&self, text: &str) -> Found {
         let Some(automaton) = &self.automaton else { return Vec::new() };
         let text = bounded(text);
         let mut found: Vec<(usize, usize, bool)> = Vec::new();
@@ -277,24 +384,31 @@ impl Matcher {
                 }
                 counted.push(*rule);
                 let Some(known) = self.rules.get(*rule) else { continue };
-                let is_sign = !known.is_passing && !known.before_onset;
+                if known.window_s.is_some_and(|window_s| !piece.is_within(window_s)) {
+                    continue;
+                }
+                let is_sign = !known.is_passing && known.window_s.is_none();
                 let weight = piece.weight * if is_sign { piece.bearing } else { piece.age };
                 let weight = if is_over && is_sign { weight * OVER } else { weight };
                 let hit = hits.entry((*rule, piece.place)).or_insert_with(|| TextHit {
                     weight: 0.0,
                     count: 0,
                     first: None,
+                    last: None,
                     excerpt: String::new(),
+                    text: 0,
                     is_own: false,
                 });
                 hit.count += 1;
-                hit.is_own |= piece.kin != Kin::Other;
+                hit.is_own |= piece.kin.is_close();
                 if weight > hit.weight {
                     hit.weight = weight;
                     hit.excerpt = excerpt(piece.text, *start);
+                    hit.text = hash_of(piece.text);
                 }
-                if let Some(time) = piece.time.filter(|_| piece.kin != Kin::Other) {
+                if let Some(time) = piece.time.filter(|_| piece.kin.is_close()) {
                     hit.first = Some(hit.first.map_or(time, |first| first.min(time)));
+                    hit.last = Some(hit.last.map_or(time, |last| last.max(time)));
                 }
             }
         }
@@ -302,15 +416,53 @@ impl Matcher {
 }
 
 impl Evidence<'_> {
-    /// Whether words of a rule were found in a place, within the time that the rule asks for.
-    pub(crate) fn words(&self, number: usize, place: Place, rule: &TextRule) -> Option<&TextHit> {
-        let hit = self.hits.get(&(number, place))?;
-        let Some(window_s) = rule.before_onset_s else { return Some(hit) };
-        let (Some(onset), Some(first)) = (self.onset, hit.first) else { return Some(hit) };
-        let before = onset.seconds_since(first);
-        // What comes after the trouble began did not begin it; sources are a few minutes apart.
-        (-300.0..=f64::from(window_s)).contains(&before).then_some(hit)
+    /// Whether words of a rule were found in a place.
+    pub(crate) fn words(&self, number: usize, place: Place) -> Option<&TextHit> {
+        self.hits.get(&(number, place))
     }
+}
+
+/// What undoes an event, by its kind and a word of its message.
+const CURES: &[(&str, &str, &[&str])] = &[
+    ("FailedScheduling", "", &["Scheduled"]),
+    ("NodeNotReady", "", &["NodeReady"]),
+    ("Failed", "image", &["Pulled"]),
+    ("BackOff", "image", &["Pulled"]),
+    ("FailedMount", "", &["SuccessfulMountVolume", "Started", "Created"]),
+    ("FailedAttachVolume", "", &["SuccessfulAttachVolume", "Started"]),
+    ("FailedCreate", "", &["SuccessfulCreate"]),
+];
+
+/// When each thing was cured last, by the kind of event that said so.
+pub(super) struct Cures<'a>(HashMap<(&'a str, &'a str), Instant>);
+
+impl<'a> Cures<'a> {
+    pub(super) fn of(incident: &'a Incident) -> Self {
+        let mut last: HashMap<(&str, &str), Instant> = HashMap::new();
+        for event in &incident.events {
+            let is_cure = CURES.iter().any(|(.., kinds)| kinds.contains(&event.kind.as_str()));
+            if let Some(time) = event.time.filter(|_| is_cure) {
+                let known = last.entry((event.source.as_str(), event.kind.as_str())).or_insert(time);
+                *known = time.max(*known);
+            }
+        }
+        Self(last)
+    }
+
+    /// A later event of the same thing says that the trouble is over.
+    pub(super) fn is_cured(&self, event: &Event) -> bool {
+        let cures = CURES.iter().find(|(kind, word, _)| *kind == event.kind && event.message.contains(word));
+        let times = cures.into_iter().flat_map(|(.., kinds)| kinds.iter());
+        let last = times.filter_map(|kind| self.0.get(&(event.source.as_str(), *kind))).max();
+        matches!((event.time, last), (Some(time), Some(last)) if *last > time)
+    }
+}
+
+/// The same for the same text in each run: the hasher's keys are fixed.
+fn hash_of(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    bounded(text).hash(&mut hasher);
+    hasher.finish()
 }
 
 fn alert_texts(incident: &Incident) -> impl Iterator<Item = String> {

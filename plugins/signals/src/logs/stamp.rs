@@ -3,6 +3,8 @@
 //! ISO 8601 and RFC 3339, syslog (without a year), `ctime`, the common log format, Android, compact digits, seconds and milliseconds since 1970. A stamp without a zone counts as
 //! UTC: nothing in a line says otherwise. One without a year takes the year that brings it nearest to the reference; without a reference it is used for order alone.
 
+use crate::instant::days_of;
+
 /// How sure a stamp is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
@@ -185,17 +187,17 @@ pub(crate) fn read(text: &[u8], reference: Option<i64>) -> Option<(Stamp, usize)
 }
 
 fn full(year: i64, month: i64, day: i64, time: i64) -> Option<Stamp> {
-    Some(Stamp { time: days(year, month, day)? * DAY + time, form: Form::Full })
+    Some(Stamp { time: days_of(year, month, day)? * DAY + time, form: Form::Full })
 }
 
 fn without_year(month: i64, day: i64, time: i64, reference: Option<i64>) -> Option<Stamp> {
     // A reference beyond all calendars is none.
     let Some(reference) = reference.filter(|reference| reference.unsigned_abs() < 1 << 50) else {
-        return Some(Stamp { time: days(2000, month, day)? * DAY + time, form: Form::WithoutYear });
+        return Some(Stamp { time: days_of(2000, month, day)? * DAY + time, form: Form::WithoutYear });
     };
     let year = year_of(reference);
     let near = (year - 1..=year + 1)
-        .filter_map(|year| Some(days(year, month, day)? * DAY + time))
+        .filter_map(|year| Some(days_of(year, month, day)? * DAY + time))
         .min_by_key(|time| time.abs_diff(reference))?;
     Some(Stamp { time: near, form: Form::WithoutYear })
 }
@@ -373,19 +375,6 @@ fn named(reader: &mut Reader<'_>, reference: Option<i64>) -> Option<Stamp> {
     }
     reader.at = before;
     without_year(month, day, time, reference)
-}
-
-/// Days since 1970 of a day of the Gregorian calendar (after Howard Hinnant's `days_from_civil`).
-fn days(year: i64, month: i64, day: i64) -> Option<i64> {
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = of_era * 365 + of_era / 4 - of_era / 100 + of_year;
-    Some(era * 146_097 + day_of_era - 719_468)
 }
 
 fn year_of(time: i64) -> i64 {

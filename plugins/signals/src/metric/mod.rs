@@ -9,7 +9,6 @@
 mod change;
 mod counter;
 mod detector;
-mod instant;
 mod robust;
 mod season;
 mod series;
@@ -17,11 +16,11 @@ mod summary;
 mod tail;
 mod window;
 
+pub use crate::instant::seconds_of;
 pub use change::{Change, Cusum, Shift, change_points};
 pub use counter::{counter_resets, is_counter, rates};
 pub use detector::{ALARM, Detector};
-pub use instant::seconds_of;
 pub use robust::{Baseline, Trend, median, quantile, trend};
 pub use series::{Defects, GAPS_MAX, Gap, POINTS_MAX, Point, Series};
-pub use summary::{Direction, MetricFinding, Peak, Saturation, saturation, summarise, summarise_limited};
+pub use summary::{Direction, MetricFinding, Peak, Saturation, saturation, shift, summarise, summarise_limited};
 pub use window::{AnomalyWindow, windows};

@@ -151,6 +151,15 @@ pub fn saturation(values: &[f64], limit: f64) -> Option<Saturation> {
     Some(Saturation { limit, share, longest, is_saturated: longest >= SATURATED_ROW.min(values.len()) })
 }
 
+/// The change that the strongest step of a series belongs to, ramps joined: when it began, from which level, to which.
+/// The points are in order of time. A look that costs no more than [`change_points`], for who wants nothing else.
+#[must_use]
+pub fn shift(points: &[Point], around: Option<f64>) -> Option<Change> {
+    let changes = change_points(points);
+    let (first, last) = run_of(&changes, around)?;
+    Some(Change { at: first.at, before: first.before, after: last.after, sigmas: last.sigmas })
+}
+
 /// The strongest change until a moment (of all, where none is that early) with those of the same direction that touch
 /// it: a ramp is a run of steps. The first and the last of the run.
 fn run_of(changes: &[Change], until: Option<f64>) -> Option<(Change, Change)> {
@@ -220,6 +229,14 @@ mod tests {
         let finding = summarise(&points((0..80).map(|at| value(at) + wobble(at))), Some(25.0 * 60.0)).unwrap();
         assert_eq!(finding.changes.len(), 2);
         assert_eq!(finding.onset, Some(1200.0));
+    }
+
+    #[test]
+    fn shift_is_the_whole_ramp_from_where_it_began() {
+        let value = |at: usize| if at < 30 { 10.0 } else { 10.0 + 5.0 * ((at - 30) / 4) as f64 };
+        let shift = shift(&points((0..60).map(|at| value(at) + 0.1 * wobble(at))), None).unwrap();
+        assert!((1_800.0..=2_400.0).contains(&shift.at) && shift.before < 12.0 && shift.after > 35.0, "{shift:?}");
+        assert_eq!(super::shift(&points([5.0; 20]), None), None);
     }
 
     #[test]
