@@ -189,7 +189,9 @@ pub(crate) async fn send(session: &Session<'_>, action: &str, a: Arguments<'_>) 
             let sent = request.set_extended_statistics(a.texts("ExtendedStatistics")).send().await;
             let mut sent = sent.map_err(|error| session.failure(error))?;
             // AWS says itself that they come in no order.
-            sent.datapoints.as_mut().map(|points| points.sort_by_key(|point| point.timestamp.map(|time| time.secs())));
+            sent.datapoints
+                .iter_mut()
+                .for_each(|points| points.sort_by_key(|point| point.timestamp.map(|time| time.secs())));
             object([("Label", sent.label.answer()), ("Datapoints", sent.datapoints.unwrap_or_default().answer())])
         }
         "ListMetrics" => {
