@@ -146,7 +146,8 @@ impl Lab {
 
     /// The project of somebody whose services are this scenario's. `autonomy` is that of every service.
     pub(crate) fn pi_toml(&self, autonomy: &str) -> String {
-        let mut text = format!("[cloud.lab]\nregion = \"{}\"\nendpoint_url = \"{}\"\n", self.region, self.endpoint);
+        let mut text = "[approvals]\napprovers = [\"cli:*\"]\nwait_minutes = 5\n\n".to_owned();
+        let _ = writeln!(text, "[cloud.lab]\nregion = \"{}\"\nendpoint_url = \"{}\"", self.region, self.endpoint);
         for (name, target) in self.ready["targets"].as_object().expect("targets") {
             let _ = service(&mut text, name, target, autonomy);
             let depends: Vec<&str> = match target["depends_on"].as_str() {

@@ -12,7 +12,7 @@ use crate::config::CloudConfig;
 #[error("[cloud.{account}]: {error}")]
 pub struct AccountError {
     pub account: String,
-    pub error: pi_cloud::Error,
+    pub error: Box<pi_cloud::Error>,
 }
 
 /// By their names in `pi.toml`.
@@ -45,7 +45,7 @@ impl Accounts {
             };
             match Account::new(settings) {
                 Ok(account) => Ok((name.clone(), account)),
-                Err(error) => Err(AccountError { account: name.clone(), error }),
+                Err(error) => Err(AccountError { account: name.clone(), error: Box::new(error) }),
             }
         };
         Ok(Self { known: config.iter().map(account).collect::<Result<_, _>>()? })
