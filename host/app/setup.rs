@@ -436,6 +436,21 @@ impl Setup {
         Ok(plugins)
     }
 
+    /// The tools that work in accounts, where the project has none: nobody misses them.
+    fn tools_of_no_account(&self) -> Result<BTreeSet<String>, SetupError> {
+        let mut tools = BTreeSet::new();
+        if !self.project.config.cloud.is_empty() {
+            return Ok(tools);
+        }
+        for plugin in self.catalog.names() {
+            let manifest = self.catalog.binary(plugin)?.manifest;
+            if manifest.needs.iter().any(|need| need.capability == "cloud") {
+                tools.extend(manifest.tools.into_iter().map(|tool| tool.name));
+            }
+        }
+        Ok(tools)
+    }
+
     /// What these plugins and agents work with by their manifests, and is not granted: a sentence for
     /// each. It may be meant so, or forgotten.
     ///
@@ -443,6 +458,7 @@ impl Setup {
     /// A plugin that cannot be read.
     pub fn withheld(&self, plugins: &BTreeSet<String>, agents: &[String]) -> Result<Vec<String>, SetupError> {
         let mut withheld = Vec::new();
+        let elsewhere = self.tools_of_no_account()?;
         for name in plugins.iter().chain(agents) {
             let agent = self.project.config.agents.get(name);
             let plugin = agent.and_then(|agent| agent.plugin.as_deref()).unwrap_or(name);
@@ -453,7 +469,9 @@ impl Setup {
                     "services" => ("action", "services", grant.services.clone().unwrap_or_default().actions),
                     _ => continue,
                 };
-                let missing = need.names.iter().filter(|wanted| !granted.iter().any(|granted| covers(granted, wanted)));
+                let missing = need.names.iter().filter(|wanted| {
+                    !granted.iter().any(|granted| covers(granted, wanted)) && !elsewhere.contains(*wanted)
+                });
                 withheld.extend(missing.map(|wanted| {
                     format!("`{name}` works with the {what} `{wanted}`, which [grants.{name}.{place}] does not name: what needs it is left undone")
                 }));

@@ -4,6 +4,8 @@
 //! confidence is worth; `--totals` prints the totals alone, for a collection that nobody may look into; `--why` the
 //! evidence of what was wrong; `--cases` every case; `--knowledge=DIR` takes files of knowledge from there; `--speed` measures an incident of 20 metrics and 100,000 lines.
 
+#![allow(clippy::disallowed_methods, reason = "it measures")]
+
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
