@@ -8,11 +8,11 @@ use super::act::Act;
 use super::evidence::Seen;
 use super::target::{Kind, Target};
 use crate::cause::Cause;
-use crate::orient::Diagnosis;
+use crate::orient::{Diagnosis, PLAUSIBLE};
 use crate::patch::Patch;
 use crate::settings::Settings;
 
-/// A cause with less is not acted on.
+/// A cause with less is not acted on, and with less than is plausible only where nothing else is.
 const NAMED_MIN: f64 = 0.34;
 /// Causes that are acted on, beside each other.
 const CAUSES_MAX: usize = 3;
@@ -29,8 +29,18 @@ pub struct Step {
     pub why: String,
 }
 
-/// Everything that could be done, the first choice first.
-pub fn steps(seen: &Seen, diagnosis: &Diagnosis, target: &Target, settings: &Settings, onset_ms: u64) -> Vec<Step> {
+/// Everything that could be done, the first choice first. `disproved`: causes whose answer did not help.
+///
+/// That the answer to a plausible cause was refused makes a weaker cause no likelier: what would answer that one is
+/// not done instead. Only an answer that was given in vain opens the way to it.
+pub fn steps(
+    seen: &Seen,
+    diagnosis: &Diagnosis,
+    disproved: &[Cause],
+    target: &Target,
+    settings: &Settings,
+    onset_ms: u64,
+) -> Vec<Step> {
     let is_failing = seen.is_failing() || !seen.state.is_up() || seen.state.is_impaired();
     let mut steps: Vec<Step> = Vec::new();
     let mut add = |acts: Vec<Act>, cause: Cause, why: &str| {
@@ -44,10 +54,15 @@ pub fn steps(seen: &Seen, diagnosis: &Diagnosis, target: &Target, settings: &Set
     for (acts, cause, why) in by_state(seen, target) {
         add(acts, cause, &why);
     }
+    let is_explained = diagnosis
+        .hypotheses
+        .iter()
+        .any(|it| it.cause.is_fault() && it.confidence >= PLAUSIBLE && !disproved.contains(&it.cause));
+    let named_min = if is_explained { PLAUSIBLE } else { NAMED_MIN };
     let mut causes: Vec<(Cause, String)> = diagnosis
         .hypotheses
         .iter()
-        .filter(|it| it.cause.is_fault() && it.confidence >= NAMED_MIN)
+        .filter(|it| it.cause.is_fault() && it.confidence >= named_min)
         .take(CAUSES_MAX)
         .map(|it| (it.cause, it.favour.first().cloned().unwrap_or_default()))
         .collect();
@@ -56,7 +71,14 @@ pub fn steps(seen: &Seen, diagnosis: &Diagnosis, target: &Target, settings: &Set
         causes.push((Cause::Unknown, "its probe fails, and nothing that was seen says why".into()));
     }
     for (cause, why) in causes {
-        add(answers(cause, seen, target, settings, onset_ms), cause, &why);
+        let mut acts = answers(cause, seen, target, settings, onset_ms);
+        // A machine is not booted for a pool that others empty, nor where anything else explains it.
+        let is_shared = seen.group.is_some() || !target.depends_on.is_empty();
+        let is_alone = diagnosis.hypotheses.iter().all(|it| it.cause == cause || it.confidence < NAMED_MIN);
+        if cause == Cause::ConnectionExhaustion && (is_shared || !is_alone) {
+            acts.retain(|act| *act != Act::Reboot);
+        }
+        add(acts, cause, &why);
     }
     steps
 }
