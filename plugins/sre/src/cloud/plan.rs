@@ -290,4 +290,45 @@ mod tests {
         assert_eq!(class_before(&seen(onset - 2 * CHANGE_WINDOW_MS, "db.t3.micro"), onset), None);
         assert_eq!(class_before(&seen(onset + 600_000, "db.t3.micro"), onset), None);
     }
+
+    fn target(depends_on: &[&str]) -> Target {
+        Target {
+            service: "orders".into(),
+            place: crate::cloud::Place { account: "a".into(), region: None, kind: Kind::Instance, id: "i-0".into() },
+            autonomy: crate::cloud::target::Autonomy::Auto,
+            depends_on: depends_on.iter().map(|it| (*it).to_owned()).collect(),
+            dependents: Vec::new(),
+            config_files: Vec::new(),
+        }
+    }
+
+    fn acts(causes: &[(Cause, f64)], disproved: &[Cause], target: &Target) -> Vec<Act> {
+        let hypotheses = causes.iter().map(|(cause, confidence)| crate::cause::Hypothesis {
+            cause: *cause,
+            confidence: *confidence,
+            favour: Vec::new(),
+            against: Vec::new(),
+        });
+        let diagnosis = Diagnosis { hypotheses: hypotheses.collect(), ruled_out: Vec::new() };
+        // It is not up: whatever answers is offered.
+        let all = steps(&Seen::default(), &diagnosis, disproved, target, &Settings::default(), 0);
+        all.into_iter().map(|step| step.act).collect()
+    }
+
+    #[test]
+    fn a_weak_cause_is_acted_on_only_where_no_plausible_one_stands() {
+        let causes = [(Cause::BadConfiguration, 0.78), (Cause::ProcessHung, 0.4)];
+        assert_eq!(acts(&causes, &[], &target(&[])), []);
+        assert_eq!(acts(&causes, &[Cause::BadConfiguration], &target(&[])), [Act::Reboot]);
+        assert_eq!(acts(&causes[1..], &[], &target(&[])), [Act::Reboot]);
+    }
+
+    #[test]
+    fn a_machine_is_not_booted_for_a_pool_that_something_else_may_have_emptied() {
+        let alone = [(Cause::ConnectionExhaustion, 0.9)];
+        assert_eq!(acts(&alone, &[], &target(&[])), [Act::Reboot]);
+        assert_eq!(acts(&alone, &[], &target(&["stock"])), []);
+        let beside = [(Cause::ConnectionExhaustion, 0.9), (Cause::CertificateExpired, 0.5)];
+        assert_eq!(acts(&beside, &[], &target(&[])), []);
+    }
 }
