@@ -13,7 +13,7 @@ use super::act::Act;
 use super::evidence::{Seen, merge, since};
 use super::inspect::{self, Inspection};
 use super::observe::{Look, observe};
-use super::plan::{Step, steps};
+use super::plan::{Step, Tried, steps};
 use super::target::{Autonomy, Kind, Target};
 use super::verify::{Symptom, described, prove, symptoms};
 use crate::act::Ended;
@@ -110,6 +110,7 @@ fn heal_target(
         tried: Vec::new(),
         treated: Vec::new(),
         disproved: Vec::new(),
+        barred: Vec::new(),
         done: Vec::new(),
         attempts: 0,
         waits: 0,
@@ -159,6 +160,8 @@ struct Healer<'w> {
     tried: Vec<String>,
     treated: Vec<Cause>,
     disproved: Vec<Cause>,
+    /// Causes an answer to which was refused: they still stand, whatever else was done in vain.
+    barred: Vec<Cause>,
     /// In words, what took effect and stands.
     done: Vec<String>,
     attempts: u32,
@@ -468,7 +471,8 @@ impl Healer<'_> {
         let ranking: Vec<Cause> =
             self.opinion.ranking.iter().copied().filter(|cause| !self.disproved.contains(cause)).collect();
         let diagnosis = if is_open { ranked(diagnosis, &ranking) } else { diagnosis };
-        let all = steps(seen, &diagnosis, &self.disproved, &self.target, &self.settings, self.incident.onset_ms);
+        let tried = Tried { disproved: &self.disproved, barred: &self.barred };
+        let all = steps(seen, &diagnosis, tried, &self.target, &self.settings, self.incident.onset_ms);
         let mut open: Vec<Step> = Vec::new();
         let tried = self.tried.clone();
         for step in all.into_iter().filter(|step| !tried.contains(&step.act.key())) {
@@ -596,6 +600,9 @@ impl Healer<'_> {
                 self.say(Level::Warn, &format!("{words}: {text}"));
                 self.record.tell(now, "refused", format!("{words}: {text}"));
                 self.propose(seen, step);
+                if step.cause.is_fault() && !self.barred.contains(&step.cause) {
+                    self.barred.push(step.cause);
+                }
                 return Next::Again;
             }
             Ended::Held(text) => {
@@ -642,7 +649,7 @@ impl Healer<'_> {
     }
 
     fn take_back_claim(&mut self, cause: Cause, words: &str) {
-        if !self.disproved.contains(&cause) {
+        if !self.disproved.contains(&cause) && !self.barred.contains(&cause) {
             self.disproved.push(cause);
         }
         // What took effect stays done; that it healed is not claimed.
@@ -894,6 +901,11 @@ impl Healer<'_> {
             diagnosis.hypotheses.iter().find(|it| !self.disproved.contains(&it.cause) && it.cause != Cause::Healthy);
         let (cause, confidence) = match open {
             _ if is_dependency => (Cause::DependencyDown, 0.8),
+            // What was refused is still the answer, where what came later names nothing.
+            Some(it) if matches!(it.cause, Cause::Unknown | Cause::ProbeFailure) && !self.barred.is_empty() => {
+                let cause = self.barred.first().copied().unwrap_or(it.cause);
+                (cause, self.confidence(cause))
+            }
             Some(it) => (it.cause, it.confidence),
             None => (Cause::Unknown, 0.0),
         };

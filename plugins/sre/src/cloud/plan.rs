@@ -29,14 +29,23 @@ pub struct Step {
     pub why: String,
 }
 
-/// Everything that could be done, the first choice first. `disproved`: causes whose answer did not help.
+/// What became of the answers to causes.
+#[derive(Clone, Copy, Debug)]
+pub struct Tried<'a> {
+    /// It was given, and did not help.
+    pub disproved: &'a [Cause],
+    /// It was refused: the cause still stands.
+    pub barred: &'a [Cause],
+}
+
+/// Everything that could be done, the first choice first.
 ///
 /// That the answer to a plausible cause was refused makes a weaker cause no likelier: what would answer that one is
 /// not done instead. Only an answer that was given in vain opens the way to it.
 pub fn steps(
     seen: &Seen,
     diagnosis: &Diagnosis,
-    disproved: &[Cause],
+    tried: Tried,
     target: &Target,
     settings: &Settings,
     onset_ms: u64,
@@ -57,16 +66,18 @@ pub fn steps(
     let is_explained = diagnosis
         .hypotheses
         .iter()
-        .any(|it| it.cause.is_fault() && it.confidence >= PLAUSIBLE && !disproved.contains(&it.cause));
+        .any(|it| it.cause.is_fault() && it.confidence >= PLAUSIBLE && !tried.disproved.contains(&it.cause));
+    // A new start for want of a name is no answer where a cause has one that was refused.
+    let is_nameless = |cause: Cause| !tried.barred.is_empty() && matches!(cause, Cause::ProbeFailure | Cause::Unknown);
     let named_min = if is_explained { PLAUSIBLE } else { NAMED_MIN };
     let mut causes: Vec<(Cause, String)> = diagnosis
         .hypotheses
         .iter()
-        .filter(|it| it.cause.is_fault() && it.confidence >= named_min)
+        .filter(|it| it.cause.is_fault() && it.confidence >= named_min && !is_nameless(it.cause))
         .take(CAUSES_MAX)
         .map(|it| (it.cause, it.favour.first().cloned().unwrap_or_default()))
         .collect();
-    if is_failing && (causes.is_empty() || diagnosis.top() == Cause::Unknown) {
+    if is_failing && !is_nameless(Cause::Unknown) && (causes.is_empty() || diagnosis.top() == Cause::Unknown) {
         // What nothing explains may still be answered by a new start.
         causes.push((Cause::Unknown, "its probe fails, and nothing that was seen says why".into()));
     }
@@ -311,7 +322,8 @@ mod tests {
         });
         let diagnosis = Diagnosis { hypotheses: hypotheses.collect(), ruled_out: Vec::new() };
         // It is not up: whatever answers is offered.
-        let all = steps(&Seen::default(), &diagnosis, disproved, target, &Settings::default(), 0);
+        let tried = Tried { disproved, barred: &[] };
+        let all = steps(&Seen::default(), &diagnosis, tried, target, &Settings::default(), 0);
         all.into_iter().map(|step| step.act).collect()
     }
 

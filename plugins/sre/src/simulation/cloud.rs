@@ -86,6 +86,8 @@ pub struct Cloud {
     pub is_busy_until_ms: u64,
     /// The reader of the cluster is a service of the host too.
     pub has_reader_service: bool,
+    /// The gate lets no script write a file.
+    pub refuses_patches: bool,
     /// The host knows the files of its configuration.
     pub names_files: bool,
     pub model: Option<Vec<(&'static str, Value)>>,
@@ -138,6 +140,7 @@ impl Cloud {
             written: Vec::new(),
             is_busy_until_ms: 0,
             has_reader_service: false,
+            refuses_patches: false,
             names_files: true,
             model: None,
             asked: Vec::new(),
@@ -333,6 +336,14 @@ impl Cloud {
                 self.commands_asked += u32::from(operation == "ssm:SendCommand");
                 if let Some(trouble) = self.refused.get(&*operation) {
                     return Err(trouble.clone());
+                }
+                if self.refuses_patches && arguments.to_string().contains("cat > '/etc/orders.conf'") {
+                    return Err(Trouble::Refused {
+                        action: "the script".into(),
+                        rule: "write_system".into(),
+                        reason: "it writes into the system's own folders".into(),
+                        advice: "ask".into(),
+                    });
                 }
                 let unknown = self.unknown.remove(&*operation);
                 if unknown == Some(false) {

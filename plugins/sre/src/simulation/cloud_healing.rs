@@ -576,3 +576,12 @@ fn a_refused_answer_to_a_plausible_cause_opens_no_way_to_a_reboot() {
     let (_, details, _) = hands_over(cloud, &[]);
     assert_eq!(details["root_cause"], "bad_configuration");
 }
+
+#[test]
+fn a_restart_in_vain_after_a_refused_patch_leads_to_no_reboot() {
+    let mut cloud = Cloud::instance(&[Fault::BadFile]);
+    cloud.refuses_patches = true;
+    let (_, details, _) = hands_over(cloud, &["restart unit"]);
+    assert_eq!(details["root_cause"], "bad_configuration");
+    assert_eq!(details["proposals"][0]["act"], "patch_file");
+}
