@@ -163,6 +163,7 @@ impl Lab {
              \n[agents.sre.config]\nverify_interval_ms = 300\nobserve_interval_ms = 200\ncooldown_ms = 500\npersist_ms = 1500\n\
              \n[agents.sre.config.cloud]\nverify_interval_ms = 300\nsettle_ms_max = 60000\nmetric_ms_max = 60000\ncooldown_ms = 500\n\
              observe_ms_max = 30000\nunits = {{ web = \"web.service\" }}\n\
+             config_files = {{ web = [\"/etc/web/web.conf\", \"/opt/web/current/release.py\"] }}\n\
              \n[grants.sre.tools]\nnames = [\"service_*\", \"cloud_read\", \"cloud_change\"]\n[grants.sre.log]\n\
              \n[grants.service.services]\nnames = [\"*\"]\nactions = [\"read\"]\n\
              \n[grants.cloud.cloud]\naccounts = [\"lab\"]\noperations = {operations:?}\nresources = [\"*\"]\n"

@@ -19,5 +19,5 @@ mod verify;
 
 pub use evidence::document;
 pub use heal::heal;
-pub use script::is_unit;
+pub use script::{is_path, is_unit};
 pub use target::{Place, Target};

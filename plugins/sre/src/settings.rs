@@ -66,6 +66,8 @@ pub struct CloudSettings {
     pub log_groups: BTreeMap<String, Vec<String>>,
     /// By service: its unit on the instance, like `orders.service`.
     pub units: BTreeMap<String, String>,
+    /// By service: files on the instance that it reads at its start, the most likely one first.
+    pub config_files: BTreeMap<String, Vec<String>>,
 }
 
 impl Default for CloudSettings {
@@ -82,6 +84,7 @@ impl Default for CloudSettings {
             incident_ms_max: 3_600_000,
             log_groups: BTreeMap::new(),
             units: BTreeMap::new(),
+            config_files: BTreeMap::new(),
         }
     }
 }
@@ -153,6 +156,11 @@ impl Settings {
                 "`cloud.units` of the agent `sre` takes names of units like `orders.service`: `{unit}`"
             ));
         }
+        if let Some(path) = settings.cloud.config_files.values().flatten().find(|path| !crate::cloud::is_path(path)) {
+            return Err(format!(
+                "`cloud.config_files` of the agent `sre` takes absolute paths like `/etc/orders.conf`: `{path}`"
+            ));
+        }
         match bounds.iter().find(|(_, value, low, high)| value < low || value > high) {
             Some((name, value, low, high)) => {
                 Err(format!("`{name}` of the agent `sre` must be from {low} to {high}: {value}"))
@@ -185,6 +193,8 @@ mod tests {
         assert!(Settings::parse(r#"{"cloud": {"settle": 1}}"#).unwrap_err().contains("settle"));
         let error = Settings::parse(r#"{"cloud": {"units": {"a": "a; reboot"}}}"#).unwrap_err();
         assert!(error.contains("`a; reboot`"), "{error}");
+        let error = Settings::parse(r#"{"cloud": {"config_files": {"a": ["/etc/../shadow"]}}}"#).unwrap_err();
+        assert!(error.contains("`/etc/../shadow`"), "{error}");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! An act is begun at most once in an incident, whatever becomes of it: what is refused, failed, or did not help is
 //! not tried again, and the next answer is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pi_diagnosis::{Diagnostician, Knowledge};
 use pi_sdk::{Outcome, Status, Value, json};
@@ -13,7 +13,7 @@ use super::act::Act;
 use super::evidence::{Seen, merge, since};
 use super::inspect::{self, Inspection};
 use super::observe::{Look, observe};
-use super::plan::{Step, steps};
+use super::plan::{Step, Tried, steps};
 use super::target::{Autonomy, Kind, Target};
 use super::verify::{Symptom, described, prove, symptoms};
 use crate::act::Ended;
@@ -31,9 +31,14 @@ const PROPOSALS_MAX: usize = 3;
 /// Waits for what changes without us, in one incident.
 const WAITS_MAX: u32 = 3;
 const WAIT_POLL_MS: u32 = 5_000;
+/// So often metrics, alarms and logs are looked at while they follow a probe that is well again.
+const SIGNS_LOOKS: u32 = 12;
+const SIGNS_POLL_MS: (u32, u32) = (1_000, 15_000);
 /// How often an act is begun that another session's hold keeps back.
 const HELD_MAX: u32 = 10;
 
+/// Said of what took effect and did not help.
+const IN_VAIN: &str = " (which did not help)";
 /// Chains of dependencies that are followed, each link a target of its own.
 const DEPTH_MAX: u32 = 3;
 
@@ -64,7 +69,7 @@ pub fn heal(
         target,
         record,
     )
-    .0
+    .outcome
 }
 
 /// What all targets of one incident have in common.
@@ -79,13 +84,16 @@ fn heal_target(
     world: &mut dyn World,
     case: &Case,
     incident: Incident,
-    target: Target,
+    mut target: Target,
     mut record: Record,
-) -> (Outcome, Record) {
+) -> Healed {
     let begin_ms = world.now_ms();
     let words = format!("the agent took it up: {}, autonomy `{}`", target.words(), target.autonomy.name());
     record.tell(begin_ms, "begin", words);
     let settings = case.settings.clone();
+    let more = settings.cloud.config_files.get(&target.service).into_iter().flatten();
+    let more: Vec<String> = more.filter(|path| !target.config_files.contains(path)).cloned().collect();
+    target.config_files.extend(more);
     let mut healer = Healer {
         judge: Diagnostician::new(case.knowledge),
         case,
@@ -102,6 +110,7 @@ fn heal_target(
         tried: Vec::new(),
         treated: Vec::new(),
         disproved: Vec::new(),
+        barred: Vec::new(),
         done: Vec::new(),
         attempts: 0,
         waits: 0,
@@ -114,10 +123,21 @@ fn heal_target(
         held: 0,
         owed: None,
         healed: Vec::new(),
+        answering_ms: None,
+        recovered_ms: None,
+        undated: BTreeSet::new(),
         advice: BTreeMap::new(),
     };
     let outcome = healer.run();
-    (outcome, healer.record)
+    Healed { outcome, record: healer.record, also: healer.healed }
+}
+
+/// What came of one target.
+struct Healed {
+    outcome: Outcome,
+    record: Record,
+    /// Services that were changed beside it.
+    also: Vec<String>,
 }
 
 struct Healer<'w> {
@@ -140,6 +160,8 @@ struct Healer<'w> {
     tried: Vec<String>,
     treated: Vec<Cause>,
     disproved: Vec<Cause>,
+    /// Causes an answer to which was refused: they still stand, whatever else was done in vain.
+    barred: Vec<Cause>,
     /// In words, what took effect and stands.
     done: Vec<String>,
     attempts: u32,
@@ -155,8 +177,14 @@ struct Healer<'w> {
     held: u32,
     /// How it was before an act of which it is not proved that it has helped, and what has to be well for that.
     owed: Option<(Seen, Vec<Symptom>)>,
-    /// Dependencies that were worked on.
+    /// Dependencies that were worked on, and services that a call has named beside the target: all have to be proved.
     healed: Vec<String>,
+    /// Since when every look has found the probe well.
+    answering_ms: Option<u64>,
+    /// The probe got well then. What was written before is of the past, and metrics and alarms are yet to follow.
+    recovered_ms: Option<u64>,
+    /// Lines without a time that were there when it recovered.
+    undated: BTreeSet<(String, String)>,
     /// What people should know about the causes that were named.
     advice: BTreeMap<Cause, String>,
 }
@@ -171,7 +199,8 @@ impl Healer<'_> {
     fn run(&mut self) -> Outcome {
         let rounds_max = 2 * self.settings.attempts_max + HELD_MAX + 8;
         let mut has_failed_to_prove = false;
-        for _ in 0..rounds_max {
+        let mut rounds = 0;
+        while rounds < rounds_max {
             let (seen, diagnosis) = self.look();
             if let Some(why) = seen.gone.clone() {
                 return self.gone(&seen, &why);
@@ -179,20 +208,33 @@ impl Healer<'_> {
             if self.now_after_begin() >= u64::from(self.settings.cloud.incident_ms_max) {
                 return self.escalate(&seen, &diagnosis, "the time for this incident is used up");
             }
-            if looks_well(&seen, &diagnosis) && !has_failed_to_prove {
+            let is_following = self.recovered_ms.is_some_and(|at| self.follows(at));
+            // Where it has just recovered, a later look says whether anything new was written.
+            let is_settled = !is_following
+                || (self.recovered_ms < Some(seen.time_ms) && seen.alarms.iter().all(|alarm| !alarm.is_on));
+            if looks_well(&seen, &diagnosis) && !has_failed_to_prove && is_settled {
                 if let Next::End(outcome) = self.prove_untouched(&seen) {
                     return outcome;
                 }
                 has_failed_to_prove = true;
                 continue;
             }
+            let is_needy = seen.dependencies.values().any(|is_well| !is_well);
+            if self.recovered_ms.is_some() && !is_needy && self.wait_for_signs(&seen) {
+                has_failed_to_prove = false;
+                continue;
+            }
+            rounds += 1;
             if self.wait_for_others(&seen) {
                 continue;
             }
             if self.heal_dependency(&seen) {
                 continue;
             }
-            if seen.dependencies.values().any(|is_well| !is_well) {
+            if is_needy {
+                if self.wait_for_signs(&seen) {
+                    continue;
+                }
                 return self.escalate(&seen, &diagnosis, "what it needs does not work, and has to be healed first");
             }
             match self.answer(&seen, diagnosis) {
@@ -202,6 +244,61 @@ impl Healer<'_> {
         }
         let (seen, diagnosis) = self.look();
         self.escalate(&seen, &diagnosis, "it was looked at as often as one incident may be")
+    }
+
+    /// Metrics and alarms may still be on their way to a target that is well since then.
+    fn follows(&mut self, since_ms: u64) -> bool {
+        self.world.now_ms() < since_ms.saturating_add(u64::from(self.settings.cloud.metric_ms_max))
+    }
+
+    /// The probe is well, and something else still speaks of a fault: metrics and alarms follow a recovery by minutes.
+    /// False: the probe is not well, or they had their time.
+    fn wait_for_signs(&mut self, seen: &Seen) -> bool {
+        let Some(since_ms) = self.answering_ms.filter(|_| seen.is_answering()) else { return false };
+        if !self.follows(since_ms) {
+            return false;
+        }
+        if self.recovered_ms.is_none() {
+            self.recover(seen);
+        }
+        let (least, most) = SIGNS_POLL_MS;
+        let poll_ms = (self.settings.cloud.metric_ms_max / SIGNS_LOOKS).clamp(least, most);
+        self.world.sleep(poll_ms);
+        true
+    }
+
+    /// What was written up to now is of before the probe was well.
+    fn recover(&mut self, seen: &Seen) {
+        self.recovered_ms = Some(seen.time_ms);
+        self.record.tell(seen.time_ms, "recovered", "its probe is well: metrics, alarms and logs get time to follow");
+        let undated = seen.incident.logs.iter().filter(|line| line.time.is_none());
+        self.undated = undated.map(|line| (line.source.clone(), line.message.clone())).collect();
+    }
+
+    /// Follow the probe through looks: when it got well, or that it is not well any more.
+    fn follow_probe(&mut self, seen: &Seen) {
+        if !seen.is_answering() {
+            (self.answering_ms, self.recovered_ms) = (None, None);
+            return;
+        }
+        self.answering_ms.get_or_insert(seen.time_ms);
+        if self.has_failed && self.recovered_ms.is_none() {
+            self.recover(seen);
+        }
+    }
+
+    /// What the judgement is made of: of a target that has recovered, only what came afterwards.
+    fn evidence(&self, seen: &Seen) -> pi_diagnosis::Incident {
+        let mut evidence = since(&seen.incident, self.since_ms.max(self.recovered_ms.unwrap_or(0)));
+        if self.recovered_ms.is_some() {
+            evidence.logs.retain(|line| {
+                line.time.is_some() || !self.undated.contains(&(line.source.clone(), line.message.clone()))
+            });
+            // The alert told of what was.
+            evidence.alert.title.clear();
+            evidence.alert.annotations.clear();
+        }
+        evidence
     }
 
     fn now_after_begin(&mut self) -> u64 {
@@ -233,7 +330,8 @@ impl Healer<'_> {
         for gap in &seen.gaps {
             self.record.miss(gap);
         }
-        let found = self.judge.diagnose(&since(&seen.incident, self.since_ms));
+        self.follow_probe(&seen);
+        let found = self.judge.diagnose(&self.evidence(&seen));
         let mut diagnosis = Diagnosis {
             hypotheses: found
                 .hypotheses
@@ -285,6 +383,10 @@ impl Healer<'_> {
         let (before, symptoms) = owed.as_ref().map_or((None, &[][..]), |(before, symptoms)| (Some(before), symptoms));
         let is_proved = self.prove_with(before, symptoms, true, &mut Vec::new());
         self.owed = owed;
+        if let Some(last) = self.done.last_mut().filter(|_| is_proved) {
+            // The proof came after the last act, late: it did help.
+            last.truncate(last.strip_suffix(IN_VAIN).map_or(last.len(), str::len));
+        }
         if is_proved { Next::End(self.finish(seen)) } else { Next::Again }
     }
 
@@ -319,6 +421,10 @@ impl Healer<'_> {
             let is_steady = !seen.state.is_in_transition()
                 || super::observe::state(self.world, &self.target).is_some_and(|state| !state.is_in_transition());
             let passed = self.world.now_ms().saturating_sub(begin);
+            if is_well && name != self.target.service {
+                // What its own words said while that was down is explained.
+                self.since_ms = self.world.now_ms();
+            }
             if (is_well && is_steady) || passed >= wait_ms || (seen.state.is_in_transition() && is_steady) {
                 return true;
             }
@@ -341,7 +447,8 @@ impl Healer<'_> {
         let record = std::mem::take(&mut self.record);
         let target_before = record.target.clone();
         let case = Case { depth: self.case.depth + 1, ..*self.case };
-        let (outcome, mut record) = heal_target(self.world, &case, incident, target, record);
+        let Healed { outcome, mut record, also } = heal_target(self.world, &case, incident, target, record);
+        self.prove_also(also);
         record.target = target_before;
         self.record = record;
         let now = self.world.now_ms();
@@ -364,7 +471,8 @@ impl Healer<'_> {
         let ranking: Vec<Cause> =
             self.opinion.ranking.iter().copied().filter(|cause| !self.disproved.contains(cause)).collect();
         let diagnosis = if is_open { ranked(diagnosis, &ranking) } else { diagnosis };
-        let all = steps(seen, &diagnosis, &self.target, &self.settings, self.incident.onset_ms);
+        let tried = Tried { disproved: &self.disproved, barred: &self.barred };
+        let all = steps(seen, &diagnosis, tried, &self.target, &self.settings, self.incident.onset_ms);
         let mut open: Vec<Step> = Vec::new();
         let tried = self.tried.clone();
         for step in all.into_iter().filter(|step| !tried.contains(&step.act.key())) {
@@ -399,12 +507,22 @@ impl Healer<'_> {
             open.extend(self.proposed(seen, &diagnosis));
         }
         if !self.target.autonomy.may_act() {
+            let has_proposals = self.target.autonomy == Autonomy::Propose && !open.is_empty();
+            if !has_proposals && self.wait_for_signs(seen) {
+                return Next::Again;
+            }
             return Next::End(self.hand_in(seen, &diagnosis, &open));
         }
         let Some(step) = open.into_iter().next() else {
+            if self.wait_for_signs(seen) {
+                return Next::Again;
+            }
             return Next::End(self.escalate(seen, &diagnosis, "no act within reach answers what was found"));
         };
         if self.attempts >= self.settings.attempts_max {
+            if self.wait_for_signs(seen) {
+                return Next::Again;
+            }
             return Next::End(self.escalate(seen, &diagnosis, "the attempts for this incident are used up"));
         }
         self.act(seen, &diagnosis, &step)
@@ -482,6 +600,9 @@ impl Healer<'_> {
                 self.say(Level::Warn, &format!("{words}: {text}"));
                 self.record.tell(now, "refused", format!("{words}: {text}"));
                 self.propose(seen, step);
+                if step.cause.is_fault() && !self.barred.contains(&step.cause) {
+                    self.barred.push(step.cause);
+                }
                 return Next::Again;
             }
             Ended::Held(text) => {
@@ -503,6 +624,7 @@ impl Healer<'_> {
         }
         self.attempts += 1;
         self.last_act_ms = Some(now);
+        (self.answering_ms, self.recovered_ms) = (None, None);
         if !self.treated.contains(&step.cause) {
             self.treated.push(step.cause);
         }
@@ -527,12 +649,12 @@ impl Healer<'_> {
     }
 
     fn take_back_claim(&mut self, cause: Cause, words: &str) {
-        if !self.disproved.contains(&cause) {
+        if !self.disproved.contains(&cause) && !self.barred.contains(&cause) {
             self.disproved.push(cause);
         }
         // What took effect stays done; that it healed is not claimed.
         if let Some(done) = self.done.iter_mut().find(|done| *done == words) {
-            done.push_str(" (which did not help)");
+            done.push_str(IN_VAIN);
         }
     }
 
@@ -542,6 +664,10 @@ impl Healer<'_> {
         let mut deeds = Vec::new();
         let ended = step.act.perform(self.world, &self.target, seen, &self.settings, &mut deeds);
         let mut diff = about["diff"].as_str().map(str::to_owned);
+        if !matches!(ended, Ended::Barred(_) | Ended::Held(_)) {
+            let calls = step.act.calls(&self.target, &self.settings);
+            self.prove_also(self.target.named_in(&calls, self.case.services));
+        }
         for deed in deeds {
             self.record.did(Action {
                 deed,
@@ -554,6 +680,15 @@ impl Healer<'_> {
             });
         }
         ended
+    }
+
+    /// These services have to be proved well beside the target.
+    fn prove_also(&mut self, services: Vec<String>) {
+        for name in services {
+            if name != self.target.service && !self.healed.contains(&name) {
+                self.healed.push(name);
+            }
+        }
     }
 
     /// Of making room the command itself says whether there is any.
@@ -766,6 +901,11 @@ impl Healer<'_> {
             diagnosis.hypotheses.iter().find(|it| !self.disproved.contains(&it.cause) && it.cause != Cause::Healthy);
         let (cause, confidence) = match open {
             _ if is_dependency => (Cause::DependencyDown, 0.8),
+            // What was refused is still the answer, where what came later names nothing.
+            Some(it) if matches!(it.cause, Cause::Unknown | Cause::ProbeFailure) && !self.barred.is_empty() => {
+                let cause = self.barred.first().copied().unwrap_or(it.cause);
+                (cause, self.confidence(cause))
+            }
             Some(it) => (it.cause, it.confidence),
             None => (Cause::Unknown, 0.0),
         };

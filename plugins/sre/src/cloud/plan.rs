@@ -8,11 +8,11 @@ use super::act::Act;
 use super::evidence::Seen;
 use super::target::{Kind, Target};
 use crate::cause::Cause;
-use crate::orient::Diagnosis;
+use crate::orient::{Diagnosis, PLAUSIBLE};
 use crate::patch::Patch;
 use crate::settings::Settings;
 
-/// A cause with less is not acted on.
+/// A cause with less is not acted on, and with less than is plausible only where nothing else is.
 const NAMED_MIN: f64 = 0.34;
 /// Causes that are acted on, beside each other.
 const CAUSES_MAX: usize = 3;
@@ -29,8 +29,27 @@ pub struct Step {
     pub why: String,
 }
 
+/// What became of the answers to causes.
+#[derive(Clone, Copy, Debug)]
+pub struct Tried<'a> {
+    /// It was given, and did not help.
+    pub disproved: &'a [Cause],
+    /// It was refused: the cause still stands.
+    pub barred: &'a [Cause],
+}
+
 /// Everything that could be done, the first choice first.
-pub fn steps(seen: &Seen, diagnosis: &Diagnosis, target: &Target, settings: &Settings, onset_ms: u64) -> Vec<Step> {
+///
+/// That the answer to a plausible cause was refused makes a weaker cause no likelier: what would answer that one is
+/// not done instead. Only an answer that was given in vain opens the way to it.
+pub fn steps(
+    seen: &Seen,
+    diagnosis: &Diagnosis,
+    tried: Tried,
+    target: &Target,
+    settings: &Settings,
+    onset_ms: u64,
+) -> Vec<Step> {
     let is_failing = seen.is_failing() || !seen.state.is_up() || seen.state.is_impaired();
     let mut steps: Vec<Step> = Vec::new();
     let mut add = |acts: Vec<Act>, cause: Cause, why: &str| {
@@ -44,19 +63,33 @@ pub fn steps(seen: &Seen, diagnosis: &Diagnosis, target: &Target, settings: &Set
     for (acts, cause, why) in by_state(seen, target) {
         add(acts, cause, &why);
     }
+    let is_explained = diagnosis
+        .hypotheses
+        .iter()
+        .any(|it| it.cause.is_fault() && it.confidence >= PLAUSIBLE && !tried.disproved.contains(&it.cause));
+    // A new start for want of a name is no answer where a cause has one that was refused.
+    let is_nameless = |cause: Cause| !tried.barred.is_empty() && matches!(cause, Cause::ProbeFailure | Cause::Unknown);
+    let named_min = if is_explained { PLAUSIBLE } else { NAMED_MIN };
     let mut causes: Vec<(Cause, String)> = diagnosis
         .hypotheses
         .iter()
-        .filter(|it| it.cause.is_fault() && it.confidence >= NAMED_MIN)
+        .filter(|it| it.cause.is_fault() && it.confidence >= named_min && !is_nameless(it.cause))
         .take(CAUSES_MAX)
         .map(|it| (it.cause, it.favour.first().cloned().unwrap_or_default()))
         .collect();
-    if is_failing && (causes.is_empty() || diagnosis.top() == Cause::Unknown) {
+    if is_failing && !is_nameless(Cause::Unknown) && (causes.is_empty() || diagnosis.top() == Cause::Unknown) {
         // What nothing explains may still be answered by a new start.
         causes.push((Cause::Unknown, "its probe fails, and nothing that was seen says why".into()));
     }
     for (cause, why) in causes {
-        add(answers(cause, seen, target, settings, onset_ms), cause, &why);
+        let mut acts = answers(cause, seen, target, settings, onset_ms);
+        // A machine is not booted for a pool that others empty, nor where anything else explains it.
+        let is_shared = seen.group.is_some() || !target.depends_on.is_empty();
+        let is_alone = diagnosis.hypotheses.iter().all(|it| it.cause == cause || it.confidence < NAMED_MIN);
+        if cause == Cause::ConnectionExhaustion && (is_shared || !is_alone) {
+            acts.retain(|act| *act != Act::Reboot);
+        }
+        add(acts, cause, &why);
     }
     steps
 }
@@ -267,5 +300,47 @@ mod tests {
         assert_eq!(class_before(&seen(onset - 600_000, "db.t3.large"), onset), None);
         assert_eq!(class_before(&seen(onset - 2 * CHANGE_WINDOW_MS, "db.t3.micro"), onset), None);
         assert_eq!(class_before(&seen(onset + 600_000, "db.t3.micro"), onset), None);
+    }
+
+    fn target(depends_on: &[&str]) -> Target {
+        Target {
+            service: "orders".into(),
+            place: crate::cloud::Place { account: "a".into(), region: None, kind: Kind::Instance, id: "i-0".into() },
+            autonomy: crate::cloud::target::Autonomy::Auto,
+            depends_on: depends_on.iter().map(|it| (*it).to_owned()).collect(),
+            dependents: Vec::new(),
+            config_files: Vec::new(),
+        }
+    }
+
+    fn acts(causes: &[(Cause, f64)], disproved: &[Cause], target: &Target) -> Vec<Act> {
+        let hypotheses = causes.iter().map(|(cause, confidence)| crate::cause::Hypothesis {
+            cause: *cause,
+            confidence: *confidence,
+            favour: Vec::new(),
+            against: Vec::new(),
+        });
+        let diagnosis = Diagnosis { hypotheses: hypotheses.collect(), ruled_out: Vec::new() };
+        // It is not up: whatever answers is offered.
+        let tried = Tried { disproved, barred: &[] };
+        let all = steps(&Seen::default(), &diagnosis, tried, target, &Settings::default(), 0);
+        all.into_iter().map(|step| step.act).collect()
+    }
+
+    #[test]
+    fn a_weak_cause_is_acted_on_only_where_no_plausible_one_stands() {
+        let causes = [(Cause::BadConfiguration, 0.78), (Cause::ProcessHung, 0.4)];
+        assert_eq!(acts(&causes, &[], &target(&[])), []);
+        assert_eq!(acts(&causes, &[Cause::BadConfiguration], &target(&[])), [Act::Reboot]);
+        assert_eq!(acts(&causes[1..], &[], &target(&[])), [Act::Reboot]);
+    }
+
+    #[test]
+    fn a_machine_is_not_booted_for_a_pool_that_something_else_may_have_emptied() {
+        let alone = [(Cause::ConnectionExhaustion, 0.9)];
+        assert_eq!(acts(&alone, &[], &target(&[])), [Act::Reboot]);
+        assert_eq!(acts(&alone, &[], &target(&["stock"])), []);
+        let beside = [(Cause::ConnectionExhaustion, 0.9), (Cause::CertificateExpired, 0.5)];
+        assert_eq!(acts(&beside, &[], &target(&[])), []);
     }
 }

@@ -123,6 +123,17 @@ impl Target {
         self.place.kind
     }
 
+    /// The other services that are one of the things that these calls name: whoever calls them has changed these too.
+    pub fn named_in(&self, calls: &[Call], services: &[Description]) -> Vec<String> {
+        let is_named = |place: &Place| {
+            let is_here = place.account == self.place.account
+                && (place.region.is_none() || self.place.region.is_none() || place.region == self.place.region);
+            is_here && calls.iter().any(|call| names(&call.arguments["arguments"], &place.id))
+        };
+        let named = services.iter().filter(|it| it.name != self.service && it.cloud.as_ref().is_some_and(is_named));
+        named.map(|it| it.name.clone()).collect()
+    }
+
     /// `EC2 instance i-0abc in prod, eu-west-1`.
     pub fn words(&self) -> String {
         let Place { account, region, kind, id } = &self.place;
@@ -144,6 +155,15 @@ impl Target {
             call["region"] = json!(region);
         }
         Call::new(tool, call)
+    }
+}
+
+fn names(value: &Value, id: &str) -> bool {
+    match value {
+        Value::String(text) => text == id,
+        Value::Array(all) => all.iter().any(|value| names(value, id)),
+        Value::Object(all) => all.values().any(|value| names(value, id)),
+        _ => false,
     }
 }
 

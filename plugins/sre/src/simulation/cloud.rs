@@ -78,6 +78,18 @@ pub struct Cloud {
     pub is_dependency_well: bool,
     /// What it needs is a database in the cloud that a reboot heals.
     pub has_cloud_dependency: bool,
+    /// From then on what it needs is well, by other hands.
+    pub dependency_mends_at_ms: Option<u64>,
+    /// Its group of logs holds these as well.
+    pub written: Vec<(u64, &'static str)>,
+    /// The processor is shown as busy up to then.
+    pub is_busy_until_ms: u64,
+    /// The reader of the cluster is a service of the host too.
+    pub has_reader_service: bool,
+    /// The gate lets no script write a file.
+    pub refuses_patches: bool,
+    /// The host knows the files of its configuration.
+    pub names_files: bool,
     pub model: Option<Vec<(&'static str, Value)>>,
     /// Every read, for what was asked.
     pub asked: Vec<String>,
@@ -124,6 +136,12 @@ impl Cloud {
             depends_on: Vec::new(),
             is_dependency_well: true,
             has_cloud_dependency: false,
+            dependency_mends_at_ms: None,
+            written: Vec::new(),
+            is_busy_until_ms: 0,
+            has_reader_service: false,
+            refuses_patches: false,
+            names_files: true,
             model: None,
             asked: Vec::new(),
             commands_asked: 0,
@@ -201,6 +219,7 @@ impl Cloud {
             self.faults.clear();
             self.healed_at.get_or_insert(self.now);
         }
+        self.is_dependency_well |= self.dependency_mends_at_ms.is_some_and(|at| self.now >= at);
         if self.has(Fault::BadFile) && self.loaded == GOOD {
             self.cure(&[Fault::BadFile]);
         }
@@ -285,13 +304,20 @@ impl Cloud {
         match &*call.tool {
             "service_list" => {
                 let place = json!({ "account": "prod", "region": "eu-west-1", "kind": self.kind, "id": self.id() });
-                Ok(json!([
+                let mut services = json!([
                     { "name": "orders", "supervised": false, "depends_on": self.depends_on, "log_files": [], "ports": [],
-                      "config_files": ["/etc/orders.conf"], "probe": "http https://orders.example/health", "cloud": place, "autonomy": self.autonomy },
+                      "config_files": if self.names_files { vec!["/etc/orders.conf"] } else { vec![] }, "probe": "http https://orders.example/health", "cloud": place, "autonomy": self.autonomy },
                     { "name": "stock", "supervised": false, "depends_on": [], "log_files": [], "ports": [], "config_files": [],
                       "probe": "tcp stock:80", "autonomy": "auto",
                       "cloud": self.has_cloud_dependency.then(|| json!({ "account": "prod", "region": "eu-west-1", "kind": "database", "id": "stock-db" })) },
-                ]))
+                ]);
+                if self.has_reader_service {
+                    let reader = json!({ "name": "reader", "supervised": false, "depends_on": [], "log_files": [], "ports": [], "config_files": [],
+                        "probe": "tcp reader:5432", "autonomy": "auto",
+                        "cloud": { "account": "prod", "region": "eu-west-1", "kind": "database", "id": "orders-2" } });
+                    services.as_array_mut().unwrap().push(reader);
+                }
+                Ok(services)
             }
             "service_status" => Ok(
                 json!({ "name": arguments["name"], "state": "external", "starts": 0, "exits": [], "process_states": "", "disks": [] }),
@@ -310,6 +336,14 @@ impl Cloud {
                 self.commands_asked += u32::from(operation == "ssm:SendCommand");
                 if let Some(trouble) = self.refused.get(&*operation) {
                     return Err(trouble.clone());
+                }
+                if self.refuses_patches && arguments.to_string().contains("cat > '/etc/orders.conf'") {
+                    return Err(Trouble::Refused {
+                        action: "the script".into(),
+                        rule: "write_system".into(),
+                        reason: "it writes into the system's own folders".into(),
+                        advice: "ask".into(),
+                    });
                 }
                 let unknown = self.unknown.remove(&*operation);
                 if unknown == Some(false) {
@@ -581,6 +615,7 @@ impl Cloud {
                 Fault::StorageFull => Some(line("ERROR: could not extend file: No space left on device")),
                 _ => None,
             })
+            .chain(self.written.iter().map(|(time, message)| json!({ "timestamp": time, "message": message })))
             .collect();
         json!({ "events": lines })
     }
@@ -616,6 +651,7 @@ impl Cloud {
         let wobble = (time / 60_000 % 3) as f64;
         let is_database = self.kind != "instance";
         match name {
+            "CPUUtilization" if (ILL_MS..self.is_busy_until_ms).contains(&time) => Some(97.0 + wobble),
             "CPUUtilization" if ill(&[Fault::Hot, Fault::TooSmall]) && self.ill_with_cpu() => Some(97.0 + wobble),
             "CPUUtilization" => Some(22.0 + wobble),
             "StatusCheckFailed" if !is_database => {

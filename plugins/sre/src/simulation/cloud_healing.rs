@@ -520,3 +520,68 @@ fn what_it_needs_is_healed_no_further_than_its_own_autonomy_goes() {
     assert_eq!(details["root_cause"], "dependency_down");
     assert!(summary.contains("rds reboot-db-instance") && summary.contains("`[services.stock]`"), "{summary}");
 }
+
+#[test]
+fn what_recovers_by_other_hands_gets_time_for_its_metrics_and_is_judged_by_what_came_after() {
+    let mut cloud = Cloud::instance(&[]);
+    cloud.depends_on = vec!["stock".into()];
+    cloud.is_dependency_well = false;
+    cloud.dependency_mends_at_ms = Some(START_MS + 3_000);
+    let line = "ERROR GET /health 503 could not connect to database stock: connection refused";
+    cloud.written = (0..30).map(|index| (START_MS - 100_000 + index * 3_000, line)).collect();
+    // The metric follows by two minutes.
+    cloud.is_busy_until_ms = START_MS + 120_000;
+    let (outcome, details) = cloud.wake();
+    assert_eq!(outcome.status, Status::NothingToDo, "{} {}", outcome.summary, details["timeline"]);
+    assert!(cloud.effects.is_empty(), "{:?}", cloud.effects);
+    assert!(details["timeline"].to_string().contains("\"recovered\""), "{}", details["timeline"]);
+    assert!(cloud.now >= START_MS + 120_000, "{}", cloud.now - START_MS);
+}
+
+#[test]
+fn what_goes_on_being_written_after_a_recovery_is_handed_over_once_the_metrics_had_their_time() {
+    let mut cloud = Cloud::instance(&[]);
+    let line = "ERROR x509: certificate has expired: cannot reach upstream payment";
+    cloud.written = (0..600).map(|index| (START_MS - 300_000 + index * 3_000, line)).collect();
+    let (cloud, _, _) = hands_over(cloud, &[]);
+    assert!(cloud.now >= START_MS + 600_000, "{}", cloud.now - START_MS);
+}
+
+#[test]
+fn every_service_that_a_call_has_named_is_proved_well() {
+    let mut cloud = Cloud::new("cluster", &[Fault::WriterHung]);
+    cloud.has_reader_service = true;
+    let (_, details) = heals(cloud, &["rds:FailoverDBCluster"]);
+    let probes = details["verification"]["probes"].as_array().unwrap();
+    for name in ["orders", "reader"] {
+        let count = probes.iter().filter(|probe| probe["service"] == name && probe["healthy"] == true).count();
+        assert!(count >= 5, "{name}: {probes:?}");
+    }
+}
+
+#[test]
+fn files_that_the_settings_name_are_looked_at_and_taken_back() {
+    let mut cloud = Cloud::instance(&[Fault::BadFile]);
+    cloud.names_files = false;
+    let config = json!({ "cloud": {
+        "units": { "orders": "orders.service" }, "config_files": { "orders": ["/etc/orders.conf"] } } });
+    let (outcome, _) = cloud.wake_with(config, json!({ "service": "orders" }));
+    assert_eq!((outcome.status, cloud.effects.as_slice()), (Status::Done, ["patch".to_owned()].as_slice()));
+}
+
+#[test]
+fn a_refused_answer_to_a_plausible_cause_opens_no_way_to_a_reboot() {
+    let mut cloud = Cloud::instance(&[Fault::BadFile]);
+    cloud.refused.insert("ssm:SendCommand", refusal("service_change"));
+    let (_, details, _) = hands_over(cloud, &[]);
+    assert_eq!(details["root_cause"], "bad_configuration");
+}
+
+#[test]
+fn a_restart_in_vain_after_a_refused_patch_leads_to_no_reboot() {
+    let mut cloud = Cloud::instance(&[Fault::BadFile]);
+    cloud.refuses_patches = true;
+    let (_, details, _) = hands_over(cloud, &["restart unit"]);
+    assert_eq!(details["root_cause"], "bad_configuration");
+    assert_eq!(details["proposals"][0]["act"], "patch_file");
+}
