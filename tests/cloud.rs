@@ -3,6 +3,7 @@
 //! `python3 tests/cloud/lab.py --self-test`.
 
 mod laboratory;
+mod scenarios;
 
 use std::time::{Duration, Instant};
 

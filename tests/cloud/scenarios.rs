@@ -36,9 +36,10 @@ fn agree(project: &Project) {
 /// The first session that has ended.
 fn ended(project: &Project) -> Option<Ended> {
     let sessions = json(project, &["session", "list", "--json"]);
-    let session = sessions.as_array()?.iter().find(|session| {
-        session["agent"] == "sre" && session["status"] != "open" && session["status"] != "waiting"
-    })?;
+    let session = sessions
+        .as_array()?
+        .iter()
+        .find(|session| session["agent"] == "sre" && session["status"] != "open" && session["status"] != "waiting")?;
     let id = session["id"].as_str()?;
     let view = json(project, &["session", "show", id, "--json"]);
     let bodies = || view["entries"].as_array().into_iter().flatten().map(|entry| &entry["body"]);
@@ -79,4 +80,14 @@ fn heals(scenario: &str, by: &[&str]) {
     let changes = lab.changes();
     let calls: Vec<&str> = changes.iter().filter_map(|change| change["call"].as_str()).collect();
     assert!(!calls.is_empty() && calls.iter().all(|call| by.contains(call)), "{scenario}: {calls:?}");
+}
+
+#[test]
+fn an_instance_that_hangs_is_rebooted() {
+    heals("instance-hung", &["ec2:RebootInstances"]);
+}
+
+#[test]
+fn a_database_without_connections_is_rebooted() {
+    heals("rds-connections", &["rds:RebootDBInstance"]);
 }
