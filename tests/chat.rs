@@ -239,7 +239,9 @@ fn a_program_answers_what_people_are_asked_where_it_may() {
 fn a_conversation_that_was_killed_goes_on_where_it_stood() {
     let talk = Talk::new(|request| match has_result(request) {
         true => echo(request),
-        false if last_said(request) == "go" => Reply::call("c1", "bash", &json!({ "command": "echo one | tee begun; sleep 2" })),
+        false if last_said(request) == "go" => {
+            Reply::call("c1", "bash", &json!({ "command": "echo one | tee begun; sleep 2" }))
+        }
         false => echo(request),
     });
     let mut program = talk.start(&[]);
