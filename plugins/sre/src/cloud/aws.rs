@@ -37,6 +37,12 @@ pub fn is_gone(trouble: &Trouble) -> bool {
     ["notfound", "not found", "does not exist", "doesnotexist"].iter().any(|word| text.contains(word))
 }
 
+/// Whether a failure of a change says that the account did not let it through, so that it certainly was not made: IAM
+/// refused it, or the credentials are none.
+pub fn is_refused(text: &str) -> bool {
+    ["denied: ", "credentials: "].iter().any(|begin| text.starts_with(begin))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

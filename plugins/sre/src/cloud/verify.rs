@@ -121,7 +121,8 @@ pub struct Proved {
     pub seen: Option<Seen>,
 }
 
-/// Prove that the target works, and that what was ill `before` is well. `since_ms`: when the last act had ended.
+/// Prove that the target works, and that what was ill `before` is well. `since_ms`: when the last act had ended; `life_ms`: how
+/// long it has to be well at least, since it was so long before it failed again.
 pub fn prove(
     world: &mut dyn World,
     look: &Look,
@@ -129,12 +130,13 @@ pub fn prove(
     symptoms: &[Symptom],
     required: u32,
     since_ms: u64,
+    life_ms: u64,
 ) -> Proved {
     let settings = Settings { verify_interval_ms: look.settings.cloud.verify_interval_ms, ..look.settings.clone() };
     let demand = Demand {
         services: std::iter::once(&look.target.service).chain(look.also).cloned().collect(),
         required,
-        life_ms: 0,
+        life_ms,
         settle_ms: look.settings.cloud.settle_ms_max,
     };
     let mut proof = verify(world, &settings, &demand);
