@@ -334,6 +334,7 @@ mod tests {
             reversible: false,
             script: Some("df\nrm x\r".into()),
             declared: Vec::new(),
+            declared_logs: Vec::new(),
             is_granted: false,
         };
         let shown = exact(&act, None);

@@ -171,6 +171,7 @@ impl Asked {
             id: resource.id.clone(),
             tags: tags.and_then(|tags| tags.get(resource).cloned()),
         };
+        let (declared, declared_logs) = cloud.declared(&self.account, region, call);
         Act::CloudCall {
             account: escaped(&self.account),
             region: region.to_owned(),
@@ -180,7 +181,8 @@ impl Asked {
             severity: severity_of(operation.severity),
             reversible: operation.is_reversible,
             script: call.script().map(str::to_owned),
-            declared: cloud.declared(&self.account, region, call),
+            declared,
+            declared_logs,
             is_granted: cloud.names(operation.name),
         }
     }

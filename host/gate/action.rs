@@ -161,6 +161,9 @@ pub enum Act {
         /// The files that `pi.toml` calls the configuration of what runs on the one machine that the script is for.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         declared: Vec<String>,
+        /// The folders that it calls the logs of what runs there.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        declared_logs: Vec<String>,
         /// The operator has granted this very operation by its whole name.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         is_granted: bool,

@@ -60,6 +60,8 @@ pub(crate) const COMMANDS_HEARD_MAX: usize = 64;
 const EFFECTS_MAX: usize = 1_024;
 /// What the points of a change of a machine elsewhere are multiplied by at least.
 const ELSEWHERE_FACTOR: f32 = 1.5;
+/// By the end of their names, logs that were rotated away and packed.
+const PACKED: &[&str] = &["gz", "xz", "bz2", "zst", "old"];
 /// What stands between a file's name and the beginning of its digest in the name of the copy that is kept of it.
 const KEPT_MARK: &str = ".pi-host-";
 /// Longest piece of a command that a finding quotes.
@@ -143,6 +145,8 @@ pub(crate) struct Look<'g> {
     elsewhere: Option<f32>,
     /// Files there that the operator calls the configuration of what runs there.
     declared: Vec<String>,
+    /// Folders there that the operator calls its logs.
+    declared_logs: Vec<String>,
     /// None: nobody wants to see the way.
     steps: Option<Vec<Step>>,
 }
@@ -181,6 +185,7 @@ impl<'g> Look<'g> {
             is_granted_effect: false,
             elsewhere: None,
             declared: vec![],
+            declared_logs: vec![],
             steps: None,
         }
     }
@@ -340,14 +345,15 @@ impl<'g> Look<'g> {
         text: &str,
         directory: &str,
         is_production: bool,
-        declared: &[String],
+        (config, logs): (&[String], &[String]),
     ) -> bool {
         let named = if is_production { self.gate.production.factor } else { 1.0 };
         self.elsewhere = Some(named.max(ELSEWHERE_FACTOR));
-        self.declared = declared.to_vec();
+        (self.declared, self.declared_logs) = (config.to_vec(), logs.to_vec());
         self.script(text, Some(directory));
         self.elsewhere = None;
         self.declared.clear();
+        self.declared_logs.clear();
         self.done.is_empty()
             && self.current.found.is_empty()
             && self.installs.is_empty()
@@ -526,9 +532,14 @@ impl<'g> Look<'g> {
         }
         let is_named = paths.iter().any(|path| gate.is_production(path.text));
         if is_change && (is_named || self.elsewhere.is_some()) {
-            // That this very file may have to be changed the operator has foreseen: the rules hold for it, so people are
-            // asked, but that it is elsewhere does not make their question a refusal.
-            if !(act == "file_write" && !is_recursive && self.are_declared(paths)) {
+            // That this very file may have to be changed, or such a one removed, the operator has foreseen: the rules hold
+            // for it, so people are asked, but that it is elsewhere does not make their question a refusal.
+            let is_foreseen = match act {
+                "file_write" => self.are_declared(paths),
+                "file_remove" => self.are_rotated(paths),
+                _ => false,
+            };
+            if is_recursive || !is_foreseen {
                 self.current.factor = self.current.factor.max(self.production_factor(is_named));
             }
             self.note("production", file_detail(act, paths, is_recursive));
@@ -551,6 +562,14 @@ impl<'g> Look<'g> {
             kept.is_some_and(|(file, stamp)| is_declared(file) && stamp.bytes().all(|byte| byte.is_ascii_hexdigit()))
         };
         !paths.is_empty() && paths.iter().all(|path| !path.is_glob && (is_declared(path.text) || is_kept(path.text)))
+    }
+
+    /// Whether each is a log that was rotated away, by its name, in a folder that is declared as one of logs.
+    fn are_rotated(&self, paths: &[PathText<'_>]) -> bool {
+        let is_below = |text: &str| {
+            self.declared_logs.iter().any(|folder| text.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))
+        };
+        !paths.is_empty() && paths.iter().all(|path| !path.is_glob && is_below(path.text) && is_rotated(path.text))
     }
 
     /// Look at an act that is neither a command nor about files.
@@ -1114,4 +1133,16 @@ impl Gate {
     pub(crate) fn is_granted(&self, path: &str) -> bool {
         self.granted.iter().any(|own| own == path)
     }
+}
+
+/// Whether a log has the name of one that was rotated away: `app.log.1`, `app.log.2.gz`, `app.log-20260131`.
+fn is_rotated(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let is_number = |text: &str, lengths: std::ops::RangeInclusive<usize>| {
+        lengths.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let by_end = name
+        .rsplit_once('.')
+        .is_some_and(|(stem, end)| !stem.is_empty() && (PACKED.contains(&end) || is_number(end, 1..=2)));
+    by_end || name.rsplit_once('-').is_some_and(|(stem, date)| !stem.is_empty() && is_number(date, 8..=8))
 }

@@ -109,6 +109,7 @@ fn cloud_call(operation: &str, ids: &[&str], severity: Severity) -> Act {
         reversible: true,
         script: None,
         declared: Vec::new(),
+        declared_logs: Vec::new(),
         is_granted: false,
     }
 }
@@ -234,7 +235,7 @@ fn a_script_for_a_machine_elsewhere_is_judged_as_one_of_bash() {
 fn remote_patch(path: &str, kept: &str) -> String {
     format!(
         "set -e\nif [ \"$(sha256sum < '{path}' | cut -d ' ' -f 1)\" != abcd ]; then echo 'it was changed' >&2; exit 3; fi\n\
-         cp -p -- '{path}' '{kept}'\ncat > '{path}' <<'END'\npool = 8\nEND\nsha256sum < '{path}'\n\
+         cp -pT -- '{path}' '{kept}'\ncat > '{path}' <<'END'\npool = 8\nEND\nsha256sum < '{path}'\n\
          systemctl restart -- 'shop.service' && systemctl is-active -- 'shop.service'"
     )
 }
@@ -287,12 +288,32 @@ fn that_a_file_is_declared_lets_nothing_else_be_done_to_it_or_beside_it() {
 
 /// What makes room removes the files that were seen, each by its name: people see what goes.
 #[test]
-fn named_logs_elsewhere_are_asked_about_and_what_a_pattern_finds_there_is_refused() {
+fn rotated_logs_in_a_declared_folder_elsewhere_are_asked_about_and_any_other_refused() {
     let gate = Gate::builtin();
-    let rotated = "rm -f -- '/var/log/shop/access.log.1' '/var/log/shop/access.log.2.gz'\ndf -P -k";
-    assert_eq!(verdict(&gate, &remote_script(rotated)), Verdict::Ask);
-    for script in ["find /var/log -type f -name '*.[0-9]' -delete", "rm -rf /var/log/*"] {
-        assert_eq!(verdict(&gate, &remote_script(script)), Verdict::Deny, "{script}");
+    let verdict = |script: &str| {
+        let mut act = remote_script(script);
+        if let Act::CloudCall { declared_logs, .. } = &mut act {
+            declared_logs.push("/var/log/shop".into());
+        }
+        verdict(&gate, &act)
+    };
+    let act = "open=$(ls -l /proc/[0-9]*/fd 2> /dev/null)\n\
+               if [ \"$(stat -c '%s %Y' -- '/var/log/shop/a.log.1')\" = '5 6' ] && [ \"$(realpath -- '/var/log/shop/a.log.1')\" = '/var/log/shop/a.log.1' ] && \
+               ! printf '%s' \"$open\" | grep -qF -- ' -> /var/log/shop/a.log.1'; then rm -f -- '/var/log/shop/a.log.1'; fi\ndf -P -k";
+    assert_eq!(verdict(act), Verdict::Ask);
+    assert_eq!(verdict("rm -f -- '/var/log/shop/a.log-20260131' '/var/log/shop/old/b.2.gz'"), Verdict::Ask);
+    for script in [
+        "rm -f -- /var/log/other/a.log.1",
+        "rm -f -- /var/log/shopping/a.log.1",
+        "rm -f -- /var/log/shop/a.log",
+        "rm -f -- /var/log/shop/../auth.log.1",
+        "rm -f -- /var/log/shop/*.1",
+        "rm -f -- /var/log/shop/$NAME.1",
+        "find /var/log -type f -name '*.[0-9]' -delete",
+        "rm -rf /var/log/shop/x.1",
+        "rm -rf /var/log/*",
+    ] {
+        assert_eq!(verdict(script), Verdict::Deny, "{script}");
     }
 }
 

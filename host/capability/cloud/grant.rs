@@ -105,26 +105,30 @@ impl CloudState {
         })
     }
 
-    /// With the files that these services call their configuration.
+    /// With the files that these services call their configuration and their logs.
     #[must_use]
     pub fn declaring(self, services: &BTreeMap<String, ServiceConfig>) -> Self {
         let targets = services.values().filter_map(|service| service.cloud.clone());
-        Self { declared: targets.filter(|target| !target.config.is_empty()).collect(), ..self }
+        Self {
+            declared: targets.filter(|target| !(target.config.is_empty() && target.logs.is_empty())).collect(),
+            ..self
+        }
     }
 
-    /// The files that are declared of the one machine that a script is for. Where it is for several, what is the
-    /// configuration of one may be anything on another: then none is.
-    pub(super) fn declared(&self, account: &str, region: &str, call: &Call) -> Vec<String> {
+    /// The files of the configuration and the logs that are declared of the one machine that a script is for. Where it is
+    /// for several, what is the configuration of one may be anything on another: then none is.
+    pub(super) fn declared(&self, account: &str, region: &str, call: &Call) -> (Vec<String>, Vec<String>) {
         let mut instances = call.resources().iter().filter(|it| it.kind == CloudKind::Instance.name());
         let (Some(instance), None, Some(_)) = (instances.next(), instances.next(), call.script()) else {
-            return Vec::new();
+            return Default::default();
         };
         let is_it = |target: &&CloudTarget| {
             target.account == account
                 && target.region.as_deref().or(self.region_of(account)).is_some_and(|own| own == region)
                 && target.instance.as_ref() == Some(&instance.id)
         };
-        self.declared.iter().filter(is_it).flat_map(|target| target.config.clone()).collect()
+        let own = || self.declared.iter().filter(is_it);
+        (own().flat_map(|it| it.config.clone()).collect(), own().flat_map(|it| it.logs.clone()).collect())
     }
 
     fn region_of(&self, account: &str) -> Option<&str> {

@@ -47,6 +47,7 @@ fn call(operation: &str, reversible: bool, ids: &[&str]) -> Act {
         reversible,
         script: None,
         declared: Vec::new(),
+        declared_logs: Vec::new(),
         is_granted: false,
     }
 }
@@ -181,6 +182,7 @@ async fn in_a_cloud_agents_propose_and_on_auto_reboot_one_and_do_what_can_be_und
                     reversible: false,
                     script: None,
                     declared: Vec::new(),
+                    declared_logs: Vec::new(),
                     is_granted: false,
                 },
                 &origin("a")

@@ -18,8 +18,9 @@ use crate::patch::Patch;
 use crate::settings::Settings;
 use crate::world::{Call, Trouble, World};
 
-/// Between two looks whether the cloud has come to the state that was asked for.
-const POLL_MS: u32 = 5_000;
+/// Between two looks whether the cloud has come to the state that was asked for: so many within the time for it.
+const LOOKS: u32 = 60;
+const POLL_MS: (u32, u32) = (500, 5_000);
 /// A start after a stop is tried so often: an instance that was stopped must not stay so for one failed call.
 const STARTS_MAX: usize = 3;
 
@@ -412,7 +413,7 @@ impl Act {
                 if ended == Ended::Done || left == 0 {
                     break;
                 }
-                world.sleep(POLL_MS);
+                world.sleep(poll_ms(settings.cloud.settle_ms_max));
             }
             if ended == Ended::Done && call.arguments["operation"] == "ssm:SendCommand" {
                 ended = finish_command(world, target, deeds, settings);
@@ -604,6 +605,11 @@ fn wait_for(world: &mut dyn World, target: &Target, ms: u32, is_there: &dyn Fn(&
         if world.now_ms().saturating_sub(begin) >= u64::from(ms) {
             return;
         }
-        world.sleep(POLL_MS);
+        world.sleep(poll_ms(ms));
     }
+}
+
+fn poll_ms(settle_ms_max: u32) -> u32 {
+    let (least, most) = POLL_MS;
+    (settle_ms_max / LOOKS).clamp(least, most)
 }

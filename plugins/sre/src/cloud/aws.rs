@@ -38,9 +38,9 @@ pub fn is_gone(trouble: &Trouble) -> bool {
 }
 
 /// Whether a failure of a change says that the account did not let it through, so that it certainly was not made: IAM
-/// refused it, or the credentials are none.
+/// refused it, the credentials are none, or the call was not even sent.
 pub fn is_refused(text: &str) -> bool {
-    ["denied: ", "credentials: "].iter().any(|begin| text.starts_with(begin))
+    ["denied: ", "credentials: ", "`cloud_change` does not take these arguments"].iter().any(|it| text.starts_with(it))
 }
 
 #[cfg(test)]

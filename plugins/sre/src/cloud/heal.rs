@@ -30,7 +30,8 @@ use crate::world::{Level, World};
 const PROPOSALS_MAX: usize = 3;
 /// Waits for what changes without us, in one incident.
 const WAITS_MAX: u32 = 3;
-const WAIT_POLL_MS: u32 = 5_000;
+const WAIT_LOOKS: u32 = 60;
+const WAIT_POLL_MS: (u32, u32) = (500, 5_000);
 /// So often metrics, alarms and logs are looked at while they follow a probe that is well again.
 const SIGNS_LOOKS: u32 = 12;
 const SIGNS_POLL_MS: (u32, u32) = (1_000, 15_000);
@@ -488,7 +489,8 @@ impl Healer<'_> {
                 return true;
             }
             let rest = u32::try_from(wait_ms - passed).unwrap_or(u32::MAX);
-            self.world.sleep(WAIT_POLL_MS.min(rest));
+            let (least, most) = WAIT_POLL_MS;
+            self.world.sleep((ms / WAIT_LOOKS).clamp(least, most).min(rest));
         }
     }
 
@@ -701,8 +703,9 @@ impl Healer<'_> {
             Err(harm) => harm,
         };
         self.owed = Some((seen.clone(), symptoms));
-        self.take_back_claim(step.cause, &words);
+        // What was not done has disproved nothing.
         if ended == Ended::Done {
+            self.take_back_claim(step.cause, &words);
             self.undo(seen, step, first, &harm);
         }
         self.since_ms = self.world.now_ms();

@@ -92,8 +92,9 @@ impl Inspection {
         full.max_by(|a, b| a.used_percent.total_cmp(&b.used_percent))
     }
 
-    /// The rotated logs on a full disk, the oldest first, that make room enough on it, and no more of them.
-    pub fn removable(&self, full: &Disk) -> Vec<Rotated> {
+    /// The rotated logs on a full disk, the oldest first, that make room enough on it, and no more of them. Where there
+    /// are any of the service's own, only those: what else is on the machine is not this service's to remove.
+    pub fn removable(&self, full: &Disk, own: &[String]) -> Vec<Rotated> {
         let is_on = |path: &str, mount: &str| {
             mount == "/" || path.strip_prefix(mount).is_some_and(|rest| rest.starts_with('/'))
         };
@@ -103,6 +104,10 @@ impl Inspection {
         };
         let mut there: Vec<&Rotated> =
             self.rotated.iter().filter(|log| mount_of(&log.path) == Some(full.mount.as_str())).collect();
+        let is_own = |log: &&Rotated| own.iter().any(|folder| is_on(&log.path, folder));
+        if there.iter().any(|log| is_own(log)) {
+            there.retain(is_own);
+        }
         there.sort_by_key(|log| (log.modified_s, &log.path));
         let enough_kib = full.total_kib / 100 * ROOM_PERCENT;
         let mut used_kib = full.used_kib;
@@ -481,10 +486,11 @@ mod tests {
             ],
             ..Inspection::default()
         };
-        let paths = |mount: usize| -> Vec<String> {
-            seen.removable(&seen.disks[mount]).into_iter().map(|log| log.path).collect()
+        let paths = |mount: usize, own: &[String]| -> Vec<String> {
+            seen.removable(&seen.disks[mount], own).into_iter().map(|log| log.path).collect()
         };
-        assert_eq!(paths(1), ["/var/log/a.2", "/var/log/b.1"]);
-        assert_eq!(paths(0), Vec::<String>::new());
+        assert_eq!(paths(1, &[]), ["/var/log/a.2", "/var/log/b.1"]);
+        assert_eq!(paths(1, &["/var/lo".into(), "/srv/log".into()]), ["/var/log/a.2", "/var/log/b.1"]);
+        assert_eq!(paths(0, &[]), Vec::<String>::new());
     }
 }

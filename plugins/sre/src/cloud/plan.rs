@@ -154,7 +154,8 @@ fn of_instance(cause: Cause, seen: &Seen, target: &Target, settings: &Settings, 
     match cause {
         Cause::StorageFull => {
             let full = seen.inspection.as_ref().and_then(|it| it.full_disk());
-            let logs = full.zip(seen.inspection.as_ref()).map(|(disk, inside)| inside.removable(disk));
+            let logs =
+                full.zip(seen.inspection.as_ref()).map(|(disk, inside)| inside.removable(disk, &target.log_files));
             let clear = full.zip(logs).map(|(disk, logs)| Act::ClearLogs { mount: disk.mount.clone(), logs });
             clear.into_iter().collect()
         }

@@ -15,6 +15,8 @@ use crate::world::{Answer, Call, Trouble, World};
 const POLL_MS: u32 = 1_000;
 /// A file that is longer is not changed from here: SSM takes scripts of limited length.
 pub const FILE_BYTES_MAX: usize = 24_000;
+/// Of one piece of a script: SSM takes longer ones, and bounds them all.
+const PIECE_BYTES_MAX: usize = 10_000;
 /// What ends the text of a file in a script. A file that has such a line is not changed.
 const END: &str = "PI_HOST_END_OF_FILE";
 
@@ -32,9 +34,25 @@ pub fn send(target: &Target, script: &str, why: &str, timeout_s: u32) -> Call {
         "DocumentName": "AWS-RunShellScript",
         "Comment": why.chars().take(100).collect::<String>(),
         "TimeoutSeconds": timeout_s.max(30),
-        "Parameters": { "commands": script.lines().collect::<Vec<_>>(), "executionTimeout": [timeout_s.to_string()] },
+        "Parameters": { "commands": commands(script), "executionTimeout": [timeout_s.to_string()] },
     });
     target.change("ssm:SendCommand", arguments)
+}
+
+/// A script as SSM takes one: pieces of whole lines, none of them empty, which it puts together again.
+fn commands(script: &str) -> Vec<String> {
+    let mut pieces: Vec<String> = Vec::new();
+    for line in script.lines() {
+        match pieces.last_mut() {
+            Some(piece) if line.is_empty() || piece.len() + line.len() < PIECE_BYTES_MAX => {
+                piece.push('\n');
+                piece.push_str(line);
+            }
+            _ if line.is_empty() => {}
+            _ => pieces.push(line.to_owned()),
+        }
+    }
+    pieces
 }
 
 /// Wait for the end of a command that was sent.
@@ -154,7 +172,7 @@ pub fn replace_file(path: &str, digest: &str, content: &str, backup: &str) -> Re
     let (path, backup) = (quoted(path), quoted(backup));
     Ok(format!(
         "set -e\nif [ \"$(sha256sum < {path} | cut -d ' ' -f 1)\" != {digest} ]; then echo 'it was changed since it was looked at' >&2; exit 3; fi\n\
-         cp -p -- {path} {backup}\ncat > {path} <<'{END}'\n{content}{END}\nsha256sum < {path}"
+         cp -pT -- {path} {backup}\ncat > {path} <<'{END}'\n{content}{END}\nsha256sum < {path}"
     ))
 }
 
@@ -186,6 +204,15 @@ mod tests {
             assert!(!is_path(path), "{path:?}");
         }
         assert_eq!(quoted("it's"), r"'it'\''s'");
+    }
+
+    #[test]
+    fn a_script_is_sent_in_pieces_that_are_never_empty_and_make_it_again() {
+        let long = format!("cat > f <<'E'\n\na = 1\n\n\n{}\nE\n\ndf", vec!["x".repeat(99); 300].join("\n"));
+        let pieces = commands(&long);
+        assert!(pieces.len() > 2 && pieces.iter().all(|piece| !piece.is_empty() && piece.len() <= PIECE_BYTES_MAX));
+        assert_eq!(pieces.join("\n"), long);
+        assert_eq!(commands("\n\ndf"), ["df"]);
     }
 
     #[test]
