@@ -978,6 +978,9 @@ impl Healer<'_> {
     }
 
     fn escalate(&mut self, seen: &Seen, diagnosis: &Diagnosis, reason: &str) -> Outcome {
+        let cloud_is_silent = seen.state.status.is_empty();
+        let silence = seen.gaps.first().filter(|_| cloud_is_silent);
+        let reason = &silence.map_or_else(|| reason.to_owned(), |gap| format!("its account does not answer: {gap}"));
         let is_dependency = seen.dependencies.values().any(|is_well| !is_well);
         let open =
             diagnosis.hypotheses.iter().find(|it| !self.disproved.contains(&it.cause) && it.cause != Cause::Healthy);
@@ -989,7 +992,7 @@ impl Healer<'_> {
                 (cause, self.confidence(cause))
             }
             // The cloud does not answer any more: what is known is what was seen while it did.
-            Some(it) if it.cause == Cause::Unknown && seen.state.status.is_empty() => {
+            Some(it) if it.cause == Cause::Unknown && cloud_is_silent => {
                 let before = self.seen_before().unwrap_or(Cause::Unknown);
                 (before, self.confidence(before))
             }
@@ -1014,7 +1017,8 @@ impl Healer<'_> {
         next_steps.extend(self.record.refusals.iter().map(|text| format!("decide whether this may be done: {text}")));
         if !self.record.gaps.is_empty() {
             let step = format!("close the gaps in the evidence: {}", self.record.gaps.join("; "));
-            let place = if cause == Cause::Unknown && self.record.proposals.is_empty() { 0 } else { next_steps.len() };
+            let is_first = cloud_is_silent || (cause == Cause::Unknown && self.record.proposals.is_empty());
+            let place = if is_first { 0 } else { next_steps.len() };
             next_steps.insert(place, step);
         }
         let contributing = self.treated.iter().copied().filter(|other| *other != cause).collect();
@@ -1027,7 +1031,7 @@ impl Healer<'_> {
         );
         self.say(Level::Warn, &summary);
         let now = self.world.now_ms();
-        self.record.tell(now, "escalated", reason);
+        self.record.tell(now, "escalated", reason.clone());
         Outcome { status: Status::Escalated, summary, details: self.record.details(&verdict).to_string() }
     }
 

@@ -157,7 +157,7 @@ fn of_instance(cause: Cause, seen: &Seen, target: &Target, settings: &Settings, 
             let logs =
                 full.zip(seen.inspection.as_ref()).map(|(disk, inside)| inside.removable(disk, &target.log_files));
             let clear = full.zip(logs).map(|(disk, logs)| Act::ClearLogs { mount: disk.mount.clone(), logs });
-            clear.into_iter().collect()
+            clear.into_iter().filter(|act| !matches!(act, Act::ClearLogs { logs, .. } if logs.is_empty())).collect()
         }
         Cause::BadConfiguration | Cause::ErrorSpikeAfterDeploy => {
             patches(seen, target, settings, 0).into_iter().chain(restart()).collect()
