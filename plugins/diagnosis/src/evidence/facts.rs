@@ -114,6 +114,16 @@ impl Facts {
         }));
     }
 
+    /// That the target's log has fallen silent, in the form of a fact.
+    pub(super) fn note_silence(&mut self, since: Option<Instant>) {
+        self.facts.extend(since.map(|_| Fact {
+            text: "log.silent=true".into(),
+            of: "the log".into(),
+            kin: Kin::Own,
+            weight: 1.0,
+        }));
+    }
+
     fn look_at(&mut self, resource: &Resource, scope: &Scope, now: Option<Instant>) {
         let kind = if resource.kind.is_empty() { "resource".to_owned() } else { resource.kind.to_lowercase() };
         let kin = scope.kin(&resource.name);

@@ -29,6 +29,8 @@ const INFORMING: f64 = 0.55;
 const OVER: f64 = 0.35;
 /// So many times as often as another is what a complaint must be made to drown it.
 const RARE: usize = 12;
+/// The same where nobody knows whose lines they are.
+const RARE_OF_ANYBODY: usize = 4;
 /// A few lines of so many are noise.
 const MANY_LINES: usize = 2_000;
 
@@ -290,6 +292,12 @@ impl Matcher {
         for hit in hits.values_mut().filter(|hit| hit.count * RARE < loudest) {
             hit.weight *= 0.75;
         }
+        // Where nothing says whose a line is, what is said now and then is more likely another's.
+        if scope.is_nameless() {
+            for hit in hits.values_mut().filter(|hit| hit.count * RARE_OF_ANYBODY < loudest) {
+                hit.weight *= 0.6;
+            }
+        }
         let cures = Cures::of(incident);
         for event in &incident.events {
             // Of `ConfigMap/name` the kind is a word, and the name is not.
@@ -321,7 +329,7 @@ impl Matcher {
                 text: &said.text,
                 place: Place::State,
                 kin: said.kin,
-                weight: scope.weight(said.kin) * said.weight,
+                weight: scope.weight_untimed(said.kin) * said.weight,
                 time: None,
                 age: 1.0,
                 bearing: 1.0,
@@ -607,7 +615,7 @@ pub(super) fn stands_in(text: &str, phrase: &str) -> bool {
     })
 }
 
-fn bounded(text: &str) -> &str {
+pub(super) fn bounded(text: &str) -> &str {
     let mut end = text.len().min(TEXT_BYTES_MAX);
     while !text.is_char_boundary(end) {
         end -= 1;
