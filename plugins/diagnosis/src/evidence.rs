@@ -125,7 +125,7 @@ impl<'a> Evidence<'a> {
         let hits = matcher.search(incident, &scope, clock, &facts);
         let (topics, further_topics) = topics(incident, knowledge, &scope);
         let course = Course::of(incident, &scope, clock);
-        facts.note_silence(course.silent_since);
+        facts.note_course(course.silent_since.is_some(), course.has_new_errors);
         let cures = words::Cures::of(incident);
         let is_cured =
             |event: &&Event| scope.kin_of_text(&event.source, &event.message).is_close() && cures.is_cured(event);
@@ -225,8 +225,7 @@ fn onset(incident: &Incident, series: &[Series], scope: &Scope, clock: Clock) ->
     if let Some(first) = times.flatten().min() {
         return Some(first);
     }
-    let errors = incident.logs.iter().filter(|line| words::level(line) >= words::Level::Error);
-    errors.filter(|line| scope.kin(&line.source).is_close()).filter_map(|line| line.time).min()
+    course::errors_begin(incident, scope)
 }
 
 fn topics(incident: &Incident, knowledge: &Knowledge, scope: &Scope) -> (Vec<usize>, Vec<usize>) {

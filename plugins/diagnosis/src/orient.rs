@@ -342,6 +342,13 @@ impl<'a> Diagnostician<'a> {
         case.confidence = well.seen * (1.0 - (1.0 - said) * (1.0 - well.certainty)) * (1.0 - 0.9 * worst);
         case.favour.extend(well.favour.iter().cloned());
         case.against.extend(well.against.iter().cloned());
+        // What only passed through is why all is well again.
+        let is_explained = faults.iter().any(|fault| {
+            fault.confidence >= NAMED_MIN && self.knowledge.causes.get(&fault.cause).is_some_and(|it| it.is_passing)
+        });
+        if is_explained {
+            case.confidence *= 0.6;
+        }
         if !well.against.is_empty() && !well.is_calm {
             case.confidence *= 0.4;
         }

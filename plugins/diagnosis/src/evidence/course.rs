@@ -18,10 +18,17 @@ use crate::instant::Instant;
 const QUIET_MIN_S: f64 = 900.0;
 const QUIET_LINES_MIN: usize = 10;
 /// Errors that are a habit: at most this share of the log's lines, and not much more frequent now than before.
-const HABIT_SHARE_MAX: f64 = 0.06;
+const HABIT_SHARE_MAX: f64 = 0.1;
 const HABIT_RATE_MAX: f64 = 1.5;
 /// They have been there since the first part of the log.
 const HABIT_FROM_SHARE: f64 = 0.4;
+/// So many errors after so many lines without any are new.
+const NEW_ERRORS_MIN: usize = 3;
+const NEW_ERRORS_AFTER_LINES: usize = 5;
+/// Errors have become many where so many came, so many times as fast as before.
+const MANY_ERRORS: usize = 4;
+const MANY_TIMES: f64 = 4.0;
+const MINUTE_S: f64 = 60.0;
 /// A log of fewer lines has no rhythm.
 const RHYTHM_LINES_MIN: usize = 12;
 /// Silent is what has said nothing for so long, and for so many times the longest pause that it made before.
@@ -34,6 +41,8 @@ pub(super) struct Course {
     pub(super) errors_now: usize,
     /// There were errors, and there have been none for long, in many lines.
     pub(super) is_quiet_since_error: bool,
+    /// There were none at first, and then several.
+    pub(super) has_new_errors: bool,
     /// The last line before it fell silent.
     pub(super) silent_since: Option<Instant>,
 }
@@ -50,9 +59,37 @@ impl Course {
         Self {
             errors_now: errors.iter().filter(|line| clock.is_now(line.time)).count(),
             is_quiet_since_error: is_quiet_since(&own, &errors),
+            has_new_errors: has_new_errors(&own, &errors),
             silent_since: silent_since(&own, clock),
         }
     }
+}
+
+/// When the errors of the target's log became many; where they did not, the first of them.
+pub(super) fn errors_begin(incident: &Incident, scope: &Scope) -> Option<Instant> {
+    let own = || incident.logs.iter().filter(|line| scope.kin(&line.source).is_close());
+    let is_error = |line: &&LogLine| level(line) >= Level::Error;
+    let mut times: Vec<Instant> = own().filter(is_error).filter_map(|line| line.time).collect();
+    times.sort_unstable();
+    let all = || own().filter_map(|line| line.time);
+    let (from, to) = (all().min()?, all().max()?);
+    let mut best: Option<(f64, Instant)> = None;
+    for (before, time) in times.iter().enumerate() {
+        let after = times.len() - before;
+        let span_before = time.seconds_since(from).max(MINUTE_S);
+        let span_after = to.seconds_since(*time).max(MINUTE_S);
+        let (rate_before, rate_after) = (before as f64 / span_before, after as f64 / span_after);
+        if before == 0 || after < MANY_ERRORS || rate_after < MANY_TIMES * rate_before {
+            continue;
+        }
+        // How much likelier two rates are than one, for events that come by chance (Poisson).
+        let rate = times.len() as f64 / (span_before + span_after);
+        let gain = before as f64 * (rate_before / rate).ln() + after as f64 * (rate_after / rate).ln();
+        if best.is_none_or(|(known, _)| gain > known) {
+            best = Some((gain, *time));
+        }
+    }
+    best.map(|(_, time)| time).or(times.first().copied())
 }
 
 /// Lines at the level of errors, without those that the log always had.
@@ -81,6 +118,12 @@ fn errors_out_of_habit<'a>(own: &[&'a LogLine], clock: Clock) -> Vec<&'a LogLine
         is_even && *first <= HABIT_FROM_SHARE && before + after <= HABIT_SHARE_MAX * own.len() as f64
     };
     errors.into_iter().zip(&ids).filter(|(_, id)| !is_habit(id)).map(|(line, _)| line).collect()
+}
+
+fn has_new_errors(own: &[&LogLine], errors: &[&LogLine]) -> bool {
+    let Some(first) = errors.iter().filter_map(|line| line.time).min() else { return false };
+    let before = own.iter().filter(|line| line.time.is_some_and(|time| time < first)).count();
+    errors.len() >= NEW_ERRORS_MIN && before >= NEW_ERRORS_AFTER_LINES
 }
 
 fn is_quiet_since(own: &[&LogLine], errors: &[&LogLine]) -> bool {

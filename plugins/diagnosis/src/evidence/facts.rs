@@ -114,10 +114,11 @@ impl Facts {
         }));
     }
 
-    /// That the target's log has fallen silent, in the form of a fact.
-    pub(super) fn note_silence(&mut self, since: Option<Instant>) {
-        self.facts.extend(since.map(|_| Fact {
-            text: "log.silent=true".into(),
+    /// What the target's log did, in the form of facts.
+    pub(super) fn note_course(&mut self, is_silent: bool, has_new_errors: bool) {
+        let said = [(is_silent, "log.silent=true"), (has_new_errors, "log.errors=new")];
+        self.facts.extend(said.into_iter().filter(|(holds, _)| *holds).map(|(_, text)| Fact {
+            text: text.into(),
             of: "the log".into(),
             kin: Kin::Own,
             weight: 1.0,

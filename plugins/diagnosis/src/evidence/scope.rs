@@ -241,6 +241,8 @@ pub(crate) struct Scope {
     title_words: BTreeSet<String>,
     alert_words: BTreeSet<String>,
     breadth: Breadth,
+    /// Its names are guesses: what has another name may be it as well.
+    is_guessed: bool,
     /// Nothing that was observed has a name of the alert's: then all of it is as near.
     is_blind: bool,
     /// The same for metrics alone.
@@ -260,6 +262,7 @@ impl Scope {
             title_words: words_in([incident.alert.title.as_str()].into_iter()),
             alert_words: alert_words(incident),
             breadth,
+            is_guessed: false,
             is_blind: false,
             is_blind_for_metrics: false,
         };
@@ -283,6 +286,7 @@ impl Scope {
         }
         if scope.names.is_empty() {
             scope.names = names_of_last_resort(incident, &known, &scope.system_sources, &title);
+            scope.is_guessed = true;
         }
         // A volume that says to which machine it is attached is that machine's.
         for resource in &incident.resources {
@@ -311,7 +315,9 @@ impl Scope {
                 scope.names.push(name);
             }
         }
-        scope.is_blind = !known.iter().any(|name| scope.is_own(name));
+        let sources: BTreeSet<&str> = incident.logs.iter().map(|line| line.source.as_str()).collect();
+        let is_logged = |scope: &Self| sources.iter().any(|source| scope.is_own(&bare(source).to_lowercase()));
+        scope.is_blind = !known.iter().any(|name| scope.is_own(name)) && !is_logged(&scope);
         let metrics = || incident.metrics.iter().filter(|metric| dimension_names(metric).next().is_some());
         scope.is_blind_for_metrics = !metrics().any(|metric| dimension_names(metric).any(|name| scope.is_own(name)));
         for resource in &incident.resources {
@@ -378,7 +384,7 @@ impl Scope {
         }
         let is_near =
             self.near.contains(&name) || telling_parts(&name).any(|part| self.name_parts.iter().any(|own| own == part));
-        if is_near { Kin::Near } else { Kin::Other }
+        if is_near || self.is_guessed { Kin::Near } else { Kin::Other }
     }
 
     /// The same, where a text goes with it that may name what the alert is about.

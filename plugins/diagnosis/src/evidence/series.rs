@@ -369,7 +369,7 @@ impl Shape {
         }
         let wanted = |level: f64, spread: f64| {
             let share = if is_percent { CHANGE_POINTS_MIN } else { CHANGE_SHARE_MIN * level.abs() };
-            (SPREADS_MIN * spread).max(share).max(floor).max(f64::EPSILON)
+            (SPREADS_MIN * spread).max(share).max(floor * 0.99).max(f64::EPSILON)
         };
         let split = best_split(values);
         let (before, after) = (values.get(..split).unwrap_or(values), values.get(split..).unwrap_or(values));
