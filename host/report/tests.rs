@@ -372,6 +372,12 @@ fn the_report_of_a_healed_incident() {
     "##);
 }
 
+/// A line without the links that the report itself makes: to entries of the journal, and to its pictures.
+fn without_own_links(line: &str) -> String {
+    let own = regex::Regex::new(r"\[(#\d+|journal\.html)\]\(journal\.html(#entry-\d+)?\)|\]\(plots/[a-z0-9_.-]+\)$").unwrap();
+    own.replace_all(line, "").into_owned()
+}
+
 #[test]
 fn hostile_text_stays_text() {
     let hostile =
@@ -385,6 +391,8 @@ fn hostile_text_stays_text() {
     details["timeline"][0]["message"] = json!(hostile);
     details["next_steps"][0] = json!(hostile);
     details["gaps"][0] = json!(hostile);
+    details["observed"]["metrics"][0]["name"] = json!(hostile);
+    details["observed"]["metrics"][0]["dimensions"]["service"] = json!(hostile);
     let journal = journal();
     let mut incident = incident(&details, &journal);
     incident.summary = hostile;
@@ -398,15 +406,45 @@ fn hostile_text_stays_text() {
             None if run.len() >= 3 => fence = Some(run),
             None => {
                 assert!(!line.contains("<script"), "{line}");
-                assert!(!line.replace("\\]", "").contains("]("), "{line}");
+                assert!(!without_own_links(line).replace("\\]", "").contains("]("), "{line}");
                 assert!(!line.starts_with("# PAGE"), "{line}");
                 assert!(!line.contains("http://"), "{line}");
                 let cells = line.replace("\\|", "").matches('|').count();
-                assert!(!line.starts_with('|') || (3..=7).contains(&cells), "{line}");
+                assert!(!line.starts_with('|') || (3..=8).contains(&cells), "{line}");
             }
         }
     }
     assert_eq!(fence, None, "a fence is open at the end");
+    // As a page too: nothing of it is an element, and nothing leads away.
+    let page = super::page(&incident);
+    assert!(!page.contains("<script") && !page.contains("<a ") && !page.contains("<img"), "{page}");
+}
+
+#[test]
+fn the_pictures_are_written_beside_the_report_and_replaced_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut details, journal) = (details(), journal());
+    let paths = write(folder.path(), &incident(&details, &journal)).unwrap();
+    let picture = paths.folder.join("plots/01-memory-orders.svg");
+    assert!(picture.is_file() && paths.journal.is_file());
+    let report = std::fs::read_to_string(&paths.report).unwrap();
+    assert!(report.contains("](plots/01-memory-orders.svg)"), "{report}");
+    details["observed"]["metrics"] = json!([]);
+    write(folder.path(), &incident(&details, &journal)).unwrap();
+    assert!(!picture.exists());
+}
+
+#[test]
+fn without_metrics_the_probes_of_the_journal_are_drawn() {
+    let mut journal = Journal::begin();
+    for is_healthy in [true, false, true] {
+        let detail = json!({ "healthy": is_healthy, "latency_ms": 7, "detail": "" });
+        journal.act(Act::ServiceProbe { service: "orders".into() }, Status::Done, detail);
+    }
+    let details = json!({ "version": 1, "observed": { "metrics": [] } });
+    let page = markdown(&incident(&details, &journal));
+    assert!(page.contains("1 of 3 probes failed.") && page.contains("](plots/01-probe_latency-orders.svg)"), "{page}");
+    assert!(page.contains("- orders: 1 of 3 probes failed; the slowest answer took 7 ms."), "{page}");
 }
 
 #[test]
