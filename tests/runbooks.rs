@@ -220,6 +220,14 @@ fn state<'a>(end: &'a Value, step: &str) -> &'a str {
 }
 
 #[test]
+fn every_fault_that_can_be_diagnosed_can_have_a_runbook() {
+    let faults = pi_diagnosis::Cause::ALL.iter().filter(|cause| cause.is_fault());
+    let causes: Vec<&str> = faults.map(|cause| cause.name()).collect();
+    let text = pi_runbook::template("all").replace("[process_hung, crash_loop]", &format!("[{}]", causes.join(", ")));
+    assert_eq!(pi_runbook::Runbook::parse("all", &text).unwrap().causes, causes);
+}
+
+#[test]
 fn the_examples_of_the_documentation_are_right_and_tested() {
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/runbooks.md")).unwrap();
     let examples: Vec<&str> =

@@ -62,6 +62,18 @@ pub(super) struct Facts<'a> {
     pub(super) resumptions: usize,
     pub(super) probes: Vec<Probe<'a>>,
     pub(super) cost: Cost,
+    pub(super) looks: Vec<Look<'a>>,
+}
+
+/// A call that only looks.
+#[derive(Debug)]
+pub(super) struct Look<'a> {
+    /// The entry that begins it.
+    pub(super) sequence: u64,
+    pub(super) tool: &'a str,
+    pub(super) arguments: &'a Value,
+    /// When it ended: the time that an agent gives to what it saw.
+    pub(super) ended_ms: Option<u64>,
 }
 
 impl<'a> Facts<'a> {
@@ -82,8 +94,17 @@ impl<'a> Facts<'a> {
             refusals: refusals(entries),
             probes: probes(entries),
             cost: Cost::of(entries),
+            looks: looks(entries),
             resumptions: entries.iter().filter(|entry| matches!(entry.body, Body::SessionResumed { .. })).count(),
         }
+    }
+
+    /// The look at `service` that ended then.
+    pub(super) fn look(&self, time_ms: u64, service: &str) -> Option<u64> {
+        let is_of = |look: &&Look<'_>| {
+            look.ended_ms == Some(time_ms) && ["name", "service"].iter().any(|key| look.arguments[*key] == service)
+        };
+        self.looks.iter().find(is_of).map(|look| look.sequence)
     }
 
     /// The `nth` call of `tool` with these arguments.
@@ -140,6 +161,26 @@ fn call(entry: &Entry) -> Option<Call<'_>> {
         }
         _ => None,
     }
+}
+
+fn looks(entries: &[Entry]) -> Vec<Look<'_>> {
+    let mut open: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut looks: Vec<Look<'_>> = Vec::new();
+    for entry in entries {
+        match &entry.body {
+            Body::CallStarted { key, tool, arguments, effect: Severity::Read, .. } => {
+                open.insert(key, looks.len());
+                looks.push(Look { sequence: entry.sequence, tool, arguments, ended_ms: None });
+            }
+            Body::CallEnded { key, .. } => {
+                if let Some(look) = open.remove(key.as_str()).and_then(|index| looks.get_mut(index)) {
+                    look.ended_ms = Some(entry.time_ms);
+                }
+            }
+            _ => {}
+        }
+    }
+    looks
 }
 
 fn refusals(entries: &[Entry]) -> Vec<Refusal<'_>> {

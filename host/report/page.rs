@@ -19,6 +19,8 @@ use crate::journal::cost;
 const LOG_LINES: usize = 20;
 /// Probes of the verification in the table, the latest.
 const PROBES: usize = 30;
+/// References to entries, of one tool.
+const LINKS: usize = 12;
 /// Entries of any other list.
 const ROWS: usize = 100;
 
@@ -121,6 +123,29 @@ impl Page<'_> {
         (!lines.is_empty()).then(|| format!("## Impact\n\n{}", lines.concat()))
     }
 
+    /// Where in the journal the evidence is: which tool looked, and in which entries.
+    fn looks(&self) -> String {
+        let mut tools: Vec<(&str, Vec<u64>)> = Vec::new();
+        for look in &self.facts.looks {
+            match tools.iter_mut().find(|(tool, _)| *tool == look.tool) {
+                Some((_, entries)) => entries.push(look.sequence),
+                None => tools.push((look.tool, vec![look.sequence])),
+            }
+        }
+        let lines = tools.into_iter().take(ROWS).map(|(tool, entries)| {
+            let (first, more) = entries.split_at(entries.len().min(LINKS));
+            let links: Vec<String> = first.iter().map(|sequence| link(*sequence)).collect();
+            let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+            format!("- {}: {}{more}\n", inline(tool), links.join(" "))
+        });
+        let lines: String = lines.collect();
+        if lines.is_empty() {
+            lines
+        } else {
+            format!("\nWhat looked, and the entries of the journal that have what it saw:\n\n{lines}")
+        }
+    }
+
     fn metrics(&self) -> Option<String> {
         let pictures: Vec<String> = self
             .plots
@@ -185,6 +210,7 @@ impl Page<'_> {
         for line in favour.into_iter().flat_map(texts).take(ROWS) {
             let _ = writeln!(out, "- {}", inline(line));
         }
+        out.push_str(&self.looks());
         let events: Vec<&Value> = rows(&observed["events"]).iter().filter(|event| event["kind"] != "action").collect();
         if !events.is_empty() {
             out.push_str("\n| time | source | event | |\n|---|---|---|---|\n");
@@ -299,7 +325,7 @@ impl Page<'_> {
         if !reason.is_empty() {
             let _ = write!(out, " {}.", inline(reason));
         }
-        out.push_str("\n\n| time | service | healthy | ms | answer |\n|---|---|---|---|---|\n");
+        out.push_str("\n\n| entry | time | service | healthy | ms | answer |\n|---|---|---|---|---|---|\n");
         let probes = rows(&verification["probes"]);
         for probe in probes.iter().skip(probes.len().saturating_sub(PROBES)) {
             let healthy = match (probe["healthy"] == true, probe["unknown"] == true) {
@@ -309,7 +335,11 @@ impl Page<'_> {
             };
             let _ = writeln!(
                 out,
-                "| {} | {} | {healthy} | {} | {} |",
+                "| {} | {} | {} | {healthy} | {} | {} |",
+                time_of(&probe["time"])
+                    .and_then(|at| self.facts.look(at, text(&probe["service"])))
+                    .map(link)
+                    .unwrap_or_default(),
                 time_of(&probe["time"]).map(time).unwrap_or_default(),
                 inline(text(&probe["service"])),
                 probe["latency_ms"].as_u64().unwrap_or(0),

@@ -374,7 +374,8 @@ fn the_report_of_a_healed_incident() {
 
 /// A line without the links that the report itself makes: to entries of the journal, and to its pictures.
 fn without_own_links(line: &str) -> String {
-    let own = regex::Regex::new(r"\[(#\d+|journal\.html)\]\(journal\.html(#entry-\d+)?\)|\]\(plots/[a-z0-9_.-]+\)$").unwrap();
+    let own =
+        regex::Regex::new(r"\[(#\d+|journal\.html)\]\(journal\.html(#entry-\d+)?\)|\]\(plots/[a-z0-9_.-]+\)$").unwrap();
     own.replace_all(line, "").into_owned()
 }
 
