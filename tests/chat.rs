@@ -239,7 +239,9 @@ fn a_program_answers_what_people_are_asked_where_it_may() {
 fn a_conversation_that_was_killed_goes_on_where_it_stood() {
     let talk = Talk::new(|request| match has_result(request) {
         true => echo(request),
-        false if last_said(request) == "go" => Reply::call("c1", "bash", &json!({ "command": "echo one; sleep 2" })),
+        false if last_said(request) == "go" => {
+            Reply::call("c1", "bash", &json!({ "command": "echo one | tee begun; sleep 2" }))
+        }
         false => echo(request),
     });
     let mut program = talk.start(&[]);
@@ -247,6 +249,12 @@ fn a_conversation_that_was_killed_goes_on_where_it_stood() {
     program.until("turn_end");
     program.say("go");
     program.until("tool_start");
+    // A call begins when its intent is on disk, and so is the answer that asked for it.
+    let begun = talk.project.path().join("begun");
+    while !begun.exists() {
+        assert!(program.child.try_wait().unwrap().is_none(), "it ended before the call began");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
     program.child.kill().unwrap();
     program.child.wait().unwrap();
     let session = program.told[0]["data"]["session"].as_str().unwrap().to_owned();

@@ -18,6 +18,8 @@ const PLOTS_MAX: usize = 12;
 const POINTS_MAX: usize = 1_000;
 /// Marks of acts; the others are in the table.
 const ACTS_MAX: usize = 8;
+/// The narrowest axis, of values below ten: far above their precision.
+const WIDTH_MIN: f64 = 1e-9;
 const SIZE: (u32, u32) = (880, 310);
 /// Where the curve is: left, right, top, bottom.
 const AREA: (u32, u32, u32, u32) = (74, 20, 96, 30);
@@ -70,7 +72,7 @@ pub(crate) struct Series {
     pub(crate) of: String,
     pub(crate) unit: String,
     pub(crate) points: Vec<(u64, f64)>,
-    /// When a probe failed, of a curve of probes.
+    /// When a probe failed, of a curve of probes; in order.
     pub(crate) sick_ms: Vec<u64>,
 }
 
@@ -154,6 +156,15 @@ impl Series {
     fn bounds(&self) -> (f64, f64) {
         let values = self.points.iter().map(|point| point.1);
         values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)))
+    }
+
+    /// The power of ten by which values are divided before they are drawn, so that the largest has one digit before
+    /// its point. The library looks for round numbers by adding steps: among values whose width overflows, or is
+    /// below their precision, a step changes nothing and it would never end.
+    fn scale(&self) -> f64 {
+        let (low, high) = self.bounds();
+        let largest = low.abs().max(high.abs());
+        if largest > 0.0 { 10f64.powf(largest.log10().floor()).clamp(1e-300, 1e300) } else { 1.0 }
     }
 
     fn motion(&self) -> f64 {
@@ -252,6 +263,7 @@ fn clock(time_ms: u64) -> String {
 fn number(value: f64) -> String {
     let size = value.abs();
     let (scaled, unit) = match size {
+        _ if size >= 1e15 || (size > 0.0 && size < 1e-4) => return format!("{value:.2e}"),
         _ if size >= 1e12 => (value / 1e12, "T"),
         _ if size >= 1e9 => (value / 1e9, "G"),
         _ if size >= 1e6 => (value / 1e6, "M"),
@@ -266,6 +278,14 @@ fn number(value: f64) -> String {
         _ => 4,
     };
     format!("{scaled:.digits$}{unit}")
+}
+
+/// The ends of the vertical axis, of values below ten. A curve above zero stands on zero: a small change must not look
+/// like a large one.
+fn axis(low: f64, high: f64) -> (f64, f64) {
+    let bottom = if low >= 0.0 { 0.0 } else { low - (high - low) * 0.08 };
+    let top = high + (high - bottom) * 0.08;
+    if top - bottom < WIDTH_MIN { (bottom, bottom + 1.0) } else { (bottom, top) }
 }
 
 /// The lowest and the highest of each piece, so that a peak is never thinned away.
@@ -305,10 +325,9 @@ fn on(root: &Area<'_>, series: &Series, marks: &[Mark]) -> Result<(), String> {
     let (first, last) = times.fold((u64::MAX, 0), |(first, last), time| (first.min(time), last.max(time)));
     let seconds = |time_ms: u64| time_ms.saturating_sub(first) as f64 / 1_000.0;
     let width = seconds(last).max(1.0);
+    let scale = series.scale();
     let (low, high) = series.bounds();
-    // A curve above zero stands on zero: a small change must not look like a large one.
-    let bottom = if low >= 0.0 { 0.0 } else { low - (high - low) * 0.08 };
-    let top = if high > bottom { high + (high - bottom) * 0.08 } else { bottom + 1.0 };
+    let (bottom, top) = axis(low / scale, high / scale);
     root.fill(&PAPER).map_err(|error| failed(&error))?;
     let title = ("sans-serif", 15).into_text_style(root).color(&INK);
     root.draw_text(&series.title(), &title, (14, 12)).map_err(|error| failed(&error))?;
@@ -330,19 +349,19 @@ fn on(root: &Area<'_>, series: &Series, marks: &[Mark]) -> Result<(), String> {
         .y_labels(5)
         .label_style(("sans-serif", 12).into_text_style(root).color(&PALE))
         .x_label_formatter(&|at| clock(first.saturating_add((at.max(0.0) * 1_000.0) as u64)))
-        .y_label_formatter(&|value| number(*value))
+        .y_label_formatter(&|value| number(*value * scale))
         .draw()
         .map_err(|error| failed(&error))?;
-    let curve = points.iter().map(|(time_ms, value)| (seconds(*time_ms), *value));
+    let curve = points.iter().map(|(time_ms, value)| (seconds(*time_ms), *value / scale));
     chart.draw_series(LineSeries::new(curve.clone(), CURVE.stroke_width(2))).map_err(|error| failed(&error))?;
-    let is_sick = |time_ms: u64| series.sick_ms.contains(&time_ms);
+    let is_sick = |time_ms: u64| series.sick_ms.binary_search(&time_ms).is_ok();
     if points.len() <= 80 {
         let dots = points.iter().filter(|point| !is_sick(point.0));
-        let dots = dots.map(|(time_ms, value)| Circle::new((seconds(*time_ms), *value), 3, CURVE.filled()));
+        let dots = dots.map(|(time_ms, value)| Circle::new((seconds(*time_ms), *value / scale), 3, CURVE.filled()));
         chart.draw_series(dots).map_err(|error| failed(&error))?;
     }
     let crosses = points.iter().filter(|point| is_sick(point.0));
-    let crosses = crosses.map(|(time_ms, value)| Cross::new((seconds(*time_ms), *value), 5, SICK.stroke_width(3)));
+    let crosses = crosses.map(|(time_ms, value)| Cross::new((seconds(*time_ms), *value / scale), 5, SICK.stroke_width(3)));
     chart.draw_series(crosses).map_err(|error| failed(&error))?;
     let floor = chart.backend_coord(&(0.0, bottom)).1;
     let mut rows: Vec<i32> = Vec::new();

@@ -59,15 +59,24 @@ fn no_numbers_break_it() {
     for values in [
         vec![json!(0), json!(0)],
         vec![json!(f64::MAX), json!(f64::MIN)],
+        vec![json!(f64::MIN), json!(f64::MIN)],
+        vec![json!(f64::from_bits(1)), json!(0)],
+        vec![json!(-1e16), json!(-1e16 - 2.0)],
+        vec![json!(-1e300), json!(-1e300 * (1.0 + f64::EPSILON))],
+        vec![json!(u64::MAX), json!(i64::MIN)],
+        vec![json!(-1e-310), json!(1e300)],
         vec![json!(1e-300), json!(2e-300)],
         vec![json!(-5), json!(-7)],
         vec![json!(null), json!(1), json!("x"), json!(2)],
     ] {
         for plot in drawn(&[metric("m", &values)], &Marks::default()) {
             roxmltree::Document::parse(&plot.svg).unwrap();
-            assert!(!plot.svg.contains("NaN"), "{values:?}");
+            assert!(!plot.svg.contains("NaN") && !plot.svg.contains("inf"), "{values:?}");
         }
     }
+    let of_all_times = json!({ "name": "m", "points": [[0, 1], [1, -1], [u64::MAX, 2]] });
+    let marks = Marks { onset_ms: Some(0), alarm_ms: Some(u64::MAX), ..Marks::default() };
+    assert_eq!(drawn(&[of_all_times], &marks).len(), 1);
     assert_eq!(drawn(&[metric("m", &[json!(1)]), metric("n", &[])], &Marks::default()), []);
 }
 

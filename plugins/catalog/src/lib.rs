@@ -1,0 +1,7 @@
+//! What a database is made of: a pure library that builds for Wasm and natively.
+//!
+//! It owns the vocabulary in which the analyst speaks of databases: [`database`] is how statements are asked (the caller
+//! lends the connection), [`schema`] what a snapshot of a schema holds. It does no I/O of its own and reads no clock.
+
+pub mod database;
+pub mod schema;
