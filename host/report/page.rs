@@ -35,6 +35,7 @@ pub(super) fn render(incident: &Incident<'_>, facts: &Facts<'_>, plots: &[Plot])
         page.metrics(),
         page.evidence(),
         page.hypotheses(),
+        page.steps(),
         page.actions(),
         page.refusals(),
         page.verification(),
@@ -82,8 +83,11 @@ impl Page<'_> {
         row("healthy since", moments.recovery_ms.map(time).unwrap_or_default());
         row("proved", moments.proof_ms.map(time).unwrap_or_default());
         row("time to detect", span(onset, detected));
-        row("time to mitigate", span(begin, moments.act_ms.or(moments.recovery_ms)));
+        row("time to act", span(begin, moments.act_ms));
+        row("time to mitigate", span(begin, moments.recovery_ms));
         row("time to verify", span(begin, moments.proof_ms));
+        let runbooks: Vec<String> = self.runbooks().map(|book| inline(text(&book["name"]))).collect();
+        row("runbook", runbooks.join(", "));
         row("session", inline(self.incident.session));
         row("agent", inline(self.incident.agent));
         if self.facts.resumptions > 0 {
@@ -259,6 +263,37 @@ impl Page<'_> {
         (!out.is_empty()).then(|| format!("## Hypotheses\n\n{}", out.trim_start_matches('\n')))
     }
 
+    /// The runbooks that were followed: the one of a session of its own, or those of an agent.
+    fn runbooks(&self) -> impl Iterator<Item = &Value> {
+        let own = Some(&self.details["runbook"]).filter(|book| book.is_object());
+        own.into_iter().chain(rows(&self.details["runbooks"]))
+    }
+
+    /// What became of each step of each runbook.
+    fn steps(&self) -> Option<String> {
+        let one = |book: &Value| {
+            let (name, outcome) = (inline(text(&book["name"])), inline(&text(&book["outcome"]).replace('_', " ")));
+            let mut out = format!("## Runbook {name}: {outcome}\n\n{}\n\n", inline(text(&book["title"])));
+            let parameters = book["parameters"].as_object().into_iter().flatten();
+            for (parameter, value) in parameters {
+                let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                let _ = writeln!(out, "- {}: {}", inline(parameter), inline(&value));
+            }
+            out.push_str("\n| step | what | calls | came out | |\n|---|---|---|---|---|\n");
+            for step in rows(&book["steps"]).iter().take(ROWS) {
+                let state = if step["is_undone"] == true { "taken back" } else { step_words(text(&step["state"])) };
+                let looks = step["looks"][0].as_u64().map(|row| format!("looked at: {row} in a row were right"));
+                let why = [text(&step["why"]), text(&step["undo_error"])].into_iter().filter(|it| !it.is_empty());
+                let why: Vec<String> = why.map(str::to_owned).chain(looks).collect();
+                let cells = [text(&step["id"]), text(&step["title"]), text(&step["tool"]), state, &why.join("; ")];
+                let _ = writeln!(out, "| {} |", cells.map(inline).join(" | "));
+            }
+            out
+        };
+        let all: Vec<String> = self.runbooks().take(ROWS).map(one).collect();
+        (!all.is_empty()).then(|| all.join("\n"))
+    }
+
     fn actions(&self) -> Option<String> {
         let actions = rows(&self.details["actions"]);
         let mut out = "## Actions\n\n".to_owned();
@@ -363,6 +398,15 @@ fn status_words(status: &str) -> String {
         "nothing_to_do" | "nothing-to-do" => "nothing to do".into(),
         "escalated" => "escalated to a person".into(),
         other => other.to_owned(),
+    }
+}
+
+/// How a step came out, for people.
+fn step_words(state: &str) -> &str {
+    match state {
+        "left" => "not begun",
+        "skipped" => "not needed",
+        other => other,
     }
 }
 

@@ -164,7 +164,7 @@ impl Series {
     fn scale(&self) -> f64 {
         let (low, high) = self.bounds();
         let largest = low.abs().max(high.abs());
-        if largest > 0.0 { 10f64.powf(largest.log10().floor()).clamp(1e-300, 1e300) } else { 1.0 }
+        if largest > 0.0 { 10f64.powf(largest.log10().floor()).clamp(1e-300, 1e308) } else { 1.0 }
     }
 
     fn motion(&self) -> f64 {
@@ -349,7 +349,7 @@ fn on(root: &Area<'_>, series: &Series, marks: &[Mark]) -> Result<(), String> {
         .y_labels(5)
         .label_style(("sans-serif", 12).into_text_style(root).color(&PALE))
         .x_label_formatter(&|at| clock(first.saturating_add((at.max(0.0) * 1_000.0) as u64)))
-        .y_label_formatter(&|value| number(*value * scale))
+        .y_label_formatter(&|value| number((*value * scale).clamp(f64::MIN, f64::MAX)))
         .draw()
         .map_err(|error| failed(&error))?;
     let curve = points.iter().map(|(time_ms, value)| (seconds(*time_ms), *value / scale));
@@ -361,7 +361,8 @@ fn on(root: &Area<'_>, series: &Series, marks: &[Mark]) -> Result<(), String> {
         chart.draw_series(dots).map_err(|error| failed(&error))?;
     }
     let crosses = points.iter().filter(|point| is_sick(point.0));
-    let crosses = crosses.map(|(time_ms, value)| Cross::new((seconds(*time_ms), *value / scale), 5, SICK.stroke_width(3)));
+    let crosses =
+        crosses.map(|(time_ms, value)| Cross::new((seconds(*time_ms), *value / scale), 5, SICK.stroke_width(3)));
     chart.draw_series(crosses).map_err(|error| failed(&error))?;
     let floor = chart.backend_coord(&(0.0, bottom)).1;
     let mut rows: Vec<i32> = Vec::new();

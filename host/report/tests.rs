@@ -288,7 +288,11 @@ fn the_report_of_a_healed_incident() {
     | the alert says | timed out |
     | first seen | 2023-11-14T22:13:17.000Z |
     | detected | 2023-11-14T22:13:19.500Z |
+    | first effective act | 2023-11-14T22:13:21.000Z |
+    | healthy since | 2023-11-14T22:13:22.000Z |
+    | proved | 2023-11-14T22:13:23.000Z |
     | time to detect | 2.5 s |
+    | time to act | 4.0 s |
     | time to mitigate | 5.0 s |
     | time to verify | 6.0 s |
     | session | sre-1 |
@@ -297,6 +301,10 @@ fn the_report_of_a_healed_incident() {
     ## Summary
 
     \`orders\` is healed.
+
+    ## Impact
+
+    - Sick for 5.0 s, from 2023-11-14T22:13:17.000Z.
 
     ## What is left to do
 
@@ -307,6 +315,10 @@ fn the_report_of_a_healed_incident() {
     | time | after | what | |
     |---|---|---|---|
     | 2023-11-14T22:13:20.000Z | 3.0 s | diagnosis | most likely bad_configuration |
+
+    ## Metrics
+
+    ![Line chart of memory of orders (Bytes), 22:13:20 to 22:13:22: first 5, lowest 5, highest 9, last 7. onset at 22:13:17. alarm at 22:13:19. edit at 22:13:21. recovery at 22:13:22.](plots/01-memory-orders.svg)
 
     ## Evidence
 
@@ -342,9 +354,9 @@ fn the_report_of_a_healed_incident() {
 
     ## Actions
 
-    | time | tool | arguments | why | gate | result |
-    |---|---|---|---|---|---|
-    | 2023-11-14T22:13:21.000Z | edit | {"path":"/etc/orders.conf","old":"a = 2\\n","new":"a = 1\\n"} | it changed | allowed, risk 20 (config-write) | done |
+    | entry | time | tool | arguments | why | gate | result |
+    |---|---|---|---|---|---|---|
+    | [#1](journal.html#entry-1) | 2023-11-14T22:13:21.000Z | edit | {"path":"/etc/orders.conf","old":"a = 2\\n","new":"a = 1\\n"} | it changed | allowed, risk 20 (config-write) | done |
 
     ```diff
     --- /etc/orders.conf
@@ -356,19 +368,23 @@ fn the_report_of_a_healed_incident() {
 
     ## Refused
 
-    - 2023-11-14T22:13:20.200Z restart \`billing\`: denied, risk 90 (keep-billing): billing is frozen; advice: ask its owner
+    - [#2](journal.html#entry-2) 2023-11-14T22:13:20.200Z restart \`billing\`: denied, risk 90 (keep-billing): billing is frozen; advice: ask its owner
 
     ## Verification
 
     Passed: 3 healthy probes in a row were required.
 
-    | time | service | healthy | ms | answer |
-    |---|---|---|---|---|
-    | 2023-11-14T22:13:22.000Z | orders | yes | 3 | 200 OK |
+    | entry | time | service | healthy | ms | answer |
+    |---|---|---|---|---|---|
+    |  | 2023-11-14T22:13:22.000Z | orders | yes | 3 | 200 OK |
+
+    ## Cost
+
+    1 tool calls, of which 1 may change something; no model was asked.
 
     ---
 
-    Every step is in the journal: `pi-host session show sre-1`. What was observed is in `incident.json`.
+    Every step is in the journal: [journal.html](journal.html), `pi-host session show sre-1`. What was observed is in `incident.json`; `pi-host incident replay sre-1` diagnoses it again.
     "##);
 }
 
