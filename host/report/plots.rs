@@ -20,9 +20,12 @@ const POINTS_MAX: usize = 1_000;
 const ACTS_MAX: usize = 8;
 /// The narrowest axis, of values below ten: far above their precision.
 const WIDTH_MIN: f64 = 1e-9;
-const SIZE: (u32, u32) = (880, 310);
-/// Where the curve is: left, right, top, bottom.
-const AREA: (u32, u32, u32, u32) = (74, 20, 96, 30);
+const WIDTH: u32 = 880;
+const CURVE_HEIGHT: u32 = 184;
+/// What is beside the curve: left, right, below.
+const AROUND: (u32, u32, u32) = (74, 20, 30);
+/// Of the time that is shown, what is left free at either end.
+const FREE: f64 = 0.02;
 const ROW_PIXELS: i32 = 17;
 const ROWS_TOP: i32 = 40;
 const LETTER_PIXELS: i32 = 7;
@@ -308,36 +311,111 @@ fn thinned(points: &[(u64, f64)]) -> Vec<(u64, f64)> {
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
+/// What time is shown, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    first: u64,
+    last: u64,
+}
+
+impl Window {
+    fn of(points: &[(u64, f64)], marks: &[Mark]) -> Self {
+        let times = points.iter().map(|point| point.0).chain(marks.iter().map(|mark| mark.time_ms));
+        let (first, last) = times.fold((u64::MAX, 0), |(first, last), time| (first.min(time), last.max(time)));
+        Self { first, last }
+    }
+
+    fn seconds(self, time_ms: u64) -> f64 {
+        time_ms.saturating_sub(self.first) as f64 / 1_000.0
+    }
+
+    fn width(self) -> f64 {
+        self.seconds(self.last).max(1.0)
+    }
+
+    /// Where a time is, in pixels from the left.
+    fn x(self, time_ms: u64) -> i32 {
+        let (left, right, _) = AROUND;
+        let share = (self.seconds(time_ms) / self.width() + FREE) / (1.0 + 2.0 * FREE);
+        (f64::from(left) + share * f64::from(WIDTH - left - right)).round() as i32
+    }
+}
+
+/// A mark with the place of its name.
+struct Placed<'a> {
+    mark: &'a Mark,
+    text: String,
+    x: i32,
+    /// The name stands left of its line.
+    is_left: bool,
+    row: i32,
+}
+
+/// Each name in the first row that has room for it.
+fn placed(marks: &[Mark], window: Window) -> Vec<Placed<'_>> {
+    let mut rows: Vec<i32> = Vec::new();
+    let mut all = Vec::new();
+    for mark in marks {
+        let text = format!("{} {}", mark.text, clock(mark.time_ms));
+        let width = i32::try_from(text.chars().count()).unwrap_or(i32::MAX).saturating_mul(LETTER_PIXELS);
+        let x = window.x(mark.time_ms);
+        let is_left = x + width + 8 > i32::try_from(WIDTH).unwrap_or(i32::MAX);
+        let (from, to) = if is_left { (x - 4 - width, x) } else { (x, x + 4 + width) };
+        let row = match rows.iter_mut().enumerate().find(|(_, end)| **end + 6 < from) {
+            Some((row, end)) => {
+                *end = to;
+                row
+            }
+            None => {
+                rows.push(to);
+                rows.len() - 1
+            }
+        };
+        all.push(Placed { mark, text, x, is_left, row: i32::try_from(row).unwrap_or(i32::MAX) });
+    }
+    all
+}
+
 fn draw(series: &Series, marks: &[Mark]) -> Result<String, String> {
+    let points = thinned(&series.points);
+    let window = Window::of(&points, marks);
+    let placed = placed(marks, window);
+    let rows = placed.iter().map(|it| it.row + 1).max().unwrap_or(0);
+    let above = u32::try_from(ROWS_TOP + rows * ROW_PIXELS + 5).unwrap_or(u32::MAX);
+    let (_, _, below) = AROUND;
     let mut svg = String::new();
     {
-        let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
-        on(&root, series, marks)?;
+        let root = SVGBackend::with_string(&mut svg, (WIDTH, above + CURVE_HEIGHT + below)).into_drawing_area();
+        on(&root, series, &points, window, above, &placed)?;
         root.present().map_err(|error| error.to_string())?;
     }
     Ok(svg)
 }
 
-fn on(root: &Area<'_>, series: &Series, marks: &[Mark]) -> Result<(), String> {
+fn on(
+    root: &Area<'_>,
+    series: &Series,
+    points: &[(u64, f64)],
+    window: Window,
+    above: u32,
+    marks: &[Placed<'_>],
+) -> Result<(), String> {
     let failed = |error: &dyn std::fmt::Display| error.to_string();
-    let points = thinned(&series.points);
-    let times = points.iter().map(|point| point.0).chain(marks.iter().map(|mark| mark.time_ms));
-    let (first, last) = times.fold((u64::MAX, 0), |(first, last), time| (first.min(time), last.max(time)));
-    let seconds = |time_ms: u64| time_ms.saturating_sub(first) as f64 / 1_000.0;
-    let width = seconds(last).max(1.0);
+    let seconds = |time_ms: u64| window.seconds(time_ms);
+    let width = window.width();
     let scale = series.scale();
     let (low, high) = series.bounds();
     let (bottom, top) = axis(low / scale, high / scale);
     root.fill(&PAPER).map_err(|error| failed(&error))?;
     let title = ("sans-serif", 15).into_text_style(root).color(&INK);
     root.draw_text(&series.title(), &title, (14, 12)).map_err(|error| failed(&error))?;
-    let (left, right, above, below) = AREA;
+    let (left, right, below) = AROUND;
     let mut chart = ChartBuilder::on(root)
         .margin_right(right)
         .margin_top(above)
         .x_label_area_size(below)
         .y_label_area_size(left)
-        .build_cartesian_2d(-width * 0.02..width * 1.02, bottom..top)
+        .build_cartesian_2d(-width * FREE..width * (1.0 + FREE), bottom..top)
         .map_err(|error| failed(&error))?;
     chart
         .configure_mesh()
@@ -348,7 +426,7 @@ fn on(root: &Area<'_>, series: &Series, marks: &[Mark]) -> Result<(), String> {
         .x_labels(7)
         .y_labels(5)
         .label_style(("sans-serif", 12).into_text_style(root).color(&PALE))
-        .x_label_formatter(&|at| clock(first.saturating_add((at.max(0.0) * 1_000.0) as u64)))
+        .x_label_formatter(&|at| clock(window.first.saturating_add((at.max(0.0) * 1_000.0) as u64)))
         .y_label_formatter(&|value| number((*value * scale).clamp(f64::MIN, f64::MAX)))
         .draw()
         .map_err(|error| failed(&error))?;
@@ -365,10 +443,8 @@ fn on(root: &Area<'_>, series: &Series, marks: &[Mark]) -> Result<(), String> {
         crosses.map(|(time_ms, value)| Cross::new((seconds(*time_ms), *value / scale), 5, SICK.stroke_width(3)));
     chart.draw_series(crosses).map_err(|error| failed(&error))?;
     let floor = chart.backend_coord(&(0.0, bottom)).1;
-    let mut rows: Vec<i32> = Vec::new();
     for mark in marks {
-        let x = chart.backend_coord(&(seconds(mark.time_ms), bottom)).0;
-        label(root, mark, x, floor, &mut rows)?;
+        label(root, mark, floor)?;
     }
     if !series.sick_ms.is_empty() {
         legend(root)?;
@@ -376,35 +452,21 @@ fn on(root: &Area<'_>, series: &Series, marks: &[Mark]) -> Result<(), String> {
     Ok(())
 }
 
-/// A dashed line with its name at the top, in the first row that has room for it.
-fn label(root: &Area<'_>, mark: &Mark, x: i32, floor: i32, rows: &mut Vec<i32>) -> Result<(), String> {
-    let text = format!("{} {}", mark.text, clock(mark.time_ms));
-    let width = i32::try_from(text.chars().count()).unwrap_or(i32::MAX).saturating_mul(LETTER_PIXELS);
-    let is_left = x + width + 8 > i32::try_from(SIZE.0).unwrap_or(i32::MAX);
-    let (from, to) = if is_left { (x - 4 - width, x) } else { (x, x + 4 + width) };
-    let row = match rows.iter().position(|end| *end + 6 < from) {
-        Some(row) => row,
-        None => {
-            rows.push(i32::MIN / 2);
-            rows.len() - 1
-        }
-    };
-    if let Some(end) = rows.get_mut(row) {
-        *end = to;
-    }
-    let row = i32::try_from(row).unwrap_or(0).min(2);
+/// A dashed line with its name at the top.
+fn label(root: &Area<'_>, placed: &Placed<'_>, floor: i32) -> Result<(), String> {
+    let Placed { mark, text, x, is_left, row } = placed;
     let y = ROWS_TOP + row * ROW_PIXELS;
-    let line = PathElement::new(vec![(x, y), (x, floor)], mark.colour.stroke_width(2));
+    let line = PathElement::new(vec![(*x, y), (*x, floor)], mark.colour.stroke_width(2));
     root.draw(&line).map_err(|error| error.to_string())?;
-    let side = if is_left { HPos::Right } else { HPos::Left };
+    let side = if *is_left { HPos::Right } else { HPos::Left };
     let style = ("sans-serif", 12).into_text_style(root).color(&mark.colour).pos(Pos::new(side, VPos::Top));
-    let at = if is_left { x - 4 } else { x + 4 };
-    root.draw_text(&text, &style, (at, y)).map_err(|error| error.to_string())
+    let at = if *is_left { x - 4 } else { x + 4 };
+    root.draw_text(text, &style, (at, y)).map_err(|error| error.to_string())
 }
 
 /// Which shape is which.
 fn legend(root: &Area<'_>) -> Result<(), String> {
-    let right = i32::try_from(SIZE.0).unwrap_or(0);
+    let right = i32::try_from(WIDTH).unwrap_or(0);
     let style = ("sans-serif", 12).into_text_style(root).color(&INK);
     let failed = |error: &dyn std::fmt::Display| error.to_string();
     root.draw(&Circle::new((right - 190, 19), 3, CURVE.filled())).map_err(|error| failed(&error))?;

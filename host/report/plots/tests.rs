@@ -55,6 +55,19 @@ fn a_strangers_name_is_text_and_no_path() {
 }
 
 #[test]
+fn names_of_marks_that_come_at_once_stand_in_rows_of_their_own() {
+    let acts = (0..8).map(|at| (BEGIN + at * 10, "service_restart".into())).collect();
+    let marks = Marks { onset_ms: Some(BEGIN), alarm_ms: Some(BEGIN + 5), acts, recovery_ms: Some(BEGIN + 90) };
+    let all = marks.all();
+    let placed = placed(&all, Window { first: BEGIN, last: BEGIN + 60_000 });
+    let rows: std::collections::BTreeSet<i32> = placed.iter().map(|it| it.row).collect();
+    assert_eq!(rows.len(), all.len());
+    let apart = Marks { onset_ms: Some(BEGIN), recovery_ms: Some(BEGIN + 30_000), ..Marks::default() }.all();
+    let placed = super::placed(&apart, Window { first: BEGIN, last: BEGIN + 60_000 });
+    assert!(placed.iter().all(|it| it.row == 0));
+}
+
+#[test]
 fn no_numbers_break_it() {
     for values in [
         vec![json!(0), json!(0)],
