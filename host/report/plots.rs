@@ -361,7 +361,8 @@ fn on(root: &Area<'_>, series: &Series, marks: &[Mark]) -> Result<(), String> {
         chart.draw_series(dots).map_err(|error| failed(&error))?;
     }
     let crosses = points.iter().filter(|point| is_sick(point.0));
-    let crosses = crosses.map(|(time_ms, value)| Cross::new((seconds(*time_ms), *value / scale), 5, SICK.stroke_width(3)));
+    let crosses =
+        crosses.map(|(time_ms, value)| Cross::new((seconds(*time_ms), *value / scale), 5, SICK.stroke_width(3)));
     chart.draw_series(crosses).map_err(|error| failed(&error))?;
     let floor = chart.backend_coord(&(0.0, bottom)).1;
     let mut rows: Vec<i32> = Vec::new();
