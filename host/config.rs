@@ -683,6 +683,9 @@ pub struct AgentConfig {
     pub budget: BudgetConfig,
     /// Files with the project's instructions for it, relative to `pi.toml`; those that are not there are left out.
     pub instructions: Vec<String>,
+    /// The runbooks that it may follow: names, with `*` at the end for anything. It is told their texts when a session
+    /// begins; they grant no tool.
+    pub runbooks: Vec<String>,
     /// Folders with skills, each a folder with a `SKILL.md`, relative to `pi.toml`.
     pub skills: Vec<String>,
 }

@@ -249,3 +249,84 @@ fn the_examples_of_the_documentation_are_right_and_tested() {
     let verdict = book.trials()[0].run(&book, &tools.into());
     assert!(verdict.is_right(), "{verdict:?}");
 }
+
+const OPEN: &str = r#"---
+title: Let the shop in again
+applies_to: { causes: [permission_denied], services: [shop], kinds: [local] }
+parameters:
+  service: { type: name, from: service }
+---
+# Let the shop in again
+```yaml step
+id: open
+tool: write
+arguments: { path: data/door, content: "open" }
+irreversible: true
+verify:
+  tool: service_probe
+  arguments: { name: "{{ service }}" }
+  expect: result/healthy
+  every: 200ms
+```
+"#;
+
+#[test]
+fn the_agent_heals_by_a_runbook_what_it_has_no_answer_for_itself() {
+    // A service that nobody lets in before a file is written: no restart does that, nor any act of the agent's own.
+    let project = Project::with(
+        "[agents.sre]\nwatch = [\"shop\"]\nrunbooks = [\"*\"]\n[grants.sre.tools]\nnames = [\"service_*\", \"write\"]\n[grants.sre.log]\n\
+         [grants.service.services]\nnames = [\"shop\"]\nactions = [\"read\", \"restart\"]\n[grants.files.files]\nread = [\"data\"]\nwrite = [\"data\"]\n\
+         [services.shop]\ncommand = [\"/bin/sh\", \"shop.sh\"]\n[services.shop.probe]\ncommand = [\"/bin/sh\", \"probe.sh\"]\n\
+         interval_ms = 200\ntimeout_ms = 5000\nfailures = 3\n",
+    );
+    project.write("shop.sh", "echo $$ >> starts; exec sleep 600\n");
+    project.write("probe.sh", "[ -e data/door ] || { echo 'shop: data/door: permission denied' >&2; exit 1; }\n");
+    for folder in ["data", "runbooks"] {
+        std::fs::create_dir(project.path().join(folder)).unwrap();
+    }
+    project.write("runbooks/open.md", OPEN);
+    let foreign = OPEN
+        .replace("tool: write", "tool: log_rotate")
+        .replace("path: data/door, content: \"open\"", "name: shop, path: x");
+    project.write("runbooks/foreign.md", &foreign);
+    let host = RunningHost::start(&project);
+    let log = std::fs::read_to_string(project.path().join("host.log")).unwrap();
+    let told =
+        "the runbook `foreign` calls `log_rotate`, which [grants.sre.tools] does not name: `sre` does not follow it";
+    assert!(log.contains(told), "{log}");
+    let sessions = || project.run(&["--json", "session", "list"]).json();
+    eventually("it is healed", || {
+        let all = sessions();
+        assert!(all[0]["status"] != "escalated", "{all}");
+        all[0]["status"] == "done"
+    });
+    drop(host);
+    assert_eq!(starts(&project), 1);
+    let id = sessions()[0]["id"].as_str().unwrap().to_owned();
+    let report = std::fs::read_to_string(project.path().join("reports").join(id).join("report.md")).unwrap();
+    for words in [
+        "| root cause | permission_denied",
+        "| runbook | open |",
+        "## Runbook open: done\n\nLet the shop in again",
+        "- service: shop",
+        "step \\`open\\` of the runbook \\`open\\`",
+        "the runbook \\`foreign\\` cannot be followed",
+    ] {
+        assert!(report.contains(words), "{words}: {report}");
+    }
+}
+
+#[test]
+fn no_tool_writes_into_a_folder_whose_runbooks_an_agent_follows() {
+    let project =
+        Project::with("[agents.sre]\nrunbooks = [\"*\"]\n[grants.files.files]\nread = [\".\"]\nwrite = [\".\"]\n");
+    std::fs::create_dir(project.path().join("runbooks")).unwrap();
+    let write = |path: &str| {
+        let arguments = json!({ "path": path, "content": OPEN }).to_string();
+        project.run(&["tool", "call", "write", &arguments])
+    };
+    assert_eq!(write("notes.md").code, Some(0));
+    let said = write("runbooks/open.md");
+    assert!(said.code == Some(3) || said.code == Some(1), "{:?} {}", said.code, said.err);
+    assert!(!project.path().join("runbooks/open.md").exists(), "{}", said.out);
+}

@@ -28,7 +28,7 @@ use super::context::{self, Talk};
 use super::gating::{gate, shadow_gate};
 use super::incident::{self, Closed};
 use super::kept::{Kept, KeptAgentError, KeptError};
-use super::runbooks::RunbooksError;
+use super::runbooks::{Handed, RunbooksError};
 use super::setup::{Progress, Setup, SetupError, hide};
 use super::single::session_id;
 use super::spent::count_today;
@@ -584,7 +584,8 @@ impl Host {
         let _ = self.events.send(Event::Session { id: id.clone(), agent: agent.to_owned(), is_resumed: false });
         self.alarm_running(input, &id).await;
         let (ending, stop) = self.register(&id, &inbox);
-        let task = context::task(&self.project, agent, &setup.config, prompt, input, talk);
+        let told = Handed::of(&self.project, agent).within(input);
+        let task = context::task(&self.project, agent, &setup.config, prompt, &told, talk);
         let ended = session::start(&kernel, &setup, journal.clone(), &id, task, inbox.clone(), stop.clone()).await;
         let ended = self.when_decided(&id, (&kernel, &setup), &journal, ended, &inbox, stop).await;
         let closed = self.ended(&id, agent, input, journal, ended).await;

@@ -14,7 +14,7 @@ use super::requests::RUNBOOK_RUN;
 use super::setup::{Setup, SetupError};
 use super::state::{StateError, open_store};
 use crate::clock;
-use crate::config::Project;
+use crate::config::{Project, covers};
 use crate::gate::{Act, Decision, Origin, Severity};
 use crate::journal::{Body, entries};
 use crate::plugin::Kind;
@@ -25,6 +25,9 @@ use crate::store::{Answer, NewRequest, OPEN, Store, StoreError};
 pub(super) const RUNBOOK: &str = "runbook";
 /// Files of one folder: a wrong path may be a whole disk.
 const FILES_MAX: usize = 10_000;
+/// Runbooks that one agent is told of, and their bytes. Danger: they stand in the first entry of each of its sessions.
+const HANDED_MAX: usize = 100;
+const HANDED_BYTES_MAX: usize = 1 << 20;
 /// How long a running host has to begin.
 const BEGIN_MAX: Duration = Duration::from_secs(60);
 /// How often who waits for a session looks for its end.
@@ -106,6 +109,12 @@ impl Runbooks {
         Ok(Self { folder, directory: project.directory.clone(), tools })
     }
 
+    /// The files alone, compared with nothing.
+    fn files_of(project: &Project) -> Self {
+        let folder = project.directory.join(&project.config.runbooks.folder);
+        Self { folder, directory: project.directory.clone(), tools: Toolbox::new() }
+    }
+
     /// The tools that steps may call.
     #[must_use]
     pub fn tools(&self) -> &Toolbox {
@@ -163,6 +172,48 @@ impl Runbooks {
         let runbook = Runbook::parse(name, &text);
         let file = path.strip_prefix(&self.directory).unwrap_or(path).display().to_string();
         Ok(Found { name: name.to_owned(), file, text, runbook })
+    }
+
+    /// Those of `[agents.NAME] runbooks` that name a cause, which is what agents choose them by.
+    fn granted(&self, wanted: &[String]) -> Handed {
+        let mut handed = Handed::default();
+        let names = match self.names() {
+            Ok(names) => names,
+            Err(error) => {
+                handed.gaps.push(error.to_string());
+                return handed;
+            }
+        };
+        let missing = wanted.iter().filter(|wanted| !names.iter().any(|name| covers(wanted, name)));
+        let folder = self.folder.display();
+        handed.gaps.extend(missing.map(|wanted| format!("there is no runbook `{wanted}` in `{folder}`")));
+        let mut bytes = 0;
+        for name in names.iter().filter(|name| wanted.iter().any(|wanted| covers(wanted, name))) {
+            let found = match self.load(name, &self.folder.join(format!("{name}.md"))) {
+                Ok(found) => found,
+                Err(error) => {
+                    handed.gaps.push(error.to_string());
+                    continue;
+                }
+            };
+            match found.runbook() {
+                Ok(runbook) if runbook.causes.is_empty() => continue,
+                Ok(runbook) => handed.tools.push((name.clone(), runbook.tools())),
+                Err(error) => {
+                    handed.gaps.push(error.to_string());
+                    continue;
+                }
+            }
+            bytes += found.text.len();
+            if handed.runbooks.len() >= HANDED_MAX || bytes > HANDED_BYTES_MAX {
+                handed.gaps.push(format!(
+                    "`{name}` and those after it were left out: an agent is told of at most {HANDED_MAX} runbooks and {HANDED_BYTES_MAX} bytes; name fewer in [agents.*] runbooks"
+                ));
+                break;
+            }
+            handed.runbooks.push(RunbookSource { name: name.clone(), text: found.text });
+        }
+        handed
     }
 
     /// Write a runbook that works under a new name.
@@ -234,6 +285,51 @@ impl Found {
 
     fn wrong(&self, problems: Problems) -> RunbooksError {
         RunbooksError::Wrong { file: self.file.clone(), problems }
+    }
+}
+
+/// The runbooks that an agent is handed, and why others are not.
+#[derive(Debug, Default)]
+pub(super) struct Handed {
+    runbooks: Vec<RunbookSource>,
+    /// The tools that each of them calls.
+    tools: Vec<(String, Vec<String>)>,
+    gaps: Vec<String>,
+}
+
+impl Handed {
+    /// Those of an agent of `pi.toml`; none, where it names none.
+    pub(super) fn of(project: &Project, agent: &str) -> Self {
+        let wanted = project.config.agents.get(agent).map(|agent| agent.runbooks.as_slice()).unwrap_or_default();
+        if wanted.is_empty() { Self::default() } else { Runbooks::files_of(project).granted(wanted) }
+    }
+
+    /// What keeps the agent from following some of them, with the tools that it is granted: a sentence for each.
+    pub(super) fn withheld(&self, agent: &str, granted: &[String]) -> Vec<String> {
+        let untooled = self.tools.iter().flat_map(|(name, tools)| {
+            let missing = tools.iter().filter(|tool| !granted.iter().any(|granted| covers(granted, tool)));
+            missing.map(move |tool| {
+                format!("the runbook `{name}` calls `{tool}`, which [grants.{agent}.tools] does not name: `{agent}` does not follow it")
+            })
+        });
+        let wrong = self.gaps.iter().map(|gap| format!("[agents.{agent}] runbooks: {gap}"));
+        wrong.chain(untooled).collect()
+    }
+
+    /// The input of a session with them.
+    pub(super) fn within(self, input: &Value) -> Value {
+        let mut input = input.clone();
+        if self.runbooks.is_empty() && self.gaps.is_empty() {
+            return input;
+        }
+        if !input.is_object() {
+            input = json!({});
+        }
+        input["runbooks"] = serde_json::to_value(&self.runbooks).unwrap_or_default();
+        if !self.gaps.is_empty() {
+            input["runbook_gaps"] = json!(self.gaps);
+        }
+        input
     }
 }
 

@@ -11,7 +11,7 @@ use super::looking::cache;
 use super::models::{key_values, models};
 use super::packages::audit;
 use super::peers::{self, Peers};
-use super::runbooks::{RUNBOOK, RunbooksError};
+use super::runbooks::{Handed, RUNBOOK, RunbooksError};
 use crate::approval::Approver;
 use crate::capability::cloud::CloudState;
 use crate::capability::cloud::accounts::{AccountError, Accounts};
@@ -515,6 +515,9 @@ impl Setup {
             let grants = plugins.iter().filter_map(|plugin| self.project.config.grants.get(plugin)?.services.as_ref());
             let seen: Vec<&String> = grants.flat_map(|services| &services.names).collect();
             let all = self.supervisor.names();
+            let granted =
+                self.project.config.grants.get(name).and_then(|grant| grant.tools.clone()).unwrap_or_default();
+            withheld.extend(Handed::of(&self.project, name).withheld(name, &granted.names));
             let blind = all.iter().filter(|service| {
                 let is_watched = watched.iter().any(|wanted| wanted == "*" || wanted == *service);
                 is_watched && !seen.iter().any(|granted| *granted == "*" || granted == service)

@@ -104,6 +104,29 @@ impl Runner {
         }
     }
 
+    /// After its end: begin to take back what was changed and has a way back, the latest first, as far as nothing
+    /// irreversible came after it. For whoever finds that it did not help. False: there is nothing to take back.
+    #[must_use]
+    pub fn take_back(&mut self) -> bool {
+        if self.outcome().is_none() {
+            return false;
+        }
+        let mut left = Vec::new();
+        for (index, record) in self.records.iter().enumerate().filter(|(_, record)| record.is_made && !record.is_undone)
+        {
+            let has_way_back = self.runbook.steps.get(index).is_some_and(|step| step.undo.is_some());
+            match has_way_back && record.undo_error.is_none() {
+                true => left.push(index),
+                false => left.clear(),
+            }
+        }
+        let has_any = !left.is_empty();
+        if has_any {
+            self.phase = Phase::Undoing(left);
+        }
+        has_any
+    }
+
     /// How it ended, where it has.
     #[must_use]
     pub fn outcome(&self) -> Option<Outcome> {
