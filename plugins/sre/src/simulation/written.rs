@@ -207,18 +207,17 @@ arguments: { account: "{{ account }}", region: "{{ region }}", operation: "autos
 undo: { tool: cloud_change, arguments: { account: "{{ account }}", region: "{{ region }}", operation: "autoscaling:SetDesiredCapacity", arguments: { AutoScalingGroupName: orders-group, DesiredCapacity: 2 } } }
 "#;
 
-fn cloud(name: &'static str, steps: &str, front: &str) -> Cloud {
+fn cloud(fault: CloudFault, name: &'static str, steps: &str, front: &str) -> Cloud {
     let parameters = "parameters:\n  account: { type: name, from: account }\n  region: { type: name, from: region }\n  instance: { type: name, from: id }\n";
-    // What nothing explains but a process that hangs: the diagnosis says so, or that the probe fails.
-    let causes = format!("applies_to: {{ causes: [process_hung, probe_failure], kinds: [instance] }}\n{front}");
-    let mut cloud = Cloud::instance(&[CloudFault::AppHung]);
+    let causes = format!("applies_to: {{ causes: [process_hung, node_not_ready], kinds: [instance] }}\n{front}");
+    let mut cloud = Cloud::instance(&[fault]);
     cloud.runbooks = vec![(name, book(&causes, steps).replace("parameters:\n", parameters))];
     cloud
 }
 
 #[test]
 fn a_runbook_for_an_instance_is_followed_and_proved() {
-    let mut cloud = cloud("unit", UNIT, "");
+    let mut cloud = cloud(CloudFault::AppHung, "unit", UNIT, "");
     let (outcome, details) = cloud.wake();
     assert_eq!(outcome.status, Status::Done, "{}\n{}", outcome.summary, details["timeline"]);
     assert_eq!(cloud.effects, ["restart unit"]);
@@ -231,7 +230,7 @@ fn a_runbook_for_an_instance_is_followed_and_proved() {
 
 #[test]
 fn one_for_an_instance_that_did_not_help_is_taken_back() {
-    let mut cloud = cloud("scale", SCALE, "");
+    let mut cloud = cloud(CloudFault::AppHung, "scale", SCALE, "");
     let (outcome, details) = cloud.wake();
     assert_eq!(outcome.status, Status::Done, "{}\n{}", outcome.summary, details["timeline"]);
     let scale = "autoscaling:SetDesiredCapacity";
@@ -243,7 +242,7 @@ fn one_for_an_instance_that_did_not_help_is_taken_back() {
 #[test]
 fn where_the_target_is_proposed_to_the_runbook_is_the_proposal() {
     for (autonomy, front) in [("propose", ""), ("auto", "autonomy: approve")] {
-        let mut cloud = cloud("unit", UNIT, front).with(autonomy);
+        let mut cloud = cloud(CloudFault::OsHung, "unit", UNIT, front).with(autonomy);
         let (outcome, details) = cloud.wake();
         assert_eq!((outcome.status, cloud.effects.len()), (Status::Escalated, 0), "{}", outcome.summary);
         assert_eq!(details["proposals"][0]["act"], "runbook", "{}", details["proposals"]);
