@@ -21,6 +21,7 @@ const PLUGINS: &[(&str, &str)] = &[
     ("detect", "plugin-detect"),
     ("files", "plugin-files"),
     ("pi", "plugin-pi"),
+    ("runbook", "plugin-runbook"),
     ("service", "plugin-service"),
     ("sre", "plugin-sre"),
 ];

@@ -322,6 +322,7 @@ pub struct Config {
     /// What agents change, how often, and when they stop.
     pub safety: SafetyConfig,
     pub sessions: SessionsConfig,
+    pub runbooks: RunbooksConfig,
     /// Alarms from outside that wake agents. None: nothing listens.
     pub triggers: Option<TriggersConfig>,
     /// When alarms of some targets wake nobody.
@@ -346,6 +347,20 @@ pub struct PolicyConfig {
     pub shadow: Option<String>,
     /// How far agents may go by themselves.
     pub profile: Profile,
+}
+
+/// Where the runbooks are.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RunbooksConfig {
+    /// The folder of the files `NAME.md`, relative to `pi.toml`.
+    pub folder: String,
+}
+
+impl Default for RunbooksConfig {
+    fn default() -> Self {
+        Self { folder: "runbooks".into() }
+    }
 }
 
 /// Who decides when the gate asks, and how long they are waited for.
@@ -668,6 +683,9 @@ pub struct AgentConfig {
     pub budget: BudgetConfig,
     /// Files with the project's instructions for it, relative to `pi.toml`; those that are not there are left out.
     pub instructions: Vec<String>,
+    /// The runbooks that it may follow: names, with `*` at the end for anything. It is told their texts when a session
+    /// begins; they grant no tool.
+    pub runbooks: Vec<String>,
     /// Folders with skills, each a folder with a `SKILL.md`, relative to `pi.toml`.
     pub skills: Vec<String>,
 }

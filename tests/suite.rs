@@ -32,6 +32,7 @@ mod postgres;
 mod project;
 mod reference;
 mod registry;
+mod runbooks;
 mod runtime;
 mod safety;
 mod sessions;

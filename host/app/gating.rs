@@ -117,7 +117,7 @@ fn read_limited(path: &Path) -> std::io::Result<String> {
     std::fs::read_to_string(path)
 }
 
-/// The files that decide what the host does, beside `pi.toml`: the policy, the plugins.
+/// The files that decide what the host does, beside `pi.toml`: the policy, the plugins, the runbooks that agents follow.
 pub(super) fn governing(project: &Project) -> Vec<PathBuf> {
     let plugins = project.config.plugins.values().filter_map(|plugin| plugin.path.as_ref());
     let config = &project.config.policy;
@@ -133,7 +133,10 @@ pub(super) fn governing(project: &Project) -> Vec<PathBuf> {
     let authorities = requests.flat_map(|http| http.hosts.iter().filter_map(|host| host.ca_file.as_ref()));
     let authorities = authorities.map(|file| project.directory.join(file));
     let files = files.chain(store).chain(servers).chain(keys).chain(authorities);
-    files.chain([lock, project.directory.join("policies")]).collect()
+    // What an agent follows is chosen by people: who could write it could act in that agent's name.
+    let is_followed = project.config.agents.values().any(|agent| !agent.runbooks.is_empty());
+    let runbooks = is_followed.then(|| project.directory.join(&project.config.runbooks.folder));
+    files.chain(runbooks).chain([lock, project.directory.join("policies")]).collect()
 }
 
 /// The policy of a project: its file, or the built-in one.

@@ -6,10 +6,12 @@ mod reload;
 mod requests;
 mod resume;
 mod retention;
+mod runbook;
 mod running;
 mod safety;
 
 pub use resume::begun_with;
+use runbook::Wired;
 use running::Reach;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -26,6 +28,7 @@ use super::context::{self, Talk};
 use super::gating::{gate, shadow_gate};
 use super::incident::{self, Closed};
 use super::kept::{Kept, KeptAgentError, KeptError};
+use super::runbooks::{Handed, RunbooksError};
 use super::setup::{Progress, Setup, SetupError, hide};
 use super::single::session_id;
 use super::spent::count_today;
@@ -110,6 +113,8 @@ pub enum HostError {
         "session `{0}` is being worked on by this host already\nhint: `pi-host session show {0}` has how far it is"
     )]
     Claimed(String),
+    #[error(transparent)]
+    Runbook(RunbooksError),
     #[error("agent `{agent}` cannot be started: {error}")]
     Agent { agent: String, error: String },
 }
@@ -554,9 +559,20 @@ impl Host {
         input: &Value,
         talk: Talk,
     ) -> Result<Closed, HostError> {
-        let setup = self.setup_of(agent)?;
+        self.session_as(session_id(agent), agent, prompt, input, talk).await
+    }
+
+    /// A session of this id.
+    async fn session_as(
+        self: &Arc<Self>,
+        id: String,
+        agent: &str,
+        prompt: &str,
+        input: &Value,
+        talk: Talk,
+    ) -> Result<Closed, HostError> {
+        let Wired { setup, kernel } = self.wired(agent, input).await?;
         self.until_not_stopped().await?;
-        let id = session_id(agent);
         let _claim = self.claim(&id)?;
         let journal = self.journal.session(&id).await?;
         let inbox = Arc::new(Inbox::new(journal.clone(), talk == Talk::Open));
@@ -568,9 +584,10 @@ impl Host {
         let _ = self.events.send(Event::Session { id: id.clone(), agent: agent.to_owned(), is_resumed: false });
         self.alarm_running(input, &id).await;
         let (ending, stop) = self.register(&id, &inbox);
-        let task = context::task(&self.project, agent, &setup.config, prompt, input, talk);
-        let ended = session::start(&self.kernel, &setup, journal.clone(), &id, task, inbox.clone(), stop.clone()).await;
-        let ended = self.when_decided(&id, &setup, &journal, ended, &inbox, stop).await;
+        let told = Handed::of(&self.project, agent).within(input);
+        let task = context::task(&self.project, agent, &setup.config, prompt, &told, talk);
+        let ended = session::start(&kernel, &setup, journal.clone(), &id, task, inbox.clone(), stop.clone()).await;
+        let ended = self.when_decided(&id, (&kernel, &setup), &journal, ended, &inbox, stop).await;
         let closed = self.ended(&id, agent, input, journal, ended).await;
         self.settle(&id, service, self.leave_of(&closed)).await;
         self.alarm_closed(input, &closed).await;
@@ -583,7 +600,7 @@ impl Host {
     async fn when_decided(
         &self,
         id: &str,
-        setup: &AgentSetup,
+        (kernel, setup): (&Arc<Kernel>, &AgentSetup),
         journal: &SessionJournal,
         mut ended: Result<session::Ended, SessionError>,
         inbox: &Arc<Inbox>,
@@ -607,7 +624,7 @@ impl Host {
             }
             let entries = journal.entries().await?;
             let (journal, inbox) = (journal.clone(), inbox.clone());
-            ended = session::resume(&self.kernel, setup, journal, id, &entries, inbox, stop.clone()).await;
+            ended = session::resume(kernel, setup, journal, id, &entries, inbox, stop.clone()).await;
         }
     }
 

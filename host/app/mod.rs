@@ -29,6 +29,7 @@ mod peers;
 pub mod plugins;
 pub mod policy;
 mod requests;
+mod runbooks;
 mod safety;
 mod serving;
 mod sessions;
@@ -51,6 +52,7 @@ pub use looking::look;
 pub use mcp::{MCP_AGENT, McpTools};
 pub use peers::{PeerTool, PeerTools};
 pub use requests::{STOP, TOOL_CALL};
+pub use runbooks::{Found, RunbookTask, Runbooks, RunbooksError, judged, run_by_host};
 pub use safety::{BreakerStored, SafetyError, SafetyStored, Switched, resume_all, stop_all, stored_safety};
 pub use sessions::{
     SessionsError, fork_session, prune_sessions, replay_session, session_mask, would_prune, write_export,

@@ -9,6 +9,9 @@ pub(super) const PEER_TOOLS: &str = "peer_tools";
 /// Stop the host, or one session: [`Stop`].
 pub const STOP: &str = "stop";
 
+/// Run a runbook: [`super::RunbookTask`]; the answer is `{"session"}`, or `{"error"}`.
+pub(super) const RUNBOOK_RUN: &str = "runbook_run";
+
 /// Take a person's answer to an approval: [`super::approvals::ApprovalAnswer`].
 pub(super) const APPROVAL_ANSWER: &str = "approval_answer";
 /// Take back a standing approval: [`super::approvals::ApprovalRevoke`].

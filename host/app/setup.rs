@@ -11,6 +11,7 @@ use super::looking::cache;
 use super::models::{key_values, models};
 use super::packages::audit;
 use super::peers::{self, Peers};
+use super::runbooks::{Handed, RUNBOOK, RunbooksError};
 use crate::approval::Approver;
 use crate::capability::cloud::CloudState;
 use crate::capability::cloud::accounts::{AccountError, Accounts};
@@ -80,6 +81,8 @@ pub enum SetupError {
     NoTool { agent: String, name: String, known: String },
     #[error("there is no tool `{name}`\nhint: there are {known}")]
     NoSuchTool { name: String, known: String },
+    #[error(transparent)]
+    Runbook(Box<RunbooksError>),
     #[error("there is no agent `{0}`\nhint: add [agents.{0}] to pi.toml")]
     NoAgent(String),
     #[error("[grants.{0}] is there, and no agent or plugin uses it\nhint: remove it, or correct the name")]
@@ -363,6 +366,34 @@ impl Setup {
         })
     }
 
+    /// The agent that runs a runbook, which holds these tools and no others.
+    ///
+    /// # Errors
+    /// One of them is not within `[grants.runbook.tools]`.
+    pub(super) async fn runbook_agent(
+        &self,
+        tools: &[String],
+        progress: Progress<'_>,
+    ) -> Result<AgentSetup, SetupError> {
+        if let Some(granted) = self.project.config.grants.get(RUNBOOK).and_then(|grant| grant.tools.as_ref()) {
+            let beyond = tools.iter().find(|tool| !granted.names.iter().any(|name| covers(name, tool)));
+            if let Some(tool) = beyond {
+                return Err(SetupError::Runbook(Box::new(RunbooksError::NotGranted { tool: tool.clone() })));
+            }
+        }
+        let compiled = self.load(RUNBOOK, Kind::Agent, "a runbook", progress).await?;
+        let linked = self.runtime.link_agent(&compiled, runbook_grants())?;
+        Ok(AgentSetup {
+            name: RUNBOOK.to_owned(),
+            linked,
+            tools: tools.to_vec(),
+            models: Vec::new(),
+            budget: BudgetConfig::default(),
+            limits: limits(&self.limits_of(RUNBOOK), Some(SESSION_MS_MAX)),
+            config: serde_json::json!({}),
+        })
+    }
+
     /// Keep an agent's component for its sessions.
     ///
     /// # Errors
@@ -381,7 +412,9 @@ impl Setup {
         let name = &now.name;
         let grant = self.project.config.grants.get(name).cloned().unwrap_or_default();
         let compiled = self.compile(name, bytes, Kind::Agent, &format!("a session of `{name}`")).await?;
-        let linked = self.runtime.link_agent(&compiled, self.grants(name, &grant)?)?;
+        let is_runbook = name == RUNBOOK && !self.project.config.agents.contains_key(RUNBOOK);
+        let grants = if is_runbook { runbook_grants() } else { self.grants(name, &grant)? };
+        let linked = self.runtime.link_agent(&compiled, grants)?;
         Ok(AgentSetup { linked, ..now.clone() })
     }
 
@@ -482,6 +515,9 @@ impl Setup {
             let grants = plugins.iter().filter_map(|plugin| self.project.config.grants.get(plugin)?.services.as_ref());
             let seen: Vec<&String> = grants.flat_map(|services| &services.names).collect();
             let all = self.supervisor.names();
+            let granted =
+                self.project.config.grants.get(name).and_then(|grant| grant.tools.clone()).unwrap_or_default();
+            withheld.extend(Handed::of(&self.project, name).withheld(name, &granted.names));
             let blind = all.iter().filter(|service| {
                 let is_watched = watched.iter().any(|wanted| wanted == "*" || wanted == *service);
                 is_watched && !seen.iter().any(|granted| *granted == "*" || granted == service)
@@ -605,6 +641,11 @@ impl Setup {
         }
         Ok(grants)
     }
+}
+
+/// What the agent of runbooks imports; which tools it may call is another matter.
+fn runbook_grants() -> Grants {
+    Grants { has_tools: true, has_log: true, ..Grants::default() }
 }
 
 /// A plugin under the name that the project gives it, which has to be of this kind.

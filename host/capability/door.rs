@@ -201,6 +201,7 @@ impl Judge {
     /// What the gate says, with what is known about the packages that the act would install.
     async fn judged(&self, gate: &Gate, act: &Act, is_whole: bool) -> Decision {
         let mut decision = gate.decide_at(act, &self.origin, clock::now_ms());
+        gate.bound(&mut decision, act, self.gate.profile());
         let findings = self.findings(&decision, act).await;
         gate.add(&mut decision, findings);
         if is_whole || !matches!(act, Act::ToolCall { .. } | Act::Script { .. }) {

@@ -1,5 +1,7 @@
 //! `pi-host incident diagnose|eval|knowledge test`: the root causes of observed incidents, without a project, a model
-//! or a network. What is judged, and how, is `plugins/diagnosis`; here files are read, and answers are shown.
+//! or a network; `report|replay` (`past.rs`): what is left of an incident of this project. What is judged, and how, is `plugins/diagnosis`; here files are read, and answers are shown.
+
+mod past;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -44,6 +46,22 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DIR")]
         knowledge: Option<PathBuf>,
     },
+    /// Print the post-mortem of a session again, from its journal
+    Report {
+        /// The session's id
+        session: String,
+        #[arg(long, value_enum, default_value = "md")]
+        format: past::Format,
+    },
+    /// Diagnose a past incident again, and say what differs from what was concluded then
+    Replay {
+        /// The session's id, or the path of an incident.json
+        #[arg(value_name = "SESSION | FILE")]
+        incident: String,
+        /// Files of knowledge that add to or replace what is built in
+        #[arg(long, value_name = "DIR")]
+        knowledge: Option<PathBuf>,
+    },
     /// Check what is known about root causes
     #[command(subcommand)]
     Knowledge(KnowledgeCommand),
@@ -59,8 +77,10 @@ pub(crate) enum KnowledgeCommand {
     },
 }
 
-pub(crate) fn run(output: &Output, command: &Command) -> Result<(), Failure> {
+pub(crate) fn run(output: &Output, project: &Path, command: &Command) -> Result<(), Failure> {
     match command {
+        Command::Report { session, format } => past::report(output, project, session, *format),
+        Command::Replay { incident, knowledge } => past::replay(output, project, incident, knowledge.as_deref()),
         Command::Diagnose { file, knowledge } => diagnose(output, file, knowledge.as_deref()),
         Command::Eval { dir, knowledge } => eval(output, dir, knowledge.as_deref()),
         Command::Knowledge(KnowledgeCommand::Test { dir }) => test(output, dir.as_deref()),

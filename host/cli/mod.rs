@@ -19,6 +19,7 @@ mod plugin;
 mod policy;
 mod progress;
 mod run;
+mod runbook;
 mod session;
 mod stop;
 mod stop_all;
@@ -89,6 +90,9 @@ enum Command {
     /// List, show, take up and verify sessions
     #[command(subcommand)]
     Session(session::Command),
+    /// Check, test, plan and run the runbooks of this project, without a model
+    #[command(subcommand)]
+    Runbook(runbook::Command),
     /// Name the root causes of observed incidents
     #[command(subcommand)]
     Incident(incident::Command),
@@ -139,7 +143,8 @@ pub fn main() -> ExitCode {
         Command::Approvals(command) => approvals::run(&output, &project, command),
         Command::Alarms(arguments) => alarms::run(&output, &project, &arguments),
         Command::Session(command) => session::run(&output, &project, command),
-        Command::Incident(command) => incident::run(&output, &command),
+        Command::Incident(command) => incident::run(&output, &project, &command),
+        Command::Runbook(command) => runbook::run(&output, &project, command),
         Command::Stop(arguments) => stop::run(&output, &project, &arguments),
         Command::StopAll(arguments) => stop_all::stop(&output, &project, &arguments),
         Command::ResumeAll => stop_all::resume(&output, &project),

@@ -5,19 +5,34 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::Gate;
+use super::{Gate, Profile};
 
 /// A gate that can be replaced while it is in use.
 pub struct InForce {
-    gate: RwLock<Arc<Gate>>,
+    gate: Arc<RwLock<Arc<Gate>>>,
     /// Judged along, and never obeyed.
-    shadow: RwLock<Option<Arc<Gate>>>,
+    shadow: Arc<RwLock<Option<Arc<Gate>>>>,
+    /// How far the sessions that are judged through it may go, beside what the gate's own profile says.
+    profile: Profile,
 }
 
 impl InForce {
     #[must_use]
     pub fn new(gate: Gate, shadow: Option<Gate>) -> Self {
-        Self { gate: RwLock::new(Arc::new(gate)), shadow: RwLock::new(shadow.map(Arc::new)) }
+        let (gate, shadow) = (RwLock::new(Arc::new(gate)), RwLock::new(shadow.map(Arc::new)));
+        Self { gate: Arc::new(gate), shadow: Arc::new(shadow), profile: Profile::Auto }
+    }
+
+    /// The same gate, also after it is replaced, for sessions that may go no further than this.
+    #[must_use]
+    pub fn bounded(&self, profile: Profile) -> Self {
+        Self { gate: self.gate.clone(), shadow: self.shadow.clone(), profile: self.profile.min(profile) }
+    }
+
+    /// How far the sessions that are judged through it may go.
+    #[must_use]
+    pub fn profile(&self) -> Profile {
+        self.profile
     }
 
     /// The gate of this moment.

@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 
+use super::Profile;
 use super::decision::{Decision, Evidence, Verdict};
 use super::effect::{Effect, Kind, Severity};
 use super::look::COMMANDS_HEARD_MAX;
@@ -118,6 +119,21 @@ impl Gate {
             _ => act.severity() > Severity::Read,
         };
         self.profile.bound(decision, is_change, self.policy.thresholds);
+    }
+
+    /// Bound a decision by another profile than the gate's own. A script or a program of which it is not known that it
+    /// only looks counts as a change.
+    pub fn bound(&self, decision: &mut Decision, act: &Act, profile: Profile) {
+        let is_change = match act {
+            // What it does comes as acts of its own.
+            Act::ToolCall { .. } => false,
+            Act::Script { .. } | Act::ProcessRun { .. } => {
+                let has_only_reads = decision.effects.iter().all(|effect| effect.severity == Severity::Read);
+                decision.effects.is_empty() || !has_only_reads || !decision.rules.is_empty()
+            }
+            _ => act.severity() > Severity::Read,
+        };
+        profile.bound(decision, is_change, self.policy.thresholds);
     }
 
     /// What policies in Rego say of one act.

@@ -26,7 +26,7 @@ pub use entry::{Body, Entry, Key, Question, Status};
 pub use export::{Exported, export};
 pub use fork::{FORK_BYTES_MAX, ForkError, Forked, fork_default, forkable};
 pub use mask::Mask;
-pub use overview::{Listed, Overview, Parent, list, overview};
+pub use overview::{Listed, Overview, Parent, completion, list, overview};
 pub use payload::BODY_BYTES_MAX;
 pub use prune::{Candidate, PRUNING, Pruning, Tombstone, prunable, tombstones};
 pub use render::{Line, SessionView, cost, list_text, read, show, show_text, status_text, verdict, verify_text};

@@ -143,7 +143,8 @@ impl Overview {
 }
 
 /// What a model answered, where it did.
-fn completion(answer: &Value) -> Option<Completion> {
+#[must_use]
+pub fn completion(answer: &Value) -> Option<Completion> {
     serde_json::from_value(answer.get("ok")?.clone()).ok()
 }
 

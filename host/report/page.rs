@@ -1,5 +1,7 @@
-//! `report.md`: the incident for a person who was not there. Sections in the order in which one asks:
-//! what was it, when, how do we know, what was done, is it over, what now.
+//! `report.md`: the post-mortem, for a person who was not there. Sections in the order in which one asks: what was it,
+//! whom did it hit, when, what does it look like, how do we know, what was done, is it over, what did it cost.
+//!
+//! Numbers such as `#12` are entries of the journal: `journal.html` beside the report has each under that anchor.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -8,28 +10,36 @@ use serde_json::Value;
 
 use super::Incident;
 use super::escape::{fenced, inline};
-use super::facts::{Facts, time_of, words};
+use super::facts::{Cost, Facts, Moments, time_of, words};
+use super::plots::Plot;
 use crate::clock;
+use crate::journal::cost;
 
 /// Log lines in the report; incident.json has more.
 const LOG_LINES: usize = 20;
 /// Probes of the verification in the table, the latest.
 const PROBES: usize = 30;
+/// References to entries, of one tool.
+const LINKS: usize = 12;
 /// Entries of any other list.
 const ROWS: usize = 100;
 
-pub(super) fn render(incident: &Incident<'_>, facts: &Facts<'_>) -> String {
-    let page = Page { incident, facts, details: incident.details };
+pub(super) fn render(incident: &Incident<'_>, facts: &Facts<'_>, plots: &[Plot]) -> String {
+    let page = Page { incident, facts, plots, details: incident.details };
     let sections = [
         page.head(),
         page.summary(),
+        page.impact(),
         page.next_steps(),
         page.timeline(),
+        page.metrics(),
         page.evidence(),
         page.hypotheses(),
+        page.steps(),
         page.actions(),
         page.refusals(),
         page.verification(),
+        page.cost(),
         page.foot(),
     ];
     sections.into_iter().flatten().collect::<Vec<_>>().join("\n")
@@ -38,6 +48,7 @@ pub(super) fn render(incident: &Incident<'_>, facts: &Facts<'_>) -> String {
 struct Page<'a> {
     incident: &'a Incident<'a>,
     facts: &'a Facts<'a>,
+    plots: &'a [Plot],
     details: &'a Value,
 }
 
@@ -64,12 +75,19 @@ impl Page<'_> {
             row("the alert says", inline(text(&alert["detail"])));
         }
         let (onset, detected) = (self.facts.onset_ms, self.facts.detected_ms);
-        let (mitigated, verified) = (self.moment("since"), self.moment("time"));
+        let moments = Moments::of(self.incident, self.facts);
+        let begin = onset.or(detected);
         row("first seen", onset.map(time).unwrap_or_default());
         row("detected", detected.map(time).unwrap_or_default());
+        row("first effective act", moments.act_ms.map(time).unwrap_or_default());
+        row("healthy since", moments.recovery_ms.map(time).unwrap_or_default());
+        row("proved", moments.proof_ms.map(time).unwrap_or_default());
         row("time to detect", span(onset, detected));
-        row("time to mitigate", span(onset.or(detected), mitigated));
-        row("time to verify", span(onset.or(detected), verified));
+        row("time to act", span(begin, moments.act_ms));
+        row("time to mitigate", span(begin, moments.recovery_ms));
+        row("time to verify", span(begin, moments.proof_ms));
+        let runbooks: Vec<String> = self.runbooks().map(|book| inline(text(&book["name"]))).collect();
+        row("runbook", runbooks.join(", "));
         row("session", inline(self.incident.session));
         row("agent", inline(self.incident.agent));
         if self.facts.resumptions > 0 {
@@ -78,10 +96,81 @@ impl Page<'_> {
         Some(out)
     }
 
-    /// A time of the verification, if it passed.
-    fn moment(&self, key: &str) -> Option<u64> {
-        let verification = &self.details["verification"];
-        (verification["passed"] == Value::Bool(true)).then(|| time_of(&verification[key]))?
+    /// Whom it hit, and for how long, as the probes have it.
+    fn impact(&self) -> Option<String> {
+        let moments = Moments::of(self.incident, self.facts);
+        let (begin, end) = (self.facts.onset_ms.or(self.facts.detected_ms), moments.recovery_ms);
+        let mut services: Vec<&str> = self.facts.probes.iter().map(|probe| probe.service).collect();
+        services.sort_unstable();
+        services.dedup();
+        let mut lines = Vec::new();
+        if let Some(end) = end.filter(|end| begin.is_some_and(|begin| begin <= *end)) {
+            lines.push(format!(
+                "- Sick for {}, from {}.\n",
+                span(begin, Some(end)),
+                begin.map(time).unwrap_or_default()
+            ));
+        } else if let Some(begin) = begin {
+            lines.push(format!("- Sick since {}; no recovery was proved.\n", time(begin)));
+        }
+        for service in services.into_iter().take(ROWS) {
+            let own = || self.facts.probes.iter().filter(move |probe| probe.service == service);
+            let failed = own().filter(|probe| !probe.is_healthy).count();
+            let slowest = own().filter_map(|probe| probe.latency_ms).fold(0.0, f64::max);
+            let answers = if failed == 0 {
+                "no probe failed".into()
+            } else {
+                format!("{failed} of {} probes failed", own().count())
+            };
+            lines.push(format!("- {}: {answers}; the slowest answer took {slowest} ms.\n", inline(service)));
+        }
+        (!lines.is_empty()).then(|| format!("## Impact\n\n{}", lines.concat()))
+    }
+
+    /// Where in the journal the evidence is: which tool looked, and in which entries.
+    fn looks(&self) -> String {
+        let mut tools: Vec<(&str, Vec<u64>)> = Vec::new();
+        for look in &self.facts.looks {
+            match tools.iter_mut().find(|(tool, _)| *tool == look.tool) {
+                Some((_, entries)) => entries.push(look.sequence),
+                None => tools.push((look.tool, vec![look.sequence])),
+            }
+        }
+        let lines = tools.into_iter().take(ROWS).map(|(tool, entries)| {
+            let (first, more) = entries.split_at(entries.len().min(LINKS));
+            let links: Vec<String> = first.iter().map(|sequence| link(*sequence)).collect();
+            let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+            format!("- {}: {}{more}\n", inline(tool), links.join(" "))
+        });
+        let lines: String = lines.collect();
+        if lines.is_empty() {
+            lines
+        } else {
+            format!("\nWhat looked, and the entries of the journal that have what it saw:\n\n{lines}")
+        }
+    }
+
+    fn metrics(&self) -> Option<String> {
+        let pictures: Vec<String> = self
+            .plots
+            .iter()
+            // The file's name is made of letters and digits alone.
+            .map(|plot| format!("![{}](plots/{})\n", inline(&plot.alternative), plot.file))
+            .collect();
+        (!pictures.is_empty()).then(|| format!("## Metrics\n\n{}", pictures.join("\n")))
+    }
+
+    fn cost(&self) -> Option<String> {
+        let Cost { calls, changes, answers, tokens, nano_usd } = self.facts.cost;
+        if calls == 0 && answers == 0 {
+            return None;
+        }
+        let model = match (answers, nano_usd) {
+            (0, _) => "no model was asked".to_owned(),
+            (_, None) => format!("{answers} answers of models, {tokens} tokens, of no known price"),
+            (_, some) => format!("{answers} answers of models, {tokens} tokens, {}", cost(some)),
+        };
+        Some(format!("## Cost\n\n{calls} tool calls, of which {changes} may change something; {}.\n", inline(&model)))
     }
 
     fn summary(&self) -> Option<String> {
@@ -125,6 +214,7 @@ impl Page<'_> {
         for line in favour.into_iter().flat_map(texts).take(ROWS) {
             let _ = writeln!(out, "- {}", inline(line));
         }
+        out.push_str(&self.looks());
         let events: Vec<&Value> = rows(&observed["events"]).iter().filter(|event| event["kind"] != "action").collect();
         if !events.is_empty() {
             out.push_str("\n| time | source | event | |\n|---|---|---|---|\n");
@@ -173,6 +263,37 @@ impl Page<'_> {
         (!out.is_empty()).then(|| format!("## Hypotheses\n\n{}", out.trim_start_matches('\n')))
     }
 
+    /// The runbooks that were followed: the one of a session of its own, or those of an agent.
+    fn runbooks(&self) -> impl Iterator<Item = &Value> {
+        let own = Some(&self.details["runbook"]).filter(|book| book.is_object());
+        own.into_iter().chain(rows(&self.details["runbooks"]))
+    }
+
+    /// What became of each step of each runbook.
+    fn steps(&self) -> Option<String> {
+        let one = |book: &Value| {
+            let (name, outcome) = (inline(text(&book["name"])), inline(&text(&book["outcome"]).replace('_', " ")));
+            let mut out = format!("## Runbook {name}: {outcome}\n\n{}\n\n", inline(text(&book["title"])));
+            let parameters = book["parameters"].as_object().into_iter().flatten();
+            for (parameter, value) in parameters {
+                let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                let _ = writeln!(out, "- {}: {}", inline(parameter), inline(&value));
+            }
+            out.push_str("\n| step | what | calls | came out | |\n|---|---|---|---|---|\n");
+            for step in rows(&book["steps"]).iter().take(ROWS) {
+                let state = if step["is_undone"] == true { "taken back" } else { step_words(text(&step["state"])) };
+                let looks = step["looks"][0].as_u64().map(|row| format!("looked at: {row} in a row were right"));
+                let why = [text(&step["why"]), text(&step["undo_error"])].into_iter().filter(|it| !it.is_empty());
+                let why: Vec<String> = why.map(str::to_owned).chain(looks).collect();
+                let cells = [text(&step["id"]), text(&step["title"]), text(&step["tool"]), state, &why.join("; ")];
+                let _ = writeln!(out, "| {} |", cells.map(inline).join(" | "));
+            }
+            out
+        };
+        let all: Vec<String> = self.runbooks().take(ROWS).map(one).collect();
+        (!all.is_empty()).then(|| all.join("\n"))
+    }
+
     fn actions(&self) -> Option<String> {
         let actions = rows(&self.details["actions"]);
         let mut out = "## Actions\n\n".to_owned();
@@ -180,17 +301,18 @@ impl Page<'_> {
             out.push_str("Nothing was changed.\n");
             return Some(out);
         }
-        out.push_str("| time | tool | arguments | why | gate | result |\n|---|---|---|---|---|---|\n");
+        out.push_str("| entry | time | tool | arguments | why | gate | result |\n|---|---|---|---|---|---|---|\n");
         let mut seen: BTreeMap<String, usize> = BTreeMap::new();
         for action in actions.iter().take(ROWS) {
             let (tool, arguments) = (text(&action["tool"]), &action["arguments"]);
             let nth = seen.entry(format!("{tool} {arguments}")).or_default();
-            let decision = self.facts.decision(tool, arguments, *nth);
+            let call = self.facts.call(tool, arguments, *nth);
             *nth += 1;
-            let gate = decision.map_or_else(|| "not in the journal".to_owned(), words);
+            let gate = call.map_or_else(|| "not in the journal".to_owned(), |call| words(call.decision));
             let _ = writeln!(
                 out,
-                "| {} | {} | {} | {} | {} | {} |",
+                "| {} | {} | {} | {} | {} | {} | {} |",
+                call.map(|call| link(call.sequence)).unwrap_or_default(),
                 time_of(&action["time"]).map(time).unwrap_or_default(),
                 inline(tool),
                 inline(&arguments.to_string()),
@@ -206,7 +328,7 @@ impl Page<'_> {
     }
 
     fn refusals(&self) -> Option<String> {
-        let refusals: Vec<String> = self
+        let refusals: Vec<(u64, String)> = self
             .facts
             .refusals
             .iter()
@@ -217,16 +339,12 @@ impl Page<'_> {
                 } else {
                     format!("; advice: {}", it.decision.advice)
                 };
-                format!(
-                    "{} {}: {}: {}{advice}",
-                    clock::rfc3339(it.time_ms),
-                    it.action,
-                    words(it.decision),
-                    it.decision.reason
-                )
+                let (time, gate) = (clock::rfc3339(it.time_ms), words(it.decision));
+                (it.sequence, format!("{time} {}: {gate}: {}{advice}", it.action, it.decision.reason))
             })
             .collect();
-        list("Refused", refusals.iter().map(String::as_str))
+        let lines = refusals.iter().map(|(sequence, text)| format!("- {} {}\n", link(*sequence), inline(text)));
+        (!refusals.is_empty()).then(|| format!("## Refused\n\n{}", lines.collect::<String>()))
     }
 
     fn verification(&self) -> Option<String> {
@@ -242,7 +360,7 @@ impl Page<'_> {
         if !reason.is_empty() {
             let _ = write!(out, " {}.", inline(reason));
         }
-        out.push_str("\n\n| time | service | healthy | ms | answer |\n|---|---|---|---|---|\n");
+        out.push_str("\n\n| entry | time | service | healthy | ms | answer |\n|---|---|---|---|---|---|\n");
         let probes = rows(&verification["probes"]);
         for probe in probes.iter().skip(probes.len().saturating_sub(PROBES)) {
             let healthy = match (probe["healthy"] == true, probe["unknown"] == true) {
@@ -252,7 +370,11 @@ impl Page<'_> {
             };
             let _ = writeln!(
                 out,
-                "| {} | {} | {healthy} | {} | {} |",
+                "| {} | {} | {} | {healthy} | {} | {} |",
+                time_of(&probe["time"])
+                    .and_then(|at| self.facts.look(at, text(&probe["service"])))
+                    .map(link)
+                    .unwrap_or_default(),
                 time_of(&probe["time"]).map(time).unwrap_or_default(),
                 inline(text(&probe["service"])),
                 probe["latency_ms"].as_u64().unwrap_or(0),
@@ -265,7 +387,7 @@ impl Page<'_> {
     fn foot(&self) -> Option<String> {
         let session = super::folder_name(self.incident.session);
         Some(format!(
-            "---\n\nEvery step is in the journal: `pi-host session show {session}`. What was observed is in `incident.json`.\n"
+            "---\n\nEvery step is in the journal: [journal.html](journal.html), `pi-host session show {session}`. What was observed is in `incident.json`; `pi-host incident replay {session}` diagnoses it again.\n"
         ))
     }
 }
@@ -276,6 +398,15 @@ fn status_words(status: &str) -> String {
         "nothing_to_do" | "nothing-to-do" => "nothing to do".into(),
         "escalated" => "escalated to a person".into(),
         other => other.to_owned(),
+    }
+}
+
+/// How a step came out, for people.
+fn step_words(state: &str) -> &str {
+    match state {
+        "left" => "not begun",
+        "skipped" => "not needed",
+        other => other,
     }
 }
 
@@ -338,6 +469,11 @@ fn excerpt(logs: &[Value]) -> Vec<String> {
     }
     let lines = kinds.into_iter().rev();
     lines.map(|(_, line, count)| if count > 1 { format!("{line} [{count} such lines]") } else { line }).collect()
+}
+
+/// An entry of the journal.
+fn link(sequence: u64) -> String {
+    format!("[#{sequence}](journal.html#entry-{sequence})")
 }
 
 fn list<'a>(title: &str, lines: impl Iterator<Item = &'a str>) -> Option<String> {

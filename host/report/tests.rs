@@ -290,7 +290,11 @@ fn the_report_of_a_healed_incident() {
     | the alert says | timed out |
     | first seen | 2023-11-14T22:13:17.000Z |
     | detected | 2023-11-14T22:13:19.500Z |
+    | first effective act | 2023-11-14T22:13:21.000Z |
+    | healthy since | 2023-11-14T22:13:22.000Z |
+    | proved | 2023-11-14T22:13:23.000Z |
     | time to detect | 2.5 s |
+    | time to act | 4.0 s |
     | time to mitigate | 5.0 s |
     | time to verify | 6.0 s |
     | session | sre-1 |
@@ -299,6 +303,10 @@ fn the_report_of_a_healed_incident() {
     ## Summary
 
     \`orders\` is healed.
+
+    ## Impact
+
+    - Sick for 5.0 s, from 2023-11-14T22:13:17.000Z.
 
     ## What is left to do
 
@@ -309,6 +317,10 @@ fn the_report_of_a_healed_incident() {
     | time | after | what | |
     |---|---|---|---|
     | 2023-11-14T22:13:20.000Z | 3.0 s | diagnosis | most likely bad_configuration |
+
+    ## Metrics
+
+    ![Line chart of memory of orders (Bytes), 22:13:20 to 22:13:22: first 5, lowest 5, highest 9, last 7. onset at 22:13:17. alarm at 22:13:19. edit at 22:13:21. recovery at 22:13:22.](plots/01-memory-orders.svg)
 
     ## Evidence
 
@@ -344,9 +356,9 @@ fn the_report_of_a_healed_incident() {
 
     ## Actions
 
-    | time | tool | arguments | why | gate | result |
-    |---|---|---|---|---|---|
-    | 2023-11-14T22:13:21.000Z | edit | {"path":"/etc/orders.conf","old":"a = 2\\n","new":"a = 1\\n"} | it changed | allowed, risk 20 (config-write) | done |
+    | entry | time | tool | arguments | why | gate | result |
+    |---|---|---|---|---|---|---|
+    | [#1](journal.html#entry-1) | 2023-11-14T22:13:21.000Z | edit | {"path":"/etc/orders.conf","old":"a = 2\\n","new":"a = 1\\n"} | it changed | allowed, risk 20 (config-write) | done |
 
     ```diff
     --- /etc/orders.conf
@@ -358,20 +370,31 @@ fn the_report_of_a_healed_incident() {
 
     ## Refused
 
-    - 2023-11-14T22:13:20.200Z restart \`billing\`: denied, risk 90 (keep-billing): billing is frozen; advice: ask its owner
+    - [#2](journal.html#entry-2) 2023-11-14T22:13:20.200Z restart \`billing\`: denied, risk 90 (keep-billing): billing is frozen; advice: ask its owner
 
     ## Verification
 
     Passed: 3 healthy probes in a row were required.
 
-    | time | service | healthy | ms | answer |
-    |---|---|---|---|---|
-    | 2023-11-14T22:13:22.000Z | orders | yes | 3 | 200 OK |
+    | entry | time | service | healthy | ms | answer |
+    |---|---|---|---|---|---|
+    |  | 2023-11-14T22:13:22.000Z | orders | yes | 3 | 200 OK |
+
+    ## Cost
+
+    1 tool calls, of which 1 may change something; no model was asked.
 
     ---
 
-    Every step is in the journal: `pi-host session show sre-1`. What was observed is in `incident.json`.
+    Every step is in the journal: [journal.html](journal.html), `pi-host session show sre-1`. What was observed is in `incident.json`; `pi-host incident replay sre-1` diagnoses it again.
     "##);
+}
+
+/// A line without the links that the report itself makes: to entries of the journal, and to its pictures.
+fn without_own_links(line: &str) -> String {
+    let own =
+        regex::Regex::new(r"\[(#\d+|journal\.html)\]\(journal\.html(#entry-\d+)?\)|\]\(plots/[a-z0-9_.-]+\)$").unwrap();
+    own.replace_all(line, "").into_owned()
 }
 
 #[test]
@@ -387,6 +410,8 @@ fn hostile_text_stays_text() {
     details["timeline"][0]["message"] = json!(hostile);
     details["next_steps"][0] = json!(hostile);
     details["gaps"][0] = json!(hostile);
+    details["observed"]["metrics"][0]["name"] = json!(hostile);
+    details["observed"]["metrics"][0]["dimensions"]["service"] = json!(hostile);
     let journal = journal();
     let mut incident = incident(&details, &journal);
     incident.summary = hostile;
@@ -400,15 +425,45 @@ fn hostile_text_stays_text() {
             None if run.len() >= 3 => fence = Some(run),
             None => {
                 assert!(!line.contains("<script"), "{line}");
-                assert!(!line.replace("\\]", "").contains("]("), "{line}");
+                assert!(!without_own_links(line).replace("\\]", "").contains("]("), "{line}");
                 assert!(!line.starts_with("# PAGE"), "{line}");
                 assert!(!line.contains("http://"), "{line}");
                 let cells = line.replace("\\|", "").matches('|').count();
-                assert!(!line.starts_with('|') || (3..=7).contains(&cells), "{line}");
+                assert!(!line.starts_with('|') || (3..=8).contains(&cells), "{line}");
             }
         }
     }
     assert_eq!(fence, None, "a fence is open at the end");
+    // As a page too: nothing of it is an element, and nothing leads away.
+    let page = super::page(&incident);
+    assert!(!page.contains("<script") && !page.contains("<a ") && !page.contains("<img"), "{page}");
+}
+
+#[test]
+fn the_pictures_are_written_beside_the_report_and_replaced_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut details, journal) = (details(), journal());
+    let paths = write(folder.path(), &incident(&details, &journal)).unwrap();
+    let picture = paths.folder.join("plots/01-memory-orders.svg");
+    assert!(picture.is_file() && paths.journal.is_file());
+    let report = std::fs::read_to_string(&paths.report).unwrap();
+    assert!(report.contains("](plots/01-memory-orders.svg)"), "{report}");
+    details["observed"]["metrics"] = json!([]);
+    write(folder.path(), &incident(&details, &journal)).unwrap();
+    assert!(!picture.exists());
+}
+
+#[test]
+fn without_metrics_the_probes_of_the_journal_are_drawn() {
+    let mut journal = Journal::begin();
+    for is_healthy in [true, false, true] {
+        let detail = json!({ "healthy": is_healthy, "latency_ms": 7, "detail": "" });
+        journal.act(Act::ServiceProbe { service: "orders".into() }, Status::Done, detail);
+    }
+    let details = json!({ "version": 1, "observed": { "metrics": [] } });
+    let page = markdown(&incident(&details, &journal));
+    assert!(page.contains("1 of 3 probes failed.") && page.contains("](plots/01-probe_latency-orders.svg)"), "{page}");
+    assert!(page.contains("- orders: 1 of 3 probes failed; the slowest answer took 7 ms."), "{page}");
 }
 
 #[test]

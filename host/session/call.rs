@@ -16,7 +16,7 @@ use crate::capability::door::{Door, Judge};
 use crate::capability::hold::Holds;
 use crate::capability::patience::Patience;
 use crate::capability::safety::Safety;
-use crate::gate::{Act, Decision, InForce, Origin};
+use crate::gate::{Act, Decision, InForce, Origin, Profile};
 use crate::journal::{Body, Key, SessionJournal, Status};
 use crate::packages::audit::Audit;
 use crate::runtime::{CallError, CallLimits, Context, LinkedTool, Runtime};
@@ -74,6 +74,12 @@ impl Kernel {
             days: self.days.clone(),
             directory: self.directory.clone(),
         }
+    }
+
+    /// The same, for sessions that may go no further than this.
+    #[must_use]
+    pub fn bounded(&self, profile: Profile) -> Self {
+        Self { gate: Arc::new(self.gate.bounded(profile)), ..self.with(self.toolbox.clone()) }
     }
 
     /// Call a tool by name. Whatever happens is a message that the caller can read, and is in the

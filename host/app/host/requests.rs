@@ -8,16 +8,22 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Host, HostError, REQUESTS_EVERY};
 use crate::app::approvals::on_approval_request;
-use crate::app::requests::{ALL_SWITCHED, PEER_TOOLS, STOP, Stop, TOOL_CALL};
+use crate::app::requests::{ALL_SWITCHED, PEER_TOOLS, RUNBOOK_RUN, STOP, Stop, TOOL_CALL};
+use crate::app::runbooks::{RUNBOOK, RunbookTask};
 use crate::app::safety::{Entry, write_entry};
 use crate::app::serving::Serving;
 use crate::app::sessions::on_session_request;
+use crate::app::single::session_id;
 use crate::store::Request;
 
 impl Host {
     pub(super) async fn take_requests(self: &Arc<Self>, sessions: &mut JoinSet<()>) -> Result<(), HostError> {
         for request in self.store.take_requests(self.journal.lease()).await? {
             let host = self.clone();
+            if request.kind == RUNBOOK_RUN {
+                sessions.spawn(async move { host.run_requested(&request).await });
+                continue;
+            }
             sessions.spawn(async move {
                 let response = host.on_request(&request).await;
                 // Who asked sees `unknown` if this cannot be written.
@@ -25,6 +31,25 @@ impl Host {
             });
         }
         Ok(())
+    }
+
+    /// Who asked hears the session's id before it begins, and sees its end in the journal.
+    async fn run_requested(self: &Arc<Self>, request: &Request) {
+        let id = session_id(RUNBOOK);
+        let task = match RunbookTask::of_input(&request.payload) {
+            Ok(task) => self.check_runbook(&task).await.map(|()| task),
+            Err(error) => Err(error.into()),
+        };
+        let response = match &task {
+            Ok(_) => json!({ "session": id }),
+            Err(error) => json!({ "error": error.to_string() }),
+        };
+        // Who asked sees `unknown` if this cannot be written.
+        let _ = self.store.answer(self.journal.lease(), &request.id, response).await;
+        if let Ok(task) = task {
+            // What goes wrong is told as an event, and the session stays open in the journal.
+            let _ = self.run_runbook_as(&id, &task).await;
+        }
     }
 
     async fn on_request(self: &Arc<Self>, request: &Request) -> Value {

@@ -8,15 +8,17 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::alarms::incident_of;
+use super::runbook::Wired;
 use super::running::Claim;
 use super::{Event, Host, HostError};
 use crate::app::context::{self, Talk};
 use crate::app::incident::{self, Closed};
 use crate::app::open_existing_store;
+use crate::app::runbooks::RUNBOOK;
 use crate::capability::hold::Leave;
 use crate::config::{Project, RESERVED};
 use crate::journal::{Body, Entry, Problem, SessionJournal, entries, verify};
-use crate::session::{self, AgentSetup, Inbox};
+use crate::session::{self, Inbox};
 use crate::store::{OPEN, SessionRecord};
 
 /// What was taken up: how many sessions, and the incidents of alarms from outside that they are for.
@@ -102,7 +104,7 @@ impl Host {
         let wanted = wanted.filter(|record| !self.is_claimed(&record.id));
         let mut all = Vec::new();
         for record in wanted {
-            if !self.agents.contains_key(&record.agent) {
+            if record.agent != RUNBOOK && !self.agents.contains_key(&record.agent) {
                 // What has ended stays as it is, whoever names it.
                 if record.status == OPEN {
                     self.abandon(&record.id, &record.agent).await?;
@@ -260,8 +262,8 @@ impl Host {
         // Where nobody can talk, an agent that listens hears that the conversation is over.
         let talk = if self.is_talking { context::talk_of(&cut_off.task) } else { Talk::Closed };
         let CutOff { id, claim: _claim, agent, journal, entries, input, .. } = cut_off;
-        let setup = match self.began_with(&id, &agent, &entries).await {
-            Ok(setup) => setup,
+        let Wired { setup, kernel } = match self.began_with(&id, &agent, &input, &entries).await {
+            Ok(wired) => wired,
             Err(error) => {
                 // It stays open. A fault that is still there raises a new alarm, for a session that can begin.
                 self.settle(&id, incident::service_of(&input), Leave::Free).await;
@@ -274,8 +276,8 @@ impl Host {
         let inbox = Arc::new(Inbox::new(journal.clone(), talk == Talk::Open));
         let (ending, stop) = self.register(&id, &inbox);
         let resumed =
-            session::resume(&self.kernel, &setup, journal.clone(), &id, &entries, inbox.clone(), stop.clone()).await;
-        let resumed = self.when_decided(&id, &setup, &journal, resumed, &inbox, stop).await;
+            session::resume(&kernel, &setup, journal.clone(), &id, &entries, inbox.clone(), stop.clone()).await;
+        let resumed = self.when_decided(&id, (&kernel, &setup), &journal, resumed, &inbox, stop).await;
         let closed = self.ended(&id, &agent, &input, journal, resumed).await;
         self.settle(&id, incident::service_of(&input), self.leave_of(&closed)).await;
         self.alarm_closed(&input, &closed).await;
@@ -284,16 +286,19 @@ impl Host {
     }
 
     /// The agent as it was when a session began: an upgrade is for the sessions that begin after it.
-    async fn began_with(&self, id: &str, agent: &str, entries: &[Entry]) -> Result<AgentSetup, HostError> {
-        let now = self.setup_of(agent)?;
+    async fn began_with(&self, id: &str, agent: &str, input: &Value, entries: &[Entry]) -> Result<Wired, HostError> {
+        let Wired { setup: now, kernel } = self.wired(agent, input).await?;
         let component = entries.iter().find_map(|entry| match &entry.body {
             Body::SessionStarted { component, .. } => Some(component),
             _ => None,
         });
         match component {
-            Some(digest) if *digest != now.linked.digest => Ok(self.kept.agent(&self.setup, &now, id, digest).await?),
+            Some(digest) if *digest != now.linked.digest => {
+                let setup = self.kept.agent(&self.setup, &now, id, digest).await?;
+                Ok(Wired { setup, kernel })
+            }
             // Without a beginning it cannot be taken up at all, which is said there.
-            _ => Ok(now),
+            _ => Ok(Wired { setup: now, kernel }),
         }
     }
 }

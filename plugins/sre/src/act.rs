@@ -12,7 +12,7 @@ use crate::plan::Step;
 use crate::world::{Answer, Call, Trouble, World};
 
 /// The host's rule that one service is in one session's hands at a time.
-const HELD: &str = "held";
+pub const HELD: &str = "held";
 /// Parts of a file that are read before it counts as too long to be compared.
 const READS_MAX: usize = 64;
 /// How often a step is begun whose outcome is unknown.
@@ -57,6 +57,11 @@ pub fn perform(world: &mut dyn World, step: &Step, condition: Option<&Condition>
                 Some(owner.is_none_or(|owner| (owner.pid, owner.start_time) != (*pid, *start_time)))
             })
         }
+        // Its own runner makes the calls.
+        Step::Runbook { choice, .. } => match choice.follow(world, deeds) {
+            Ok(followed) => followed.ended,
+            Err(why) => Ended::Failed(why),
+        },
         // Whether it took effect nobody can tell from here: it is not begun again.
         Step::Proposed { proposal, .. } => {
             let call = Call::new(proposal.tool.clone(), proposal.arguments.clone());

@@ -20,4 +20,4 @@ mod verify;
 pub use evidence::document;
 pub use heal::heal;
 pub use script::{is_path, is_unit};
-pub use target::{Place, Target};
+pub use target::{Kind, Place, Target};

@@ -12,6 +12,7 @@ use crate::incident::{Action, Record, Verdict};
 use crate::observe::{Observation, Subject, observe, sample};
 use crate::orient::{Diagnosis, Moment, PLAUSIBLE, orient, recent_exits};
 use crate::plan::{Memory, Plan, Step, is_open, plan};
+use crate::runbook::{Choice, Followed, restarted, touched};
 use crate::settings::Settings;
 use crate::signs::gist;
 use crate::verify::{Demand, verify};
@@ -111,13 +112,15 @@ struct Healer<'w> {
     opinion_of: Option<usize>,
 }
 
-/// A patch and how the service looked before it.
+/// A patch, or a runbook that was followed, and how the service looked before it.
 struct Trial {
     cause: Cause,
     step: Step,
     face: Face,
     /// Its entries in the record.
     actions: Vec<usize>,
+    /// Of a runbook, its run.
+    followed: Option<Followed>,
 }
 
 impl Healer<'_> {
@@ -155,6 +158,12 @@ impl Healer<'_> {
                 continue;
             }
             let plan = if is_at_its_end { self.proposed(&diagnosis).unwrap_or(plan) } else { plan };
+            if let Some(choice) = plan.runbook().filter(|choice| choice.is_proposal()) {
+                self.record.advice.push(choice.advice());
+                let reason =
+                    format!("the runbook `{}` answers what was found, and leaves changes to a person", choice.name());
+                return self.escalate(&observation, &diagnosis, &reason);
+            }
             match plan {
                 Plan::Act { cause, service, steps, why } => {
                     if self.attempts >= self.settings.attempts_max {
@@ -270,6 +279,9 @@ impl Healer<'_> {
         let subject = observation.subject(service);
         let condition = subject.and_then(Subject::condition);
         let face = subject.map(|subject| Face::of(subject, self.moment));
+        if let Some(step @ Step::Runbook { choice, .. }) = steps.first() {
+            return self.follow(step, choice, cause, why, face);
+        }
         let mut has_effect = false;
         let mut is_restarted = false;
         let mut held = None;
@@ -305,6 +317,62 @@ impl Healer<'_> {
             self.treated.push((cause, service.to_owned()));
         }
         is_restarted || !self.is_down(service)
+    }
+
+    /// Follow a runbook to its end. False if nothing was done, or if the service is down and cannot come by itself.
+    fn follow(&mut self, step: &Step, choice: &Choice, cause: Cause, why: &str, face: Option<Face>) -> bool {
+        let words = step.words();
+        self.say(Level::Info, &format!("{words}: {}", cause.name()));
+        let mut deeds = Vec::new();
+        let followed = choice.follow(self.world, &mut deeds);
+        let (now, service) = (self.world.now_ms(), step.service().to_owned());
+        let restarted = restarted(&deeds);
+        let touched = touched(&deeds, &self.services);
+        let made = u32::try_from(deeds.len()).unwrap_or(u32::MAX);
+        let actions = self.write_down(step, cause, why, deeds, false);
+        let followed = match followed {
+            Ok(followed) => followed,
+            Err(error) => {
+                self.memory.barred.push(step.key());
+                self.record.tell(now, "failed", format!("{words}: {error}"));
+                return false;
+            }
+        };
+        self.record.followed(followed.told());
+        self.record.tell(now, followed.kind(), format!("{words}: {}", followed.summary()));
+        if let Ended::Held(why) = &followed.ended {
+            self.wait(&service, self.settings.other_hands_ms(), why);
+            return false;
+        }
+        self.memory.tried.push(step.key());
+        if !followed.has_effect {
+            return false;
+        }
+        self.attempts = self.attempts.saturating_add(made);
+        self.last_act_ms = Some(now);
+        self.moment = Moment { since_ms: now, is_untouched: false, ..self.moment };
+        self.done.extend(followed.done());
+        for name in std::iter::once(&service).chain(&touched) {
+            if !self.treated.contains(&(cause, name.clone())) {
+                self.treated.push((cause, name.clone()));
+            }
+        }
+        self.memory.in_vain.retain(|name| *name != service);
+        for name in &restarted {
+            *self.memory.restarts.entry(name.clone()).or_default() += 1;
+            self.memory.owed.remove(name);
+            self.memory.in_vain.push(name.clone());
+        }
+        let is_restarted = restarted.contains(&service);
+        if followed.ended == Ended::Done {
+            if !is_restarted {
+                self.memory.owed.insert(service.clone(), cause);
+            }
+            if let Some(face) = face.filter(|_| followed.has_way_back()) {
+                self.trials.push(Trial { cause, step: step.clone(), face, actions, followed: Some(followed) });
+            }
+        }
+        is_restarted || !self.is_down(&service)
     }
 
     fn take(
@@ -348,7 +416,7 @@ impl Healer<'_> {
         } else if ended == Ended::Done {
             self.memory.owed.insert(service, cause);
             if let (Step::Patch { .. }, Some(face)) = (step, face) {
-                self.trials.push(Trial { cause, step: step.clone(), face, actions });
+                self.trials.push(Trial { cause, step: step.clone(), face, actions, followed: None });
             }
         }
         ended
@@ -461,7 +529,25 @@ impl Healer<'_> {
 
     /// Undo the patches that changed nothing, once nothing better than a guess is left to try.
     /// While another act is due, it may be the second fault that hides the effect.
+    ///
+    /// A runbook that changed nothing is taken back before anything else is tried: what it has written would be taken
+    /// for a change that somebody else has made.
     fn undo_before(&mut self, plan: &Plan) -> bool {
+        let completes = match plan {
+            Plan::GiveUp => false,
+            Plan::Wait { .. } => true,
+            Plan::Act { service, steps, .. } => {
+                steps.first().is_some_and(Step::is_restart) && self.memory.owed.contains_key(service)
+            }
+        };
+        if !completes {
+            let (runbooks, others) =
+                std::mem::take(&mut self.trials).into_iter().partition(|trial: &Trial| trial.followed.is_some());
+            self.trials = others;
+            if self.undo_all(runbooks) {
+                return true;
+            }
+        }
         let is_guess = match plan {
             Plan::GiveUp => true,
             Plan::Wait { .. } => false,
@@ -474,6 +560,10 @@ impl Healer<'_> {
 
     fn undo_trials(&mut self) -> bool {
         let trials = std::mem::take(&mut self.trials);
+        self.undo_all(trials)
+    }
+
+    fn undo_all(&mut self, trials: Vec<Trial>) -> bool {
         let has_any = !trials.is_empty();
         for trial in trials.into_iter().rev() {
             self.undo(trial);
@@ -481,7 +571,40 @@ impl Healer<'_> {
         has_any
     }
 
+    /// Take a runbook back that changed nothing for the service, as far as its steps say how.
+    fn undo_runbook(&mut self, trial: Trial) {
+        let Some(mut followed) = trial.followed else { return };
+        if !self.disproved.contains(&trial.cause) {
+            self.disproved.push(trial.cause);
+        }
+        let claim = followed.done();
+        let mut deeds = Vec::new();
+        let Some(is_undone) = followed.take_back(self.world, &mut deeds) else { return };
+        self.write_down(&trial.step, trial.cause, "it changed nothing, so it is taken back", deeds, true);
+        let now = self.world.now_ms();
+        self.last_act_ms = Some(now);
+        self.moment.since_ms = now;
+        self.record.followed(followed.told());
+        self.done.retain(|done| Some(done) != claim.as_ref());
+        self.done.extend(followed.done());
+        for index in &trial.actions {
+            if let Some(action) = self.record.actions.get_mut(*index) {
+                action.is_undone = action.deed.note.as_ref().is_some_and(|note| followed.has_undone(note));
+            }
+        }
+        let name = trial.step.words();
+        let (kind, words) = if is_undone {
+            ("undone", "it changed nothing, and what has a way back was taken back")
+        } else {
+            ("failed", "it changed nothing, and not all of it could be taken back")
+        };
+        self.record.tell(now, kind, format!("{name}: {words}"));
+    }
+
     fn undo(&mut self, trial: Trial) {
+        if trial.followed.is_some() {
+            return self.undo_runbook(trial);
+        }
         let Step::Patch { service, patch } = &trial.step else {
             return;
         };
@@ -583,7 +706,8 @@ impl Healer<'_> {
             diagnosis.hypotheses.iter().find(|it| !self.disproved.contains(&it.cause) && it.cause != Cause::Healthy);
         let cause = open.filter(|it| it.confidence >= PLAUSIBLE * 0.8).map_or(Cause::Unknown, |it| it.cause);
         let confidence = open.filter(|it| it.cause == cause).map_or_else(|| self.confidence(cause), |it| it.confidence);
-        let mut steps = next_steps(cause, observation, &subject);
+        let mut steps = std::mem::take(&mut self.record.advice);
+        steps.extend(next_steps(cause, observation, &subject));
         steps.extend(self.record.refusals.iter().map(|text| format!("decide whether this may be done: {text}")));
         if !self.record.gaps.is_empty() {
             let step = format!("close the gaps in the evidence: {}", self.record.gaps.join("; "));

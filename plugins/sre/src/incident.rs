@@ -44,6 +44,10 @@ pub struct Record {
     pub proof: Option<Proof>,
     pub gaps: Vec<String>,
     pub refusals: Vec<String>,
+    /// Runbooks that were followed, as they came out.
+    pub runbooks: Vec<Value>,
+    /// What a person should do before anything else.
+    pub advice: Vec<String>,
     /// What could be done, and is a person's to decide.
     pub proposals: Vec<Value>,
     /// What a proof was asked for besides probes.
@@ -133,6 +137,15 @@ impl Record {
         self.actions.push(action);
     }
 
+    /// How a runbook came out; of the same again, the latest.
+    pub fn followed(&mut self, told: Value) {
+        let is_same = |it: &&mut Value| it["name"] == told["name"] && it["parameters"] == told["parameters"];
+        match self.runbooks.iter_mut().find(is_same) {
+            Some(known) => *known = told,
+            None => self.runbooks.push(told),
+        }
+    }
+
     /// The whole record.
     pub fn details(&self, verdict: &Verdict) -> Value {
         let latest = self
@@ -141,7 +154,7 @@ impl Record {
             .rev()
             .find(|(_, it)| it.confidence(verdict.cause) > 0.0 || verdict.cause == Cause::Unknown);
         let latest = latest.or(self.diagnoses.first()).map(|(_, diagnosis)| diagnosis);
-        json!({
+        let mut details = json!({
             "version": 1,
             "root_cause": verdict.cause.name(),
             "confidence": verdict.confidence,
@@ -165,7 +178,11 @@ impl Record {
                 .collect::<Vec<_>>(),
             "next_steps": verdict.next_steps,
             "observed": self.observed(),
-        })
+        });
+        if !self.runbooks.is_empty() {
+            details["runbooks"] = Value::Array(self.runbooks.clone());
+        }
+        details
     }
 
     fn observed(&self) -> Value {

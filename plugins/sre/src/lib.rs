@@ -4,7 +4,8 @@
 //! Deterministic; a model, where one is granted, gives a second opinion ([`counsel`]): [`heal`] is the loop, [`observe`] looks, [`orient`] judges, [`plan`]
 //! chooses, [`act`] does, [`verify`] proves, [`incident`] keeps the record. All of it works on a
 //! [`world::World`], so that it is tested natively; only `world.rs` names what the host lends. Services that run in
-//! somebody's cloud are [`cloud`]'s: the same loop on other senses and hands, judged by `pi-diagnosis`.
+//! somebody's cloud are [`cloud`]'s: the same loop on other senses and hands, judged by `pi-diagnosis`. Before either
+//! chooses an act of its own, it follows a [`runbook`] that people have written for the cause.
 //! docs/incidents.md says what comes out, and which settings there are.
 
 mod act;
@@ -20,6 +21,7 @@ mod observe;
 mod orient;
 mod patch;
 mod plan;
+mod runbook;
 mod settings;
 mod signs;
 mod verify;

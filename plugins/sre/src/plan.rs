@@ -6,12 +6,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::cause::Cause;
+use crate::cause::{Cause, Hypothesis};
 use crate::counsel::Proposal;
-use crate::facts::Condition;
+use crate::facts::{Condition, Description};
 use crate::observe::{Observation, Subject};
 use crate::orient::{Diagnosis, Moment, PLAUSIBLE, foreign_owners, is_full, orient, recent_exits};
 use crate::patch::Patch;
+use crate::runbook::{Choice, target_of};
 use crate::settings::Settings;
 
 /// The same log is not emptied, nor the same process ended, more often than this.
@@ -41,6 +42,11 @@ pub enum Step {
     Restart {
         service: String,
     },
+    /// What people have written for this cause.
+    Runbook {
+        service: String,
+        choice: Choice,
+    },
     /// What a model has proposed, and no rule has.
     Proposed {
         service: String,
@@ -55,6 +61,7 @@ impl Step {
             | Step::Rotate { service, .. }
             | Step::EndProcess { service, .. }
             | Step::Restart { service }
+            | Step::Runbook { service, .. }
             | Step::Proposed { service, .. } => service,
         }
     }
@@ -70,6 +77,7 @@ impl Step {
             Step::Rotate { path, .. } => format!("rotate {path}"),
             Step::EndProcess { pid, start_time, .. } => format!("end {pid} {start_time}"),
             Step::Restart { service } => format!("restart {service}"),
+            Step::Runbook { choice, .. } => choice.key(),
             Step::Proposed { proposal, .. } => format!("propose {} {}", proposal.tool, proposal.arguments),
         }
     }
@@ -83,6 +91,7 @@ impl Step {
                 format!("end the stray process {pid} (`{}`) on port {port}", crate::orient::quote(command))
             }
             Step::Restart { service } => format!("restart `{service}`"),
+            Step::Runbook { choice, .. } => choice.words(),
             Step::Proposed { proposal, .. } => {
                 format!("as the model proposes, `{}`: {}", proposal.tool, crate::orient::quote(&proposal.why))
             }
@@ -99,6 +108,19 @@ pub enum Plan {
     Wait { service: String, ms: u32, why: String },
     /// Nothing within reach helps.
     GiveUp,
+}
+
+impl Plan {
+    /// The runbook that is to be followed.
+    pub fn runbook(&self) -> Option<&Choice> {
+        match self {
+            Plan::Act { steps, .. } => steps.iter().find_map(|step| match step {
+                Step::Runbook { choice, .. } => Some(choice),
+                _ => None,
+            }),
+            _ => None,
+        }
+    }
 }
 
 /// What was done so far, as far as planning needs it.
@@ -168,9 +190,9 @@ fn plan_within(
                     return found;
                 }
             }
-            continue;
         }
-        for steps in ladder(hypothesis.cause, subject) {
+        let written = runbooks(observation, subject, hypothesis, settings);
+        for steps in written.into_iter().chain(ladder(hypothesis.cause, subject)) {
             let steps: Vec<Step> = steps.into_iter().filter(|step| is_open(step, memory)).collect();
             let Some(first) = steps.first() else {
                 continue;
@@ -197,6 +219,21 @@ fn plan_within(
         Some(cause) => restart(observation, subject, *cause, memory, settings),
         None => Plan::GiveUp,
     }
+}
+
+/// What people have written for a cause, of one that is plausible: a guess starts no procedure.
+fn runbooks(
+    observation: &Observation,
+    subject: &Subject,
+    hypothesis: &Hypothesis,
+    settings: &Settings,
+) -> Vec<Vec<Step>> {
+    if hypothesis.confidence < PLAUSIBLE {
+        return Vec::new();
+    }
+    let services: Vec<Description> = observation.subjects.iter().filter_map(|it| it.description.clone()).collect();
+    let choices = settings.shelf.choices(hypothesis.cause, &target_of(&subject.name, &services));
+    choices.into_iter().map(|choice| vec![Step::Runbook { service: subject.name.clone(), choice }]).collect()
 }
 
 /// The acts that answer a cause, the least invasive first. Steps of one rung belong together.
@@ -270,7 +307,7 @@ fn strays(subject: &Subject) -> Vec<Step> {
 pub fn is_open(step: &Step, memory: &Memory) -> bool {
     let key = step.key();
     let repeats = match step {
-        Step::Patch { .. } | Step::Proposed { .. } => 1,
+        Step::Patch { .. } | Step::Proposed { .. } | Step::Runbook { .. } => 1,
         Step::Rotate { .. } | Step::EndProcess { .. } => REPEATS_MAX,
         // Counted by service, in `restart`.
         Step::Restart { .. } => usize::MAX,

@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::runbook::Shelf;
+
 /// Fewer probes in a row prove nothing, and the host asks for as many (`host/report/check.rs`).
 pub const VERIFY_PROBES_MIN: u32 = 3;
 
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Acts that change something, in one incident.
@@ -40,6 +42,9 @@ pub struct Settings {
     /// When a person takes over, whatever is under way.
     pub incident_ms_max: u32,
     pub cloud: CloudSettings,
+    /// The runbooks that people have written: no setting of pi.toml, they come with the task.
+    #[serde(skip)]
+    pub shelf: Shelf,
 }
 
 /// What holds for services in the cloud, where everything takes minutes.
@@ -107,6 +112,7 @@ impl Default for Settings {
             log_lines: 200,
             incident_ms_max: 240_000,
             cloud: CloudSettings::default(),
+            shelf: Shelf::default(),
         }
     }
 }

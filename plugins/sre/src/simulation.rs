@@ -75,6 +75,8 @@ pub struct Simulation {
     pub probes: u32,
     /// What the model calls, one answer after the other, an empty name for none; none, where no model is granted.
     pub model: Option<Vec<(&'static str, Value)>>,
+    /// What people have written: names and texts.
+    pub runbooks: Vec<(&'static str, String)>,
     /// What the model was asked.
     pub asked: Vec<Request>,
     next_pid: u32,
@@ -145,6 +147,7 @@ impl Simulation {
             unknown: BTreeMap::new(),
             probes: 0,
             model: None,
+            runbooks: Vec::new(),
             asked: Vec::new(),
             next_pid: 70_000,
         };
@@ -167,7 +170,7 @@ impl Simulation {
         let task = Task {
             id: "s1".into(),
             prompt: String::new(),
-            input: json!({ "alert": alert }).to_string(),
+            input: with_runbooks(json!({ "alert": alert }), &self.runbooks).to_string(),
             config: config.into(),
         };
         let outcome = crate::wake::wake(self, &task).unwrap();
@@ -422,6 +425,7 @@ impl World for Simulation {
         };
         vec![
             tool("service_status", Effect::Read),
+            tool("service_probe", Effect::Read),
             tool("service_restart", Effect::Write),
             tool("edit", Effect::Write),
             tool("log_rotate", Effect::Write),
@@ -465,6 +469,14 @@ impl World for Simulation {
     fn say(&mut self, _level: Level, _message: &str) {}
 }
 
+/// An input as the host gives it, with the project's runbooks.
+pub fn with_runbooks(mut input: Value, runbooks: &[(&'static str, String)]) -> Value {
+    if !runbooks.is_empty() {
+        input["runbooks"] = runbooks.iter().map(|(name, text)| json!({ "name": name, "text": text })).collect();
+    }
+    input
+}
+
 fn description(service: &Service) -> Value {
     let ports = if service.port == 0 { json!([]) } else { json!([service.port]) };
     json!({
@@ -504,3 +516,4 @@ mod cloud;
 mod cloud_healing;
 mod counselled;
 mod healing;
+mod written;

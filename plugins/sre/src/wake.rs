@@ -8,6 +8,7 @@ use crate::facts::Description;
 use crate::heal::{Incident, heal};
 use crate::instant;
 use crate::observe::{Subject, sample, services};
+use crate::runbook::{Shelf, target_of};
 use crate::settings::Settings;
 use crate::world::World;
 
@@ -19,7 +20,7 @@ const SERVICES_MAX: usize = 32;
 /// # Errors
 /// The settings or the input make no sense.
 pub fn wake(world: &mut dyn World, task: &Task) -> Result<Outcome, String> {
-    let settings = Settings::parse(&task.config)?;
+    let mut settings = Settings::parse(&task.config)?;
     let input: Value = if task.input.trim().is_empty() {
         Value::Null
     } else {
@@ -27,7 +28,8 @@ pub fn wake(world: &mut dyn World, task: &Task) -> Result<Outcome, String> {
     };
     let alert = input.get("alert").cloned().unwrap_or(Value::Null);
     let now = world.now_ms();
-    let (services, gaps) = match services(world) {
+    let (shelf, wrong) = Shelf::read(world, &input)?;
+    let (services, mut gaps) = match services(world) {
         Ok(services) => (services, Vec::new()),
         Err(gap) => (Vec::new(), vec![gap]),
     };
@@ -45,6 +47,9 @@ pub fn wake(world: &mut dyn World, task: &Task) -> Result<Outcome, String> {
     };
     let onset = ["since", "time"].iter().find_map(|key| alert.get(*key).and_then(time_of));
     let onset_ms = onset.filter(|time| *time <= now).unwrap_or(now);
+    gaps.extend(wrong);
+    gaps.extend(shelf.unfilled(&target_of(&target, &services)));
+    settings.shelf = shelf;
     let cloud = Target::of(&target, &services);
     let incident = Incident { id: task.id.clone(), alert, target, onset_ms };
     if let Some(target) = cloud {

@@ -15,6 +15,7 @@ use crate::act::{Deed, Ended, once};
 use crate::counsel::Proposal;
 use crate::instant::rfc3339;
 use crate::patch::Patch;
+use crate::runbook::Choice;
 use crate::settings::Settings;
 use crate::world::{Call, Trouble, World};
 
@@ -72,6 +73,10 @@ pub enum Act {
         from: String,
         to: String,
     },
+    /// What people have written for this cause.
+    Runbook {
+        choice: Choice,
+    },
     /// What a model has proposed, and no rule has.
     Proposed {
         proposal: Proposal,
@@ -103,6 +108,7 @@ impl Act {
             Act::ExtendStorage { .. } => "extend_storage",
             Act::Scale { .. } => "scale",
             Act::ChangeClass { .. } => "change_class",
+            Act::Runbook { .. } => "runbook",
             Act::Proposed { .. } => "proposed",
         }
     }
@@ -115,6 +121,7 @@ impl Act {
             Act::ClearLogs { mount, .. } => mount.clone(),
             Act::PatchFile { patch, .. } => patch.path.clone(),
             Act::RestoreFile { path, .. } => path.clone(),
+            Act::Runbook { choice } => choice.key(),
             Act::Proposed { proposal } => format!("{} {}", proposal.tool, proposal.arguments),
             _ => String::new(),
         };
@@ -144,6 +151,7 @@ impl Act {
             }
             Act::Scale { group, from, to } => format!("set the size of the group `{group}` from {from} to {to}"),
             Act::ChangeClass { from, to } => format!("change the class of `{id}` from `{from}` to `{to}`"),
+            Act::Runbook { choice } => choice.words(),
             Act::Proposed { proposal } => {
                 format!("as the model proposes, `{}`: {}", proposal.tool, crate::orient::quote(&proposal.why))
             }
@@ -174,6 +182,8 @@ impl Act {
             Act::Scale { from, to, .. } if to < from => radius(1, "what the instance that goes was doing", 300),
             Act::Scale { .. } => radius(1, "nothing; one instance more is paid for", 0),
             Act::ChangeClass { .. } => radius(1, "all connections, while it moves to another machine", 900),
+            // Whether it is the time for what interrupts is for its own conditions to say.
+            Act::Runbook { .. } => radius(1, "what its steps say", 0),
             Act::Proposed { .. } => radius(1, "what the call says", 300),
         }
     }
@@ -298,6 +308,8 @@ impl Act {
                 status(&["available"])?;
                 if state.class == *from { Ok(()) } else { Err(format!("its class is `{}`", state.class)) }
             }
+            // Its conditions are its own.
+            Act::Runbook { .. } => Ok(()),
             Act::Proposed { proposal } => is_about(proposal, seen, target),
         }
     }
@@ -352,6 +364,7 @@ impl Act {
                 let arguments = json!({ "DBInstanceIdentifier": id, "DBInstanceClass": to, "ApplyImmediately": true });
                 vec![target.change("rds:ModifyDBInstance", arguments)]
             }
+            Act::Runbook { choice } => choice.changes(),
             Act::Proposed { proposal } => vec![Call::new(proposal.tool.clone(), proposal.arguments.clone())],
         }
     }
@@ -386,6 +399,10 @@ impl Act {
             "precondition": self.check(seen, target).map_or_else(|why| format!("does not hold: {why}"), |()| "holds".into()),
             "diff": diff,
             "removes": removes,
+            "advice": match self {
+                Act::Runbook { choice } => json!(choice.advice()),
+                _ => Value::Null,
+            },
         })
     }
 
@@ -506,7 +523,7 @@ impl Act {
                 let script = format!("systemctl show --value -p ActiveEnterTimestamp -- {}", script::quoted(unit));
                 Some(command_out(world, target, settings, &script)?.trim() != before)
             }
-            Act::RestoreFile { .. } | Act::Proposed { .. } => None,
+            Act::RestoreFile { .. } | Act::Runbook { .. } | Act::Proposed { .. } => None,
         }
     }
 }

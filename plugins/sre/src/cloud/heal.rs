@@ -16,13 +16,14 @@ use super::observe::{Look, observe};
 use super::plan::{Step, Tried, steps};
 use super::target::{Autonomy, Kind, Target};
 use super::verify::{Symptom, described, prove, symptoms};
-use crate::act::Ended;
+use crate::act::{Deed, Ended};
 use crate::cause::{Cause, Hypothesis};
 use crate::counsel::{self, OPINIONS_MAX, Opinion, is_doubtful, ranked};
 use crate::facts::Description;
 use crate::heal::Incident;
 use crate::incident::{Action, Record, Verdict};
 use crate::orient::{Diagnosis, PLAUSIBLE, quote};
+use crate::runbook::{Choice, Followed, touched};
 use crate::settings::Settings;
 use crate::world::{Level, World};
 
@@ -136,6 +137,7 @@ fn heal_target(
         needed: BTreeSet::new(),
         recovered_ms: None,
         undated: BTreeSet::new(),
+        followed: None,
         advice: BTreeMap::new(),
     };
     let outcome = healer.run();
@@ -202,6 +204,8 @@ struct Healer<'w> {
     recovered_ms: Option<u64>,
     /// Lines without a time that were there when it recovered.
     undated: BTreeSet<(String, String)>,
+    /// The runbook that was followed last.
+    followed: Option<Followed>,
     /// What people should know about the causes that were named.
     advice: BTreeMap<Cause, String>,
 }
@@ -588,6 +592,14 @@ impl Healer<'_> {
             }
             return Next::End(self.escalate(seen, &diagnosis, "the attempts for this incident are used up"));
         }
+        if let Act::Runbook { choice } = &step.act
+            && choice.is_proposal()
+        {
+            self.propose(seen, &step);
+            let reason =
+                format!("the runbook `{}` answers what was found, and leaves changes to a person", choice.name());
+            return Next::End(self.escalate(seen, &diagnosis, &reason));
+        }
         self.act(seen, &diagnosis, &step)
     }
 
@@ -726,11 +738,20 @@ impl Healer<'_> {
     fn perform(&mut self, seen: &Seen, step: &Step, is_inverse: bool) -> Ended {
         let about = step.act.described(seen, &self.target, &self.settings);
         let mut deeds = Vec::new();
-        let ended = step.act.perform(self.world, &self.target, seen, &self.settings, &mut deeds);
+        let ended = match &step.act {
+            Act::Runbook { choice } => self.follow(choice, is_inverse, &mut deeds),
+            act => act.perform(self.world, &self.target, seen, &self.settings, &mut deeds),
+        };
         let mut diff = about["diff"].as_str().map(str::to_owned);
         if !matches!(ended, Ended::Barred(_) | Ended::Held(_)) {
-            let calls = step.act.calls(&self.target, &self.settings);
+            let calls = match &step.act {
+                Act::Runbook { .. } => deeds.iter().map(|deed| deed.call.clone()).collect(),
+                act => act.calls(&self.target, &self.settings),
+            };
             self.prove_also(self.target.named_in(&calls, self.case.services));
+            if matches!(step.act, Act::Runbook { .. }) {
+                self.prove_also(touched(&deeds, self.case.services));
+            }
         }
         for deed in deeds {
             self.record.did(Action {
@@ -743,6 +764,34 @@ impl Healer<'_> {
                 about: Some(about.clone()),
             });
         }
+        ended
+    }
+
+    /// Follow a runbook to its end, or take back what it has done.
+    fn follow(&mut self, choice: &Choice, is_inverse: bool, deeds: &mut Vec<Deed>) -> Ended {
+        let before = self.followed.take().filter(|_| is_inverse);
+        let followed = match before {
+            Some(mut followed) => {
+                followed.ended = match followed.take_back(self.world, deeds) {
+                    Some(true) => Ended::Done,
+                    _ => Ended::Failed(followed.summary()),
+                };
+                followed
+            }
+            None => match choice.follow(self.world, deeds) {
+                Ok(followed) => followed,
+                Err(why) => return Ended::Failed(why),
+            },
+        };
+        self.record.followed(followed.told());
+        let now = self.world.now_ms();
+        self.record.tell(now, "runbook", followed.summary());
+        let ended = match &followed.ended {
+            // What it has found needless is no repair of ours.
+            Ended::Done | Ended::Failed(_) if !followed.has_effect => Ended::Barred(followed.summary()),
+            ended => ended.clone(),
+        };
+        self.followed = Some(followed);
         ended
     }
 
@@ -818,6 +867,9 @@ impl Healer<'_> {
 
     /// Take back what did not help, where there is a way back.
     fn undo(&mut self, seen: &Seen, step: &Step, first: usize, harm: &[String]) {
+        if let Act::Runbook { .. } = &step.act {
+            return self.undo_runbook(seen, step, first);
+        }
         let Some(inverse) = step.act.inverse().filter(|_| step.act.is_taken_back(!harm.is_empty())) else {
             return;
         };
@@ -841,6 +893,28 @@ impl Healer<'_> {
             self.say(Level::Warn, &format!("could not be taken back: {words}"));
             self.record.tell(now, "failed", format!("could not be taken back: {words}"));
         }
+    }
+
+    /// Take a runbook back as far as its steps say how.
+    fn undo_runbook(&mut self, seen: &Seen, step: &Step, first: usize) {
+        if !self.followed.as_ref().is_some_and(Followed::has_way_back) {
+            return;
+        }
+        let words = step.act.words(&self.target);
+        let back = Step { why: "it did not help, so it is taken back".into(), ..step.clone() };
+        let end = self.record.actions.len();
+        let ended = self.perform(seen, &back, true);
+        let now = self.world.now_ms();
+        self.last_act_ms = Some(now);
+        let Some(followed) = &self.followed else { return };
+        for action in self.record.actions.iter_mut().take(end).skip(first) {
+            action.is_undone = action.deed.note.as_ref().is_some_and(|note| followed.has_undone(note));
+        }
+        let (kind, what) = match ended {
+            Ended::Done => ("undone", "it did not help, and what has a way back was taken back"),
+            _ => ("failed", "it did not help, and not all of it could be taken back"),
+        };
+        self.record.tell(now, kind, format!("{words}: {what}"));
     }
 
     fn cool_down(&mut self) {
@@ -886,6 +960,9 @@ impl Healer<'_> {
     /// How each proposal is approved, or done by hand.
     fn approvals(&self) -> Vec<String> {
         let one = |proposal: &Value| {
+            if let Some(advice) = proposal["advice"].as_str() {
+                return advice.to_owned();
+            }
             let calls = proposal["calls"].as_array().map(Vec::as_slice).unwrap_or_default();
             let commands: Vec<&str> = calls.iter().filter_map(|call| call["command"].as_str()).collect();
             let inverse = match proposal["inverse"]["words"].as_str() {

@@ -70,7 +70,9 @@ pub fn steps(
             }
         }
     };
+    let written = |cause: Cause| runbooks(cause, target, settings);
     for (acts, cause, why) in by_state(seen, target) {
+        add(written(cause), cause, &why);
         add(acts, cause, &why);
     }
     let is_explained = diagnosis
@@ -105,6 +107,10 @@ pub fn steps(
         }
     }
     for (cause, why) in causes {
+        if diagnosis.confidence(cause) >= PLAUSIBLE {
+            // A guess starts no procedure.
+            add(written(cause), cause, &why);
+        }
         let mut acts = answers(cause, seen, target, settings, onset_ms);
         // A machine is not booted for a pool that others empty, nor where anything else explains it.
         let is_shared = seen.group.is_some() || !target.depends_on.is_empty();
@@ -115,6 +121,12 @@ pub fn steps(
         add(acts, cause, &why);
     }
     steps
+}
+
+/// What people have written for a cause.
+fn runbooks(cause: Cause, target: &Target, settings: &Settings) -> Vec<Act> {
+    let choices = settings.shelf.choices(cause, &target.as_runbooks_have_it());
+    choices.into_iter().map(|choice| Act::Runbook { choice }).collect()
 }
 
 /// What the state alone asks for.

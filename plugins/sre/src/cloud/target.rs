@@ -118,6 +118,10 @@ impl Target {
         })
     }
 
+    pub fn as_runbooks_have_it(&self) -> pi_runbook::Target {
+        crate::runbook::target_in(&self.service, Some(&self.place))
+    }
+
     pub fn id(&self) -> &str {
         &self.place.id
     }

@@ -99,6 +99,8 @@ pub struct Cloud {
     pub is_unmeasured_after: bool,
     pub file: String,
     pub class: String,
+    /// What people have written: names and texts.
+    pub runbooks: Vec<(&'static str, String)>,
     pub storage_gib: u64,
     pub desired: u64,
     writer: &'static str,
@@ -148,6 +150,7 @@ impl Cloud {
             is_unmeasured_after: false,
             file: text.into(),
             class: if has(Fault::TooSmall) { "db.t3.micro" } else { "db.t3.large" }.into(),
+            runbooks: Vec::new(),
             storage_gib: 20,
             desired: 2,
             writer: "orders-1",
@@ -194,7 +197,7 @@ impl Cloud {
         for (key, value) in about.as_object().unwrap() {
             alert[key] = value.clone();
         }
-        let input = json!({ "alert": alert }).to_string();
+        let input = super::with_runbooks(json!({ "alert": alert }), &self.runbooks).to_string();
         let task = Task { id: "s1".into(), prompt: String::new(), input, config: config.to_string() };
         let outcome = crate::wake::wake(self, &task).unwrap();
         let details = pi_sdk::serde_json::from_str(&outcome.details).unwrap();
