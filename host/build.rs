@@ -22,6 +22,7 @@ const PLUGINS: &[(&str, &str)] = &[
     ("files", "plugin-files"),
     ("pi", "plugin-pi"),
     ("service", "plugin-service"),
+    ("sql", "plugin-sql"),
     ("sre", "plugin-sre"),
 ];
 

@@ -5,6 +5,7 @@ mod approvals;
 mod budget;
 mod cloud;
 mod cloud_target;
+mod databases;
 mod environment;
 mod grants;
 mod http;
@@ -29,6 +30,7 @@ use crate::gate::Profile;
 pub use budget::{AtLimit, BudgetConfig, Spend};
 pub use cloud::{CloudConfig, CloudGrant};
 pub use cloud_target::{CloudKind, CloudTarget};
+pub use databases::{DatabaseConfig, SqlGrant};
 pub use environment::{
     cache_folder, cloud_environment, is_colour_refused, registry_credentials, scratch_folder, search_path, user,
     variable,
@@ -228,6 +230,9 @@ impl Config {
         for (name, account) in &self.cloud {
             account.check(name).or_else(|(place, what, hint)| wrong(place, what, hint))?;
         }
+        for (name, database) in &self.databases {
+            database.check(name).or_else(|(place, what, hint)| wrong(place, what, hint))?;
+        }
         for (name, server) in &self.mcp {
             server.check(name).or_else(|(place, what, hint)| wrong(place, what, hint))?;
         }
@@ -310,6 +315,8 @@ pub struct Config {
     pub services: BTreeMap<String, ServiceConfig>,
     /// Accounts of clouds, with who the host is there.
     pub cloud: BTreeMap<String, CloudConfig>,
+    /// Databases that can be granted, to be read.
+    pub databases: BTreeMap<String, DatabaseConfig>,
     pub signatures: SignaturesConfig,
     /// Servers of the Model Context Protocol whose tools agents may be granted.
     pub mcp: BTreeMap<String, McpConfig>,
