@@ -13,6 +13,7 @@ mod plugin_value;
 pub mod postgres;
 mod record;
 mod request;
+mod slot;
 pub mod sql;
 pub mod sqlite;
 
@@ -23,6 +24,7 @@ pub use record::{
     Batch, Blob, Durability, Extent, Head, NewSession, OPEN, PRUNED, Row, SUMMARY_CHARS_MAX, SessionMark, SessionRecord,
 };
 pub use request::{Answer, NewRequest, Outcome, Request};
+pub use slot::{Slot, SlotKey};
 
 use std::time::Duration;
 
@@ -98,6 +100,19 @@ pub trait Store: Send + Sync {
     /// Set what holds for every host of this store, whoever holds the lease; None removes it. To stop everything must
     /// not wait for a host that hangs: this alone of all values is written without a lease.
     async fn set_for_all(&self, key: &str, value: Option<&Value>) -> Result<(), StoreError>;
+
+    // When jobs were due.
+
+    /// Claim a time at which a job is due. False: somebody has it.
+    async fn claim_slot(&self, lease: &Lease, slot: &Slot) -> Result<bool, StoreError>;
+    /// Write down what has become of it. False: nobody had claimed it.
+    async fn change_slot(&self, lease: &Lease, slot: &Slot) -> Result<bool, StoreError>;
+    /// The newest of a job, at most `limit`.
+    async fn slots(&self, job: &str, limit: u32) -> Result<Vec<Slot>, StoreError>;
+    /// Those of all jobs that are in this state.
+    async fn slots_in(&self, state: &str) -> Result<Vec<Slot>, StoreError>;
+    /// Forget what has ended and was due before that time, or is not among the newest so many; how many there were.
+    async fn sweep_slots(&self, lease: &Lease, job: &str, before_ms: u64, kept: u32) -> Result<u64, StoreError>;
 
     // What plugins keep for themselves.
 

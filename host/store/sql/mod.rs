@@ -13,6 +13,7 @@ mod lease;
 mod plugin_values;
 mod requests;
 pub(super) mod schema;
+mod slots;
 mod sweep;
 mod values;
 
@@ -24,7 +25,7 @@ use serde_json::Value;
 
 use super::{
     Answer, Batch, Durability, Extent, Head, Held, Holder, Lease, LeaseError, NewRequest, Outcome, PluginChange,
-    PluginChanged, PluginQuota, Request, Row, SessionRecord, Store, StoreError,
+    PluginChanged, PluginQuota, Request, Row, SessionRecord, Slot, Store, StoreError,
 };
 use attempts::Attempts;
 use continuity::Continuity;
@@ -219,6 +220,29 @@ impl<D: Database> Store for SqlStore<D> {
     async fn set_for_all(&self, key: &str, value: Option<&Value>) -> Result<(), StoreError> {
         self.database.check_in_place()?;
         self.write_unfenced(key, value).await
+    }
+
+    async fn claim_slot(&self, lease: &Lease, slot: &Slot) -> Result<bool, StoreError> {
+        self.database.check_in_place()?;
+        self.insert_slot(lease, slot).await
+    }
+
+    async fn change_slot(&self, lease: &Lease, slot: &Slot) -> Result<bool, StoreError> {
+        self.database.check_in_place()?;
+        self.update_slot(lease, slot).await
+    }
+
+    async fn slots(&self, job: &str, limit: u32) -> Result<Vec<Slot>, StoreError> {
+        self.read_slots(job, limit).await
+    }
+
+    async fn slots_in(&self, state: &str) -> Result<Vec<Slot>, StoreError> {
+        self.read_open_slots(state).await
+    }
+
+    async fn sweep_slots(&self, lease: &Lease, job: &str, before_ms: u64, kept: u32) -> Result<u64, StoreError> {
+        self.database.check_in_place()?;
+        self.delete_slots(lease, job, before_ms, kept).await
     }
 
     async fn plugin_value(&self, plugin: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
