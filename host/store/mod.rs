@@ -103,16 +103,15 @@ pub trait Store: Send + Sync {
 
     // When jobs were due.
 
-    /// Claim a time at which a job is due. False: somebody has it.
-    async fn claim_slot(&self, lease: &Lease, slot: &Slot) -> Result<bool, StoreError>;
-    /// Write down what has become of it. False: nobody had claimed it.
-    async fn change_slot(&self, lease: &Lease, slot: &Slot) -> Result<bool, StoreError>;
+    /// Write down what becomes of a time at which a job is due: the first of it, or a change of what was read. False:
+    /// somebody else has written it meanwhile, and nothing was changed.
+    async fn put_slot(&self, lease: &Lease, slot: &Slot, was: Option<&Slot>) -> Result<bool, StoreError>;
+    async fn slot(&self, key: &SlotKey) -> Result<Option<Slot>, StoreError>;
     /// The newest of a job, at most `limit`.
     async fn slots(&self, job: &str, limit: u32) -> Result<Vec<Slot>, StoreError>;
-    /// Those of all jobs that are in this state.
-    async fn slots_in(&self, state: &str) -> Result<Vec<Slot>, StoreError>;
-    /// Forget what has ended and was due before that time, or is not among the newest so many; how many there were.
-    async fn sweep_slots(&self, lease: &Lease, job: &str, before_ms: u64, kept: u32) -> Result<u64, StoreError>;
+    /// Those of all jobs that are in one of these states, in their order.
+    async fn slots_in(&self, states: &[&str]) -> Result<Vec<Slot>, StoreError>;
+    async fn remove_slot(&self, lease: &Lease, key: &SlotKey) -> Result<(), StoreError>;
 
     // What plugins keep for themselves.
 

@@ -25,7 +25,8 @@ use serde_json::Value;
 
 use super::{
     Answer, Batch, Durability, Extent, Head, Held, Holder, Lease, LeaseError, NewRequest, Outcome, PluginChange,
-    PluginChanged, PluginQuota, Request, Row, SessionRecord, Slot, Store, StoreError,
+    PluginChanged, PluginQuota, Request, Row, SessionRecord, Slot, SlotKey, Store,
+    StoreError,
 };
 use attempts::Attempts;
 use continuity::Continuity;
@@ -222,27 +223,26 @@ impl<D: Database> Store for SqlStore<D> {
         self.write_unfenced(key, value).await
     }
 
-    async fn claim_slot(&self, lease: &Lease, slot: &Slot) -> Result<bool, StoreError> {
+    async fn put_slot(&self, lease: &Lease, slot: &Slot, was: Option<&Slot>) -> Result<bool, StoreError> {
         self.database.check_in_place()?;
-        self.insert_slot(lease, slot).await
+        self.write_slot(lease, slot, was).await
     }
 
-    async fn change_slot(&self, lease: &Lease, slot: &Slot) -> Result<bool, StoreError> {
-        self.database.check_in_place()?;
-        self.update_slot(lease, slot).await
+    async fn slot(&self, key: &SlotKey) -> Result<Option<Slot>, StoreError> {
+        self.read_slot(key).await
     }
 
     async fn slots(&self, job: &str, limit: u32) -> Result<Vec<Slot>, StoreError> {
         self.read_slots(job, limit).await
     }
 
-    async fn slots_in(&self, state: &str) -> Result<Vec<Slot>, StoreError> {
-        self.read_open_slots(state).await
+    async fn slots_in(&self, states: &[&str]) -> Result<Vec<Slot>, StoreError> {
+        self.read_slots_in(states).await
     }
 
-    async fn sweep_slots(&self, lease: &Lease, job: &str, before_ms: u64, kept: u32) -> Result<u64, StoreError> {
+    async fn remove_slot(&self, lease: &Lease, key: &SlotKey) -> Result<(), StoreError> {
         self.database.check_in_place()?;
-        self.delete_slots(lease, job, before_ms, kept).await
+        self.delete_slot(lease, key).await
     }
 
     async fn plugin_value(&self, plugin: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError> {

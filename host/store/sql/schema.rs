@@ -41,11 +41,10 @@ pub(in crate::store) const STEPS: [&str; 3] = [
         PRIMARY KEY (plugin, name));
 ",
     "
-    -- When jobs were due, and what came of it. `session` is empty and `ended_ms` 0 where there is none.
+    -- When jobs were due, and what came of it. `session` is empty where there is none.
     CREATE TABLE slots (
-        job TEXT NOT NULL, due_ms BIGINT NOT NULL, origin TEXT NOT NULL, state TEXT NOT NULL, attempt BIGINT NOT NULL,
-        session TEXT NOT NULL, epoch BIGINT NOT NULL, begun_ms BIGINT NOT NULL, ended_ms BIGINT NOT NULL,
-        note TEXT NOT NULL, PRIMARY KEY (job, due_ms, origin));
+        job TEXT NOT NULL, due_ms BIGINT NOT NULL, origin TEXT NOT NULL, state TEXT NOT NULL, detail TEXT NOT NULL,
+        session TEXT NOT NULL, epoch BIGINT NOT NULL, note TEXT NOT NULL, PRIMARY KEY (job, due_ms, origin));
     CREATE INDEX slots_by_state ON slots (state, job);
 ",
 ];

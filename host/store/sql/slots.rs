@@ -1,20 +1,20 @@
-//! The table of slots: a job's time is claimed by inserting its row, which only one can.
-//! What is not there is an empty text or a zero: a parameter that is null has no type in every database.
+//! The table of slots: a job's time is claimed by inserting its row, or by changing the row that one has read.
+//! A session that is not there is an empty text: a parameter that is null has no type in every database.
 
 use super::attempts::Attempts;
 use super::{Cells, Database, SqlStore, Statement, Transaction, ended};
 use crate::store::{Lease, Slot, SlotKey, StoreError};
 
-const COLUMNS: &str = "job, due_ms, origin, state, attempt, session, epoch, begun_ms, ended_ms, note";
+const COLUMNS: &str = "job, due_ms, origin, state, detail, session, epoch, note";
 
 impl<D: Database> SqlStore<D> {
-    pub(super) async fn insert_slot(&self, lease: &Lease, slot: &Slot) -> Result<bool, StoreError> {
+    pub(super) async fn write_slot(&self, lease: &Lease, slot: &Slot, was: Option<&Slot>) -> Result<bool, StoreError> {
         let mut attempts = Attempts::new();
         let mut is_first = true;
         loop {
             let result = match self.begin_fenced(lease).await {
                 Ok(mut transaction) => {
-                    let result = insert_in(&mut transaction, lease, slot, is_first).await;
+                    let result = write_in(&mut transaction, lease, slot, was, is_first).await;
                     ended(transaction, result).await
                 }
                 Err(error) => Err(error),
@@ -26,75 +26,78 @@ impl<D: Database> SqlStore<D> {
         }
     }
 
-    pub(super) async fn update_slot(&self, lease: &Lease, slot: &Slot) -> Result<bool, StoreError> {
-        let statement = Statement::new(
-            "UPDATE slots SET state = ?, attempt = ?, session = ?, epoch = ?, begun_ms = ?, ended_ms = ?, note = ?
-             WHERE job = ? AND due_ms = ? AND origin = ?",
-        );
-        let statement = statement
-            .bind(&*slot.state)
-            .bind(u64::from(slot.attempt))
-            .bind(slot.session.as_deref().unwrap_or_default())
-            .bind(lease.epoch)
-            .bind(slot.begun_ms)
-            .bind(slot.ended_ms.unwrap_or(0))
-            .bind(&*slot.note)
-            .bind(&*slot.key.job)
-            .bind(slot.key.due_ms)
-            .bind(&*slot.key.origin);
-        self.repeat_fenced(lease, &statement).await.map(|changed| changed > 0)
+    pub(super) async fn read_slot(&self, key: &SlotKey) -> Result<Option<Slot>, StoreError> {
+        let statement = format!("SELECT {COLUMNS} FROM slots WHERE job = ? AND due_ms = ? AND origin = ?");
+        let statement = Statement::new(statement).bind(&*key.job).bind(key.due_ms).bind(&*key.origin);
+        self.read_one(statement).await?.map(|row| self.slot_of(row)).transpose()
     }
 
     pub(super) async fn read_slots(&self, job: &str, limit: u32) -> Result<Vec<Slot>, StoreError> {
-        let statement = format!("SELECT {COLUMNS} FROM slots WHERE job = ? ORDER BY due_ms DESC, begun_ms DESC LIMIT ?");
-        let rows = self.read(Statement::new(statement).bind(job).bind(u64::from(limit))).await?;
-        rows.into_iter().map(slot_of).collect()
+        let statement = format!("SELECT {COLUMNS} FROM slots WHERE job = ? ORDER BY due_ms DESC, origin LIMIT ?");
+        let rows = self.read(Statement::new(statement).bind(job).bind(limit)).await?;
+        rows.into_iter().map(|row| self.slot_of(row)).collect()
     }
 
-    pub(super) async fn read_open_slots(&self, state: &str) -> Result<Vec<Slot>, StoreError> {
-        let statement = format!("SELECT {COLUMNS} FROM slots WHERE state = ? ORDER BY job, due_ms");
-        let rows = self.read(Statement::new(statement).bind(state)).await?;
-        rows.into_iter().map(slot_of).collect()
+    pub(super) async fn read_slots_in(&self, states: &[&str]) -> Result<Vec<Slot>, StoreError> {
+        let marks = vec!["?"; states.len()].join(", ");
+        let statement = format!("SELECT {COLUMNS} FROM slots WHERE state IN ({marks}) ORDER BY job, due_ms, origin");
+        let statement = states.iter().fold(Statement::new(statement), |statement, state| statement.bind(*state));
+        self.read(statement).await?.into_iter().map(|row| self.slot_of(row)).collect()
     }
 
-    pub(super) async fn delete_slots(
-        &self,
-        lease: &Lease,
-        job: &str,
-        before_ms: u64,
-        kept: u32,
-    ) -> Result<u64, StoreError> {
-        let statement = Statement::new(
-            "DELETE FROM slots WHERE job = ? AND ended_ms > 0 AND (due_ms < ? OR due_ms <
-             (SELECT MIN(due_ms) FROM (SELECT due_ms FROM slots WHERE job = ? ORDER BY due_ms DESC LIMIT ?) AS newest))",
-        );
-        let statement = statement.bind(job).bind(before_ms).bind(job).bind(u64::from(kept));
-        self.repeat_fenced(lease, &statement).await
+    pub(super) async fn delete_slot(&self, lease: &Lease, key: &SlotKey) -> Result<(), StoreError> {
+        let statement = Statement::new("DELETE FROM slots WHERE job = ? AND due_ms = ? AND origin = ?");
+        let statement = statement.bind(&*key.job).bind(key.due_ms).bind(&*key.origin);
+        self.repeat_fenced(lease, &statement).await.map(|_| ())
+    }
+
+    fn slot_of(&self, mut row: Cells) -> Result<Slot, StoreError> {
+        let key = SlotKey { job: row.text()?, due_ms: row.natural()?, origin: row.text()? };
+        let (state, detail, session) = (row.text()?, row.text()?, row.text()?);
+        let detail = serde_json::from_str(&detail)
+            .map_err(|error| self.corrupt(&format!("the slot {key:?} is no JSON: {error}")))?;
+        let session = Some(session).filter(|session| !session.is_empty());
+        Ok(Slot { key, state, detail, session, epoch: row.natural()?, note: row.text()? })
     }
 }
 
-async fn insert_in(
+async fn write_in(
     transaction: &mut impl Transaction,
     lease: &Lease,
     slot: &Slot,
+    was: Option<&Slot>,
     is_first: bool,
 ) -> Result<bool, StoreError> {
-    let key = &slot.key;
-    let statement = Statement::new(
-        "INSERT INTO slots (job, due_ms, origin, state, attempt, session, epoch, begun_ms, ended_ms, note)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (job, due_ms, origin) DO NOTHING",
-    );
-    let statement = statement
+    let (key, detail) = (&slot.key, slot.detail.to_string());
+    let session = slot.session.as_deref().unwrap_or_default();
+    let statement = match was {
+        None => Statement::new(
+            "INSERT INTO slots (job, due_ms, origin, state, detail, session, epoch, note)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (job, due_ms, origin) DO NOTHING",
+        )
         .bind(&*key.job)
         .bind(key.due_ms)
         .bind(&*key.origin)
         .bind(&*slot.state)
-        .bind(u64::from(slot.attempt))
-        .bind(slot.session.as_deref().unwrap_or_default())
+        .bind(&*detail)
+        .bind(session)
         .bind(lease.epoch)
-        .bind(slot.begun_ms)
-        .bind(slot.ended_ms.unwrap_or(0))
-        .bind(&*slot.note);
+        .bind(&*slot.note),
+        Some(was) => Statement::new(
+            "UPDATE slots SET state = ?, detail = ?, session = ?, epoch = ?, note = ?
+             WHERE job = ? AND due_ms = ? AND origin = ? AND state = ? AND detail = ?",
+        )
+        .bind(&*slot.state)
+        .bind(&*detail)
+        .bind(session)
+        .bind(lease.epoch)
+        .bind(&*slot.note)
+        .bind(&*key.job)
+        .bind(key.due_ms)
+        .bind(&*key.origin)
+        .bind(&*was.state)
+        .bind(was.detail.to_string()),
+    };
     if transaction.execute(&statement).await? > 0 {
         return Ok(true);
     }
@@ -102,23 +105,9 @@ async fn insert_in(
         return Ok(false);
     }
     // An attempt without an answer may have gone through.
-    let statement = Statement::new("SELECT job FROM slots WHERE job = ? AND due_ms = ? AND origin = ? AND epoch = ?");
+    let statement = Statement::new(
+        "SELECT job FROM slots WHERE job = ? AND due_ms = ? AND origin = ? AND epoch = ? AND state = ? AND detail = ?",
+    );
     let statement = statement.bind(&*key.job).bind(key.due_ms).bind(&*key.origin).bind(lease.epoch);
-    Ok(!transaction.fetch(&statement).await?.is_empty())
-}
-
-fn slot_of(mut row: Cells) -> Result<Slot, StoreError> {
-    let key = SlotKey { job: row.text()?, due_ms: row.natural()?, origin: row.text()? };
-    let (state, attempt, session) = (row.text()?, row.natural()?, row.text()?);
-    let (epoch, begun_ms, ended_ms, note) = (row.natural()?, row.natural()?, row.natural()?, row.text()?);
-    Ok(Slot {
-        key,
-        state,
-        attempt: u32::try_from(attempt).unwrap_or(u32::MAX),
-        session: Some(session).filter(|session| !session.is_empty()),
-        epoch,
-        begun_ms,
-        ended_ms: Some(ended_ms).filter(|ended_ms| *ended_ms > 0),
-        note,
-    })
+    Ok(!transaction.fetch(&statement.bind(&*slot.state).bind(&*detail)).await?.is_empty())
 }
