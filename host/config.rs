@@ -8,6 +8,7 @@ mod cloud_target;
 mod databases;
 mod environment;
 mod grants;
+mod heartbeat;
 mod http;
 mod mcp;
 mod mcp_limits;
@@ -39,6 +40,7 @@ pub use grants::{
     ConfigGrant, FilesGrant, Grant, KeyValueGrant, LogGrant, ModelGrant, ProcessGrant, ServicesGrant, ToolsGrant,
     covers,
 };
+pub use heartbeat::HeartbeatConfig;
 pub use http::{HttpGrant, HttpHost};
 pub use mcp::McpConfig;
 pub use mcp_limits::PeerLimits;
@@ -296,6 +298,9 @@ impl Config {
                 }
             }
         }
+        for (name, job) in &self.heartbeat {
+            job.check(name, self).or_else(|(place, what, hint)| wrong(place, &what, hint))?;
+        }
         triggers::check(self).or_else(|(place, what, hint)| wrong(place.trim_end().to_owned(), &what, hint))?;
         Ok(())
     }
@@ -329,6 +334,8 @@ pub struct Config {
     /// What agents change, how often, and when they stop.
     pub safety: SafetyConfig,
     pub sessions: SessionsConfig,
+    /// When agents wake by themselves.
+    pub heartbeat: BTreeMap<String, HeartbeatConfig>,
     /// Alarms from outside that wake agents. None: nothing listens.
     pub triggers: Option<TriggersConfig>,
     /// When alarms of some targets wake nobody.

@@ -109,8 +109,8 @@ pub trait Store: Send + Sync {
     async fn slot(&self, key: &SlotKey) -> Result<Option<Slot>, StoreError>;
     /// The newest of a job, at most `limit`.
     async fn slots(&self, job: &str, limit: u32) -> Result<Vec<Slot>, StoreError>;
-    /// Those of all jobs that are in one of these states, in their order.
-    async fn slots_in(&self, states: &[&str]) -> Result<Vec<Slot>, StoreError>;
+    /// Those of a job, or of all jobs, that are in one of these states, in their order.
+    async fn slots_in(&self, states: &[&str], job: Option<&str>) -> Result<Vec<Slot>, StoreError>;
     async fn remove_slot(&self, lease: &Lease, key: &SlotKey) -> Result<(), StoreError>;
 
     // What plugins keep for themselves.

@@ -236,8 +236,8 @@ impl<D: Database> Store for SqlStore<D> {
         self.read_slots(job, limit).await
     }
 
-    async fn slots_in(&self, states: &[&str]) -> Result<Vec<Slot>, StoreError> {
-        self.read_slots_in(states).await
+    async fn slots_in(&self, states: &[&str], job: Option<&str>) -> Result<Vec<Slot>, StoreError> {
+        self.read_slots_in(states, job).await
     }
 
     async fn remove_slot(&self, lease: &Lease, key: &SlotKey) -> Result<(), StoreError> {

@@ -38,10 +38,14 @@ impl<D: Database> SqlStore<D> {
         rows.into_iter().map(|row| self.slot_of(row)).collect()
     }
 
-    pub(super) async fn read_slots_in(&self, states: &[&str]) -> Result<Vec<Slot>, StoreError> {
+    pub(super) async fn read_slots_in(&self, states: &[&str], job: Option<&str>) -> Result<Vec<Slot>, StoreError> {
         let marks = vec!["?"; states.len()].join(", ");
-        let statement = format!("SELECT {COLUMNS} FROM slots WHERE state IN ({marks}) ORDER BY job, due_ms, origin");
-        let statement = states.iter().fold(Statement::new(statement), |statement, state| statement.bind(*state));
+        let of = if job.is_some() { " AND job = ?" } else { "" };
+        let statement = format!("SELECT {COLUMNS} FROM slots WHERE state IN ({marks}){of} ORDER BY job, due_ms, origin");
+        let mut statement = states.iter().fold(Statement::new(statement), |statement, state| statement.bind(*state));
+        if let Some(job) = job {
+            statement = statement.bind(job);
+        }
         self.read(statement).await?.into_iter().map(|row| self.slot_of(row)).collect()
     }
 
