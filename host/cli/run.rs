@@ -183,7 +183,7 @@ pub(super) async fn start(output: &Output, project: Project, options: Options) -
     Host::start(project, options, &progress).await
 }
 
-fn ended(output: &Output, closed: &Closed) -> Result<(), Failure> {
+pub(super) fn ended(output: &Output, closed: &Closed) -> Result<(), Failure> {
     output.data(closed, || {
         let report = closed.report.as_ref().map(|report| format!("\nreport: {}", report.display())).unwrap_or_default();
         format!("{}: {}{report}", closed.status, escaped(&closed.summary))
