@@ -68,6 +68,18 @@ pub fn key_of(database: &str, finding: &Finding) -> String {
 }
 
 impl History {
+    /// Take in what was told of another database.
+    pub fn extend(&mut self, other: Self) {
+        self.told.extend(other.told);
+    }
+
+    /// What was told of one database.
+    pub fn of(&self, database: &str) -> Self {
+        let prefix = format!("{database}/");
+        let own = self.told.iter().filter(|(key, _)| key.starts_with(&prefix));
+        Self { told: own.map(|(key, told)| (key.clone(), told.clone())).collect() }
+    }
+
     /// Put what was found in order, and remember it.
     pub fn rank(&mut self, found: Vec<(String, Finding)>, is_muted: &dyn Fn(&str) -> bool, now_ms: u64) -> Order {
         let mut order = Order::default();
