@@ -6,4 +6,8 @@
 
 pub mod database;
 pub mod finding;
+pub mod quote;
+pub mod rows;
 pub mod schema;
+pub mod snapshot;
+pub mod text;
