@@ -5,6 +5,7 @@
 //! no I/O of its own and reads no clock.
 
 pub mod database;
+pub mod diff;
 pub mod finding;
 pub mod quote;
 pub mod rows;
