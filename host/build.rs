@@ -17,9 +17,12 @@ const TARGET: &str = "wasm32-wasip2";
 /// Folder below plugins/, crate.
 const PLUGINS: &[(&str, &str)] = &[
     ("bash", "plugin-bash"),
+    ("chart", "plugin-chart"),
     ("cloud", "plugin-cloud"),
     ("detect", "plugin-detect"),
     ("files", "plugin-files"),
+    ("ghost", "plugin-ghost"),
+    ("memory", "plugin-memory"),
     ("pi", "plugin-pi"),
     ("service", "plugin-service"),
     ("sql", "plugin-sql"),

@@ -8,7 +8,7 @@
 pub mod databases;
 mod grant;
 
-use pi_sql::{Dialect, Error as SqlError, Limits, Statement};
+use pi_sql::{Answer, Dialect, Error as SqlError, Limits, Statement};
 use serde_json::{Value, json};
 
 use super::bindings::pi::sql::sql::{self, Error, Host};
@@ -80,7 +80,7 @@ impl Asked {
             }
             Err(error) => return Err(Error::Invalid(error.to_string())),
         };
-        let tables = statement.tables();
+        let tables = statement.tables().to_vec();
         let act = self.act(dialect, &tables, parameters.len());
         if scan.finds(self.statement.as_bytes()) || scan.finds(self.parameters.as_bytes()) {
             const TEXT: &str = "the statement holds the value of a secret of pi.toml\nhint: leave it out";
@@ -99,9 +99,8 @@ impl Asked {
         let limits = Limits { rows_max: self.rows_max.map(u64::from), ..Limits::default() };
         match connection.query(&statement, &parameters, &limits).await {
             Ok(answer) => {
-                pass.done(json!({ "rows": answer.rows.len(), "is_cut": answer.is_cut, "ms": answer.elapsed_ms }));
-                let text = serde_json::to_string(&answer).map_err(|error| Error::Failed(error.to_string()))?;
-                Ok(scan.hidden(&text).into_owned())
+                pass.done(json!({ "rows": answer.rows.len(), "is_cut": answer.is_cut }));
+                Ok(scan.hidden(&written(answer).to_string()).into_owned())
             }
             Err(error) => {
                 let text = scan.hidden(&error.to_string()).into_owned();
@@ -147,7 +146,19 @@ async fn refused(door: &Door, act: &Act, text: String) -> Error {
     Error::NotGranted(text)
 }
 
+/// The answer as JSON. How long it took is not told: the same question has the same answer.
+fn written(answer: Answer) -> Value {
+    let columns = answer.columns.into_iter().map(|column| json!({ "name": column.name, "type": column.kind }));
+    json!({
+        "columns": columns.collect::<Vec<_>>(), "rows": answer.rows, "is_cut": answer.is_cut,
+        "cells_cut": answer.cells_cut, "masked": answer.masked,
+    })
+}
+
 fn told(error: &SqlError, text: String) -> Error {
+    // The kind is said by the variant.
+    let kinds = ["refused: ", "out of reach: ", "timed out: ", "too costly: ", "not there: ", "failed: "];
+    let text = kinds.iter().find_map(|kind| text.strip_prefix(kind)).unwrap_or(&text).to_owned();
     match error {
         SqlError::Refused { .. } => Error::Invalid(text),
         SqlError::NotFound { .. } => Error::NotFound(text),

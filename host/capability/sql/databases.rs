@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use pi_sql::{Connection, Settings};
+use pi_sql::{Connection, Secret, Settings};
 
 use crate::config::{DatabaseConfig, read_private, variable};
 
@@ -76,7 +76,7 @@ fn settings(name: &str, config: &DatabaseConfig, directory: &Path, password: Opt
     };
     Settings {
         url,
-        password,
+        password: password.map(Secret::new),
         statement_timeout_ms: config.statement_timeout_ms,
         connect_timeout_ms: config.connect_timeout_ms,
         rows_max: u64::from(config.rows_max),
@@ -86,7 +86,7 @@ fn settings(name: &str, config: &DatabaseConfig, directory: &Path, password: Opt
         ca_file: config.ca_file.as_ref().map(|file| directory.join(file)),
         application_name: format!("pi-host {name}"),
         personal: config.personal.clone(),
-        ..Settings::default()
+        ..Settings::new(String::new())
     }
 }
 

@@ -1,6 +1,8 @@
 //! From waking to the report.
 
-use pi_catalog::database::{Database as _, Dialect};
+use std::collections::BTreeSet;
+
+use pi_catalog::database::Dialect;
 use pi_catalog::diff::{self, Change};
 use pi_catalog::finding::Finding;
 use pi_catalog::schema::Snapshot;
@@ -68,7 +70,8 @@ pub fn wake(world: &mut dyn World, task: &Task) -> Result<Outcome, String> {
     }
     let order = history.rank(found, &|key| call.is_muted(key), now_ms);
     let (mut drawn, mut troubles) = draw::draw(world, &order.news, &settings.zone);
-    let first_of_schema = order.news.iter().position(|ranked| diff::is_of_schema(&ranked.finding));
+    let kinds: BTreeSet<String> = changes.iter().map(|change| change.kind.name()).collect();
+    let first_of_schema = order.news.iter().position(|ranked| kinds.contains(&ranked.finding.kind));
     if let Some(first) = first_of_schema {
         let (more, other) = draw::draw_schema(world, &changes, first);
         drawn.extend(more);
@@ -178,8 +181,8 @@ fn look(world: &mut dyn World, database: &Seen, settings: &Settings, key: &str, 
             scope.tables = now.tables.len();
             scope.columns = now.tables.iter().map(|table| table.columns.len()).sum();
             if let Some(before) = remembered.snapshot.as_ref().filter(|_| settings.looks_at("schema")) {
-                changes = diff::compare(before, &now);
-                findings.extend(diff::findings(&changes, &now));
+                changes = diff::diff(before, &now, &[]);
+                findings.extend(diff::findings(&mut lent, &changes));
             }
             if settings.looks_at("data") {
                 let options = pi_patterns::Options {

@@ -9,7 +9,7 @@ mod lent;
 use pi_catalog::database::{Database as _, Dialect, Query, QueryError};
 use pi_catalog::quote::quote;
 use pi_catalog::schema::Table;
-use pi_catalog::snapshot::snapshot;
+use pi_catalog::snapshot;
 use pi_sdk::sql;
 use pi_sdk::{Content, Error, ToolPlugin, Value, json, json_content, serde_json};
 
@@ -88,7 +88,7 @@ fn schema(arguments: &Value) -> Result<Value, Error> {
     let (name, dialect) = database(arguments)?;
     let mut lent = Lent { name: name.clone(), dialect };
     // When it was taken is the journal's to say.
-    let taken = snapshot(&mut lent, "").map_err(|error| error_of(&error))?;
+    let taken = snapshot::take(&mut lent, &snapshot::Options::default()).map_err(|error| error_of(&error))?;
     let pattern = arguments.get("table").and_then(Value::as_str);
     let full = |table: &Table| format!("{}.{}", table.schema, table.name);
     let wanted = |table: &&Table| pattern.is_none_or(|text| matches(text, &table.name) || matches(text, &full(table)));
