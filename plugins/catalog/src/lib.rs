@@ -1,7 +1,9 @@
 //! What a database is made of: a pure library that builds for Wasm and natively.
 //!
 //! It owns the vocabulary in which the analyst speaks of databases: [`database`] is how statements are asked (the caller
-//! lends the connection), [`schema`] what a snapshot of a schema holds. It does no I/O of its own and reads no clock.
+//! lends the connection), [`schema`] what a snapshot of a schema holds, [`finding`] the form of all that is found. It does
+//! no I/O of its own and reads no clock.
 
 pub mod database;
+pub mod finding;
 pub mod schema;
