@@ -5,14 +5,10 @@
 //! no I/O of its own and reads no clock.
 
 pub mod database;
-<<<<<<< HEAD
 pub mod diff;
 pub mod finding;
 pub mod quote;
 pub mod rows;
-=======
-pub mod finding;
->>>>>>> patterns
 pub mod schema;
 pub mod snapshot;
 pub mod text;

@@ -191,10 +191,16 @@ fn look(world: &mut dyn World, database: &Seen, settings: &Settings, key: &str, 
                     history_days: settings.history_days,
                     ..pi_patterns::Options::default()
                 };
-                let report = pi_patterns::look(&mut lent, &now, &mut remembered.patterns, &options);
-                findings.extend(report.findings);
-                gaps.extend(report.gaps.iter().map(ToString::to_string));
-                scope.abstained.extend(report.abstentions.iter().map(ToString::to_string));
+                let report = pi_patterns::look(&mut lent, &now, &remembered.patterns, &options);
+                // What it said before is known by the order over everything.
+                findings.extend(report.findings.into_iter().chain(report.known));
+                let told = |table: &str, what: &str| match table {
+                    "" => what.to_owned(),
+                    table => format!("`{table}`: {what}"),
+                };
+                gaps.extend(report.gaps.iter().map(|gap| told(&gap.table, &gap.what)));
+                scope.abstained.extend(report.abstained.iter().map(|it| told(&it.table, &it.why)));
+                remembered.patterns = report.memory;
             }
             if settings.looks_at("health") {
                 let checked = health::check(&mut lent, &now);
