@@ -274,7 +274,11 @@ pub async fn list(store: Option<Arc<dyn Store>>, project: &Project) -> Result<Ve
     let mut told = Vec::new();
     for (name, beat) in beats(project) {
         let spec = beat.job.spec();
-        let when = [spec.cron.clone(), spec.every.as_ref().map(|every| format!("every {every}")), spec.at.as_ref().map(|at| format!("at {at}"))];
+        let when = [
+            spec.cron.clone(),
+            spec.every.as_ref().map(|every| format!("every {every}")),
+            spec.at.as_ref().map(|at| format!("at {at}")),
+        ];
         let standing = match &store {
             Some(store) => Some(standing(store.as_ref(), &beat, now).await?),
             None => None,

@@ -87,11 +87,15 @@ pub async fn mute_finding(
 /// # Errors
 /// It could not be written.
 pub async fn unmute_finding(project: &Project, topic: &str, key: &str) -> Result<bool, SessionsError> {
-    let done: Value = ask_report(project, ReportRequest::Unmute { topic: topic.to_owned(), key: key.to_owned() }).await?;
+    let done: Value =
+        ask_report(project, ReportRequest::Unmute { topic: topic.to_owned(), key: key.to_owned() }).await?;
     Ok(done.get("unmuted").and_then(Value::as_bool).unwrap_or_default())
 }
 
-async fn ask_report<T: serde::de::DeserializeOwned>(project: &Project, request: ReportRequest) -> Result<T, SessionsError> {
+async fn ask_report<T: serde::de::DeserializeOwned>(
+    project: &Project,
+    request: ReportRequest,
+) -> Result<T, SessionsError> {
     let payload = json!(OfReport { request, by: format!("cli:{}", user()) });
     by_holder(project, "report", REPORT, payload).await
 }
@@ -130,7 +134,9 @@ async fn of_job(project: &Project, journal: &Journal, job: &str, request: JobReq
     let store = store.as_ref();
     let new = match request {
         JobRequest::Pause => set_paused(store, lease, &beat, true).await.map(|()| 0).map_err(|error| error.to_string()),
-        JobRequest::Resume => set_paused(store, lease, &beat, false).await.map(|()| 0).map_err(|error| error.to_string()),
+        JobRequest::Resume => {
+            set_paused(store, lease, &beat, false).await.map(|()| 0).map_err(|error| error.to_string())
+        }
         JobRequest::Run => ask_now(store, lease, &beat).await.map(|_| 1).map_err(|error| error.to_string()),
         JobRequest::Backfill { from, to, most } => {
             ask_back(store, lease, &beat, from, to, most).await.map_err(|error| error.to_string())
@@ -142,7 +148,9 @@ async fn of_job(project: &Project, journal: &Journal, job: &str, request: JobReq
 async fn of_report(journal: &Journal, request: ReportRequest, by: &str) -> Result<Value, String> {
     let (store, lease) = (journal.store(), journal.lease());
     let done = match request {
-        ReportRequest::Acknowledge { id } => reports::acknowledge(store, lease, &id, by).await.map(|record| json!(record)),
+        ReportRequest::Acknowledge { id } => {
+            reports::acknowledge(store, lease, &id, by).await.map(|record| json!(record))
+        }
         ReportRequest::Mute { id, finding, days } => {
             reports::mute(store, lease, &id, finding, days, by).await.map(|opinion| json!(opinion))
         }

@@ -132,7 +132,12 @@ pub async fn report(store: &Arc<dyn Store>, id: &str) -> Result<ReportRecord, Re
 ///
 /// # Errors
 /// There is none, or the store cannot be written.
-pub async fn acknowledge(store: &Arc<dyn Store>, lease: &Lease, id: &str, by: &str) -> Result<ReportRecord, ReportsError> {
+pub async fn acknowledge(
+    store: &Arc<dyn Store>,
+    lease: &Lease,
+    id: &str,
+    by: &str,
+) -> Result<ReportRecord, ReportsError> {
     let mut record = report(store, id).await?;
     record.acknowledged = Some(Acknowledged { by: by.to_owned(), at_ms: clock::now_ms() });
     index(store.as_ref(), lease, &record).await?;
@@ -152,12 +157,14 @@ pub async fn mute(
     by: &str,
 ) -> Result<Opinion, ReportsError> {
     let record = report(store, id).await?;
-    let finding = number.checked_sub(1).and_then(|index| record.findings.get(index)).ok_or_else(|| {
-        ReportsError::NoFinding { id: record.id.clone(), number, count: record.findings.len() }
-    })?;
+    let finding = number
+        .checked_sub(1)
+        .and_then(|index| record.findings.get(index))
+        .ok_or_else(|| ReportsError::NoFinding { id: record.id.clone(), number, count: record.findings.len() })?;
     let now_ms = clock::now_ms();
     let until_ms = days.map(|days| now_ms.saturating_add(u64::from(days) * 86_400_000));
-    let opinion = Opinion { key: finding.key.clone(), verdict: "muted".into(), by: by.to_owned(), at_ms: now_ms, until_ms };
+    let opinion =
+        Opinion { key: finding.key.clone(), verdict: "muted".into(), by: by.to_owned(), at_ms: now_ms, until_ms };
     let topic = series(&record);
     let mut all = opinions(store, &topic).await?;
     all.retain(|known| known.key != opinion.key);

@@ -118,7 +118,9 @@ fn next_of(job: &JobStanding) -> String {
 }
 
 fn last_of(job: &JobStanding) -> String {
-    job.last.as_ref().map_or_else(|| "-".to_owned(), |slot| format!("{} {}", clock::rfc3339(slot.key.due_ms), word(slot)))
+    job.last
+        .as_ref()
+        .map_or_else(|| "-".to_owned(), |slot| format!("{} {}", clock::rfc3339(slot.key.due_ms), word(slot)))
 }
 
 /// How a slot ended: one that found nothing to do is no success.
@@ -239,7 +241,8 @@ fn set(output: &Output, project: &Project, job: &str, request: JobRequest) -> Re
 
 fn history(output: &Output, project: &Project, job: &str, count: u32) -> Result<(), Failure> {
     beat_of(project, job)?;
-    let slots = block_on(async { open_existing_store(project).await?.slots(job, count).await.map_err(anyhow::Error::from) })??;
+    let slots =
+        block_on(async { open_existing_store(project).await?.slots(job, count).await.map_err(anyhow::Error::from) })??;
     output.data(&json!({ "slots": slots }), || {
         if slots.is_empty() {
             return format!("`{job}` has not been due yet; `pi-host heartbeat next {job}` says when it is");
@@ -248,7 +251,13 @@ fn history(output: &Output, project: &Project, job: &str, count: u32) -> Result<
         let rows = slots.iter().map(|slot| {
             let note: String = slot.note.chars().take(CELL_CHARS_MAX).collect();
             let session = slot.session.clone().unwrap_or_else(|| "-".to_owned());
-            vec![clock::rfc3339(slot.key.due_ms), word(slot).to_owned(), slot.key.origin.clone(), session, escaped(&note)]
+            vec![
+                clock::rfc3339(slot.key.due_ms),
+                word(slot).to_owned(),
+                slot.key.origin.clone(),
+                session,
+                escaped(&note),
+            ]
         });
         table(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
     });

@@ -105,7 +105,8 @@ fn found(project: &Project, id: &str) -> Result<ReportRecord, Failure> {
 }
 
 fn list(output: &Output, project: &Project, is_new: bool, count: usize) -> Result<(), Failure> {
-    let mut all = block_on(async { reports(&open_existing_store(project).await?).await.map_err(anyhow::Error::from) })??;
+    let mut all =
+        block_on(async { reports(&open_existing_store(project).await?).await.map_err(anyhow::Error::from) })??;
     all.retain(|report| !is_new || report.acknowledged.is_none());
     all.truncate(count);
     output.data(&json!({ "reports": all }), || {
@@ -153,9 +154,8 @@ fn show(output: &Output, project: &Project, id: &str) -> Result<(), Failure> {
 }
 
 fn muted(output: &Output, project: &Project, topic: &str) -> Result<(), Failure> {
-    let all = block_on(async {
-        opinions(&open_existing_store(project).await?, topic).await.map_err(anyhow::Error::from)
-    })??;
+    let all =
+        block_on(async { opinions(&open_existing_store(project).await?, topic).await.map_err(anyhow::Error::from) })??;
     output.data(&json!({ "muted": all }), || {
         if all.is_empty() {
             return format!("nothing is muted for `{}`", escaped(topic));

@@ -38,9 +38,9 @@ impl<'de> Deserialize<'de> for HeartbeatConfig {
             }
         }
         let known = || format!("there are agent, prompt, databases, {}", JobSpec::KEYS.join(", "));
-        let own: Own = own.try_into().map_err(|error: toml::de::Error| {
-            D::Error::custom(format!("{}; {}", error.message(), known()))
-        })?;
+        let own: Own = own
+            .try_into()
+            .map_err(|error: toml::de::Error| D::Error::custom(format!("{}; {}", error.message(), known())))?;
         let schedule = schedule.try_into().map_err(|error: toml::de::Error| D::Error::custom(error.message()))?;
         Ok(Self { agent: own.agent, prompt: own.prompt, databases: own.databases, schedule })
     }

@@ -101,7 +101,8 @@ impl Document {
     #[must_use]
     pub fn of(details: &Value) -> Option<Result<Self, String>> {
         let handed = details.get("report").filter(|report| !report.is_null())?;
-        let read = serde_json::from_value(handed.clone()).map_err(|error| format!("the report cannot be read: {error}"));
+        let read =
+            serde_json::from_value(handed.clone()).map_err(|error| format!("the report cannot be read: {error}"));
         Some(read.and_then(Self::checked))
     }
 
@@ -163,8 +164,7 @@ impl Document {
 fn file(handed: HandedFile) -> Result<DocumentFile, String> {
     let name = handed.name;
     let stem_of = |end: &str| name.strip_suffix(end).filter(|stem| !stem.is_empty() && stem.len() <= 80);
-    let is_plain =
-        |stem: &str| stem.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    let is_plain = |stem: &str| stem.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
     let wrong = |why: &str| Err(format!("the report's picture `{}`: {why}", crate::gate::explain::escaped(&name)));
     let (mime, bytes) = match (stem_of(".svg"), stem_of(".png"), handed.text, handed.base64) {
         (Some(stem), _, Some(text), None) if is_plain(stem) => ("image/svg+xml", text.into_bytes()),

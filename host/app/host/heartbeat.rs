@@ -16,9 +16,7 @@ use tokio::task::JoinSet;
 
 use super::{Event, Host, HostError};
 use crate::app::context::Talk;
-use crate::app::heartbeat::{
-    Beat, Standing, beats, keep, look, note_of, record_of, slot_of, standing, stored_key,
-};
+use crate::app::heartbeat::{Beat, Standing, beats, keep, look, note_of, record_of, slot_of, standing, stored_key};
 use crate::app::incident::Closed;
 use crate::app::reports::opinions;
 use crate::config::Project;
@@ -270,14 +268,21 @@ impl Host {
     }
 
     /// A session has ended: what that says of its slot.
-    pub(super) async fn slot_closed(self: &Arc<Self>, input: &Value, session: &str, closed: &Result<Closed, HostError>) {
+    pub(super) async fn slot_closed(
+        self: &Arc<Self>,
+        input: &Value,
+        session: &str,
+        closed: &Result<Closed, HostError>,
+    ) {
         let why = self.heartbeats.forget(session);
         let Some(key) = slot_in(input) else { return };
         let is_stopping = *self.stop.borrow();
         let ended_at = look().at;
         let ended = |attempt: u32| match (closed, why) {
             (Ok(_), Some(CancelWhy::Replaced { .. })) => Some(SlotState::Cancelled { attempt, ended_at }),
-            (Ok(closed), _) if closed.status == "failed" => Some(SlotState::Failed { attempt, ended_at, is_final: false }),
+            (Ok(closed), _) if closed.status == "failed" => {
+                Some(SlotState::Failed { attempt, ended_at, is_final: false })
+            }
             (Ok(closed), _) => {
                 Some(SlotState::Done { attempt, ended_at, did_nothing: closed.status == "nothing_to_do" })
             }

@@ -48,7 +48,8 @@ fn tamed<'a>(event: Event<'a>, document: &Document) -> Event<'a> {
             Event::Start(Tag::Image { link_type, dest_url: picture(&dest_url, document), title, id })
         }
         Event::Start(Tag::Link { link_type, dest_url, title, id }) => {
-            let is_safe = dest_url.starts_with("https://") || dest_url.starts_with("http://") || dest_url.starts_with('#');
+            let is_safe =
+                dest_url.starts_with("https://") || dest_url.starts_with("http://") || dest_url.starts_with('#');
             let dest_url = if is_safe { dest_url } else { CowStr::Borrowed("#") };
             Event::Start(Tag::Link { link_type, dest_url, title, id })
         }
@@ -99,7 +100,8 @@ mod tests {
             "```\n</code></pre><script>\n```",
         ] {
             let page = page_of(hostile);
-            for bad in ["<script", "<img src=x", "<iframe", "href=\"javascript", "href=\"data", "evil.example", "file:"] {
+            for bad in ["<script", "<img src=x", "<iframe", "href=\"javascript", "href=\"data", "evil.example", "file:"]
+            {
                 let is_text = page.contains(&bad.replace('<', "&lt;"));
                 assert!(!page.contains(bad), "{hostile}: {page} ({is_text})");
             }

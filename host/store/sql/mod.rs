@@ -25,8 +25,7 @@ use serde_json::Value;
 
 use super::{
     Answer, Batch, Durability, Extent, Head, Held, Holder, Lease, LeaseError, NewRequest, Outcome, PluginChange,
-    PluginChanged, PluginQuota, Request, Row, SessionRecord, Slot, SlotKey, Store,
-    StoreError,
+    PluginChanged, PluginQuota, Request, Row, SessionRecord, Slot, SlotKey, Store, StoreError,
 };
 use attempts::Attempts;
 use continuity::Continuity;

@@ -41,7 +41,8 @@ impl<D: Database> SqlStore<D> {
     pub(super) async fn read_slots_in(&self, states: &[&str], job: Option<&str>) -> Result<Vec<Slot>, StoreError> {
         let marks = vec!["?"; states.len()].join(", ");
         let of = if job.is_some() { " AND job = ?" } else { "" };
-        let statement = format!("SELECT {COLUMNS} FROM slots WHERE state IN ({marks}){of} ORDER BY job, due_ms, origin");
+        let statement =
+            format!("SELECT {COLUMNS} FROM slots WHERE state IN ({marks}){of} ORDER BY job, due_ms, origin");
         let mut statement = states.iter().fold(Statement::new(statement), |statement, state| statement.bind(*state));
         if let Some(job) = job {
             statement = statement.bind(job);

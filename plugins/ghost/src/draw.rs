@@ -2,7 +2,7 @@
 //!
 //! A finding without a picture is told all the same: whatever keeps the tool from drawing costs the picture alone.
 
-use pi_catalog::diff::{Change, ChangeKind};
+use pi_catalog::diff::change::{Change, ChangeKind};
 use pi_catalog::finding::Finding;
 use pi_sdk::{Content, Value, json};
 

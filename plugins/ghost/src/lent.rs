@@ -49,7 +49,8 @@ fn rows_of(answer: Answer) -> Result<Rows, QueryError> {
             }
         }
     }
-    pi_sdk::serde_json::from_value(value).map_err(|error| QueryError::Failed(format!("the rows cannot be read: {error}")))
+    pi_sdk::serde_json::from_value(value)
+        .map_err(|error| QueryError::Failed(format!("the rows cannot be read: {error}")))
 }
 
 /// What the tool says by the first words of its error.
@@ -87,7 +88,8 @@ mod tests {
 
     #[test]
     fn rows_come_with_names_alone() {
-        let text = r#"{"columns":[{"name":"n","type":"bigint"}],"rows":[[1]],"is_cut":false,"masked":[],"elapsed_ms":3}"#;
+        let text =
+            r#"{"columns":[{"name":"n","type":"bigint"}],"rows":[[1]],"is_cut":false,"masked":[],"elapsed_ms":3}"#;
         let rows = rows_of(Ok(vec![Content::Json(text.into())])).unwrap();
         assert_eq!((rows.columns, rows.rows), (vec!["n".to_owned()], vec![vec![json!(1)]]));
     }

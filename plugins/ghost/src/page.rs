@@ -3,6 +3,7 @@
 //! Names and values come out of databases, so anybody may have written them: everything that goes into the text is
 //! escaped, and what goes into a block of code cannot end it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use pi_catalog::database::Rows;
@@ -41,12 +42,21 @@ pub struct Picture {
     pub alternative: String,
 }
 
+/// What would mend an ailment: for people, and never run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Mend {
+    pub statements: Vec<String>,
+    pub caveats: Vec<String>,
+}
+
 /// What a report consists of.
 pub struct Parts<'a> {
     pub title: &'a str,
     pub summary: &'a str,
     pub order: &'a Order,
     pub pictures: &'a [Picture],
+    /// By the key of their finding.
+    pub mends: &'a BTreeMap<String, Mend>,
     pub scopes: &'a [Scope],
 }
 
@@ -72,7 +82,8 @@ pub fn summary(order: &Order, scopes: &[Scope]) -> String {
             let _ = write!(text, "{}", sentence(&first.finding.claim));
         }
         (Some(first), urgent) => {
-            let should = if urgent == 1 { "One change should be looked at" } else { "Some changes should be looked at" };
+            let should =
+                if urgent == 1 { "One change should be looked at" } else { "Some changes should be looked at" };
             let _ = write!(text, "{should}. {}", sentence(&first.finding.claim));
         }
     }
@@ -86,7 +97,11 @@ pub fn summary(order: &Order, scopes: &[Scope]) -> String {
     }
     let first: Vec<&str> = scopes.iter().filter(|scope| scope.is_first).map(|scope| scope.database.as_str()).collect();
     if !first.is_empty() {
-        let _ = write!(text, " {} was looked at for the first time: changes are told from the next report on.", first.join(", "));
+        let _ = write!(
+            text,
+            " {} was looked at for the first time: changes are told from the next report on.",
+            first.join(", ")
+        );
     }
     let gaps: usize = scopes.iter().map(|scope| scope.gaps.len()).sum();
     if gaps > 0 {
@@ -115,7 +130,7 @@ pub fn page(parts: &Parts<'_>) -> String {
         }
     }
     for (index, ranked) in order.news.iter().take(TOLD_MAX).enumerate() {
-        told(&mut page, index, ranked, parts.pictures);
+        told(&mut page, index, ranked, parts);
     }
     if order.news.len() > TOLD_MAX {
         page.push_str("\nThe others are in the table above: they weigh less than these.\n");
@@ -123,21 +138,27 @@ pub fn page(parts: &Parts<'_>) -> String {
     if !order.known.is_empty() {
         page.push_str("\n## Still so\n\nTold in an earlier report, and unchanged since.\n\n");
         for ranked in &order.known {
-            let _ = writeln!(page, "- {} ({}, since {})", escaped(&ranked.finding.claim), place(&ranked.finding), day(ranked.first_ms));
+            let _ = writeln!(
+                page,
+                "- {} ({}, since {})",
+                escaped(&ranked.finding.claim),
+                place(&ranked.finding),
+                day(ranked.first_ms)
+            );
         }
     }
     scope(&mut page, parts);
     page
 }
 
-fn told(page: &mut String, index: usize, ranked: &Ranked, pictures: &[Picture]) {
+fn told(page: &mut String, index: usize, ranked: &Ranked, parts: &Parts<'_>) {
     let finding = &ranked.finding;
     let _ = write!(page, "\n## {}. {}\n\n", index + 1, escaped(&finding.claim));
     let mut facts = vec![format!("{} in {}", word(finding.severity), place(finding))];
     facts.extend(finding.since.as_ref().map(|since| format!("since {}", escaped(since))));
     facts.extend(finding.p_value.map(|p| format!("by chance: {}", chance(p))));
     let _ = writeln!(page, "{}.", facts.join(", "));
-    for picture in pictures.iter().filter(|picture| picture.finding == index) {
+    for picture in parts.pictures.iter().filter(|picture| picture.finding == index) {
         let _ = write!(page, "\n![{}]({})\n", escaped(&picture.alternative), picture.name);
     }
     if !finding.contributors.is_empty() {
@@ -157,14 +178,29 @@ fn told(page: &mut String, index: usize, ranked: &Ranked, pictures: &[Picture]) 
     for evidence in &finding.evidence {
         shown(page, evidence);
     }
+    if let Some(mend) = parts.mends.get(&ranked.key) {
+        for caveat in &mend.caveats {
+            let _ = write!(page, "\n{}\n", sentence(&escaped(caveat)));
+        }
+        if !mend.statements.is_empty() {
+            page.push_str("\nWhat would mend it; nobody has run it:\n");
+            block(page, &mend.statements.join("\n"));
+        }
+    }
+}
+
+/// A block of SQL that its text cannot end.
+fn block(page: &mut String, text: &str) {
+    let fence = "`".repeat(longest_run(text).max(2) + 1);
+    let _ = write!(page, "\n{fence}sql\n{}\n{fence}\n", text.trim());
 }
 
 fn shown(page: &mut String, evidence: &Evidence) {
-    let statement = evidence.query.statement.trim();
-    let fence = "`".repeat(longest_run(statement).max(2) + 1);
-    let _ = write!(page, "\nTo see it again:\n\n{fence}sql\n{statement}\n{fence}\n");
+    page.push_str("\nTo see it again:\n");
+    block(page, &evidence.query.statement);
     if !evidence.query.parameters.is_empty() {
-        let values: Vec<String> = evidence.query.parameters.iter().map(|value| escaped(&cut(&value.to_string()))).collect();
+        let values: Vec<String> =
+            evidence.query.parameters.iter().map(|value| escaped(&cut(&value.to_string()))).collect();
         let _ = write!(page, "\nwith {}\n", values.join(", "));
     }
     table(page, &evidence.rows);

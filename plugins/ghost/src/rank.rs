@@ -98,7 +98,9 @@ impl History {
         }
         for list in [&mut order.news, &mut order.known] {
             // The order is total, so that a report is the same however its findings came.
-            list.sort_by(|a, b| weight(b).partial_cmp(&weight(a)).unwrap_or(std::cmp::Ordering::Equal).then_with(|| a.key.cmp(&b.key)));
+            list.sort_by(|a, b| {
+                weight(b).partial_cmp(&weight(a)).unwrap_or(std::cmp::Ordering::Equal).then_with(|| a.key.cmp(&b.key))
+            });
         }
         self.told.retain(|_, told| now_ms.saturating_sub(told.last_ms) <= FORGOTTEN_AFTER_MS);
         while self.told.len() > TOLD_MAX {
@@ -146,7 +148,8 @@ mod tests {
     fn what_was_told_is_news_only_where_it_grew() {
         let mut history = History::default();
         history.rank(vec![found("a", Severity::Notice, 1.0), found("b", Severity::Notice, 1.0)], &|_| false, 1);
-        let order = history.rank(vec![found("a", Severity::Notice, 2.0), found("b", Severity::Warning, 1.0)], &|_| false, 2);
+        let order =
+            history.rank(vec![found("a", Severity::Notice, 2.0), found("b", Severity::Warning, 1.0)], &|_| false, 2);
         assert_eq!((kinds(&order.news), kinds(&order.known)), (vec!["b"], vec!["a"]));
         assert_eq!(order.known[0].first_ms, 1);
         let later = 3 + FORGOTTEN_AFTER_MS;
@@ -156,7 +159,8 @@ mod tests {
 
     #[test]
     fn what_people_muted_is_counted_and_not_told() {
-        let order = History::default().rank(vec![found("a", Severity::Critical, 1.0)], &|key| key.starts_with("shop/a/"), 1);
+        let order =
+            History::default().rank(vec![found("a", Severity::Critical, 1.0)], &|key| key.starts_with("shop/a/"), 1);
         assert_eq!((order.muted, order.news.len()), (1, 0));
         assert!(!order.is_noteworthy());
     }

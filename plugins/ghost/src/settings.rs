@@ -36,14 +36,19 @@ impl Settings {
         if config.trim().is_empty() {
             return Ok(Self::default());
         }
-        let settings: Self = serde_json::from_str(config)
-            .map_err(|error| format!("[agents.ghost.config] cannot be read: {error}"))?;
+        let settings: Self =
+            serde_json::from_str(config).map_err(|error| format!("[agents.ghost.config] cannot be read: {error}"))?;
         let known = Self::default().look_at;
         if let Some(unknown) = settings.look_at.iter().find(|part| !known.contains(part)) {
-            return Err(format!("[agents.ghost.config] look_at: there is no `{unknown}`; there are {}", known.join(", ")));
+            return Err(format!(
+                "[agents.ghost.config] look_at: there is no `{unknown}`; there are {}",
+                known.join(", ")
+            ));
         }
         if !(-18 * 60..=18 * 60).contains(&settings.utc_offset_minutes) || settings.history_days == 0 {
-            return Err("[agents.ghost.config]: utc_offset_minutes is from -1080 to 1080, history_days 1 or more".into());
+            return Err(
+                "[agents.ghost.config]: utc_offset_minutes is from -1080 to 1080, history_days 1 or more".into()
+            );
         }
         Ok(settings)
     }

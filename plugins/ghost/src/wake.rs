@@ -1,9 +1,10 @@
 //! From waking to the report.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pi_catalog::database::Dialect;
-use pi_catalog::diff::{self, Change};
+use pi_catalog::diff;
+use pi_catalog::diff::change::Change;
 use pi_catalog::finding::Finding;
 use pi_catalog::schema::Snapshot;
 use pi_catalog::{health, snapshot};
@@ -14,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::draw::{self, Drawn};
 use crate::lent::Lent;
 use crate::narrate::narrate;
-use crate::page::{Parts, Picture, Scope, page, summary, title};
-use crate::rank::History;
+use crate::page::{Mend, Parts, Picture, Scope, page, summary, title};
+use crate::rank::{History, key_of as rank_key};
 use crate::settings::{Call, Settings};
 use crate::world::{World, text_of};
 
@@ -39,6 +40,7 @@ struct Seen {
 struct Looked {
     findings: Vec<Finding>,
     changes: Vec<Change>,
+    mends: BTreeMap<String, Mend>,
     scope: Scope,
     remembered: Remembered,
 }
@@ -56,7 +58,7 @@ pub fn wake(world: &mut dyn World, task: &Task) -> Result<Outcome, String> {
     };
     let now_ms = world.now_ms();
     let (mut found, mut scopes, mut changes, mut kept) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let mut history = History::default();
+    let (mut history, mut mends) = (History::default(), BTreeMap::new());
     for database in &databases {
         world.say(&format!("looking at {}", database.name));
         let key = key_of(&call, &database.name);
@@ -65,6 +67,7 @@ pub fn wake(world: &mut dyn World, task: &Task) -> Result<Outcome, String> {
         history.extend(std::mem::take(&mut looked.remembered.history));
         found.extend(looked.findings.into_iter().map(|finding| (database.name.clone(), finding)));
         changes.extend(looked.changes);
+        mends.extend(looked.mends);
         scopes.push(looked.scope);
         kept.push((key, database.name.clone(), looked.remembered));
     }
@@ -90,7 +93,14 @@ pub fn wake(world: &mut dyn World, task: &Task) -> Result<Outcome, String> {
     }
     let title = title(&order, &scopes);
     let pictures: Vec<Picture> = drawn.iter().map(|drawn| drawn.picture.clone()).collect();
-    let markdown = page(&Parts { title: &title, summary: &words, order: &order, pictures: &pictures, scopes: &scopes });
+    let markdown = page(&Parts {
+        title: &title,
+        summary: &words,
+        order: &order,
+        pictures: &pictures,
+        mends: &mends,
+        scopes: &scopes,
+    });
     let findings: Vec<Value> = order
         .news
         .iter()
@@ -124,7 +134,9 @@ fn outcome(status: Status, summary: String, details: Value) -> Outcome {
 
 /// The databases that it is about.
 fn databases(world: &mut dyn World, call: &Call) -> Result<Vec<Seen>, String> {
-    let told = world.json("sql_databases", json!({})).map_err(|error| format!("No database can be looked at: {}", text_of(&error)))?;
+    let told = world
+        .json("sql_databases", json!({}))
+        .map_err(|error| format!("No database can be looked at: {}", text_of(&error)))?;
     let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let all: Vec<Seen> = told
         .as_array()
@@ -143,7 +155,10 @@ fn databases(world: &mut dyn World, call: &Call) -> Result<Vec<Seen>, String> {
         .filter(|seen| call.databases.is_empty() || call.databases.contains(&seen.name))
         .collect();
     match all.is_empty() {
-        true => Err("No database can be looked at: [grants.sql.sql] of pi.toml names none of those that this is about".into()),
+        true => {
+            Err("No database can be looked at: [grants.sql.sql] of pi.toml names none of those that this is about"
+                .into())
+        }
         false => Ok(all),
     }
 }
@@ -164,13 +179,17 @@ fn look(world: &mut dyn World, database: &Seen, settings: &Settings, key: &str, 
             None => Remembered::default(),
         },
         Err(error) => {
-            gaps.push(format!("what was seen the last time is not known, so this is a first look: {}", text_of(&error)));
+            gaps.push(format!(
+                "what was seen the last time is not known, so this is a first look: {}",
+                text_of(&error)
+            ));
             Remembered::default()
         }
     };
     let mut lent = Lent { world, name: database.name.clone(), dialect: database.dialect, asked: 0 };
     let mut findings = Vec::new();
     let mut changes = Vec::new();
+    let mut mends = BTreeMap::new();
     let is_first = remembered.snapshot.is_none();
     let mut scope = Scope { database: database.name.clone(), is_first, ..Scope::default() };
     let sampling = snapshot::Sampling { personal: database.personal.clone(), ..snapshot::Sampling::default() };
@@ -203,8 +222,12 @@ fn look(world: &mut dyn World, database: &Seen, settings: &Settings, key: &str, 
                 remembered.patterns = report.memory;
             }
             if settings.looks_at("health") {
-                let checked = health::check(&mut lent, &now);
-                findings.extend(checked.findings);
+                let checked = health::examine(&mut lent, &health::Thresholds::default());
+                for ailment in checked.ailments {
+                    let key = rank_key(&database.name, &ailment.finding);
+                    mends.insert(key, Mend { statements: ailment.mend, caveats: ailment.caveats });
+                    findings.push(ailment.finding);
+                }
                 gaps.extend(checked.gaps);
             }
             remembered.snapshot = Some(now);
@@ -213,7 +236,7 @@ fn look(world: &mut dyn World, database: &Seen, settings: &Settings, key: &str, 
     }
     scope.statements = lent.asked;
     scope.gaps = gaps;
-    Looked { findings, changes, scope, remembered }
+    Looked { findings, changes, mends, scope, remembered }
 }
 
 /// Keep what was seen for the next time; why that could not be.

@@ -26,9 +26,8 @@ impl ToolPlugin for Memory {
             "memory_get" => json!({ "value": get(&bucket, text("key"))? }),
             "memory_put" => {
                 let value = arguments.get("value").filter(|value| !value.is_null());
-                let value = value.ok_or_else(|| {
-                    Error::InvalidArguments("`value` is null: call `memory_remove` to forget".into())
-                })?;
+                let value = value
+                    .ok_or_else(|| Error::InvalidArguments("`value` is null: call `memory_remove` to forget".into()))?;
                 json!({ "bytes": put(&bucket, text("key"), value)? })
             }
             "memory_remove" => {
@@ -47,7 +46,8 @@ pi_sdk::tool!(Memory);
 /// What stands under a document's key: where its parts are.
 fn head(bucket: &Bucket, key: &str) -> Result<Option<(String, usize)>, Error> {
     let Some(bytes) = bucket.get(&format!("head/{key}")).map_err(failed)? else { return Ok(None) };
-    let broken = || Error::Failed(format!("what is kept under `{key}` cannot be read\nhint: remove it by `memory_remove`"));
+    let broken =
+        || Error::Failed(format!("what is kept under `{key}` cannot be read\nhint: remove it by `memory_remove`"));
     let head: Value = serde_json::from_slice(&bytes).map_err(|_| broken())?;
     let set = head.get("set").and_then(Value::as_str).ok_or_else(broken)?.to_owned();
     let parts = head.get("parts").and_then(Value::as_u64).and_then(|parts| usize::try_from(parts).ok());
@@ -62,7 +62,8 @@ fn get(bucket: &Bucket, key: &str) -> Result<Value, Error> {
         let bytes = bucket.get(&name).map_err(failed)?;
         whole.extend(bytes.ok_or_else(|| Error::Failed(format!("a part of what is kept under `{key}` is missing")))?);
     }
-    serde_json::from_slice(&whole).map_err(|error| Error::Failed(format!("what is kept under `{key}` is no JSON: {error}")))
+    serde_json::from_slice(&whole)
+        .map_err(|error| Error::Failed(format!("what is kept under `{key}` is no JSON: {error}")))
 }
 
 fn put(bucket: &Bucket, key: &str, value: &Value) -> Result<usize, Error> {

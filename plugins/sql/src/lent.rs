@@ -49,7 +49,9 @@ pub fn ask(database: &str, statement: &str, parameters: &str, rows_max: Option<u
 fn of_query(error: sql::Error) -> QueryError {
     match error {
         sql::Error::Refused(refusal) => QueryError::Refused(refusal.reason),
-        sql::Error::NotGranted(text) | sql::Error::Invalid(text) | sql::Error::TooCostly(text) => QueryError::Refused(text),
+        sql::Error::NotGranted(text) | sql::Error::Invalid(text) | sql::Error::TooCostly(text) => {
+            QueryError::Refused(text)
+        }
         sql::Error::NotFound(text) => QueryError::NotFound(text),
         sql::Error::Denied(text) => QueryError::Denied(text),
         sql::Error::TimedOut(text) => QueryError::TimedOut(text),

@@ -80,7 +80,8 @@ fn query(arguments: &Value) -> Result<Value, Error> {
     let (name, _) = database(arguments)?;
     let statement = arguments.get("statement").and_then(Value::as_str).unwrap_or_default();
     let parameters = arguments.get("parameters").map(Value::to_string).unwrap_or_default();
-    let rows_max = arguments.get("rows_max").and_then(Value::as_u64).map(|rows| u32::try_from(rows).unwrap_or(u32::MAX));
+    let rows_max =
+        arguments.get("rows_max").and_then(Value::as_u64).map(|rows| u32::try_from(rows).unwrap_or(u32::MAX));
     lent::ask(&name, statement, &parameters, rows_max)
 }
 
@@ -94,7 +95,8 @@ fn schema(arguments: &Value) -> Result<Value, Error> {
     let wanted = |table: &&Table| pattern.is_none_or(|text| matches(text, &table.name) || matches(text, &full(table)));
     let tables: Vec<&Table> = taken.tables.iter().filter(wanted).collect();
     if let (Some(pattern), true) = (pattern, tables.is_empty()) {
-        let text = format!("there is no table `{pattern}` in `{name}`\nhint: call `sql_schema` without `table` for all");
+        let text =
+            format!("there is no table `{pattern}` in `{name}`\nhint: call `sql_schema` without `table` for all");
         return Err(Error::Failed(format!("not found: {text}")));
     }
     let brief = |table: &&Table| {

@@ -98,8 +98,12 @@ fn choose(scores: &[Vec<Option<f64>>], columns: usize) -> Vec<(usize, usize, f64
 }
 
 fn tables(old: &Snapshot, new: &Snapshot, is_one_origin: bool) -> HashMap<usize, (usize, f64)> {
-    let places: HashMap<(&str, &str), usize> =
-        new.tables.iter().enumerate().map(|(place, table)| ((table.schema.as_str(), table.name.as_str()), place)).collect();
+    let places: HashMap<(&str, &str), usize> = new
+        .tables
+        .iter()
+        .enumerate()
+        .map(|(place, table)| ((table.schema.as_str(), table.name.as_str()), place))
+        .collect();
     let (mut found, mut gone, mut taken) = (HashMap::new(), Vec::new(), HashSet::new());
     for (place, table) in old.tables.iter().enumerate() {
         match places.get(&(table.schema.as_str(), table.name.as_str())) {
@@ -110,9 +114,11 @@ fn tables(old: &Snapshot, new: &Snapshot, is_one_origin: bool) -> HashMap<usize,
             None => gone.push((place, table)),
         }
     }
-    let come: Vec<(usize, &Table)> = new.tables.iter().enumerate().filter(|(place, _)| !taken.contains(place)).collect();
+    let come: Vec<(usize, &Table)> =
+        new.tables.iter().enumerate().filter(|(place, _)| !taken.contains(place)).collect();
     if is_one_origin {
-        let numbers: HashMap<u64, usize> = come.iter().filter_map(|(place, table)| Some((table.identity?, *place))).collect();
+        let numbers: HashMap<u64, usize> =
+            come.iter().filter_map(|(place, table)| Some((table.identity?, *place))).collect();
         gone.retain(|(place, table)| match table.identity.and_then(|number| numbers.get(&number)) {
             Some(now) => {
                 found.insert(*place, (*now, 1.0));
@@ -230,10 +236,8 @@ impl Pair<'_> {
             });
         }
         let (then, now) = (places(self.before, self.after), places(self.after, self.before));
-        let scores: Vec<Vec<Option<f64>>> = gone
-            .iter()
-            .map(|a| come.iter().map(|b| self.score(a, b, is_one_table, (&then, &now))).collect())
-            .collect();
+        let scores: Vec<Vec<Option<f64>>> =
+            gone.iter().map(|a| come.iter().map(|b| self.score(a, b, is_one_table, (&then, &now))).collect()).collect();
         for (row, column, sure) in choose(&scores, come.len()) {
             if let (Some(before), Some(after)) = (gone.get(row), come.get(column)) {
                 found.insert(before.name.clone(), (after.name.clone(), sure));
@@ -269,7 +273,12 @@ impl Pair<'_> {
             score += (likeness.share - 0.5) * 2.0 * (0.5 + 4.5 * weight);
         }
         if let (Some(then), Some(now)) = (&a.fingerprint, &b.fingerprint) {
-            score += nulls(then.rows - then.present.min(then.rows), then.rows, now.rows - now.present.min(now.rows), now.rows);
+            score += nulls(
+                then.rows - then.present.min(then.rows),
+                then.rows,
+                now.rows - now.present.min(now.rows),
+                now.rows,
+            );
         }
         Some(score)
     }
@@ -309,7 +318,9 @@ impl Pair<'_> {
             _ => -0.8,
         };
         score += same(&a.default, &b.default) + 1.5 * same(&a.comment, &b.comment);
-        score + if a.is_nullable == b.is_nullable { 0.0 } else { -0.5 } + if a.is_generated == b.is_generated { 0.0 } else { -2.0 }
+        score
+            + if a.is_nullable == b.is_nullable { 0.0 } else { -0.5 }
+            + if a.is_generated == b.is_generated { 0.0 } else { -2.0 }
     }
 
     /// Whether the content is no mark of this column, as another of its table has it too.

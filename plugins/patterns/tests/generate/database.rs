@@ -42,24 +42,49 @@ impl Sqlite {
         if let Ok(mut statement) = self.connection.prepare(&format!("PRAGMA table_info(\"{quoted}\")")) {
             let mut rows = statement.query([]).unwrap();
             while let Ok(Some(row)) = rows.next() {
-                let (column, data_type, key): (String, String, i64) = (row.get(1).unwrap(), row.get(2).unwrap(), row.get(5).unwrap());
+                let (column, data_type, key): (String, String, i64) =
+                    (row.get(1).unwrap(), row.get(2).unwrap(), row.get(5).unwrap());
                 if key > 0 {
                     keys.push((key, column.clone()));
                 }
                 let class = class_of(&data_type);
-                columns.push(Column { name: column, data_type, class, is_nullable: true, default: None, is_generated: false, comment: None });
+                columns.push(Column {
+                    name: column,
+                    data_type,
+                    class,
+                    is_nullable: true,
+                    default: None,
+                    is_generated: false,
+                    comment: None,
+                });
             }
         }
         if columns.is_empty() {
-            columns.push(Column { name: "x".into(), data_type: String::new(), class: Class::Other, is_nullable: true, default: None, is_generated: false, comment: None });
+            columns.push(Column {
+                name: "x".into(),
+                data_type: String::new(),
+                class: Class::Other,
+                is_nullable: true,
+                default: None,
+                is_generated: false,
+                comment: None,
+            });
         }
         keys.sort();
         let mut foreign_keys = Vec::new();
         let mut statement = self.connection.prepare(&format!("PRAGMA foreign_key_list(\"{quoted}\")")).unwrap();
         let mut rows = statement.query([]).unwrap();
         while let Ok(Some(row)) = rows.next() {
-            let (target, from, to): (String, String, Option<String>) = (row.get(2).unwrap(), row.get(3).unwrap(), row.get(4).unwrap());
-            foreign_keys.push(ForeignKey { name: String::new(), columns: vec![from], target: format!("main.{target}"), target_columns: to.into_iter().collect(), on_delete: "NO ACTION".into(), is_validated: false });
+            let (target, from, to): (String, String, Option<String>) =
+                (row.get(2).unwrap(), row.get(3).unwrap(), row.get(4).unwrap());
+            foreign_keys.push(ForeignKey {
+                name: String::new(),
+                columns: vec![from],
+                target: format!("main.{target}"),
+                target_columns: to.into_iter().collect(),
+                on_delete: "NO ACTION".into(),
+                is_validated: false,
+            });
         }
         Table {
             schema: "main".into(),

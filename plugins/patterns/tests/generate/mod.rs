@@ -36,7 +36,19 @@ pub fn run(seed: u64, change: Option<&'static Change>) -> Outcome {
     plan.add(&mut database, change);
     let after = looked(&mut database, &before.memory, plan.now_ms(true));
     let told = |report: &Report| -> Vec<String> {
-        report.findings.iter().map(|finding| format!("{} [{}] p={:.1e} effect={:.2}", finding.claim, finding.kind, finding.p_value.unwrap_or(1.0), finding.effect.unwrap_or(0.0))).collect()
+        report
+            .findings
+            .iter()
+            .map(|finding| {
+                format!(
+                    "{} [{}] p={:.1e} effect={:.2}",
+                    finding.claim,
+                    finding.kind,
+                    finding.p_value.unwrap_or(1.0),
+                    finding.effect.unwrap_or(0.0)
+                )
+            })
+            .collect()
     };
     let is_it = |finding: &pi_catalog::finding::Finding| change.is_some_and(|change| plan.matches(change, finding));
     Outcome {
@@ -44,7 +56,13 @@ pub fn run(seed: u64, change: Option<&'static Change>) -> Outcome {
         change,
         is_found: after.findings.iter().any(is_it),
         before: told(&before),
-        beside: after.findings.iter().zip(told(&after)).filter(|(finding, _)| !is_it(finding)).map(|(_, text)| text).collect(),
+        beside: after
+            .findings
+            .iter()
+            .zip(told(&after))
+            .filter(|(finding, _)| !is_it(finding))
+            .map(|(_, text)| text)
+            .collect(),
         abstained: after.abstained.iter().map(|one| format!("{}: {}", one.table, one.why)).collect(),
         gaps: after.gaps.iter().map(|gap| format!("{}: {}", gap.table, gap.what)).collect(),
         folded: after.folded.iter().map(|finding| format!("{} [{}]", finding.claim, finding.kind)).collect(),

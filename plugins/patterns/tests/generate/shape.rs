@@ -323,7 +323,13 @@ impl Plan {
             let price = (3.0 + 0.6 * random.normal()).exp();
             let origin = ["near", "far", "unknown"][random.weighted(&[5.0, 3.0, 1.0])];
             let category = n.category.1[self.categories[thing]];
-            database.connection.execute(&format!("INSERT INTO {} VALUES (?1, ?2, ?3, ?4, ?5)", n.things), rusqlite::params![thing as i64 + 1, format!("thing {thing}"), category, price, origin]).unwrap();
+            database
+                .connection
+                .execute(
+                    &format!("INSERT INTO {} VALUES (?1, ?2, ?3, ?4, ?5)", n.things),
+                    rusqlite::params![thing as i64 + 1, format!("thing {thing}"), category, price, origin],
+                )
+                .unwrap();
         }
         let mut rows = Vec::new();
         for day in self.first_day..self.last_day() {
@@ -357,7 +363,11 @@ impl Plan {
             }
             "past_grown" => {
                 let more = self.rows_of(day - 12, None);
-                rows.extend(more.into_iter().map(|row| Row { number: format!("{}x", row.number), second: row.second + 1, ..row }));
+                rows.extend(more.into_iter().map(|row| Row {
+                    number: format!("{}x", row.number),
+                    second: row.second + 1,
+                    ..row
+                }));
             }
             _ => {}
         }
@@ -365,8 +375,16 @@ impl Plan {
         self.move_on(database, day + 1);
         let run = |sql: String| database.run(&sql);
         match name {
-            "past_deleted" => run(format!("DELETE FROM {} WHERE {} >= '{}' AND {1} < '{}' AND id % 3 > 0", n.facts, n.time, date(day - 20), date(day - 15))),
-            "moments_ahead" => run(format!("UPDATE {} SET {} = '9999-12-31 00:00:00' WHERE id % 1000 = 7", n.facts, n.time)),
+            "past_deleted" => run(format!(
+                "DELETE FROM {} WHERE {} >= '{}' AND {1} < '{}' AND id % 3 > 0",
+                n.facts,
+                n.time,
+                date(day - 20),
+                date(day - 15)
+            )),
+            "moments_ahead" => {
+                run(format!("UPDATE {} SET {} = '9999-12-31 00:00:00' WHERE id % 1000 = 7", n.facts, n.time))
+            }
             "moments_missing" => run(format!("UPDATE {} SET {} = NULL WHERE id % 700 = 7", n.facts, n.time)),
             "things_fewer" => run(format!("DELETE FROM {} WHERE id % 3 = 0", n.things)),
             "things_gone" => run(format!("DELETE FROM {}", n.things)),
@@ -396,7 +414,8 @@ impl Plan {
         let weekday = if matches!(day.rem_euclid(7), 2 | 3) { self.weekend } else { 1.0 };
         let is_promotion = random.unit() < 0.02;
         let promotion = if is_promotion { random.between(1.3, 1.8) } else { 1.0 };
-        let level = self.rows_a_day * weekday * (1.0 + self.growth * age) * promotion * (self.noise * random.normal()).exp();
+        let level =
+            self.rows_a_day * weekday * (1.0 + self.growth * age) * promotion * (self.noise * random.normal()).exp();
         let level = match name {
             "volume_drop" => level * 0.4,
             "volume_spike" => level * 2.5,
@@ -406,8 +425,14 @@ impl Plan {
         };
         let count = (level + level.sqrt() * random.normal()).round().max(0.0) as usize;
         let price = if is_promotion { 0.85 } else { 1.0 } * (0.02 * random.normal()).exp();
-        let channels: Vec<f64> = (0..n.channel.1.len()).map(|at| 1.0 / (at as f64 + 1.0) * (0.08 * random.normal()).exp()).collect();
-        let countries: Vec<f64> = (0..n.country.1.len()).map(|at| (if name == "mix_shifts" && at == 1 { 4.0 } else { 1.0 }) / (at as f64 + 1.3) * (0.08 * random.normal()).exp()).collect();
+        let channels: Vec<f64> =
+            (0..n.channel.1.len()).map(|at| 1.0 / (at as f64 + 1.0) * (0.08 * random.normal()).exp()).collect();
+        let countries: Vec<f64> = (0..n.country.1.len())
+            .map(|at| {
+                (if name == "mix_shifts" && at == 1 { 4.0 } else { 1.0 }) / (at as f64 + 1.3)
+                    * (0.08 * random.normal()).exp()
+            })
+            .collect();
         let drift = 0.1 * random.normal();
         let mut rows = Vec::with_capacity(count);
         for at in 0..count {
@@ -434,7 +459,11 @@ impl Plan {
                 "negatives" if random.unit() < 0.1 => amount = -amount,
                 _ => {}
             }
-            let amount = if name == "text_in_numbers" && random.unit() < 0.08 { "n/a".to_owned().into() } else { ((amount * 100.0).round() / 100.0).into() };
+            let amount = if name == "text_in_numbers" && random.unit() < 0.08 {
+                "n/a".to_owned().into()
+            } else {
+                ((amount * 100.0).round() / 100.0).into()
+            };
             let channel = match n.channel.1[random.weighted(&channels)] {
                 gone if name == "category_vanished" && gone == n.channel.1[1] => n.channel.1[0].to_owned(),
                 old if name == "category_renamed" && old == n.channel.1[1] => format!("{}-2", old.to_uppercase()),
@@ -494,11 +523,27 @@ impl Plan {
     fn write(&self, database: &mut Sqlite, rows: &[Row]) {
         let transaction = database.connection.transaction().unwrap();
         {
-            let sql = format!("INSERT INTO {} VALUES (NULL, ?1, datetime(?2, 'unixepoch'), datetime(?3, 'unixepoch'), ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, NULL, NULL)", self.names.facts);
+            let sql = format!(
+                "INSERT INTO {} VALUES (NULL, ?1, datetime(?2, 'unixepoch'), datetime(?3, 'unixepoch'), ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, NULL, NULL)",
+                self.names.facts
+            );
             let mut statement = transaction.prepare(&sql).unwrap();
             for row in rows {
                 statement
-                    .execute(rusqlite::params![row.number, row.second, row.second + row.lag_s, row.thing, row.channel, row.country, row.category, row.amount, row.score, row.quantity, row.code, row.email])
+                    .execute(rusqlite::params![
+                        row.number,
+                        row.second,
+                        row.second + row.lag_s,
+                        row.thing,
+                        row.channel,
+                        row.country,
+                        row.category,
+                        row.amount,
+                        row.score,
+                        row.quantity,
+                        row.code,
+                        row.email
+                    ])
                     .unwrap();
             }
         }
