@@ -5,6 +5,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use owo_colors::Style;
+use pi_schedule::{Planned, Reading};
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -164,12 +165,14 @@ fn next(
 }
 
 /// What the clock of the zone does at that time.
-fn note(zone: &TimeZone, planned: &pi_schedule::Planned) -> String {
-    let offset = zone.to_offset(planned.slot);
-    match planned.reading {
-        pi_schedule::Reading::Plain => String::new(),
-        reading => format!("  (UTC{offset}: {reading})"),
-    }
+fn note(zone: &TimeZone, planned: &Planned) -> String {
+    let said = match planned.reading {
+        Reading::Plain => return String::new(),
+        Reading::Shifted(reading) => format!("stands for {}, which the clock leaves out", reading.strftime("%H:%M")),
+        Reading::FoldFirst => "the first of two".to_owned(),
+        Reading::FoldSecond => "the second of two".to_owned(),
+    };
+    format!("  (UTC{}: {said})", zone.to_offset(planned.slot))
 }
 
 fn now(output: &Output, project: Project, job: &str) -> Result<(), Failure> {

@@ -192,7 +192,9 @@ impl Host {
         }
         for start in started {
             let (host, beat) = (self.clone(), beat.clone());
-            runs.spawn(async move { host.run_slot(&beat, &start.key, start.attempt).await });
+            runs.spawn(async move {
+                host.run_slot(&beat, &start.key, start.attempt).await;
+            });
         }
         Ok(plan)
     }
