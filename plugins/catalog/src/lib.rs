@@ -7,6 +7,7 @@
 pub mod database;
 pub mod diff;
 pub mod finding;
+pub mod health;
 pub mod quote;
 pub mod rows;
 pub mod schema;

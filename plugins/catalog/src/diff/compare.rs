@@ -247,10 +247,11 @@ impl Sides<'_> {
             format!("({here}) to {} ({there}) on delete {}", key.target, key.on_delete)
         };
         let same = |a: &ForeignKey, b: &ForeignKey| text(a) == text(b);
+        let dropped = self.gone.clone();
         let gone = |key: &ForeignKey| {
             let has_target = |path: &str| new.tables.iter().find(|table| table.path() == path);
             let target = has_target(&key.target);
-            key.columns.iter().any(|name| self.gone.contains(name.as_str()))
+            key.columns.iter().any(|name| dropped.contains(name.as_str()))
                 || target.is_none_or(|table| key.target_columns.iter().any(|name| table.column(name).is_none()))
         };
         for (name, then, now) in paired(&before, &after, same) {
