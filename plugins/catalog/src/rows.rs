@@ -28,7 +28,11 @@ pub fn read_all(database: &mut dyn Database, statement: &str) -> Result<Vec<Row>
         }
         match last {
             Some(last) if last > from => from = last,
-            _ => return Err(QueryError::Refused("a single row of the catalog is more than the limit of bytes".to_owned())),
+            _ => {
+                return Err(QueryError::Refused(
+                    "a single row of the catalog is more than the limit of bytes".to_owned(),
+                ));
+            }
         }
     }
     Err(QueryError::Refused("the limit of rows is too small to read the catalog".to_owned()))

@@ -116,8 +116,11 @@ fn dollar_length(rest: &str) -> Option<usize> {
     let tag_end = rest.get(1..)?.find('$')? + 2;
     let tag = rest.get(..tag_end)?;
     let inner = tag.trim_matches('$');
-    let is_tag = inner.chars().all(|c| c.is_alphanumeric() || c == '_') && !inner.starts_with(|c: char| c.is_ascii_digit());
-    is_tag.then(|| rest.get(tag_end..).and_then(|body| body.find(tag)).map_or(rest.len(), |end| tag_end + end + tag.len()))
+    let is_tag =
+        inner.chars().all(|c| c.is_alphanumeric() || c == '_') && !inner.starts_with(|c: char| c.is_ascii_digit());
+    is_tag.then(|| {
+        rest.get(tag_end..).and_then(|body| body.find(tag)).map_or(rest.len(), |end| tag_end + end + tag.len())
+    })
 }
 
 #[cfg(test)]

@@ -36,7 +36,15 @@ fn five_thousand_tables_take_seconds() {
     let began = Instant::now();
     let changes = diff(&before, &after, &[]);
     let diff_ms = began.elapsed().as_millis();
-    assert_eq!(told(&changes), ["column_dropped public.t79.e", "column_renamed public.t78.aa", "table_added public.fresh", "table_renamed public.renamed"]);
+    assert_eq!(
+        told(&changes),
+        [
+            "column_dropped public.t79.e",
+            "column_renamed public.t78.aa",
+            "table_added public.fresh",
+            "table_renamed public.renamed"
+        ]
+    );
     let began = Instant::now();
     let all = diff(&before, &without_identity(before.clone()), &[]);
     assert_eq!(all, []);
@@ -45,7 +53,10 @@ fn five_thousand_tables_take_seconds() {
     examine(&mut database, &Thresholds::default());
     let health_ms = began.elapsed().as_millis();
     let json = serde_json::to_string(&before).unwrap().len();
-    println!("snapshot {snapshot_ms} ms, diff {diff_ms} ms, diff of equals {same_ms} ms, health {health_ms} ms, JSON {json} bytes, peak {}", peak());
+    println!(
+        "snapshot {snapshot_ms} ms, diff {diff_ms} ms, diff of equals {same_ms} ms, health {health_ms} ms, JSON {json} bytes, peak {}",
+        peak()
+    );
     // Far above what it takes, so that a loaded machine passes, and far below what a statement for each table would.
     assert!(snapshot_ms < 20_000 && diff_ms < 10_000 && health_ms < 20_000);
 }

@@ -107,7 +107,8 @@ impl Server {
             .unwrap();
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
         let log = std::fs::File::create(folder.join("log")).unwrap();
-        let script = "\"$0\" -D \"$folder/data\" -k \"$folder\" -c listen_addresses= -c max_connections=60 -c fsync=off \
+        let script =
+            "\"$0\" -D \"$folder/data\" -k \"$folder\" -c listen_addresses= -c max_connections=60 -c fsync=off \
              -c shared_preload_libraries=pg_stat_statements -c wal_level=logical &
              pid=$!; read -r end; kill -QUIT $pid 2>/dev/null; wait $pid; rm -rf \"$folder\"";
         let shell = command(Path::new("/bin/sh"))
@@ -150,7 +151,8 @@ impl Drop for Server {
 }
 
 fn program(name: &str) -> PathBuf {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").expect("postgresql is not installed: apt-get install postgresql");
+    let versions =
+        std::fs::read_dir("/usr/lib/postgresql").expect("postgresql is not installed: apt-get install postgresql");
     let mut folders: Vec<PathBuf> = versions.flatten().map(|entry| entry.path().join("bin").join(name)).collect();
     folders.sort();
     folders.into_iter().rev().find(|path| path.exists()).expect("postgresql is not installed")

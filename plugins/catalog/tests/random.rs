@@ -40,7 +40,10 @@ fn apply(database: &Sqlite, steps: &[Step]) {
         let sql = match step {
             Step::AddTable(t) => format!("CREATE TABLE t{t} (id INTEGER PRIMARY KEY, c0 TEXT)"),
             Step::DropTable(t) => format!("DROP TABLE t{t}"),
-            Step::AddColumn(t, c, kind) => format!("ALTER TABLE t{t} ADD COLUMN c{c} {}", ["INT", "TEXT", "REAL", "DATE DEFAULT '2026-01-01'"][usize::from(*kind)]),
+            Step::AddColumn(t, c, kind) => format!(
+                "ALTER TABLE t{t} ADD COLUMN c{c} {}",
+                ["INT", "TEXT", "REAL", "DATE DEFAULT '2026-01-01'"][usize::from(*kind)]
+            ),
             Step::DropColumn(t, c) => format!("ALTER TABLE t{t} DROP COLUMN c{c}"),
             Step::RenameColumn(t, from, to) => format!("ALTER TABLE t{t} RENAME COLUMN c{from} TO c{to}"),
             Step::RenameTable(from, to) => format!("ALTER TABLE t{from} RENAME TO t{to}"),
@@ -52,7 +55,7 @@ fn apply(database: &Sqlite, steps: &[Step]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn equal_schemas_have_no_difference(steps in steps()) {

@@ -58,18 +58,24 @@ fn postgres_shows_what_there_is() {
     assert_eq!(customers.column("id").unwrap().default.as_deref(), Some("GENERATED ALWAYS AS IDENTITY"));
     let generated = customers.column("lower_name").unwrap();
     assert!(generated.is_generated && generated.default.as_deref() == Some("lower(name)"), "{generated:?}");
-    assert!(customers.indexes.iter().any(|index| index.is_constraint && !index.is_primary && index.columns == ["mail"]));
+    assert!(
+        customers.indexes.iter().any(|index| index.is_constraint && !index.is_primary && index.columns == ["mail"])
+    );
 
     let orders = table(&snapshot, "orders");
     assert_eq!(orders.column("state").unwrap().class, Class::Enum);
     assert_eq!(orders.column("total").unwrap().class, Class::Decimal);
     assert_eq!(orders.foreign_keys[0].target, "shop.customers");
-    assert_eq!((&orders.foreign_keys[0].columns[..], &orders.foreign_keys[0].target_columns[..]), (&["customer".to_owned()][..], &["id".to_owned()][..]));
+    assert_eq!(
+        (&orders.foreign_keys[0].columns[..], &orders.foreign_keys[0].target_columns[..]),
+        (&["customer".to_owned()][..], &["id".to_owned()][..])
+    );
     assert_eq!(orders.foreign_keys[0].on_delete, "CASCADE");
-    let checks: Vec<(&str, bool)> = orders.checks.iter().map(|check| (check.name.as_str(), check.is_validated)).collect();
+    let checks: Vec<(&str, bool)> =
+        orders.checks.iter().map(|check| (check.name.as_str(), check.is_validated)).collect();
     assert_eq!(checks, [("big", true), ("old_enough", false)]);
     let late = orders.indexes.iter().find(|index| index.name == "late").unwrap();
-    assert_eq!(late.columns, ["at", "abs(total::numeric)"]);
+    assert_eq!(late.columns, ["at DESC", "abs(total::numeric)"]);
     assert_eq!(late.included, ["total"]);
     assert_eq!(late.condition.as_deref(), Some("((total)::numeric > (10)::numeric)"));
     assert_eq!(orders.comment.as_deref(), Some("what was bought"));
@@ -77,7 +83,10 @@ fn postgres_shows_what_there_is() {
     assert_eq!(orders.grants, ["PUBLIC: SELECT", "reader: INSERT, SELECT"]);
 
     let totals = table(&snapshot, "totals");
-    assert_eq!((totals.kind, &totals.reads[..]), (TableKind::View, &["shop.customers".to_owned(), "shop.orders".to_owned()][..]));
+    assert_eq!(
+        (totals.kind, &totals.reads[..]),
+        (TableKind::View, &["shop.customers".to_owned(), "shop.orders".to_owned()][..])
+    );
     assert!(totals.reads_columns.contains(&"shop.orders.total".to_owned()));
     assert_eq!(table(&snapshot, "kept").kind, TableKind::MaterializedView);
     assert_eq!(table(&snapshot, "events").kind, TableKind::Partitioned);
@@ -116,7 +125,10 @@ fn sqlite_shows_tables_views_and_indexes() {
     let classes: Vec<Class> = orders.columns.iter().map(|column| column.class).collect();
     assert_eq!(classes, [Class::Integer, Class::Integer, Class::Decimal, Class::Timestamp]);
     let pairs = table(&snapshot, "pairs");
-    assert_eq!((&pairs.primary_key[..], &pairs.options[..]), (&["b".to_owned(), "a".to_owned()][..], &["strict".to_owned(), "without_rowid".to_owned()][..]));
+    assert_eq!(
+        (&pairs.primary_key[..], &pairs.options[..]),
+        (&["b".to_owned(), "a".to_owned()][..], &["strict".to_owned(), "without_rowid".to_owned()][..])
+    );
     let totals = table(&snapshot, "totals");
     assert_eq!(totals.reads, ["main.customers", "main.orders"]);
     assert!(totals.reads_columns.contains(&"main.orders.total".to_owned()), "{:?}", totals.reads_columns);
@@ -136,7 +148,11 @@ fn hostile_names_are_names() {
     let place = place();
     let mut database = Sqlite::new();
     for (number, name) in HOSTILE.iter().enumerate() {
-        let sql = format!("CREATE TABLE {0} ({0} int, {1} int); CREATE INDEX i{number} ON {0} ({1}); INSERT INTO {0} VALUES (1, 2)", quoted(name), quoted("x\"y"));
+        let sql = format!(
+            "CREATE TABLE {0} ({0} int, {1} int); CREATE INDEX i{number} ON {0} ({1}); INSERT INTO {0} VALUES (1, 2)",
+            quoted(name),
+            quoted("x\"y")
+        );
         place.run(&sql);
         database.run(&sql);
     }
@@ -185,7 +201,11 @@ fn a_section_that_is_refused_is_missing_and_not_empty() {
     place.run("CREATE TABLE t (x int PRIMARY KEY); REVOKE SELECT ON pg_catalog.pg_index FROM PUBLIC; CREATE ROLE kept_out LOGIN");
     let snapshot = take(&mut place.open_as("kept_out"), &options()).unwrap();
     assert_eq!(snapshot.missing, [Section::Indexes]);
-    assert!(snapshot.gaps.iter().any(|gap| gap.starts_with("indexes could not be read: no right")), "{:?}", snapshot.gaps);
+    assert!(
+        snapshot.gaps.iter().any(|gap| gap.starts_with("indexes could not be read: no right")),
+        "{:?}",
+        snapshot.gaps
+    );
 }
 
 #[test]

@@ -35,7 +35,9 @@ impl Database for Sqlite {
         let parameters = query.parameters.iter().map(|value| match value {
             Value::Null => Cell::Null,
             Value::Bool(flag) => Cell::Integer(i64::from(*flag)),
-            Value::Number(number) => number.as_i64().map_or_else(|| Cell::Real(number.as_f64().unwrap()), Cell::Integer),
+            Value::Number(number) => {
+                number.as_i64().map_or_else(|| Cell::Real(number.as_f64().unwrap()), Cell::Integer)
+            }
             other => Cell::Text(other.as_str().unwrap().to_owned()),
         });
         let mut cursor = statement.query(rusqlite::params_from_iter(parameters)).map_err(failure)?;

@@ -35,8 +35,8 @@ fn greedy(rows: usize, columns: usize, score: &dyn Fn(usize, usize) -> Option<f6
     pairs
 }
 
-/// The Hungarian method on a square of rows and columns, in which leaving alone costs nothing.
-#[expect(clippy::indexing_slicing, reason = "every index is below `size + 1`, the length of every list here")]
+/// The Hungarian method on a square of rows and columns, in which leaving alone costs nothing. Every index is below
+/// `size + 1`, the length of every list here.
 fn exact(rows: usize, columns: usize, score: &dyn Fn(usize, usize) -> Option<f64>) -> Vec<(usize, usize)> {
     let size = rows.max(columns);
     let cost = |row: usize, column: usize| {

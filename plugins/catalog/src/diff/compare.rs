@@ -94,7 +94,14 @@ impl Sides<'_> {
         Subject::column(&self.after.schema, &self.after.name, column)
     }
 
-    fn push(&mut self, kind: ChangeKind, item: &str, sides: (Option<String>, Option<String>), why: &str, breaks: (bool, bool)) {
+    fn push(
+        &mut self,
+        kind: ChangeKind,
+        item: &str,
+        sides: (Option<String>, Option<String>),
+        why: &str,
+        breaks: (bool, bool),
+    ) {
         let change = Change::new(kind, self.subject(), why).of(item).between(sides.0, sides.1);
         self.changes.push(change.breaking(breaks.0, breaks.1));
     }
@@ -145,7 +152,8 @@ impl Sides<'_> {
     /// What became of a view's columns becomes part of the change of its text.
     fn fold_columns(&mut self, from: usize) {
         let columns = self.changes.split_off(from.min(self.changes.len()));
-        let renamed: Vec<Change> = self.changes.iter().filter(|change| change.kind == ChangeKind::ColumnRenamed).cloned().collect();
+        let renamed: Vec<Change> =
+            self.changes.iter().filter(|change| change.kind == ChangeKind::ColumnRenamed).cloned().collect();
         self.changes.retain(|change| change.kind != ChangeKind::ColumnRenamed);
         let Some(text) = self.changes.iter_mut().find(|change| change.kind == ChangeKind::ViewChanged) else { return };
         for change in renamed.into_iter().chain(columns) {
@@ -163,7 +171,8 @@ impl Sides<'_> {
                 Some(after) => self.column(before, after, &subject),
                 None => {
                     let why = "statements that name it fail, and its values are gone";
-                    let change = Change::new(ChangeKind::ColumnDropped, subject, why).breaking(true, !self.after.is_view());
+                    let change =
+                        Change::new(ChangeKind::ColumnDropped, subject, why).breaking(true, !self.after.is_view());
                     self.changes.push(change.between(Some(before.data_type.clone()), None));
                 }
             }
@@ -171,8 +180,13 @@ impl Sides<'_> {
         for after in self.after.columns.iter().filter(|after| self.before.column(&after.name).is_none()) {
             let is_needed = !after.is_nullable && after.default.is_none() && !after.is_generated;
             let is_needed = is_needed && !self.after.is_view();
-            let why = if is_needed { "rows that are added without it are refused" } else { "statements that name their columns go on" };
-            let change = Change::new(ChangeKind::ColumnAdded, self.subject_of(&after.name), why).breaking(false, is_needed);
+            let why = if is_needed {
+                "rows that are added without it are refused"
+            } else {
+                "statements that name their columns go on"
+            };
+            let change =
+                Change::new(ChangeKind::ColumnAdded, self.subject_of(&after.name), why).breaking(false, is_needed);
             self.changes.push(change.between(None, Some(after.data_type.clone())));
         }
     }
@@ -180,7 +194,9 @@ impl Sides<'_> {
     fn column(&mut self, before: &Column, after: &Column, subject: &Subject) {
         if let Some(kind) = types::compare(before, after) {
             let (why, breaks) = match kind {
-                ChangeKind::TypeWidened => ("each old value fits; readers with a narrower type of their own may overflow", (false, false)),
+                ChangeKind::TypeWidened => {
+                    ("each old value fits; readers with a narrower type of their own may overflow", (false, false))
+                }
                 ChangeKind::TypeNarrowed => ("values that could be written are refused or rounded", (false, true)),
                 _ => ("comparisons and functions of the old type fail or mean something else", (true, true)),
             };
@@ -230,8 +246,14 @@ impl Sides<'_> {
         }
         let sides = (some(then), some(now));
         let (kind, why, breaks) = match (then.is_empty(), now.is_empty()) {
-            (true, _) => (ChangeKind::PrimaryKeyAdded, "rows that repeat the key, or have none, are refused", (false, true)),
-            (_, true) => (ChangeKind::PrimaryKeyDropped, "rows can repeat; writes that resolve conflicts by the key fail", (true, true)),
+            (true, _) => {
+                (ChangeKind::PrimaryKeyAdded, "rows that repeat the key, or have none, are refused", (false, true))
+            }
+            (_, true) => (
+                ChangeKind::PrimaryKeyDropped,
+                "rows can repeat; writes that resolve conflicts by the key fail",
+                (true, true),
+            ),
             _ => (ChangeKind::PrimaryKeyChanged, "what names a row is another", (true, true)),
         };
         self.push(kind, "", sides, why, breaks);
@@ -239,7 +261,11 @@ impl Sides<'_> {
 
     fn foreign_keys(&mut self, new: &crate::schema::Snapshot) {
         let name = |key: &ForeignKey| {
-            if key.name.is_empty() { format!("({}) to {}", key.columns.join(", "), key.target) } else { key.name.clone() }
+            if key.name.is_empty() {
+                format!("({}) to {}", key.columns.join(", "), key.target)
+            } else {
+                key.name.clone()
+            }
         };
         let (before, after) = (by_name(&self.before.foreign_keys, name), by_name(&self.after.foreign_keys, name));
         let text = |key: &ForeignKey| {
@@ -268,14 +294,26 @@ impl Sides<'_> {
                 (Some(then), Some(now)) => {
                     if !same(then, now) {
                         let why = "what the rows may point to, or what happens when that goes, is different";
-                        self.push(ChangeKind::ForeignKeyChanged, &name, (Some(text(then)), Some(text(now))), why, (false, true));
+                        self.push(
+                            ChangeKind::ForeignKeyChanged,
+                            &name,
+                            (Some(text(then)), Some(text(now))),
+                            why,
+                            (false, true),
+                        );
                     } else if then.name != now.name {
                         let sides = (Some(then.name.clone()), Some(now.name.clone()));
                         let why = "only statements that name the constraint notice";
                         self.push(ChangeKind::ForeignKeyRenamed, &now.name, sides, why, (false, false));
                     }
                     if !then.is_validated && now.is_validated {
-                        self.push(ChangeKind::ForeignKeyValidated, &name, (None, None), "all rows are known to keep it", (false, false));
+                        self.push(
+                            ChangeKind::ForeignKeyValidated,
+                            &name,
+                            (None, None),
+                            "all rows are known to keep it",
+                            (false, false),
+                        );
                     }
                 }
                 (None, None) => {}
@@ -302,14 +340,26 @@ impl Sides<'_> {
                 }
                 (Some(then), Some(now)) => {
                     if !same(then, now) {
-                        self.push(ChangeKind::CheckChanged, &name, (text(then), text(now)), "other rows are refused", (false, true));
+                        self.push(
+                            ChangeKind::CheckChanged,
+                            &name,
+                            (text(then), text(now)),
+                            "other rows are refused",
+                            (false, true),
+                        );
                     } else if then.name != now.name {
                         let sides = (Some(then.name.clone()), Some(now.name.clone()));
                         let why = "only statements that name the constraint notice";
                         self.push(ChangeKind::CheckRenamed, &now.name, sides, why, (false, false));
                     }
                     if !then.is_validated && now.is_validated {
-                        self.push(ChangeKind::CheckValidated, &name, (None, None), "all rows are known to pass", (false, false));
+                        self.push(
+                            ChangeKind::CheckValidated,
+                            &name,
+                            (None, None),
+                            "all rows are known to pass",
+                            (false, false),
+                        );
                     }
                 }
                 (None, None) => {}
@@ -323,11 +373,16 @@ impl Sides<'_> {
 
     fn indexes(&mut self) {
         // The primary key's index goes and comes with the key.
-        let own = |table: &Table| -> Vec<Index> { table.indexes.iter().filter(|index| !index.is_primary).cloned().collect() };
+        let own =
+            |table: &Table| -> Vec<Index> { table.indexes.iter().filter(|index| !index.is_primary).cloned().collect() };
         let (old, new) = (own(self.before), own(self.after));
         // SQLite counts the indexes of constraints: their names follow the order and mean nothing.
         let name = |index: &Index| {
-            if index.name.starts_with("sqlite_autoindex_") { format!("unique ({})", index.columns.join(", ")) } else { index.name.clone() }
+            if index.name.starts_with("sqlite_autoindex_") {
+                format!("unique ({})", index.columns.join(", "))
+            } else {
+                index.name.clone()
+            }
         };
         let (before, after) = (by_name(&old, name), by_name(&new, name));
         let names = self.names.clone();
@@ -372,11 +427,21 @@ impl Sides<'_> {
                     self.push(ChangeKind::IndexChanged, name, sides, why, (false, is_stricter));
                 } else if then.name != now.name && !now.name.starts_with("sqlite_autoindex_") {
                     let sides = (Some(then.name.clone()), Some(now.name.clone()));
-                    self.push(ChangeKind::IndexRenamed, &now.name, sides, "only statements that name the index notice", (false, false));
+                    self.push(
+                        ChangeKind::IndexRenamed,
+                        &now.name,
+                        sides,
+                        "only statements that name the index notice",
+                        (false, false),
+                    );
                 }
                 match (then.is_valid, now.is_valid) {
-                    (true, false) => self.push(ChangeKind::IndexBecameInvalid, name, (None, None), INVALID, (false, false)),
-                    (false, true) => self.push(ChangeKind::IndexBecameValid, name, (None, None), "it is used again", (false, false)),
+                    (true, false) => {
+                        self.push(ChangeKind::IndexBecameInvalid, name, (None, None), INVALID, (false, false))
+                    }
+                    (false, true) => {
+                        self.push(ChangeKind::IndexBecameValid, name, (None, None), "it is used again", (false, false))
+                    }
                     _ => {}
                 }
             }
@@ -415,10 +480,18 @@ impl Sides<'_> {
     fn comments(&mut self) {
         let why = "people read it";
         if self.before.comment != self.after.comment {
-            self.push(ChangeKind::CommentChanged, "", (self.before.comment.clone(), self.after.comment.clone()), why, (false, false));
+            self.push(
+                ChangeKind::CommentChanged,
+                "",
+                (self.before.comment.clone(), self.after.comment.clone()),
+                why,
+                (false, false),
+            );
         }
         for after in &self.after.columns {
-            let Some(before) = self.before.column(&after.name).filter(|before| before.comment != after.comment) else { continue };
+            let Some(before) = self.before.column(&after.name).filter(|before| before.comment != after.comment) else {
+                continue;
+            };
             let change = Change::new(ChangeKind::CommentChanged, self.subject_of(&after.name), why);
             self.changes.push(change.between(before.comment.clone(), after.comment.clone()));
         }
@@ -452,7 +525,8 @@ fn paired<'a, T>(
 
 fn index_text(index: &Index) -> String {
     let unique = if index.is_unique { "unique " } else { "" };
-    let included = if index.included.is_empty() { String::new() } else { format!(" include ({})", index.included.join(", ")) };
+    let included =
+        if index.included.is_empty() { String::new() } else { format!(" include ({})", index.included.join(", ")) };
     let condition = index.condition.as_ref().map(|condition| format!(" where {condition}")).unwrap_or_default();
     format!("{unique}{} ({}){included}{condition}", index.method, index.columns.join(", "))
 }

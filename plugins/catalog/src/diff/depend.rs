@@ -53,9 +53,21 @@ fn concerns_users(change: &Change) -> bool {
     use ChangeKind as K;
     matches!(
         change.kind,
-        K::TableDropped | K::TableRenamed | K::TableMoved | K::TableKindChanged | K::ColumnDropped | K::ColumnRenamed
-            | K::TypeWidened | K::TypeNarrowed | K::TypeChanged | K::NullAllowed | K::GenerationChanged | K::ViewChanged
-            | K::PartitionDetached | K::PrimaryKeyDropped | K::PrimaryKeyChanged
+        K::TableDropped
+            | K::TableRenamed
+            | K::TableMoved
+            | K::TableKindChanged
+            | K::ColumnDropped
+            | K::ColumnRenamed
+            | K::TypeWidened
+            | K::TypeNarrowed
+            | K::TypeChanged
+            | K::NullAllowed
+            | K::GenerationChanged
+            | K::ViewChanged
+            | K::PartitionDetached
+            | K::PrimaryKeyDropped
+            | K::PrimaryKeyChanged
     )
 }
 
@@ -122,7 +134,8 @@ impl<'a> Uses<'a> {
         for table in self.keys.get(path).into_iter().flatten().filter(|table| table.path() != path) {
             for key in table.foreign_keys.iter().filter(|key| key.target == path) {
                 if column.is_none_or(|column| key.target_columns.iter().any(|name| name == column)) {
-                    let name = if key.name.is_empty() { format!("({})", key.columns.join(", ")) } else { key.name.clone() };
+                    let name =
+                        if key.name.is_empty() { format!("({})", key.columns.join(", ")) } else { key.name.clone() };
                     found.push(dependent("foreign_key", format!("{}: {name}", table.path())));
                 }
             }
@@ -132,7 +145,9 @@ impl<'a> Uses<'a> {
             found.extend(partitions.map(|table| dependent("partition", table.path())));
         }
         if let (Some(column), Some(table)) = (column, self.tables.get(path)) {
-            found.extend(of_its_table(table, column).into_iter().map(|(kind, name)| dependent(kind, format!("{path}: {name}"))));
+            found.extend(
+                of_its_table(table, column).into_iter().map(|(kind, name)| dependent(kind, format!("{path}: {name}"))),
+            );
         }
         let bare = path.rsplit_once('.').map_or(path, |(_, name)| name).to_lowercase();
         let column = column.map(str::to_lowercase);
@@ -156,7 +171,10 @@ fn of_its_table(table: &Table, column: &str) -> Vec<(&'static str, String)> {
         }
     }
     let checks = table.checks.iter().filter(|check| names(&check.expression));
-    found.extend(checks.map(|check| ("check", if check.name.is_empty() { check.expression.clone() } else { check.name.clone() })));
+    found.extend(
+        checks
+            .map(|check| ("check", if check.name.is_empty() { check.expression.clone() } else { check.name.clone() })),
+    );
     for key in table.foreign_keys.iter().filter(|key| key.columns.iter().any(|name| name == column)) {
         let name = if key.name.is_empty() { format!("to {}", key.target) } else { key.name.clone() };
         found.push(("foreign_key", name));

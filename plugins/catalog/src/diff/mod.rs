@@ -52,7 +52,9 @@ pub fn diff(old: &Snapshot, new: &Snapshot, known: &[KnownQuery]) -> Vec<Change>
             (old.tables.get(*from), today.snapshot.tables.get(*from), new.tables.get(*to))
         {
             changes.extend(named(then, after, *sure));
-            changes.extend(comparison.table(*from, before, after));
+            if !then.is_partial && !after.is_partial {
+                changes.extend(comparison.table(*from, before, after));
+            }
         }
     }
     changes.extend(come_and_gone(old, new, &renames));
@@ -100,9 +102,13 @@ fn come_and_gone(old: &Snapshot, new: &Snapshot, renames: &Renames) -> Vec<Chang
         let subject = Subject::table(&table.schema, &table.name);
         let why = "nothing named it before";
         match &table.parent {
-            Some(parent) => Change::new(ChangeKind::PartitionAttached, subject, "its parent has rows of its own in it now")
-                .between(None, Some(parent.clone())),
-            None => Change::new(ChangeKind::TableAdded, subject, why).between(None, Some(kind_name(table.kind).to_owned())),
+            Some(parent) => {
+                Change::new(ChangeKind::PartitionAttached, subject, "its parent has rows of its own in it now")
+                    .between(None, Some(parent.clone()))
+            }
+            None => {
+                Change::new(ChangeKind::TableAdded, subject, why).between(None, Some(kind_name(table.kind).to_owned()))
+            }
         }
     });
     gone.chain(come).collect()
@@ -150,7 +156,8 @@ fn enums(old: &[Enum], new: &[Enum], changes: &mut Vec<Change>) {
         }
     }
     for after in new.iter().filter(|after| !old.iter().any(|before| same(before, after))) {
-        let change = Change::new(ChangeKind::EnumAdded, Subject::table(&after.schema, &after.name), "nothing named it before");
+        let change =
+            Change::new(ChangeKind::EnumAdded, Subject::table(&after.schema, &after.name), "nothing named it before");
         changes.push(change.between(None, Some(after.values.join(", "))));
     }
 }
@@ -159,12 +166,19 @@ fn enums(old: &[Enum], new: &[Enum], changes: &mut Vec<Change>) {
 fn fold_partitions(new: &Snapshot, changes: &mut Vec<Change>) {
     let told: HashSet<(String, ChangeKind, Option<String>)> = changes
         .iter()
-        .map(|change| (format!("{}.{}", change.subject.schema, change.subject.table), change.kind, change.subject.column.clone()))
+        .map(|change| {
+            (format!("{}.{}", change.subject.schema, change.subject.table), change.kind, change.subject.column.clone())
+        })
         .collect();
     changes.retain(|change| {
         let table = new.table(&change.subject.schema, &change.subject.table);
         let parent = table.and_then(|table| table.parent.clone());
-        let is_own = [ChangeKind::PartitionAttached, ChangeKind::TableRenamed, ChangeKind::TableMoved, ChangeKind::CommentChanged];
+        let is_own = [
+            ChangeKind::PartitionAttached,
+            ChangeKind::TableRenamed,
+            ChangeKind::TableMoved,
+            ChangeKind::CommentChanged,
+        ];
         match parent {
             Some(parent) if !is_own.contains(&change.kind) => {
                 !told.contains(&(parent, change.kind, change.subject.column.clone()))

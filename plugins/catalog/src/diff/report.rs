@@ -122,15 +122,30 @@ fn evidence_query(dialect: Dialect, change: &Change) -> Query {
              JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname = $1::text AND t.typname = $2::text \
              ORDER BY e.enumsortorder"
         }
-        K::IndexAdded | K::IndexDropped | K::IndexRenamed | K::IndexChanged | K::IndexBecameInvalid | K::IndexBecameValid => {
+        K::IndexAdded
+        | K::IndexDropped
+        | K::IndexRenamed
+        | K::IndexChanged
+        | K::IndexBecameInvalid
+        | K::IndexBecameValid => {
             "SELECT x.relname::text AS name, pg_catalog.pg_get_indexdef(i.indexrelid) AS definition, i.indisvalid AS is_valid \
              FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid \
              JOIN pg_catalog.pg_class c ON c.oid = i.indrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
              WHERE n.nspname = $1::text AND c.relname = $2::text ORDER BY 1"
         }
-        K::CheckAdded | K::CheckDropped | K::CheckRenamed | K::CheckChanged | K::CheckValidated | K::ForeignKeyAdded
-        | K::ForeignKeyDropped | K::ForeignKeyRenamed | K::ForeignKeyChanged | K::ForeignKeyValidated | K::PrimaryKeyAdded
-        | K::PrimaryKeyDropped | K::PrimaryKeyChanged => {
+        K::CheckAdded
+        | K::CheckDropped
+        | K::CheckRenamed
+        | K::CheckChanged
+        | K::CheckValidated
+        | K::ForeignKeyAdded
+        | K::ForeignKeyDropped
+        | K::ForeignKeyRenamed
+        | K::ForeignKeyChanged
+        | K::ForeignKeyValidated
+        | K::PrimaryKeyAdded
+        | K::PrimaryKeyDropped
+        | K::PrimaryKeyChanged => {
             "SELECT k.conname::text AS name, pg_catalog.pg_get_constraintdef(k.oid) AS definition, k.convalidated AS is_validated \
              FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid \
              JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \

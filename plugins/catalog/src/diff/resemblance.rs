@@ -64,9 +64,8 @@ pub(crate) fn names(old: &str, new: &str) -> f64 {
     if old == new {
         return 1.0;
     }
-    let pairs = |name: &[char]| -> Vec<(char, char)> {
-        name.iter().copied().zip(name.iter().copied().skip(1)).collect()
-    };
+    let pairs =
+        |name: &[char]| -> Vec<(char, char)> { name.iter().copied().zip(name.iter().copied().skip(1)).collect() };
     let (before, mut after) = (pairs(&old), pairs(&new));
     let all = before.len() + after.len();
     let mut common = 0;

@@ -32,11 +32,16 @@ fn long_transactions(thresholds: &Thresholds) -> Check {
             let (seconds, idle) = (figure(row, 4).round(), figure(row, 5).round());
             let who = format!("`{role}` ({application}, process {pid})");
             let (kind, claim) = if state.starts_with("idle in transaction") {
-                ("idle_in_transaction", format!("A transaction of {who} has been open for {seconds} s and has done nothing for {idle} s."))
+                (
+                    "idle_in_transaction",
+                    format!("A transaction of {who} has been open for {seconds} s and has done nothing for {idle} s."),
+                )
             } else {
                 ("transaction_long", format!("A transaction of {who} has been running for {seconds} s."))
             };
-            let found = ailment(kind, Subject::database(), Severity::Warning, claim).number("pid", pid).number("seconds", seconds);
+            let found = ailment(kind, Subject::database(), Severity::Warning, claim)
+                .number("pid", pid)
+                .number("seconds", seconds);
             let found = if kind == "idle_in_transaction" { found.number("idle_seconds", idle) } else { found };
             Some(
                 found
@@ -65,12 +70,15 @@ fn blocked(thresholds: &Thresholds) -> Check {
         ),
         keys: 1,
         read: |row, _| {
-            let (pid, role, waits, seconds) = (figure(row, 0), text_or_empty(row, 2), text_or_empty(row, 3), figure(row, 4).round());
+            let (pid, role, waits, seconds) =
+                (figure(row, 0), text_or_empty(row, 2), text_or_empty(row, 3), figure(row, 4).round());
             let tables = text_or_empty(row, 5);
             let blockers: Vec<i64> = crate::rows::array(row, 1)?.iter().filter_map(serde_json::Value::as_i64).collect();
             let first = *blockers.first()?;
             let at = if tables.is_empty() { String::new() } else { format!(" at `{tables}`") };
-            let claim = format!("Process {pid} of `{role}` has waited {seconds} s for a lock ({waits}){at} that process {first} holds.");
+            let claim = format!(
+                "Process {pid} of `{role}` has waited {seconds} s for a lock ({waits}){at} that process {first} holds."
+            );
             let mut found: Ailment = ailment("lock_blocked", Subject::database(), Severity::Warning, claim)
                 .number("pid", pid)
                 .number("blocker", first as f64)
@@ -79,7 +87,9 @@ fn blocked(thresholds: &Thresholds) -> Check {
                 found = found.mend(format!("SELECT pg_cancel_backend({blocker});"));
                 found = found.mend(format!("SELECT pg_terminate_backend({blocker});"));
             }
-            Some(found.caveat("a blocker that is idle in a transaction has no statement to cancel: it can only be terminated"))
+            Some(found.caveat(
+                "a blocker that is idle in a transaction has no statement to cancel: it can only be terminated",
+            ))
         },
     }
 }
@@ -99,7 +109,8 @@ fn connections(thresholds: &Thresholds) -> Check {
         read: |row, thresholds| {
             let (used, allowed, share) = (figure(row, 0), figure(row, 1), figure(row, 2));
             let part = percent(share);
-            let claim = format!("{used} of {allowed} connections are in use ({part} %); at the limit nobody else gets in.");
+            let claim =
+                format!("{used} of {allowed} connections are in use ({part} %); at the limit nobody else gets in.");
             Some(
                 ailment("connections_near_limit", Subject::database(), worse_from(share, thresholds.connections_share_critical), claim)
                     .number("used", used)
@@ -158,7 +169,8 @@ fn slow_statement(row: &Row, _: &Thresholds) -> Option<Ailment> {
 pub(super) fn say_what_is_hidden(database: &mut dyn Database, health: &mut Health) {
     let statement = "SELECT COUNT(*)::int8 FROM pg_catalog.pg_stat_activity a WHERE a.backend_type IS NULL \
                      AND a.query = '<insufficient privilege>'";
-    let hidden = database.query(&Query::new(statement)).ok().and_then(|rows| rows.rows.first().and_then(|row| number(row, 0)));
+    let hidden =
+        database.query(&Query::new(statement)).ok().and_then(|rows| rows.rows.first().and_then(|row| number(row, 0)));
     if let Some(hidden @ 1..) = hidden {
         health.gaps.push(format!("{hidden} sessions of other roles cannot be seen into: grant pg_monitor to see them"));
     }

@@ -148,7 +148,9 @@ pub fn examine(database: &mut dyn Database, thresholds: &Thresholds) -> Health {
         Dialect::Sqlite => sqlite::examine(database, thresholds, &mut health),
     }
     health.ailments.sort_by(|a, b| {
-        let key = |ailment: &Ailment| (std::cmp::Reverse(ailment.finding.severity), ailment.finding.kind.clone(), ailment.finding.subject.clone());
+        let key = |ailment: &Ailment| {
+            (std::cmp::Reverse(ailment.finding.severity), ailment.finding.kind.clone(), ailment.finding.subject.clone())
+        };
         key(a).cmp(&key(b))
     });
     health

@@ -25,7 +25,8 @@ fn behind(thresholds: &Thresholds) -> Check {
         read: |row, _| {
             let (name, bytes) = (text_or_empty(row, 0), mebibytes(figure(row, 2)));
             let claim = format!("The replica `{name}` is {bytes} MiB of the log behind.");
-            let found = ailment("replica_behind", Subject::database(), Severity::Warning, claim).number("mebibytes", bytes);
+            let found =
+                ailment("replica_behind", Subject::database(), Severity::Warning, claim).number("mebibytes", bytes);
             Some(found.caveat("reads there show the past; a failover now would lose it, or wait for it"))
         },
     }
@@ -44,7 +45,9 @@ fn slots(thresholds: &Thresholds) -> Check {
         read: |row, _| {
             let (slot, bytes) = (text_or_empty(row, 0), mebibytes(figure(row, 2)));
             let claim = match text(row, 1).as_deref() {
-                Some("lost") => format!("The replication slot `{slot}` has lost what it needs: its reader must begin anew."),
+                Some("lost") => {
+                    format!("The replication slot `{slot}` has lost what it needs: its reader must begin anew.")
+                }
                 _ => format!("The replication slot `{slot}` is used by nobody and keeps {bytes} MiB of the log."),
             };
             Some(

@@ -35,16 +35,22 @@ pub(super) fn checks(thresholds: &Thresholds) -> Vec<Check> {
                 _ => Subject::table(&schema, &sequence),
             };
             let used = percent(share);
-            let claim = format!("The sequence `{schema}.{sequence}` is at {last} of {ends} ({used} %): then no row can be added.");
-            let mut found = ailment("sequence_near_end", subject, worse_from(share, thresholds.sequence_share_critical), claim)
-                .number("last", last)
-                .number("ends", ends)
-                .number("used_percent", used);
+            let claim = format!(
+                "The sequence `{schema}.{sequence}` is at {last} of {ends} ({used} %): then no row can be added."
+            );
+            let mut found =
+                ailment("sequence_near_end", subject, worse_from(share, thresholds.sequence_share_critical), claim)
+                    .number("last", last)
+                    .number("ends", ends)
+                    .number("used_percent", used);
             if let (Some(table), Some(column), Some(kind)) = (table, column, kind)
                 && kind != "bigint"
             {
-                let statement = format!("ALTER TABLE {} ALTER COLUMN {} TYPE bigint;", qualified(&schema, &table), quote(&column));
-                found = found.mend(statement).caveat("changing the type writes the whole table anew under a lock; columns that point to it must follow");
+                let statement =
+                    format!("ALTER TABLE {} ALTER COLUMN {} TYPE bigint;", qualified(&schema, &table), quote(&column));
+                found = found.mend(statement).caveat(
+                    "changing the type writes the whole table anew under a lock; columns that point to it must follow",
+                );
             }
             Some(found.mend(format!("ALTER SEQUENCE {} AS bigint;", qualified(&schema, &sequence))))
         },

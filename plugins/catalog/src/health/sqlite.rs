@@ -59,7 +59,11 @@ fn redundant(database: &mut dyn Database, snapshot: &Snapshot, health: &mut Heal
     for table in snapshot.tables.iter().filter(|table| table.kind == TableKind::Table) {
         for index in table.indexes.iter().filter(|index| !index.is_constraint) {
             let Some((by, is_equal)) = covering(table, index) else { continue };
-            let (kind, what) = if is_equal { ("index_duplicate", "is the same as") } else { ("index_overlapping", "is the beginning of") };
+            let (kind, what) = if is_equal {
+                ("index_duplicate", "is the same as")
+            } else {
+                ("index_overlapping", "is the beginning of")
+            };
             let severity = if is_equal { Severity::Warning } else { Severity::Notice };
             let claim = format!("The index `{}` of `{}` {what} `{by}`.", index.name, table.path());
             let mut found = ailment(kind, Subject::table(&table.schema, &table.name), severity, claim)
@@ -88,15 +92,23 @@ fn covering<'a>(table: &'a Table, index: &Index) -> Option<(&'a str, bool)> {
     table.indexes.iter().find(serves).map(|other| (other.name.as_str(), other.columns == index.columns))
 }
 
-fn missing_on_foreign_keys(database: &mut dyn Database, snapshot: &Snapshot, thresholds: &Thresholds, health: &mut Health) {
+fn missing_on_foreign_keys(
+    database: &mut dyn Database,
+    snapshot: &Snapshot,
+    thresholds: &Thresholds,
+    health: &mut Health,
+) {
     for table in &snapshot.tables {
         let is_served = |columns: &[String]| {
             let begins = |keys: &[String]| {
                 keys.get(..columns.len()).is_some_and(|begin| {
-                    columns.iter().all(|column| begin.iter().any(|key| key.strip_suffix(" DESC").unwrap_or(key) == column))
+                    columns
+                        .iter()
+                        .all(|column| begin.iter().any(|key| key.strip_suffix(" DESC").unwrap_or(key) == column))
                 })
             };
-            begins(&table.primary_key) || table.indexes.iter().any(|index| index.condition.is_none() && begins(&index.columns))
+            begins(&table.primary_key)
+                || table.indexes.iter().any(|index| index.condition.is_none() && begins(&index.columns))
         };
         for key in table.foreign_keys.iter().filter(|key| !is_served(&key.columns)) {
             // Rows are counted to the threshold and no further.
@@ -125,7 +137,9 @@ fn missing_on_foreign_keys(database: &mut dyn Database, snapshot: &Snapshot, thr
             let mut found = ailment("foreign_key_without_index", subject, Severity::Notice, claim)
                 .number("rows", count)
                 .mend(format!("CREATE INDEX {} ON {} ({});", quote(&name), quote(&table.name), list(columns)))
-                .caveat("where rows of the other table are never deleted and the tables never joined, it is not needed");
+                .caveat(
+                    "where rows of the other table are never deleted and the tables never joined, it is not needed",
+                );
             found.finding = found.finding.with_evidence(query, rows);
             health.ailments.push(found);
         }

@@ -4,6 +4,7 @@ use crate::finding::{Severity, Subject};
 use crate::health::{Check, OWN, Thresholds, ailment, figure, mebibytes, percent, place, worse_from};
 use crate::quote::{qualified, quote};
 use crate::rows::text_or_empty;
+use crate::snapshot::LOCKED;
 
 pub(super) fn checks(thresholds: &Thresholds) -> Vec<Check> {
     vec![
@@ -43,7 +44,9 @@ fn table_bloat(thresholds: &Thresholds) -> Check {
         read: |row, _| {
             let (schema, table, subject) = place(row);
             let (size, wasted, share) = (mebibytes(figure(row, 2)), mebibytes(figure(row, 3)), percent(figure(row, 4)));
-            let claim = format!("About {wasted} MiB of the {size} MiB of `{schema}.{table}` ({share} %) hold no rows, by an estimate.");
+            let claim = format!(
+                "About {wasted} MiB of the {size} MiB of `{schema}.{table}` ({share} %) hold no rows, by an estimate."
+            );
             Some(
                 ailment("table_bloated", subject, Severity::Notice, claim)
                     .number("wasted_mebibytes", wasted)
@@ -110,8 +113,11 @@ fn wraparound(what: &'static str, age: &str, thresholds: &Thresholds) -> Check {
         ),
         keys: 2,
         read: |row, thresholds| {
-            let (database, what, age, left) = (text_or_empty(row, 0), text_or_empty(row, 1), figure(row, 2), figure(row, 3));
-            let claim = format!("The database `{database}` is {age} {what} from its last freezing; at {left} more the server refuses to write.");
+            let (database, what, age, left) =
+                (text_or_empty(row, 0), text_or_empty(row, 1), figure(row, 2), figure(row, 3));
+            let claim = format!(
+                "The database `{database}` is {age} {what} from its last freezing; at {left} more the server refuses to write."
+            );
             let severity = worse_from(age, thresholds.transactions_critical);
             Some(
                 ailment(&format!("{what}_wraparound"), Subject::database(), severity, claim)
@@ -129,7 +135,7 @@ fn not_validated() -> Check {
         what: "constraints that were not checked",
         statement: format!(
             "SELECT n.nspname::text AS schema, c.relname::text AS table, k.conname::text AS constraint, \
-             pg_catalog.pg_get_constraintdef(k.oid) AS definition FROM pg_catalog.pg_constraint k \
+             CASE WHEN k.conrelid NOT IN {LOCKED} THEN pg_catalog.pg_get_constraintdef(k.oid) END AS definition FROM pg_catalog.pg_constraint k \
              JOIN pg_catalog.pg_class c ON c.oid = k.conrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
              WHERE {OWN} AND NOT k.convalidated AND k.conparentid = 0 ORDER BY 1, 2, 3"
         ),
@@ -137,7 +143,9 @@ fn not_validated() -> Check {
         read: |row, _| {
             let (schema, table, subject) = place(row);
             let name = text_or_empty(row, 2);
-            let claim = format!("The constraint `{name}` of `{schema}.{table}` was never checked for the rows that were there before it.");
+            let claim = format!(
+                "The constraint `{name}` of `{schema}.{table}` was never checked for the rows that were there before it."
+            );
             Some(
                 ailment("constraint_not_validated", subject, Severity::Notice, claim)
                     .mend(format!("ALTER TABLE {} VALIDATE CONSTRAINT {};", qualified(&schema, &table), quote(&name)))
@@ -164,11 +172,13 @@ fn autovacuum_off() -> Check {
             let (schema, table, subject) = place(row);
             let setting = text_or_empty(row, 2);
             if table.is_empty() {
-                let claim = format!("`{setting}` is off for the whole server: dead rows stay, and statistics grow old.");
+                let claim =
+                    format!("`{setting}` is off for the whole server: dead rows stay, and statistics grow old.");
                 let found = ailment("autovacuum_off", Subject::database(), Severity::Warning, claim);
                 return Some(found.mend(format!("ALTER SYSTEM SET {setting} = on; SELECT pg_reload_conf();")));
             }
-            let claim = format!("Autovacuum is switched off for `{schema}.{table}`: dead rows stay, and statistics grow old.");
+            let claim =
+                format!("Autovacuum is switched off for `{schema}.{table}`: dead rows stay, and statistics grow old.");
             Some(
                 ailment("autovacuum_off", subject, Severity::Notice, claim)
                     .mend(format!("ALTER TABLE {} RESET (autovacuum_enabled);", qualified(&schema, &table)))

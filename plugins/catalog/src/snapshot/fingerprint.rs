@@ -44,7 +44,9 @@ pub(super) fn add(database: &mut dyn Database, snapshot: &mut Snapshot, sampling
         snapshot.tables.iter().enumerate().filter(|(_, table)| has_rows(table)).map(|(place, _)| place).collect();
     if wanted.len() > sampling.tables_max {
         let left = wanted.len() - sampling.tables_max;
-        snapshot.gaps.push(format!("the contents of {left} tables were not looked at: the limit is {}", sampling.tables_max));
+        snapshot
+            .gaps
+            .push(format!("the contents of {left} tables were not looked at: the limit is {}", sampling.tables_max));
     }
     for place in wanted.into_iter().take(sampling.tables_max) {
         let Some(table) = snapshot.tables.get(place) else { continue };
@@ -105,7 +107,9 @@ fn put(snapshot: &mut Snapshot, place: usize, columns: &[usize], rows: &Rows) {
 /// `[present, distinct, [[hash, count], ...]]`.
 fn fingerprint(rows: u64, parts: &[Value]) -> Option<Fingerprint> {
     let sketch = match parts.get(2)? {
-        Value::Array(pairs) => pairs.iter().map(|pair| Some((pair.get(0)?.as_u64()?, pair.get(1)?.as_u64()?))).collect(),
+        Value::Array(pairs) => {
+            pairs.iter().map(|pair| Some((pair.get(0)?.as_u64()?, pair.get(1)?.as_u64()?))).collect()
+        }
         Value::Null => Some(Vec::new()),
         _ => None,
     };
@@ -116,6 +120,7 @@ fn fingerprint(rows: u64, parts: &[Value]) -> Option<Fingerprint> {
 fn has_rows(table: &Table) -> bool {
     matches!(table.kind, TableKind::Table | TableKind::Partitioned | TableKind::MaterializedView)
         && table.is_readable
+        && !table.is_partial
         && !table.options.iter().any(|option| option == "virtual")
 }
 

@@ -355,7 +355,8 @@ mod tests {
     #[test]
     fn checks_are_read_from_the_statement() {
         let sql = "CREATE TABLE t (a INT CHECK (a > ')' || (1)), \"check\" TEXT, CONSTRAINT pos CHECK (a <> 0))";
-        let found: Vec<(String, String)> = checks(sql).into_iter().map(|check| (check.name, check.expression)).collect();
+        let found: Vec<(String, String)> =
+            checks(sql).into_iter().map(|check| (check.name, check.expression)).collect();
         assert_eq!(found, [(String::new(), "a > ')' || (1)".into()), ("pos".into(), "a <> 0".into())]);
     }
 
