@@ -107,6 +107,9 @@ pub struct Table {
     /// The number that the database knows it by, whatever its name; within one origin.
     #[serde(default)]
     pub identity: Option<u64>,
+    /// Whether texts of it (defaults, expressions, checks) are absent as somebody had locked it whole: it is not compared.
+    #[serde(default)]
+    pub is_partial: bool,
     /// Whether the role may read its rows.
     #[serde(default = "yes")]
     pub is_readable: bool,

@@ -133,7 +133,10 @@ fn every_change_of_postgres_is_found_as_exactly_that() {
             "CREATE OR REPLACE VIEW top AS SELECT *, 1 AS extra FROM totals WHERE total > 100",
             &["view_changed public.top"],
         ),
-        ("ALTER VIEW top RENAME COLUMN total TO sum_of_all", &["column_renamed public.top.sum_of_all"]),
+        (
+            "/* by identity */ ALTER VIEW top RENAME COLUMN total TO sum_of_all",
+            &["column_renamed public.top.sum_of_all"],
+        ),
         ("CREATE TYPE colour AS ENUM ('red')", &["enum_added public.colour"]),
         ("ALTER TYPE state ADD VALUE 'lost'", &["enum_value_added public.state: lost"]),
         (
@@ -152,7 +155,7 @@ fn every_change_of_postgres_is_found_as_exactly_that() {
         ),
         ("DROP TABLE events_a", &["table_dropped public.events_a"]),
         ("ALTER TABLE events ADD who text", &["column_added public.events.who"]),
-        ("ALTER TABLE events RENAME what TO kind", &["column_renamed public.events.kind"]),
+        ("/* by identity */ ALTER TABLE events RENAME what TO kind", &["column_renamed public.events.kind"]),
         ("CREATE INDEX events_what ON events (what)", &["index_added public.events: events_what"]),
         ("CREATE ROLE reader_a; GRANT SELECT ON orders TO reader_a", &["grant_added public.orders: reader_a"]),
         ("COMMENT ON TABLE plain IS 'something'", &["comment_changed public.plain"]),
@@ -188,7 +191,11 @@ fn every_change_of_postgres_is_found_as_exactly_that() {
         if expected.is_empty() {
             assert_eq!(without_identity(before.clone()).tables.len(), after.tables.len());
         }
-        // Without the server's own numbers, which a restored copy does not have either.
+        // Without the server's own numbers, which a restored copy does not have either. Two empty columns of which the last
+        // is under another name, and a view's column, cannot be told from another column then.
+        if change.starts_with("/* by identity */") {
+            continue;
+        }
         let found = told(&diff(&without_identity(before), &without_identity(after), &[]));
         if found != expected {
             wrong.push(format!("{change} (without identity)\n  expected {expected:?}\n  found    {found:?}"));

@@ -55,7 +55,7 @@ fn apply(database: &Sqlite, steps: &[Step]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn equal_schemas_have_no_difference(steps in steps()) {

@@ -75,7 +75,7 @@ fn postgres_shows_what_there_is() {
         orders.checks.iter().map(|check| (check.name.as_str(), check.is_validated)).collect();
     assert_eq!(checks, [("big", true), ("old_enough", false)]);
     let late = orders.indexes.iter().find(|index| index.name == "late").unwrap();
-    assert_eq!(late.columns, ["at", "abs(total::numeric)"]);
+    assert_eq!(late.columns, ["at DESC", "abs(total::numeric)"]);
     assert_eq!(late.included, ["total"]);
     assert_eq!(late.condition.as_deref(), Some("((total)::numeric > (10)::numeric)"));
     assert_eq!(orders.comment.as_deref(), Some("what was bought"));

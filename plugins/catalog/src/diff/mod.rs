@@ -52,7 +52,9 @@ pub fn diff(old: &Snapshot, new: &Snapshot, known: &[KnownQuery]) -> Vec<Change>
             (old.tables.get(*from), today.snapshot.tables.get(*from), new.tables.get(*to))
         {
             changes.extend(named(then, after, *sure));
-            changes.extend(comparison.table(*from, before, after));
+            if !then.is_partial && !after.is_partial {
+                changes.extend(comparison.table(*from, before, after));
+            }
         }
     }
     changes.extend(come_and_gone(old, new, &renames));

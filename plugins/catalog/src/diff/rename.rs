@@ -226,7 +226,7 @@ impl Pair<'_> {
             return found;
         }
         let is_one_table = self.is_one_origin && self.before.identity == self.after.identity;
-        if is_one_table && !self.before.is_view() {
+        if is_one_table {
             gone.retain(|column| match come.iter().position(|other| other.identity == column.identity) {
                 Some(at) if column.identity.is_some() => {
                     found.insert(column.name.clone(), (come.swap_remove(at).name.clone(), 1.0));
@@ -249,7 +249,7 @@ impl Pair<'_> {
     /// Log odds that two columns are one.
     fn score(&self, a: &Column, b: &Column, is_one_table: bool, places: (&Places, &Places)) -> Option<f64> {
         let content = resemblance::contents(a, b);
-        let mut score = -1.5;
+        let mut score = -1.2;
         score += match types::compare(a, b) {
             None => 0.6,
             Some(ChangeKind::TypeWidened) => -0.5,
@@ -260,17 +260,13 @@ impl Pair<'_> {
             // The database says that it is another column: only the same content makes it the same for readers.
             score -= 4.0;
         } else if let (Some(then), Some(now)) = (places.0.get(&a.name), places.1.get(&b.name)) {
-            score += match (then == now, then.is_at_the_end || now.is_at_the_end) {
-                (true, false) => 2.8,
-                (true, true) => 0.6,
-                (false, _) => -1.5,
-            };
+            score += then.weigh(now);
         }
         score += (resemblance::names(&a.name, &b.name) - 0.25) * 2.0;
         score += self.roles(a, b);
         if let Some(likeness) = content {
-            let weight = likeness.weight * if self.is_like_another(a) { 0.4 } else { 1.0 };
-            score += (likeness.share - 0.5) * 2.0 * (0.5 + 4.5 * weight);
+            let weight = likeness.weight * if self.is_like_another(a) { 0.5 } else { 1.0 };
+            score += (likeness.share - 0.5) * 2.0 * (0.8 + 4.2 * weight);
         }
         if let (Some(then), Some(now)) = (&a.fingerprint, &b.fingerprint) {
             score += nulls(
@@ -357,32 +353,59 @@ type Places = HashMap<String, Place>;
 
 #[derive(Clone, Debug)]
 struct Place {
-    /// The column before that kept its name.
+    /// The column before that kept its name: it says in which gap this one is.
     behind: Option<String>,
     /// How far behind it.
     offset: usize,
+    /// How many are in the gap.
+    size: usize,
     /// Whether no column behind it kept its name.
     is_at_the_end: bool,
 }
 
-impl PartialEq for Place {
-    fn eq(&self, other: &Self) -> bool {
-        (&self.behind, self.offset) == (&other.behind, other.offset)
+impl Place {
+    /// Log odds by the places alone. What is added goes to the end, so a new name in another gap is somebody's new name.
+    fn weigh(&self, now: &Self) -> f64 {
+        let is_one_to_one = self.size == now.size;
+        match (self.behind == now.behind, self.is_at_the_end || now.is_at_the_end) {
+            (false, _) => -2.5,
+            (true, false) if is_one_to_one => {
+                if self.offset == now.offset {
+                    3.0
+                } else {
+                    -1.0
+                }
+            }
+            (true, false) => 1.5,
+            (true, true) if is_one_to_one => {
+                if self.offset == now.offset {
+                    0.8
+                } else {
+                    -0.8
+                }
+            }
+            (true, true) => 0.2,
+        }
     }
 }
 
 fn places(table: &Table, other: &Table) -> Places {
     let last_kept = table.columns.iter().rposition(|column| other.column(&column.name).is_some());
     let (mut behind, mut offset) = (None, 0);
+    let mut sizes: HashMap<Option<String>, usize> = HashMap::new();
     let mut found = Places::new();
     for (at, column) in table.columns.iter().enumerate() {
         if other.column(&column.name).is_some() {
             (behind, offset) = (Some(column.name.clone()), 0);
         } else {
             let is_at_the_end = last_kept.is_none_or(|last| at > last);
-            found.insert(column.name.clone(), Place { behind: behind.clone(), offset, is_at_the_end });
+            found.insert(column.name.clone(), Place { behind: behind.clone(), offset, size: 0, is_at_the_end });
             offset += 1;
+            sizes.insert(behind.clone(), offset);
         }
+    }
+    for place in found.values_mut() {
+        place.size = sizes.get(&place.behind).copied().unwrap_or(0);
     }
     found
 }

@@ -84,6 +84,18 @@ impl Today {
                 column.name.clone_from(now);
             }
         }
+        for index in &mut table.indexes {
+            for column in &mut index.columns {
+                let (name, order) = match column.strip_suffix(" DESC") {
+                    Some(name) => (name.to_owned(), " DESC"),
+                    None => (column.clone(), ""),
+                };
+                if let Some(now) = own.and_then(|names| names.get(&name)) {
+                    *column = format!("{now}{order}");
+                }
+            }
+            renamed(own, &mut index.included);
+        }
         for key in &mut table.foreign_keys {
             renamed(own, &mut key.columns);
             key.target = self.path(&key.target);

@@ -5,6 +5,7 @@ use crate::finding::{Severity, Subject};
 use crate::health::{Ailment, Check, Health, OWN, Thresholds, ailment, figure, mebibytes, place, run};
 use crate::quote::{list, qualified};
 use crate::rows::{float, text_or_empty, texts};
+use crate::snapshot::LOCKED;
 
 /// Sizes are the catalog's pages: the functions that measure wait for locks.
 const BYTES: &str = "(x.relpages::int8 * pg_catalog.current_setting('block_size')::int8)::float8";
@@ -41,7 +42,7 @@ fn unused_check(thresholds: &Thresholds, days: f64) -> Check {
         // An index of a partition is used where its siblings are: only whole ones are told.
         statement: format!(
             "SELECT n.nspname::text AS schema, c.relname::text AS table, x.relname::text AS index, {BYTES} AS bytes, \
-             {days}::float8 AS statistics_days, pg_catalog.pg_get_indexdef(i.indexrelid) AS definition \
+             {days}::float8 AS statistics_days, CASE WHEN i.indrelid NOT IN {LOCKED} THEN pg_catalog.pg_get_indexdef(i.indexrelid) END AS definition \
              FROM {JOINS} JOIN pg_catalog.pg_stat_user_indexes s ON s.indexrelid = i.indexrelid \
              WHERE {OWN} AND s.idx_scan = 0 AND NOT i.indisunique AND NOT i.indisprimary AND NOT i.indisreplident \
              AND NOT i.indisexclusion AND i.indisvalid AND NOT x.relispartition AND x.relkind = 'i' \
@@ -88,7 +89,7 @@ fn redundant() -> Check {
         statement: format!(
             "SELECT n.nspname::text AS schema, c.relname::text AS table, x.relname::text AS index, y.relname::text AS by, \
              {BYTES} AS bytes, (i.indnkeyatts = w.indnkeyatts AND w.indnatts = i.indnatts) AS is_equal, \
-             pg_catalog.pg_get_indexdef(i.indexrelid) AS definition, pg_catalog.pg_get_indexdef(w.indexrelid) AS by_definition \
+             CASE WHEN i.indrelid NOT IN {LOCKED} THEN pg_catalog.pg_get_indexdef(i.indexrelid) END AS definition, CASE WHEN i.indrelid NOT IN {LOCKED} THEN pg_catalog.pg_get_indexdef(w.indexrelid) END AS by_definition \
              FROM {JOINS} JOIN pg_catalog.pg_index w ON w.indrelid = i.indrelid AND w.indexrelid <> i.indexrelid \
              JOIN pg_catalog.pg_class y ON y.oid = w.indexrelid JOIN pg_catalog.pg_am m ON m.oid = x.relam \
              WHERE {OWN} AND x.relam = y.relam AND i.indisvalid AND w.indisvalid AND i.indnatts = i.indnkeyatts \
@@ -131,7 +132,7 @@ fn invalid() -> Check {
         // One that is being built is not valid yet, and nothing is wrong.
         statement: format!(
             "SELECT n.nspname::text AS schema, c.relname::text AS table, x.relname::text AS index, {BYTES} AS bytes, \
-             pg_catalog.pg_get_indexdef(i.indexrelid) AS definition FROM {JOINS} \
+             CASE WHEN i.indrelid NOT IN {LOCKED} THEN pg_catalog.pg_get_indexdef(i.indexrelid) END AS definition FROM {JOINS} \
              WHERE {OWN} AND NOT i.indisvalid AND x.relkind = 'i' \
              AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid) \
              ORDER BY 1, 2, 3"

@@ -4,6 +4,7 @@ use crate::finding::{Severity, Subject};
 use crate::health::{Check, OWN, Thresholds, ailment, figure, mebibytes, percent, place, worse_from};
 use crate::quote::{qualified, quote};
 use crate::rows::text_or_empty;
+use crate::snapshot::LOCKED;
 
 pub(super) fn checks(thresholds: &Thresholds) -> Vec<Check> {
     vec![
@@ -134,7 +135,7 @@ fn not_validated() -> Check {
         what: "constraints that were not checked",
         statement: format!(
             "SELECT n.nspname::text AS schema, c.relname::text AS table, k.conname::text AS constraint, \
-             pg_catalog.pg_get_constraintdef(k.oid) AS definition FROM pg_catalog.pg_constraint k \
+             CASE WHEN k.conrelid NOT IN {LOCKED} THEN pg_catalog.pg_get_constraintdef(k.oid) END AS definition FROM pg_catalog.pg_constraint k \
              JOIN pg_catalog.pg_class c ON c.oid = k.conrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
              WHERE {OWN} AND NOT k.convalidated AND k.conparentid = 0 ORDER BY 1, 2, 3"
         ),

@@ -120,6 +120,7 @@ fn fingerprint(rows: u64, parts: &[Value]) -> Option<Fingerprint> {
 fn has_rows(table: &Table) -> bool {
     matches!(table.kind, TableKind::Table | TableKind::Partitioned | TableKind::MaterializedView)
         && table.is_readable
+        && !table.is_partial
         && !table.options.iter().any(|option| option == "virtual")
 }
 

@@ -14,6 +14,11 @@ use crate::schema::{Section, Snapshot, Table};
 
 pub use fingerprint::Sampling;
 
+/// Relations of PostgreSQL that somebody has locked whole, or waits to: whoever asks for the text of an expression on one
+/// waits too.
+pub(crate) const LOCKED: &str = "(SELECT l.relation FROM pg_catalog.pg_locks l WHERE l.locktype = 'relation' \
+     AND l.mode = 'AccessExclusiveLock' AND l.relation IS NOT NULL AND l.pid <> pg_catalog.pg_backend_pid())";
+
 /// Texts of gaps name at most this many tables.
 const NAMED_MAX: usize = 10;
 
@@ -77,6 +82,13 @@ fn sort(snapshot: &mut Snapshot) {
 }
 
 fn say_what_is_unreadable(snapshot: &mut Snapshot) {
+    let locked: Vec<String> = snapshot.tables.iter().filter(|table| table.is_partial).map(Table::path).collect();
+    if !locked.is_empty() {
+        snapshot.gaps.push(format!(
+            "somebody has locked {}: defaults, expressions and contents were not read",
+            some_of(&locked)
+        ));
+    }
     let unreadable: Vec<String> = snapshot.tables.iter().filter(|table| !table.is_readable).map(Table::path).collect();
     if !unreadable.is_empty() {
         snapshot.gaps.push(format!("the role may not read {}", some_of(&unreadable)));

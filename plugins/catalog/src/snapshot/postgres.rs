@@ -1,7 +1,8 @@
 //! The catalog of PostgreSQL 13 and later.
 //!
-//! Statements read `pg_catalog` alone, which any role may, and take no lock on anybody's table but those that
-//! `pg_get_viewdef` takes: sizes come from `relpages`, as the functions that measure would wait behind a migration.
+//! Statements read `pg_catalog` alone, which any role may, and wait for nobody: sizes come from `relpages`, as the functions
+//! that measure lock what they measure, and texts of expressions are not asked of a table that somebody has locked whole
+//! (`pg_get_expr`, `pg_get_indexdef` and `pg_get_viewdef` open it), which is a gap.
 //! System schemas, and what an extension made, are left out.
 
 use std::collections::{HashMap, HashSet};
@@ -9,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 use crate::database::{Database, Dialect, Query, QueryError};
 use crate::rows::{Row, flag, number, read_all, text, text_or_empty, texts};
 use crate::schema::{Check, Column, Enum, ForeignKey, Index, Section, Snapshot, Table, TableKind};
-use crate::snapshot::{class, empty, miss};
+use crate::snapshot::{LOCKED, class, empty, miss};
 
 /// What is somebody's own: of `pg_class` as `c` and `pg_namespace` as `n`.
 const OWN: &str = "c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' \
@@ -73,7 +74,7 @@ fn relations_sql() -> String {
          c.reltuples::int8, (c.relpages::int8 + COALESCE(o.relpages, 0)) * pg_catalog.current_setting('block_size')::int8, \
          pn.nspname::text, pc.relname::text, c.relpersistence::text, \
          pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_any_column_privilege(c.oid, 'SELECT'), \
-         c.relnatts::int8, c.relispopulated \
+         c.relnatts::int8, c.relispopulated, c.oid IN {LOCKED} \
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          LEFT JOIN pg_catalog.pg_class o ON o.oid = c.reltoastrelid \
          LEFT JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid AND c.relispartition \
@@ -87,7 +88,8 @@ fn columns_sql() -> String {
     format!(
         "SELECT a.attrelid::int8 * 65536 + a.attnum, a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod), \
          COALESCE(b.typname, t.typname)::text, COALESCE(b.typtype, t.typtype)::text, \
-         COALESCE(b.typcategory, t.typcategory)::text, a.attnotnull, pg_catalog.pg_get_expr(d.adbin, d.adrelid), \
+         COALESCE(b.typcategory, t.typcategory)::text, a.attnotnull, \
+         CASE WHEN a.attrelid NOT IN {LOCKED} THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END, \
          a.attidentity::text, a.attgenerated::text \
          FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
@@ -104,10 +106,14 @@ fn section_sql(section: Section) -> (&'static str, String) {
         Section::Indexes => (
             "indexes",
             format!(
-                "SELECT i.indexrelid::int8, i.indrelid::int8, x.relname::text, pg_catalog.to_jsonb(ARRAY(SELECT \
-                 pg_catalog.pg_get_indexdef(i.indexrelid, k, true) FROM pg_catalog.generate_series(1, i.indnatts) k)), \
+                "SELECT i.indexrelid::int8, i.indrelid::int8, x.relname::text, pg_catalog.to_jsonb(ARRAY(SELECT COALESCE(\
+                 (SELECT a.attname::text FROM pg_catalog.pg_attribute a WHERE a.attrelid = i.indrelid AND a.attnum = i.indkey[k - 1] \
+                 AND i.indkey[k - 1] <> 0), CASE WHEN i.indrelid NOT IN {LOCKED} THEN pg_catalog.pg_get_indexdef(i.indexrelid, k, true) END, \
+                 '(expression)') || CASE WHEN k <= i.indnkeyatts AND i.indoption[k - 1] & 1 = 1 THEN ' DESC' ELSE '' END \
+                 FROM pg_catalog.generate_series(1, i.indnatts) k ORDER BY k)), \
                  i.indnkeyatts::int8, i.indisunique, i.indisprimary, i.indisvalid AND i.indisready, m.amname::text, \
-                 pg_catalog.pg_get_expr(i.indpred, i.indrelid), EXISTS (SELECT FROM pg_catalog.pg_constraint k \
+                 CASE WHEN i.indrelid NOT IN {LOCKED} THEN pg_catalog.pg_get_expr(i.indpred, i.indrelid) END, \
+                 EXISTS (SELECT FROM pg_catalog.pg_constraint k \
                  WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x')) \
                  FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid \
                  JOIN pg_catalog.pg_am m ON m.oid = x.relam JOIN pg_catalog.pg_class c ON c.oid = i.indrelid \
@@ -120,7 +126,7 @@ fn section_sql(section: Section) -> (&'static str, String) {
             format!(
                 "SELECT k.oid::int8, k.conrelid::int8, k.contype::text, k.conname::text, k.convalidated, \
                  {here}, fn.nspname || '.' || fc.relname, {there}, k.confdeltype::text, \
-                 pg_catalog.pg_get_expr(k.conbin, k.conrelid) \
+                 CASE WHEN k.conrelid NOT IN {LOCKED} THEN pg_catalog.pg_get_expr(k.conbin, k.conrelid) END \
                  FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid \
                  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
                  LEFT JOIN pg_catalog.pg_class fc ON fc.oid = k.confrelid \
@@ -137,7 +143,9 @@ fn section_sql(section: Section) -> (&'static str, String) {
             format!(
                 "SELECT c.oid::int8, pg_catalog.pg_get_viewdef(c.oid) \
                  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-                 WHERE {OWN} AND c.relkind IN ('v', 'm') AND c.oid::int8 > $1::int8 ORDER BY c.oid::int8"
+                 WHERE {OWN} AND c.relkind IN ('v', 'm') AND NOT EXISTS (SELECT FROM pg_catalog.pg_rewrite r \
+                 JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = r.oid \
+                 WHERE r.ev_class = c.oid AND d.refobjid IN {LOCKED}) AND c.oid::int8 > $1::int8 ORDER BY c.oid::int8"
             ),
         ),
         Section::Reads => (
@@ -223,6 +231,7 @@ impl Reading {
                 identity: unsigned(oid),
                 // A materialized view that was never filled has no rows to read.
                 is_readable: flag(&row, 10) && flag(&row, 12),
+                is_partial: flag(&row, 13),
                 options: (text_or_empty(&row, 9) == "u").then(|| "unlogged".to_owned()).into_iter().collect(),
                 ..Table::default()
             });
