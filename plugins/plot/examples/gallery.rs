@@ -117,7 +117,7 @@ fn band() -> Line {
         series: vec![Series {
             label: "rows".into(),
             times: (0..56)
-                .map(|at| (BEGIN - 3_600.0 + at as f64 * DAY - if at >= 27 { 3_600.0 } else { 0.0 }).into())
+                .map(|at| (BEGIN - 3_600.0 + at as f64 * DAY - if at >= 28 { 3_600.0 } else { 0.0 }).into())
                 .collect(),
             values: values.collect(),
             low: (0..56).map(|at| Some(usual(at) * 0.88)).collect(),

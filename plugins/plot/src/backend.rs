@@ -13,7 +13,7 @@ use plotters_backend::{
 };
 
 use crate::Theme;
-use crate::palette::{COLOURS, DASHES};
+use crate::palette::{COLOURS, DASHES, HELD, Role};
 use crate::text::{Weight, escape, width};
 
 /// Plotters counts in tenths of a pixel.
@@ -88,8 +88,10 @@ impl Body {
 
     fn pattern(&mut self, role: u8, hatch: u8) -> String {
         let colour = BackendColor { alpha: 1.0, rgb: (role, 0, 0) };
-        let stroke = self.colour("stroke", colour);
-        let fill = self.colour("fill", BackendColor { alpha: 0.16, ..colour });
+        // What lies behind a curve is fainter than what is a bar.
+        let is_behind = [Role::Axis as u8, Role::Ochre as u8].contains(&role);
+        let stroke = self.colour("stroke", BackendColor { alpha: if is_behind { 0.4 } else { 1.0 }, ..colour });
+        let fill = self.colour("fill", BackendColor { alpha: if is_behind { 0.1 } else { 0.16 }, ..colour });
         let lines = match hatch {
             1 => "M-1 7L7 -1M-1 1L1 -1M5 7L7 5",
             _ => "M-1 -1L7 7M5 -1L7 1M-1 5L1 7",
@@ -104,7 +106,7 @@ impl Body {
     fn colour(&mut self, property: &str, colour: BackendColor) -> String {
         let (role, _, hatch) = colour.rgb;
         let mut out = String::new();
-        if hatch > 0 {
+        if hatch > 0 && hatch != HELD {
             self.hatches.insert((role, hatch));
             let _ = write!(out, " {property}=\"url(#{}-{role}-{hatch})\"", self.id);
             return out;
@@ -253,7 +255,16 @@ impl DrawingBackend for Svg<'_> {
             VPos::Bottom => -size * 0.2,
         };
         let weight = if weight_of(style) == Weight::Bold { " font-weight=\"600\"" } else { "" };
-        let paint = self.body.colour("fill", style.color());
+        let colour = style.color();
+        let (is_struck, is_held) = (colour.rgb.1 > 0, colour.rgb.2 == HELD);
+        let mut paint = self.body.colour("fill", colour);
+        if is_struck {
+            paint.push_str(" text-decoration=\"line-through\"");
+        }
+        if is_held {
+            let pixels = width(text, size, weight_of(style));
+            let _ = write!(paint, " textLength=\"{pixels:.1}\" lengthAdjust=\"spacingAndGlyphs\"");
+        }
         let y = i64::from(at.1) + (down * TENTHS).round() as i64;
         self.body.add(&format!(
             "<text x=\"{}\" y=\"{}\" font-size=\"{size}\"{side}{weight}{paint}>{}</text>",

@@ -16,7 +16,7 @@ use plotters_backend::BackendCoord;
 
 use crate::backend::{Body, Svg, TENTHS};
 use crate::scale::Scale;
-use crate::text::{Weight, fit};
+use crate::text::{Weight, fit, width};
 
 /// No picture is higher; the drawing area reaches so far before the height is known.
 pub(crate) const HEIGHT_MAX: u32 = 4_000;
@@ -124,10 +124,21 @@ impl<'a> Canvas<'a> {
 
     /// A text with its middle on the height of `at`, cut to `room`. What was drawn is returned.
     pub(crate) fn text(&self, text: &str, at: Spot, font: Font, side: Side, room: f64) -> String {
+        self.letters(text, at, font, side, room, false)
+    }
+
+    /// A text with a line through it.
+    pub(crate) fn struck(&self, text: &str, at: Spot, font: Font, room: f64) -> String {
+        self.letters(text, at, font, Side::Left, room, true)
+    }
+
+    fn letters(&self, text: &str, at: Spot, font: Font, side: Side, room: f64, is_struck: bool) -> String {
         let text = fit(text, font.size, font.weight, room);
         if text.is_empty() {
             return text;
         }
+        // A reader's font may be a quarter wider than ours: what nearly fills its room is held to its width.
+        let is_held = is_struck || width(&text, font.size, font.weight) * 1.25 > room;
         let style = if font.weight == Weight::Bold { FontStyle::Bold } else { FontStyle::Normal };
         let side = match side {
             Side::Left => HPos::Left,
@@ -136,7 +147,7 @@ impl<'a> Canvas<'a> {
         };
         let style = TextStyle {
             font: FontDesc::new(FontFamily::SansSerif, font.size * TENTHS, style),
-            color: plotters_backend::BackendStyle::color(&font.colour.plain().to_backend_color()),
+            color: font.colour.lettered(is_held, is_struck).to_backend_color(),
             pos: Pos::new(side, VPos::Center),
         };
         self.keep(self.area.draw(&Text::new(text.as_str(), place(&at), style)));

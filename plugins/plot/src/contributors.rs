@@ -88,7 +88,7 @@ impl Draw for Contributors {
         let mut y = page::heading(canvas, room.width, &self.title, &self.subtitle);
         if rows.is_empty() {
             page::nothing(canvas, (room.width / 2.0, y + 40.0), room.width);
-            let alternative = format!("Contributors to {}: no data.", named(&self.title, "a change"));
+            let alternative = format!("{}: no data.", page::begun("Contributor bars", &self.title));
             return Ok(Told { height: y + 80.0, alternative, notes });
         }
         let columns = self.columns(&rows, room.width);
@@ -230,7 +230,7 @@ impl Contributors {
             0..=3 => String::new(),
             count => format!(" {} follow.", counted(count - 3, "more part", "more parts")),
         };
-        format!("Bars of what contributed to {}: {}.{more}", named(&self.title, "a change"), parts.join("; "))
+        format!("{}: {}.{more}", page::begun("Contributor bars", &self.title), parts.join("; "))
     }
 }
 

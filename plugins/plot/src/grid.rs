@@ -63,9 +63,13 @@ impl Grid {
         };
         let wide = frame.width() / self.count.max(1) as f64;
         let gap = if wide > 8.0 { 1.0 } else { 0.0 };
-        let font = Font { size: (self.row_pixels * 0.42).clamp(9.0, 10.5), weight: Weight::Regular, colour: Role::Ink };
+        let sizes = [10.5, 9.5, 8.5];
         // A number in one cell of the row and none in the next would say that the next has none.
-        let has_texts = self.cells.iter().flatten().all(|cell| width(&cell.text, font.size, font.weight) <= wide - 3.0);
+        let fits = |size: &&f64| {
+            self.cells.iter().flatten().all(|cell| width(&cell.text, **size, Weight::Regular) <= wide - 3.0)
+        };
+        let size = sizes.iter().find(fits).copied();
+        let font = Font { size: size.unwrap_or(10.5), weight: Weight::Regular, colour: Role::Ink };
         for (number, (name, cells)) in self.rows.iter().zip(&self.cells).enumerate() {
             let y = top + self.row_pixels * number as f64;
             let middle = y + self.row_pixels / 2.0;
@@ -83,15 +87,20 @@ impl Grid {
                     Some(shade) => canvas.rectangle(from, to, shade.role().plain()),
                     None => canvas.rectangle(from, to, Role::Axis.hatched(Hatch::Falling)),
                 }
-                if has_texts && let Some(shade) = cell.shade {
-                    canvas.text(
-                        &cell.text,
-                        (x + wide / 2.0, middle),
-                        Font { colour: shade.letters(), ..font },
-                        Side::Middle,
-                        wide,
-                    );
-                }
+                let Some(shade) = cell.shade else { continue };
+                // Where there is no room for numbers, what is below nothing has its sign.
+                let text = match size {
+                    Some(_) => cell.text.as_str(),
+                    None if shade.0 < 0 => "−",
+                    None => continue,
+                };
+                canvas.text(
+                    text,
+                    (x + wide / 2.0, middle),
+                    Font { colour: shade.letters(), ..font },
+                    Side::Middle,
+                    wide + 4.0,
+                );
             }
         }
         self.marks(canvas, frame, wide);
@@ -126,6 +135,10 @@ pub(crate) fn shades(canvas: &Canvas<'_>, room: f64, top: f64, steps: &[(Shade, 
     for (shade, text) in steps {
         canvas.rectangle((x, y - 6.0), (x + 17.0, y + 6.0), shade.role().plain());
         canvas.outline((x, y - 6.0), (x + 17.0, y + 6.0), Role::Axis.sheer(0.5), 0.6);
+        if shade.0 < 0 {
+            let font = Font { size: 10.5, weight: Weight::Regular, colour: shade.letters() };
+            canvas.text("−", (x + 8.5, y), font, Side::Middle, 17.0);
+        }
         x += 21.0;
         if !text.is_empty() {
             let drawn = canvas.text(text, (x, y), PALE, Side::Left, room - x - MARGIN);

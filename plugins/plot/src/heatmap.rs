@@ -9,7 +9,7 @@ use crate::canvas::Canvas;
 use crate::grid::{Cell, Grid, Shade, shades};
 use crate::line::limit;
 use crate::number::{Unit, bounds, drawable};
-use crate::page::{self, MARGIN, counted, named};
+use crate::page::{self, MARGIN, counted};
 use crate::{Draw, Error, Room, Told};
 
 const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
@@ -45,7 +45,7 @@ impl Draw for Heatmap {
         let top = page::heading(canvas, room.width, &self.title, &self.subtitle);
         let Some((low, high)) = bounds(all()) else {
             page::nothing(canvas, (room.width / 2.0, top + 60.0), room.width);
-            let alternative = format!("Heatmap of {}: no data.", named(&self.title, "values"));
+            let alternative = format!("{}: no data.", page::begun("Heatmap", &self.title));
             return Ok(Told { height: top + 120.0, alternative, notes });
         };
         let has_gap = all().filter(|it| it.is_finite()).count() < WEEKDAYS.len() * HOURS;
@@ -140,7 +140,7 @@ impl Heatmap {
         let low = cells.clone().min_by(|one, other| one.0.total_cmp(&other.0)).map(tell).unwrap_or_default();
         let high = cells.max_by(|one, other| one.0.total_cmp(&other.0)).map(tell).unwrap_or_default();
         let mut text =
-            format!("Heatmap of {} by hour and weekday: lowest {low}, highest {high}.", named(&self.title, "values"));
+            format!("{} of hours and weekdays: lowest {low}, highest {high}.", page::begun("Heatmap", &self.title));
         if !self.marked.is_empty() {
             let cells: Vec<String> = self
                 .marked

@@ -11,7 +11,7 @@ use crate::number::{Axis, Unit, drawable};
 use crate::page::{self, MARGIN, PALE, Sample, counted, named};
 use crate::palette::{Dash, Hatch, Role};
 use crate::scale::Scale;
-use crate::text::{Weight, clean, width};
+use crate::text::{Weight, width};
 use crate::{Draw, Error, Room, Told};
 
 const BINS_MAX: usize = 200;
@@ -52,14 +52,18 @@ impl Draw for Histogram {
         let mut top = page::heading(canvas, room.width, &self.title, &self.subtitle);
         if bins == 0 {
             page::nothing(canvas, (room.width / 2.0, (top + room.height) / 2.0), room.width);
-            let alternative = format!("Histogram of {}: no data.", named(&self.title, "values"));
+            let alternative = format!("{}: no data.", page::begun("Histogram", &self.title));
             return Ok(Told { height: room.height, alternative, notes });
         }
         if !before.is_empty() {
-            let samples = [
-                (Sample::Fill(Role::Slate.hatched(Hatch::Rising)), self.name_before()),
-                (Sample::Fill(Role::Blue.plain()), self.name_after()),
-            ];
+            // As wide as the bars will be, less the labels of the axis.
+            let is_pair = (room.width - 80.0) / bins as f64 >= PAIR_PIXELS;
+            let before_sample = if is_pair {
+                Sample::Fill(Role::Slate.hatched(Hatch::Rising))
+            } else {
+                Sample::Line(Role::Slate, Dash::Short, None)
+            };
+            let samples = [(before_sample, self.name_before()), (Sample::Fill(Role::Blue.plain()), self.name_after())];
             top = page::legend(canvas, room.width, top, &samples);
         }
         let largest = before.iter().chain(&after).copied().fold(0.0, f64::max);
@@ -72,7 +76,7 @@ impl Draw for Histogram {
             + page::notes_height(&notes);
         let height = room.height.max(top + 90.0 + foot);
         let frame = Frame { left, top: top + 14.0, right: room.width - MARGIN - 4.0, bottom: height - foot };
-        crate::line::values(canvas, frame, &axis, None);
+        crate::line::values(canvas, frame, &axis);
         self.bars(canvas, frame, &axis, &before, &after);
         self.labels(canvas, frame, bins);
         page::notes(canvas, room.width, height - page::notes_height(&notes) - 4.0, &notes);
@@ -171,7 +175,7 @@ impl Histogram {
         let scale = Scale::new(axis.low, axis.high);
         let y = |value: f64| frame.bottom - (frame.bottom - frame.top) * scale.part(value);
         let slot = frame.width() / after.len() as f64;
-        let is_pair = slot >= PAIR_PIXELS && !before.is_empty();
+        let is_pair = (frame.right + MARGIN + 4.0 - 80.0) / after.len() as f64 >= PAIR_PIXELS && !before.is_empty();
         let gap = (slot * 0.12).min(8.0);
         for (at, value) in after.iter().enumerate() {
             let (from, to) = (frame.left + slot * at as f64, frame.left + slot * (at + 1) as f64);
@@ -250,7 +254,7 @@ impl Histogram {
 
     fn alternative(&self, before: &[f64], after: &[f64]) -> String {
         let unit = if self.is_share() { Unit::Fraction } else { Unit::Number };
-        let title = named(&clean(&self.title), "values");
+        let title = page::begun("Histogram", &self.title);
         let most = |values: &[f64]| {
             (0..values.len()).fold(0, |most, at| if values.get(at) > values.get(most) { at } else { most })
         };
@@ -258,12 +262,12 @@ impl Histogram {
         let bins = counted(after.len(), "bin", "bins");
         if before.is_empty() {
             let at = most(after);
-            return format!("Histogram of {title} in {bins}: most in {}, {}.", self.bin(at), value(after, at));
+            return format!("{title} in {bins}: most in {}, {}.", self.bin(at), value(after, at));
         }
         let moved: Vec<f64> = before.iter().zip(after).map(|(old, new)| (new - old).abs()).collect();
         let at = most(&moved);
         format!(
-            "Histogram of {title} in {bins}, {} and {}: most in {} before ({}) and in {} after ({}). The largest change is in {}, from {} to {}.",
+            "{title} in {bins}, {} and {}: most in {} before ({}) and in {} after ({}). The largest change is in {}, from {} to {}.",
             self.name_before(),
             self.name_after(),
             self.bin(most(before)),

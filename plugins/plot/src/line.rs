@@ -33,6 +33,8 @@ const LEVELS_MAX: usize = 4;
 const DOTS_MAX: usize = 48;
 /// Up to so many unusual points each has its value beside it.
 const VALUES_MAX: usize = 3;
+/// Lines of which the alternative text tells.
+const TOLD_MAX: usize = 3;
 const PLOT_HEIGHT_MIN: f64 = 80.0;
 
 /// Values over time.
@@ -174,8 +176,11 @@ impl Draw for Line {
         let foot = axes::HEIGHT + page::notes_height(&read.notes) + 8.0;
         let height = room.height.max(top + PLOT_HEIGHT_MIN + foot);
         let frame = Frame { left, top, right, bottom: height - foot };
+        axes::values(canvas, frame, &y);
+        if let Some(caption) = self.unit.caption() {
+            canvas.text(caption, (page::MARGIN, top - flags.height - 16.0), PALE, Side::Left, room.width * 0.6);
+        }
         self.shade(canvas, frame, &x, &read);
-        axes::values(canvas, frame, &y, self.unit.caption());
         x.draw(canvas, frame, &read.clock);
         let plane = canvas.plane(frame, x.scale(), Scale::new(y.low, y.high));
         let grain = room.grain * if read.curves.len() > 2 { 2.0 } else { 1.0 };
@@ -269,7 +274,7 @@ impl Line {
         );
         page::nothing(canvas, (room.width / 2.0, (top + room.height - 30.0) / 2.0), room.width);
         page::notes(canvas, room.width, room.height - 28.0, &read.notes);
-        let alternative = format!("Line chart of {}: no data.", page::named(&self.title, "values"));
+        let alternative = format!("{}: no data.", page::begun("Line chart", &self.title));
         Told { height: room.height, alternative, notes: read.notes }
     }
 
@@ -368,8 +373,15 @@ impl Line {
         let place = place_in(frame, x, y);
         let points: Vec<(f64, f64)> = curve.points().collect();
         if points.len() <= DOTS_MAX {
+            let size = if points.len() == 1 {
+                4.5
+            } else if of > 1 {
+                3.4
+            } else {
+                2.6
+            };
             for point in points {
-                page::marker(canvas, *shape, place(point), if of > 1 { 3.4 } else { 2.6 }, *role);
+                page::marker(canvas, *shape, place(point), size, *role);
             }
             return;
         }
@@ -430,10 +442,9 @@ impl Line {
     fn alternative(&self, read: &Read, first: f64, last: f64) -> String {
         let tell = |at: f64| read.clock.told(at, read.are_days);
         let zone = if read.are_days { String::new() } else { format!(" {}", read.clock.name) };
-        let mut text =
-            format!("Line chart of {}, {} to {}{zone}: ", page::named(&self.title, "values"), tell(first), tell(last));
+        let mut text = format!("{}, {} to {}{zone}: ", page::begun("Line chart", &self.title), tell(first), tell(last));
         let mut parts = Vec::new();
-        for curve in &read.curves {
+        for curve in read.curves.iter().take(TOLD_MAX) {
             let name = if read.curves.len() > 1 {
                 format!("{} ", page::named(&curve.label, "a series"))
             } else {
@@ -452,6 +463,9 @@ impl Line {
             });
         }
         text.push_str(&parts.join("; "));
+        if read.curves.len() > TOLD_MAX {
+            text.push_str(&format!("; and {}", page::counted(read.curves.len() - TOLD_MAX, "more line", "more lines")));
+        }
         text.push('.');
         let marked: Vec<(f64, f64)> = read.curves.iter().flat_map(Curve::marked).collect();
         if !marked.is_empty() {

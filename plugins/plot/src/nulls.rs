@@ -48,7 +48,7 @@ impl Draw for NullMatrix {
         let top = page::heading(canvas, room.width, &self.title, &self.subtitle);
         if self.columns.is_empty() || times.is_empty() {
             page::nothing(canvas, (room.width / 2.0, top + 50.0), room.width);
-            let alternative = format!("Matrix of missing values of {}: no data.", named(&self.title, "a table"));
+            let alternative = format!("{}: no data.", page::begun("Null matrix", &self.title));
             return Ok(Told { height: top + 100.0, alternative, notes });
         }
         let cells_max = (room.width * 0.7 / CELL_PIXELS).floor().max(1.0) as usize;
@@ -154,8 +154,8 @@ impl NullMatrix {
     fn alternative(&self, clock: &Clock, times: &[f64], are_days: bool) -> String {
         let tell = |at: usize| times.get(at).map(|time| clock.told(*time, are_days)).unwrap_or_default();
         let mut text = format!(
-            "Matrix of missing values of {}: {} from {} to {}",
-            named(&self.title, "a table"),
+            "{}: {} from {} to {}",
+            page::begun("Null matrix", &self.title),
             counted(self.columns.len(), "column", "columns"),
             tell(0),
             tell(times.len().saturating_sub(1))

@@ -122,6 +122,11 @@ impl Unit {
             .unwrap_or(smallest)
     }
 
+    /// The name of a unit as it stands behind a number.
+    fn name(text: &str) -> String {
+        crate::text::fit(text, 1.0, crate::text::Weight::Regular, 9.0)
+    }
+
     /// What stands beside the axis where the labels do not say it.
     pub(crate) fn caption(&self) -> Option<&str> {
         match self {
@@ -137,9 +142,9 @@ impl Unit {
             Self::Currency(code) => match sign_of(code) {
                 Some(currency) => format!("{minus}{currency}{number}{sign}"),
                 None if is_axis => format!("{minus}{number}{sign}"),
-                None => format!("{minus}{number}{sign} {code}"),
+                None => format!("{minus}{number}{sign} {}", Self::name(code)),
             },
-            Self::Named(name) if !is_axis && !name.is_empty() => format!("{minus}{number}{sign} {name}"),
+            Self::Named(name) if !is_axis && !name.is_empty() => format!("{minus}{number}{sign} {}", Self::name(name)),
             _ => format!("{minus}{number}{sign}"),
         }
     }
@@ -295,6 +300,10 @@ impl Axis {
             let number = if number.bytes().all(|b| matches!(b, b'-' | b'0' | b'.')) { "0".to_owned() } else { number };
             let sign =
                 if number == "0" && prefix.factor > 1.0 && !prefix.sign.starts_with(' ') { "" } else { prefix.sign };
+            if scaled.abs() >= 1e12 {
+                let sign = if prefix.sign.starts_with(' ') { unit.sign_of_one() } else { "" };
+                return unit.dressed(&format!("{:.1e}", value * base), sign, true);
+            }
             let number = if number.contains('e') { number } else { grouped(&number) };
             unit.dressed(&number, sign, true)
         };

@@ -2,7 +2,7 @@
 
 use crate::canvas::{Canvas, Font, Side, Spot};
 use crate::palette::{Dash, Role};
-use crate::text::{Weight, clean, fit, width};
+use crate::text::{Weight, clean, fit, is_invisible, width};
 
 /// Around everything.
 pub(crate) const MARGIN: f64 = 16.0;
@@ -148,7 +148,8 @@ pub(crate) fn nothing(canvas: &Canvas<'_>, at: Spot, room: f64) {
 /// A text as it stands between the brackets of a picture in Markdown.
 pub(crate) fn plain(text: &str) -> String {
     let mut out = String::new();
-    for (count, character) in text.chars().enumerate() {
+    let visible = text.chars().map(|c| if c.is_control() { ' ' } else { c }).filter(|c| !is_invisible(*c));
+    for (count, character) in visible.enumerate() {
         if count == ALTERNATIVE_CHARACTERS_MAX {
             out.push('…');
             break;
@@ -164,7 +165,6 @@ pub(crate) fn plain(text: &str) -> String {
             '\\' => '∖',
             '*' => '∗',
             '_' if out.ends_with([' ', '_']) => '-',
-            c if c.is_control() => ' ',
             c => c,
         });
     }
@@ -174,6 +174,12 @@ pub(crate) fn plain(text: &str) -> String {
 /// `one thing` or `3 things`.
 pub(crate) fn counted(count: usize, one: &str, many: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
+}
+
+/// What an alternative text begins with: the kind of picture, and its title where it has one.
+pub(crate) fn begun(kind: &str, title: &str) -> String {
+    let title = fit(title, 1.0, Weight::Regular, 70.0);
+    if title.is_empty() { kind.to_owned() } else { format!("{kind} “{title}”") }
 }
 
 /// A name in a sentence, or what to say where it has none.

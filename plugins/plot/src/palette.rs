@@ -82,6 +82,9 @@ pub(crate) enum Hatch {
     Falling = 2,
 }
 
+/// In the place of a hatch: a text of which the width is fixed.
+pub(crate) const HELD: u8 = 255;
+
 /// Series in the order in which they are drawn: no two share colour, dash or marker.
 pub(crate) const SERIES: &[(Role, Dash)] = &[
     (Role::Blue, Dash::Solid),
@@ -104,6 +107,11 @@ impl Role {
 
     pub(crate) fn dashed(self, dash: Dash) -> RGBAColor {
         RGBAColor(self as u8, dash as u8, 0, 1.0)
+    }
+
+    /// Letters that must not be wider than measured, whatever the reader's font; with a line through them where they are gone.
+    pub(crate) fn lettered(self, is_held: bool, is_struck: bool) -> RGBAColor {
+        RGBAColor(self as u8, u8::from(is_struck), if is_held { HELD } else { 0 }, 1.0)
     }
 
     pub(crate) fn hatched(self, hatch: Hatch) -> RGBAColor {

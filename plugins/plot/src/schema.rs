@@ -102,7 +102,7 @@ impl Draw for SchemaDiff {
                 Side::Middle,
                 room.width,
             );
-            let alternative = format!("Changes of {}: nothing changed.", named(&self.title, "the schema"));
+            let alternative = format!("{}: nothing changed.", page::begun("Schema changes", &self.title));
             return Ok(Told { height: top + 60.0, alternative, notes: Vec::new() });
         }
         top = self.counts(canvas, room.width, top);
@@ -190,8 +190,8 @@ impl SchemaDiff {
         }
         let columns: usize = self.tables.iter().map(|table| table.columns.len()).sum();
         format!(
-            "Changes of {}: {} and {}. {}.",
-            named(&self.title, "the schema"),
+            "{}: {} and {}. {}.",
+            page::begun("Schema changes", &self.title),
             counted(self.tables.len(), "table", "tables"),
             counted(columns, "column", "columns"),
             parts.join("; ")
@@ -236,12 +236,7 @@ impl TableChange {
             Some(from) if self.change == Change::Renamed => {
                 renamed(canvas, (left, middle), right - left, (from, &self.name), (Font { size: 13.0, ..PALE }, title))
             }
-            _ => {
-                let drawn = canvas.text(&self.name, (left, middle), title, Side::Left, right - left);
-                if self.change == Change::Removed {
-                    strike(canvas, (left, middle), &drawn, title);
-                }
-            }
+            _ => name(canvas, self.change, &self.name, (left, middle), title, right - left),
         }
         let mut line = y + HEAD + LINE / 2.0;
         if self.lines() > 0 {
@@ -291,12 +286,7 @@ impl ColumnChange {
             Some(from) if self.change == Change::Renamed => {
                 renamed(canvas, (left, y), names, (from, &self.name), (Font { size: 12.0, ..PALE }, STRONG))
             }
-            _ => {
-                let drawn = canvas.text(&self.name, (left, y), LABEL, Side::Left, names);
-                if self.change == Change::Removed {
-                    strike(canvas, (left, y), &drawn, LABEL);
-                }
-            }
+            _ => name(canvas, self.change, &self.name, (left, y), LABEL, names),
         }
     }
 }
@@ -311,16 +301,19 @@ fn renamed(canvas: &Canvas<'_>, (x, y): (f64, f64), room: f64, (from, to): (&str
     } else {
         (room - arrow - second).max((room - arrow) * 0.42).min(first)
     };
-    let drawn = canvas.text(from, (x, y), old, Side::Left, left + 1.0);
-    strike(canvas, (x, y), &drawn, old);
+    let drawn = canvas.struck(from, (x, y), old, left + 2.0);
     let after = x + width(&drawn, old.size, old.weight) * 1.03 + 4.0;
     canvas.text("→", (after + 6.0, y), Font { colour: Role::Purple, ..new }, Side::Middle, 20.0);
     canvas.text(to, (after + 16.0, y), new, Side::Left, x + room - after - 16.0);
 }
 
-fn strike(canvas: &Canvas<'_>, (x, y): (f64, f64), text: &str, font: Font) {
-    let wide = width(text, font.size, font.weight);
-    canvas.line(&[(x, y + 0.5), (x + wide, y + 0.5)], font.colour.plain(), 1.0);
+/// A name, with a line through it where it is gone.
+fn name(canvas: &Canvas<'_>, change: Change, name: &str, at: (f64, f64), font: Font, room: f64) {
+    if change == Change::Removed {
+        canvas.struck(name, at, font, room);
+    } else {
+        canvas.text(name, at, font, Side::Left, room);
+    }
 }
 
 /// The sign of a change in a box of its colour.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::canvas::{Canvas, Frame, stroke};
 use crate::line::limit;
 use crate::number::{Unit, bounds, drawable};
-use crate::page::{self, named};
+use crate::page;
 use crate::palette::Role;
 use crate::scale::Scale;
 use crate::{Draw, Error, Room, Told};
@@ -49,14 +49,14 @@ impl Draw for Sparkline {
         } else {
             Vec::new()
         };
-        let name = named(&self.title, "values");
+        let name = page::begun("Sparkline", &self.title);
         let Some((low, high)) = bounds(values.iter().copied().flatten()) else {
             canvas.line(
                 &[(4.0, room.height / 2.0), (room.width - 4.0, room.height / 2.0)],
                 Role::Axis.dashed(crate::palette::Dash::Short),
                 1.0,
             );
-            return Ok(Told { height: room.height, alternative: format!("Sparkline of {name}: no data."), notes });
+            return Ok(Told { height: room.height, alternative: format!("{name}: no data."), notes });
         };
         let frame = Frame { left: 6.0, top: 6.0, right: room.width - 6.0, bottom: room.height - 6.0 };
         // Without width the curve lies in the middle.
@@ -90,7 +90,7 @@ impl Draw for Sparkline {
             canvas.circle(place(last), 2.4, Role::Blue.plain());
         }
         let mut alternative = format!(
-            "Sparkline of {name}: lowest {}, highest {}, last {}",
+            "{name}: lowest {}, highest {}, last {}",
             self.unit.text(low),
             self.unit.text(high),
             self.unit.text(last.map_or(low, |it| it.1))

@@ -16,7 +16,7 @@ pub(crate) const BOLD: &[u8] = include_bytes!("../fonts/Inter-SemiBold.otf");
 /// What is read of one text at all: a cell of a megabyte may stand where a name belongs.
 const CHARACTERS_MAX: usize = 300;
 /// A text may be this much wider in the reader's font than in ours.
-const SLACK: f64 = 1.04;
+const SLACK: f64 = 1.06;
 /// Of a character that the font lacks, in parts of the size: such are ideograms and emoji.
 const UNKNOWN_WIDTH: f64 = 1.25;
 
@@ -48,7 +48,7 @@ pub(crate) fn clean(text: &str) -> String {
 }
 
 /// Characters that turn the direction, have no width, are private, or are no characters of XML.
-fn is_invisible(character: char) -> bool {
+pub(crate) fn is_invisible(character: char) -> bool {
     matches!(character,
         '\u{00ad}' | '\u{061c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
         | '\u{e000}'..='\u{f8ff}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}'

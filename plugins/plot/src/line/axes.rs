@@ -79,7 +79,7 @@ impl TimeAxis {
 }
 
 /// Lines across the plot with their values, and the line at zero or at the foot.
-pub(crate) fn values(canvas: &Canvas<'_>, frame: Frame, axis: &Axis, caption: Option<&str>) {
+pub(crate) fn values(canvas: &Canvas<'_>, frame: Frame, axis: &Axis) {
     let scale = Scale::new(axis.low, axis.high);
     for (value, label) in &axis.ticks {
         let y = frame.bottom - (frame.bottom - frame.top) * scale.part(*value);
@@ -87,9 +87,6 @@ pub(crate) fn values(canvas: &Canvas<'_>, frame: Frame, axis: &Axis, caption: Op
         let (role, wide) = if is_base { (Role::Axis, 1.2) } else { (Role::Grid, 1.0) };
         canvas.line(&[(frame.left, y), (frame.right, y)], role.plain(), wide);
         canvas.text(label, (frame.left - 8.0, y), PALE, Side::Right, 200.0);
-    }
-    if let Some(caption) = caption {
-        canvas.text(caption, (crate::page::MARGIN, frame.top - 16.0), PALE, Side::Left, frame.width() * 0.8);
     }
 }
 
@@ -149,6 +146,14 @@ pub(super) fn draw_flags(canvas: &Canvas<'_>, frame: Frame, flags: &Flags) {
         let y = top + flag.row as f64 * FLAG_ROW;
         let begin = if flag.text.is_empty() { frame.top } else { y };
         canvas.line(&[(flag.x, begin), (flag.x, frame.bottom)], role.dashed(dash), 1.6);
+    }
+    // The names stand over all lines, each on paper of its own.
+    for flag in flags.all.iter().filter(|flag| !flag.text.is_empty()) {
+        let (role, _) = flag.look;
+        let y = top + flag.row as f64 * FLAG_ROW;
+        let wide = width(&flag.text, 11.5, Weight::Bold) + 4.0;
+        let from = if flag.is_left { flag.x - 3.0 - wide } else { flag.x + 3.0 };
+        canvas.rectangle((from, y), (from + wide, y + FLAG_ROW - 2.0), Role::Paper.sheer(0.9));
         let side = if flag.is_left { Side::Right } else { Side::Left };
         let x = if flag.is_left { flag.x - 5.0 } else { flag.x + 5.0 };
         canvas.text(
