@@ -134,7 +134,7 @@ impl Draw for SchemaDiff {
 impl SchemaDiff {
     /// How many of each change, in words and signs: the legend at once.
     fn counts(&self, canvas: &Canvas<'_>, room: f64, top: f64) -> f64 {
-        let (mut x, y) = (MARGIN, top + 10.0);
+        let (mut x, mut y) = (MARGIN, top + 10.0);
         for change in [Change::Added, Change::Removed, Change::Renamed, Change::Changed] {
             let (sign, word, role) = change.look();
             let tables = self
@@ -153,8 +153,8 @@ impl SchemaDiff {
                 }
             };
             let wide = width(&text, PALE.size, PALE.weight) * 1.04 + 22.0;
-            if x + wide > room - MARGIN {
-                break;
+            if x + wide > room - MARGIN && x > MARGIN {
+                (x, y) = (MARGIN, y + 19.0);
             }
             sign_at(canvas, sign, (x + 6.0, y), role);
             canvas.text(&text, (x + 17.0, y), PALE, Side::Left, wide);
