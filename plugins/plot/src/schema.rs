@@ -134,7 +134,7 @@ impl Draw for SchemaDiff {
 impl SchemaDiff {
     /// How many of each change, in words and signs: the legend at once.
     fn counts(&self, canvas: &Canvas<'_>, room: f64, top: f64) -> f64 {
-        let (mut x, y) = (MARGIN, top + 10.0);
+        let (mut x, mut y) = (MARGIN, top + 10.0);
         for change in [Change::Added, Change::Removed, Change::Renamed, Change::Changed] {
             let (sign, word, role) = change.look();
             let tables = self
@@ -153,8 +153,8 @@ impl SchemaDiff {
                 }
             };
             let wide = width(&text, PALE.size, PALE.weight) * 1.04 + 22.0;
-            if x + wide > room - MARGIN {
-                break;
+            if x + wide > room - MARGIN && x > MARGIN {
+                (x, y) = (MARGIN, y + 19.0);
             }
             sign_at(canvas, sign, (x + 6.0, y), role);
             canvas.text(&text, (x + 17.0, y), PALE, Side::Left, wide);
@@ -278,9 +278,14 @@ impl ColumnChange {
             (None, None) => String::new(),
         };
         let room = right - left;
-        let kind = fit(&kind, PALE.size, PALE.weight, room * 0.55);
+        // The name first: what it leaves is for the type, and at least half.
+        let names = [Some(&self.name), self.from.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(|name| width(&clean(name), 12.0, Weight::Bold) * 1.1 + 12.0);
+        let kind = fit(&kind, PALE.size, PALE.weight, (room - names.sum::<f64>() - 12.0).max(room * 0.5));
         let kind_wide = width(&kind, PALE.size, PALE.weight) * 1.04;
-        canvas.text(&kind, (right, y), PALE, Side::Right, room * 0.58);
+        canvas.text(&kind, (right, y), PALE, Side::Right, kind_wide + 4.0);
         let names = room - kind_wide - 10.0;
         match &self.from {
             Some(from) if self.change == Change::Renamed => {
