@@ -19,7 +19,8 @@ fn main() {
 
 /// One in twenty every minute, a fifth every quarter of an hour or hour, the others daily or weekly; a third with jitter.
 fn mixed(number: usize) -> JobSpec {
-    const ZONES: [&str; 6] = ["UTC", "Europe/Berlin", "America/New_York", "Africa/Cairo", "Australia/Lord_Howe", "Asia/Kolkata"];
+    const ZONES: [&str; 6] =
+        ["UTC", "Europe/Berlin", "America/New_York", "Africa/Cairo", "Australia/Lord_Howe", "Asia/Kolkata"];
     let (minute, hour) = (number % 60, number / 60 % 24);
     let cron = match number % 20 {
         0 => "* * * * *".to_owned(),
@@ -80,6 +81,9 @@ fn report(name: &str, jobs: usize, read: Duration, built: Duration, ran: Duratio
     println!("{name}: {jobs} jobs");
     println!("  read and checked  {read:>10.1?}  {:.2} us each", each(read, jobs as u64));
     println!("  agenda built      {built:>10.1?}  {:.2} us each", each(built, jobs as u64));
-    println!("  a simulated day   {ran:>10.1?}  {looks} wakes, {starts} starts, {:.2} us for each start", each(ran, starts));
+    println!(
+        "  a simulated day   {ran:>10.1?}  {looks} wakes, {starts} starts, {:.2} us for each start",
+        each(ran, starts)
+    );
     println!("  share of a core   {:.4} %", ran.as_secs_f64() / SIMULATED_SECONDS as f64 * 100.0);
 }

@@ -58,7 +58,10 @@ impl Calendar {
         };
         let is_empty = [calendar.seconds, calendar.minutes, calendar.hours, calendar.months].contains(&0);
         if is_empty {
-            return Err(CronError::Refused { expression: shortened(expression), reason: "a field names no value".to_owned() });
+            return Err(CronError::Refused {
+                expression: shortened(expression),
+                reason: "a field names no value".to_owned(),
+            });
         }
         Ok(calendar)
     }
@@ -92,10 +95,10 @@ impl Calendar {
         if self.has_date(date)
             && let Some(time) = self.time_from(second)
         {
-            return Some(joined(date, time));
+            return joined(date, time);
         }
         let date = self.date_from(date.tomorrow().ok()?)?;
-        Some(joined(date, self.time_from(0)?))
+        joined(date, self.time_from(0)?)
     }
 
     /// The last reading at or before `civil`.
@@ -104,10 +107,10 @@ impl Calendar {
         if self.has_date(date)
             && let Some(time) = self.time_to(second)
         {
-            return Some(joined(date, time));
+            return joined(date, time);
         }
         let date = self.date_to(date.yesterday().ok()?)?;
-        Some(joined(date, self.time_to(DAY_SECONDS - 1)?))
+        joined(date, self.time_to(DAY_SECONDS - 1)?)
     }
 
     fn has_date(&self, date: Date) -> bool {
@@ -226,10 +229,9 @@ fn split(civil: i64) -> Option<(Date, i64)> {
     Some((date, civil.rem_euclid(DAY_SECONDS)))
 }
 
-fn joined(date: Date, second: i64) -> i64 {
-    // Both are within the years that jiff knows, so the difference of the dates is there.
-    let days = Offset::UTC.to_timestamp(date.at(0, 0, 0, 0)).map_or(i64::MAX / 2, |midnight| midnight.as_second());
-    days + second
+/// `None` at the end of the calendar, where instants end a little earlier than dates.
+fn joined(date: Date, second: i64) -> Option<i64> {
+    Offset::UTC.to_timestamp(date.at(0, 0, 0, 0)).ok().map(|midnight| midnight.as_second() + second)
 }
 
 #[cfg(test)]
@@ -267,7 +269,8 @@ mod tests {
         for expression in ["0 0 30 2 *", "0 0 31 4,6,9,11 *", "0 0 31 2 +MON", "0 0 15 * +MON#1"] {
             assert!(!Calendar::read(expression).unwrap().can_fire(), "{expression}");
         }
-        for expression in ["0 0 29 2 *", "0 0 31 * *", "0 0 30 2 MON", "0 0 29 2 +TUE", "0 0 31W * *", "0 0 * * SUN#5"] {
+        for expression in ["0 0 29 2 *", "0 0 31 * *", "0 0 30 2 MON", "0 0 29 2 +TUE", "0 0 31W * *", "0 0 * * SUN#5"]
+        {
             assert!(Calendar::read(expression).unwrap().can_fire(), "{expression}");
         }
     }
@@ -290,7 +293,7 @@ mod tests {
     #[test]
     fn ends_with_the_calendar() {
         let calendar = Calendar::read("0 0 * * *").unwrap();
-        assert_eq!(calendar.first_from(civil("9999-12-30T22:00:00")), None);
+        assert_eq!(calendar.first_from(civil("9999-12-30T00:00:01")), None);
         assert_eq!(calendar.last_to(i64::MIN), None);
         assert_eq!(calendar.first_from(i64::MAX), None);
     }

@@ -68,7 +68,9 @@ mod tests {
 
     #[test]
     fn reads_what_people_write() {
-        for (text, seconds) in [("90s", 90), ("15m", 900), ("1h30m", 5_400), ("1h 30m", 5_400), ("7d", 604_800), ("2 weeks", 1_209_600)] {
+        for (text, seconds) in
+            [("90s", 90), ("15m", 900), ("1h30m", 5_400), ("1h 30m", 5_400), ("7d", 604_800), ("2 weeks", 1_209_600)]
+        {
             assert_eq!(read("every", text, 0, 10_000_000), Ok(Duration::from_secs(seconds)), "{text}");
         }
     }
@@ -77,10 +79,16 @@ mod tests {
     fn names_the_field_and_what_is_allowed() {
         let said = |text| read("every", text, 1, 86_400).unwrap_err().to_string();
         assert_eq!(said("15"), "`every`: a length needs its unit, as in `90s`, `15m`, `1h30m`, `7d`: `15`");
-        assert_eq!(said("2 months"), "`every`: months and years differ in length; write days, or use `cron`: `2 months`");
+        assert_eq!(
+            said("2 months"),
+            "`every`: months and years differ in length; write days, or use `cron`: `2 months`"
+        );
         assert_eq!(said("0s"), "`every`: at least 1s and at most 1d: `0s`");
         assert_eq!(said("-5m"), "`every`: this is no length of time that can be waited for: `-5m`");
-        assert_eq!(said("soon"), "`every`: this is no length of time; write it as in `90s`, `15m`, `1h30m`, `7d`: `soon`");
+        assert_eq!(
+            said("soon"),
+            "`every`: this is no length of time; write it as in `90s`, `15m`, `1h30m`, `7d`: `soon`"
+        );
         assert!(read("every", "", 1, 60).is_err());
         assert!(read("every", "99999999999999999999h", 1, 60).is_err());
     }

@@ -33,7 +33,11 @@ pub fn backfill(job: &Job, from: Timestamp, to: Timestamp, most: usize) -> Resul
         return Err(Error::value("from", &from.to_string(), format!("the job has no slot from there up to {to}")));
     }
     if slots.len() > most {
-        return Err(Error::value("to", &to.to_string(), format!("there are more than {most} slots from {from} up to there")));
+        return Err(Error::value(
+            "to",
+            &to.to_string(),
+            format!("there are more than {most} slots from {from} up to there"),
+        ));
     }
     Ok(slots)
 }

@@ -27,7 +27,10 @@ pub struct Schedule {
 pub(crate) enum When {
     Cron(Box<Calendar>),
     /// In nanoseconds since 1970. None before the anchor.
-    Every { anchor_ns: i128, interval_ns: i128 },
+    Every {
+        anchor_ns: i128,
+        interval_ns: i128,
+    },
     /// In order, one or two (both readings of a fold).
     At(Vec<Timestamp>),
 }
@@ -82,7 +85,8 @@ impl Schedule {
             When::Cron(calendar) => {
                 let whole = floor_second(before);
                 let is_whole = before.subsec_nanosecond() == 0;
-                let second = walk::last_to(calendar, &self.zone, self.policies, if is_whole { whole - 1 } else { whole })?;
+                let second =
+                    walk::last_to(calendar, &self.zone, self.policies, if is_whole { whole - 1 } else { whole })?;
                 Timestamp::from_second(second).ok()
             }
             When::Every { anchor_ns, interval_ns } => {
@@ -125,8 +129,10 @@ impl Schedule {
                 format!("Every {}", crate::duration::told(u64::try_from(interval_ns / 1_000_000).unwrap_or(u64::MAX)))
             }
             When::At(instants) => {
-                let list: Vec<String> =
-                    instants.iter().map(|instant| self.zone.to_datetime(*instant).strftime("%Y-%m-%d %H:%M:%S").to_string()).collect();
+                let list: Vec<String> = instants
+                    .iter()
+                    .map(|instant| self.zone.to_datetime(*instant).strftime("%Y-%m-%d %H:%M:%S").to_string())
+                    .collect();
                 format!("Once at {} ({zone})", list.join(" and "))
             }
         }

@@ -44,7 +44,10 @@ impl Stretch {
         let at = Timestamp::from_second(second).ok()?;
         let offset = i64::from(zone.to_offset(at).seconds());
         // `preceding` leaves out a change at the very instant, which here begins the stretch.
-        let start = zone.preceding(Timestamp::from_second(second + 1).ok()?).next().map(|change| change.timestamp().as_second());
+        let start = zone
+            .preceding(Timestamp::from_second(second + 1).ok()?)
+            .next()
+            .map(|change| change.timestamp().as_second());
         let before = start
             .and_then(|start| Timestamp::from_second(start - 1).ok())
             .map_or(offset, |earlier| i64::from(zone.to_offset(earlier).seconds()));
@@ -104,7 +107,8 @@ pub(crate) fn last_to(calendar: &Calendar, zone: &TimeZone, policies: Policies, 
     let mut second = to;
     while to - second <= SEARCH_SECONDS {
         let stretch = Stretch::at(zone, second)?;
-        let reading = (second + stretch.offset).min(stretch.last_reading(policies.fold).map_or(i64::MAX, |end| end - 1));
+        let reading =
+            (second + stretch.offset).min(stretch.last_reading(policies.fold).map_or(i64::MAX, |end| end - 1));
         let found = calendar.last_to(reading);
         match (found, stretch.first_reading(policies.fold)) {
             (Some(found), first) if first.is_none_or(|first| found >= first) => return Some(found - stretch.offset),

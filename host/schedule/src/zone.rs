@@ -55,7 +55,9 @@ pub fn zone_names() -> Vec<String> {
 
 fn hint(name: &str) -> String {
     if let Some((_, zone)) = ABBREVIATIONS.iter().find(|(short, _)| short.eq_ignore_ascii_case(name)) {
-        return format!("it is an abbreviation, which says nothing of the other half of the year; name a place, as in `{zone}`");
+        return format!(
+            "it is an abbreviation, which says nothing of the other half of the year; name a place, as in `{zone}`"
+        );
     }
     if name.contains(['+', '-']) && name.chars().any(|letter| letter.is_ascii_digit()) && !name.contains('/') {
         return "an offset is no zone; name a place, or a fixed offset with its sign turned round: `Etc/GMT-2` is two hours east".to_owned();
@@ -89,7 +91,9 @@ fn nearest(name: &str) -> Vec<String> {
         })
         .collect();
     near.sort_by(|left, right| right.0.total_cmp(&left.0).then_with(|| left.1.cmp(&right.1)));
-    near.into_iter().take(3).map(|(_, name)| name).collect()
+    // What is about as near as the nearest; a list of other cities says that the program did not understand.
+    let best = near.first().map_or(0.0, |(score, _)| *score);
+    near.into_iter().filter(|(score, _)| *score >= best - 0.03).take(3).map(|(_, name)| name).collect()
 }
 
 #[cfg(test)]
@@ -109,7 +113,12 @@ mod tests {
 
     #[test]
     fn suggests_what_was_meant() {
-        assert!(said("Europe/Berln").starts_with("`zone`: there is no time zone `Europe/Berln` (did you mean `Europe/Berlin`"), "{}", said("Europe/Berln"));
+        assert!(
+            said("Europe/Berln")
+                .starts_with("`zone`: there is no time zone `Europe/Berln` (did you mean `Europe/Berlin`"),
+            "{}",
+            said("Europe/Berln")
+        );
         assert!(said("Berlin").contains("`Europe/Berlin`"), "{}", said("Berlin"));
         assert!(said("America/New York").contains("`America/New_York`"));
         assert!(said("US/New_York").contains("`America/New_York`"));

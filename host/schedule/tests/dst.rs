@@ -5,7 +5,16 @@ use jiff::Timestamp;
 use pi_schedule::{Job, JobSpec};
 
 /// Name, zone, expression, `gap`, `fold` (`-` is not written), from, to, and the slots in between in UTC.
-type Row = (&'static str, &'static str, &'static str, &'static str, &'static str, &'static str, &'static str, &'static [&'static str]);
+type Row = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+);
 
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
@@ -117,7 +126,8 @@ const ROWS: &[Row] = &[
 fn spec(row: &Row) -> JobSpec {
     let (_, zone, cron, gap, fold, ..) = *row;
     let word = |key: &str, value: &str| if value == "-" { String::new() } else { format!("{key} = \"{value}\"\n") };
-    toml::from_str(&format!("cron = \"{cron}\"\nzone = \"{zone}\"\n{}{}", word("gap", gap), word("fold", fold))).unwrap()
+    toml::from_str(&format!("cron = \"{cron}\"\nzone = \"{zone}\"\n{}{}", word("gap", gap), word("fold", fold)))
+        .unwrap()
 }
 
 fn instant(text: &str) -> Timestamp {
@@ -155,7 +165,10 @@ fn slots_are_the_same_backwards() {
 fn a_preview_says_why_a_slot_is_there() {
     let job = |text: &str| Job::new("job", toml::from_str(text).unwrap()).unwrap();
     let readings = |job: &Job, after: &str| -> Vec<String> {
-        job.preview(instant(after), 3).iter().map(|planned| format!("{} {:?}", planned.local, planned.reading)).collect()
+        job.preview(instant(after), 3)
+            .iter()
+            .map(|planned| format!("{} {:?}", planned.local, planned.reading))
+            .collect()
     };
     let spring = job("cron = \"30 2 * * *\"\nzone = \"America/New_York\"");
     assert_eq!(
@@ -180,7 +193,10 @@ fn once_is_by_the_clock_or_by_an_instant() {
     assert_eq!(slots(&format!("at = \"2026-12-24 18:00\"\n{zone}")), ["2026-12-24T23:00:00Z"]);
     assert_eq!(slots(&format!("at = \"2026-03-08 02:30\"\n{zone}")), ["2026-03-08T07:00:00Z"]);
     assert_eq!(slots(&format!("at = \"2026-11-01 01:30\"\n{zone}")), ["2026-11-01T05:30:00Z"]);
-    assert_eq!(slots(&format!("at = \"2026-11-01 01:30\"\nfold = \"both\"\n{zone}")), ["2026-11-01T05:30:00Z", "2026-11-01T06:30:00Z"]);
+    assert_eq!(
+        slots(&format!("at = \"2026-11-01 01:30\"\nfold = \"both\"\n{zone}")),
+        ["2026-11-01T05:30:00Z", "2026-11-01T06:30:00Z"]
+    );
 }
 
 #[test]

@@ -12,20 +12,33 @@ use proptest::prelude::*;
 #[derive(Clone, Debug)]
 enum Step {
     /// A host looks, plans, and is killed after so many writes (if it is).
-    Look { killed_after: Option<usize> },
+    Look {
+        killed_after: Option<usize>,
+    },
     /// A host looks, another one does all of its work, and only then the first one writes what it planned.
     LookLate,
     /// A run ends.
-    End { index: usize, outcome: u8 },
+    End {
+        index: usize,
+        outcome: u8,
+    },
     /// Somebody finds that the host of a run is gone.
-    Lost { index: usize },
-    Pass { seconds: i64 },
+    Lost {
+        index: usize,
+    },
+    Pass {
+        seconds: i64,
+    },
     /// The clock is set by so much, until it is set right again.
-    Set { seconds: i64 },
+    Set {
+        seconds: i64,
+    },
     SetRight,
     Pause(bool),
     RunNow,
-    Backfill { hours: i64 },
+    Backfill {
+        hours: i64,
+    },
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
@@ -44,10 +57,20 @@ fn any_step() -> impl Strategy<Value = Step> {
 }
 
 fn any_job() -> impl Strategy<Value = String> {
-    let when = prop::sample::select(vec!["cron = \"*/10 * * * *\"", "every = \"7m\"", "cron = \"30 */2 * * *\"\nzone = \"America/New_York\"", "cron = \"0 0 * * *\"\nzone = \"Africa/Cairo\""]);
+    let when = prop::sample::select(vec![
+        "cron = \"*/10 * * * *\"",
+        "every = \"7m\"",
+        "cron = \"30 */2 * * *\"\nzone = \"America/New_York\"",
+        "cron = \"0 0 * * *\"\nzone = \"Africa/Cairo\"",
+    ]);
     let misfire = prop::sample::select(vec!["\"skip\"", "\"latest\"", "{ all = 5 }", "{ deadline = \"20m\" }"]);
     let overlap = prop::sample::select(vec!["\"forbid\"", "{ queue = 2 }", "\"replace\"", "{ allow = 2 }"]);
-    let rest = prop::sample::select(vec!["", "jitter = \"5m\"\n", "retries = { attempts = 2, first = \"1m\" }\n", "jitter = \"1h\"\nretries = { attempts = 1 }\n"]);
+    let rest = prop::sample::select(vec![
+        "",
+        "jitter = \"5m\"\n",
+        "retries = { attempts = 2, first = \"1m\" }\n",
+        "jitter = \"1h\"\nretries = { attempts = 1 }\n",
+    ]);
     (when, misfire, overlap, rest).prop_map(|(when, misfire, overlap, rest)| {
         format!("{when}\n{rest}misfire = {misfire}\noverlap = {overlap}\ntimeout = \"30m\"")
     })
@@ -76,7 +99,11 @@ impl World {
         Known {
             covered: self.covered,
             floor: None,
-            records: self.records.iter().map(|(key, state)| Record { key: key.clone(), state: state.clone() }).collect(),
+            records: self
+                .records
+                .iter()
+                .map(|(key, state)| Record { key: key.clone(), state: state.clone() })
+                .collect(),
             looked: self.looked,
             wake: self.wake,
             is_paused: self.is_paused,
@@ -94,7 +121,13 @@ impl World {
 
     /// What every plan has to keep.
     fn check(&self, plan: &Plan) {
-        let keys: Vec<&SlotKey> = plan.start.iter().map(|start| &start.key).chain(&plan.queue).chain(plan.missed.iter().map(|missed| &missed.key)).collect();
+        let keys: Vec<&SlotKey> = plan
+            .start
+            .iter()
+            .map(|start| &start.key)
+            .chain(&plan.queue)
+            .chain(plan.missed.iter().map(|missed| &missed.key))
+            .collect();
         assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), keys.len(), "a slot is decided once: {plan:?}");
         assert!(plan.wake.is_none_or(|wake| wake > self.now()), "{plan:?}");
         assert!(plan.covered <= self.now());
@@ -151,7 +184,8 @@ impl World {
                 continue;
             }
             assert!(is_first, "started twice: {start:?}");
-            let state = SlotState::Running { attempt: start.attempt, started_at: now, ran_ms: None, is_cancelling: false };
+            let state =
+                SlotState::Running { attempt: start.attempt, started_at: now, ran_ms: None, is_cancelling: false };
             self.records.insert(start.key.clone(), state);
         }
         for key in &plan.give_up {
@@ -171,7 +205,12 @@ impl World {
 
     fn end(&mut self, index: usize, outcome: u8) {
         let now = self.now();
-        let running: Vec<SlotKey> = self.records.iter().filter(|(_, state)| matches!(state, SlotState::Running { .. })).map(|(key, _)| key.clone()).collect();
+        let running: Vec<SlotKey> = self
+            .records
+            .iter()
+            .filter(|(_, state)| matches!(state, SlotState::Running { .. }))
+            .map(|(key, _)| key.clone())
+            .collect();
         let Some(key) = running.get(index).cloned() else { return };
         let Some(SlotState::Running { attempt, is_cancelling, .. }) = self.records.get(&key).cloned() else { return };
         let state = match outcome {
@@ -234,7 +273,8 @@ impl World {
             };
             if is_open {
                 self.started.insert((start.key.clone(), start.attempt));
-                let state = SlotState::Running { attempt: start.attempt, started_at: now, ran_ms: None, is_cancelling: false };
+                let state =
+                    SlotState::Running { attempt: start.attempt, started_at: now, ran_ms: None, is_cancelling: false };
                 self.records.insert(start.key.clone(), state);
             }
         }
@@ -242,7 +282,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
     fn no_slot_is_started_twice_and_none_is_lost(text in any_job(), steps in prop::collection::vec(any_step(), 1..80), from in 1_760_000_000_i64..1_800_000_000) {

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use pi_schedule::{
-    CANDIDATES_MAX, Cancel, CancelWhy, Job, Known, Look, MissedWhy, Notice, Origin, Plan, Record, SlotKey, SlotState, backfill, plan, run_now,
+    CANDIDATES_MAX, Cancel, CancelWhy, Job, Known, Look, MissedWhy, Notice, Origin, Plan, Record, SlotKey, SlotState,
+    backfill, plan, run_now,
 };
 
 fn job(text: &str) -> Job {
@@ -68,7 +69,9 @@ fn starts_what_is_due_and_says_when_to_look_again() {
 
 #[test]
 fn a_slot_that_has_a_record_is_not_started_again() {
-    for state in [running("10:00"), SlotState::Done { attempt: 1, ended_at: at("10:00"), did_nothing: true }, failed(1, "10:00")] {
+    for state in
+        [running("10:00"), SlotState::Done { attempt: 1, ended_at: at("10:00"), did_nothing: true }, failed(1, "10:00")]
+    {
         let plan = planned(&job(HOURLY), &known("09:00", &[record("10:00", state)]), "10:00:30");
         assert!(plan.start.is_empty() && plan.missed.is_empty(), "{plan:?}");
     }
@@ -96,8 +99,17 @@ fn misfires_are_made_up_for_as_the_job_says() {
     assert_eq!(starts(&latest), ["10:00#1"]);
     assert_eq!(missed(&latest)[3], "09:00: nobody was there; the slot at 2026-01-01T10:00:00Z stands for it");
     let all = of("{ all = 3 }");
-    assert_eq!((starts(&all), queued(&all)), (vec!["08:00#1".to_owned()], vec!["09:00".to_owned(), "10:00".to_owned()]));
-    assert_eq!(missed(&all), ["06:00: nobody was there; only the latest 3 are made up for", "07:00: nobody was there; only the latest 3 are made up for"]);
+    assert_eq!(
+        (starts(&all), queued(&all)),
+        (vec!["08:00#1".to_owned()], vec!["09:00".to_owned(), "10:00".to_owned()])
+    );
+    assert_eq!(
+        missed(&all),
+        [
+            "06:00: nobody was there; only the latest 3 are made up for",
+            "07:00: nobody was there; only the latest 3 are made up for"
+        ]
+    );
     assert_eq!(starts(&of("{ deadline = \"30m\" }")), ["10:00#1"]);
     let deadline = of("{ deadline = \"29m\" }");
     assert!(deadline.start.is_empty());
@@ -156,7 +168,10 @@ fn overlap_replace_cancels_first_and_starts_when_it_ended() {
     let job = job(&format!("{HOURLY}overlap = \"replace\""));
     let old = record("09:00", running("09:30"));
     let plan = planned(&job, &known("09:00", std::slice::from_ref(&old)), "10:00");
-    assert_eq!(plan.cancel, [Cancel { key: old.key.clone(), attempt: 1, why: CancelWhy::Replaced { by: at("10:00") } }]);
+    assert_eq!(
+        plan.cancel,
+        [Cancel { key: old.key.clone(), attempt: 1, why: CancelWhy::Replaced { by: at("10:00") } }]
+    );
     assert_eq!((starts(&plan).len(), queued(&plan)), (0, vec!["10:00".to_owned()]));
     let ended = record("09:00", SlotState::Cancelled { attempt: 1, ended_at: at("10:01") });
     let waiting = record("10:00", SlotState::Queued);
@@ -195,7 +210,8 @@ fn a_run_is_cancelled_when_its_time_is_over_and_once_only() {
 
 #[test]
 fn a_failed_run_is_tried_again_in_its_time() {
-    let job = job(&format!("{HOURLY}retries = {{ attempts = 2, first = \"1m\", factor = 3, max = \"2m\", jitter = 0 }}"));
+    let job =
+        job(&format!("{HOURLY}retries = {{ attempts = 2, first = \"1m\", factor = 3, max = \"2m\", jitter = 0 }}"));
     let plan = planned(&job, &known("10:00", &[record("10:00", failed(1, "10:05"))]), "10:05:30");
     assert_eq!((starts(&plan).len(), plan.wake), (0, Some(at("10:06"))));
     let plan = planned(&job, &known("10:00", &[record("10:00", failed(1, "10:05"))]), "10:06");
@@ -213,7 +229,8 @@ fn a_failed_run_is_tried_again_in_its_time() {
 
 #[test]
 fn retries_vary_but_are_the_same_everywhere() {
-    let job = job(&format!("{HOURLY}retries = {{ attempts = 5, first = \"100s\", factor = 1, max = \"1h\", jitter = 0.5 }}"));
+    let job =
+        job(&format!("{HOURLY}retries = {{ attempts = 5, first = \"100s\", factor = 1, max = \"1h\", jitter = 0.5 }}"));
     let waits: std::collections::BTreeSet<i64> = (1..=5)
         .map(|attempt| {
             let key = key(Origin::Schedule, "10:00");
@@ -228,7 +245,8 @@ fn retries_vary_but_are_the_same_everywhere() {
 
 #[test]
 fn replace_gives_up_what_waits_for_a_retry() {
-    let job = job(&format!("{HOURLY}overlap = \"replace\"\nretries = {{ attempts = 3, first = \"1h\", max = \"1h\" }}"));
+    let job =
+        job(&format!("{HOURLY}overlap = \"replace\"\nretries = {{ attempts = 3, first = \"1h\", max = \"1h\" }}"));
     let plan = planned(&job, &known("09:00", &[record("09:00", failed(1, "09:55"))]), "10:00");
     assert_eq!((starts(&plan), plan.give_up), (vec!["10:00#1".to_owned()], vec![key(Origin::Schedule, "09:00")]));
 }
@@ -288,11 +306,14 @@ fn a_clock_that_was_years_ahead_does_not_stop_the_job() {
     let plan = pi_schedule::plan(&job, &known("09:00", &[]), &Look::wall(far));
     assert_eq!(plan.covered, far);
     let of = |key: &SlotKey, state| Record { key: key.clone(), state };
-    let mut records: Vec<Record> =
-        plan.missed.iter().map(|missed| of(&missed.key, SlotState::Missed { why: missed.why.clone(), at: far })).collect();
-    records.extend(plan.start.iter().map(|start| {
-        of(&start.key, SlotState::Failed { attempt: 1, ended_at: far, is_final: true })
-    }));
+    let mut records: Vec<Record> = plan
+        .missed
+        .iter()
+        .map(|missed| of(&missed.key, SlotState::Missed { why: missed.why.clone(), at: far }))
+        .collect();
+    records.extend(
+        plan.start.iter().map(|start| of(&start.key, SlotState::Failed { attempt: 1, ended_at: far, is_final: true })),
+    );
     let back = planned(&job, &Known { covered: far, records: records.clone(), ..known("09:00", &[]) }, "09:30");
     assert_eq!((starts(&back).len(), back.covered, back.wake), (0, at("09:30"), Some(at("10:00"))));
     let next = planned(&job, &Known { records, ..known("09:30", &[]) }, "10:00");
@@ -317,19 +338,32 @@ fn only_what_is_old_and_has_ended_is_forgotten() {
     };
     let done = SlotState::Done { attempt: 1, ended_at: at("10:00"), did_nothing: false };
     let records = [
-        of("01-01", done.clone()), of("01-02", SlotState::Queued), of("02-20", done.clone()), of("02-21", failed(1, "10:00")),
-        of("02-22", done.clone()), of("02-23", done.clone()), of("02-28", done.clone()), of("03-01", done.clone()), of("03-01", done),
+        of("01-01", done.clone()),
+        of("01-02", SlotState::Queued),
+        of("02-20", done.clone()),
+        of("02-21", failed(1, "10:00")),
+        of("02-22", done.clone()),
+        of("02-23", done.clone()),
+        of("02-28", done.clone()),
+        of("03-01", done.clone()),
+        of("03-01", done),
     ];
     let gone = job.removable(&records, "2026-03-01T12:00:00Z".parse().unwrap());
     let days: Vec<String> = gone.iter().map(|key| key.at.strftime("%m-%d").to_string()).collect();
     assert_eq!(days, ["02-23", "02-22", "02-20", "01-01"]);
     let floor = Known { floor: Some(at("10:00")), ..known("05:00", &[]) };
-    assert_eq!((starts(&planned(&job, &floor, "10:30")).len(), starts(&planned(&job, &floor, "11:00"))), (0, vec!["11:00#1".to_owned()]));
+    assert_eq!(
+        (starts(&planned(&job, &floor, "10:30")).len(), starts(&planned(&job, &floor, "11:00"))),
+        (0, vec!["11:00#1".to_owned()])
+    );
 }
 
 #[test]
 fn a_queued_slot_past_its_deadline_is_missed() {
     let job = job(&format!("{HOURLY}misfire = {{ deadline = \"30m\" }}\noverlap = \"queue\""));
     let plan = planned(&job, &known("10:00", &[record("10:00", SlotState::Queued)]), "10:31");
-    assert_eq!((starts(&plan).len(), missed(&plan)), (0, vec!["10:00: found 31m late, past its deadline of 30m".to_owned()]));
+    assert_eq!(
+        (starts(&plan).len(), missed(&plan)),
+        (0, vec!["10:00: found 31m late, past its deadline of 30m".to_owned()])
+    );
 }

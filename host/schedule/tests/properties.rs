@@ -7,8 +7,20 @@ use pi_schedule::{Job, JobSpec, zone, zone_names};
 use proptest::prelude::*;
 
 const CRONS: [&str; 14] = [
-    "30 2 * * *", "0 0 * * *", "*/15 * * * *", "0 */2 * * *", "17 3,15 * * 1-5", "0 9 L * *", "0 9 LW * *", "30 1 * * SUN#1",
-    "0 0 29 2 *", "*/20 0-4 * * *", "45 23 * * FRIL", "0 12 15W * *", "30 0 1,15 * *", "5 30 1 * * *",
+    "30 2 * * *",
+    "0 0 * * *",
+    "*/15 * * * *",
+    "0 */2 * * *",
+    "17 3,15 * * 1-5",
+    "0 9 L * *",
+    "0 9 LW * *",
+    "30 1 * * SUN#1",
+    "0 0 29 2 *",
+    "*/20 0-4 * * *",
+    "45 23 * * FRIL",
+    "0 12 15W * *",
+    "30 0 1,15 * *",
+    "5 30 1 * * *",
 ];
 
 fn job(name: &str, text: &str) -> Job {
@@ -39,10 +51,11 @@ fn any_cron() -> impl Strategy<Value = Job> {
 /// Whether a clock of `zone` ever shows `reading`, by the offsets around it and nothing of the way back.
 fn is_shown(zone: &TimeZone, reading: DateTime) -> bool {
     let as_utc = Offset::UTC.to_timestamp(reading).unwrap().as_second();
-    let offsets = (-30..=30).map(|hour| zone.to_offset(Timestamp::from_second(as_utc + hour * 3_600).unwrap()).seconds());
-    offsets.into_iter().any(|offset| {
-        zone.to_datetime(Timestamp::from_second(as_utc - i64::from(offset)).unwrap()) == reading
-    })
+    let offsets =
+        (-30..=30).map(|hour| zone.to_offset(Timestamp::from_second(as_utc + hour * 3_600).unwrap()).seconds());
+    offsets
+        .into_iter()
+        .any(|offset| zone.to_datetime(Timestamp::from_second(as_utc - i64::from(offset)).unwrap()) == reading)
 }
 
 proptest! {

@@ -1,6 +1,6 @@
 //! A job as users write it: what is taken, what stands where nothing is written, and what an error says.
 
-use pi_schedule::{Gap, Fold, Job, JobSpec, Misfire, MisfireRule, Overlap};
+use pi_schedule::{Fold, Gap, Job, JobSpec, Misfire, MisfireRule, Overlap};
 
 fn read(text: &str) -> JobSpec {
     toml::from_str(text).unwrap()
@@ -35,7 +35,10 @@ fn all_keys_are_taken() {
     let job = Job::new("report", spec.clone()).unwrap();
     assert_eq!(job.misfire(), MisfireRule::Deadline(std::time::Duration::from_secs(3_600)));
     assert_eq!((spec.overlap, spec.gap, spec.fold), (Overlap::Queue(3), Some(Gap::Skip), Some(Fold::Second)));
-    assert_eq!(job.schedule().describe(), "At 07:00, on Monday,Tuesday,Wednesday,Thursday,Friday. (Europe/Berlin)");
+    assert_eq!(
+        job.schedule().describe(),
+        "At 07:00, on Monday, Tuesday, Wednesday, Thursday, and Friday. (Europe/Berlin)"
+    );
     // Written out and read again it is the same.
     assert_eq!(toml::from_str::<JobSpec>(&toml::to_string(&spec).unwrap()).unwrap(), spec);
 }
@@ -56,13 +59,28 @@ fn what_is_not_written_has_a_default() {
 fn an_error_names_the_key_the_value_and_what_is_allowed() {
     let of = |rest: &str| said(&format!("cron = \"0 7 * * *\"\n{rest}"));
     assert_eq!(said(""), "a job needs exactly one of `cron`, `every` and `at`: none is there");
-    assert_eq!(of("every = \"1h\""), "a job needs exactly one of `cron`, `every` and `at`: there are `cron` and `every`");
-    assert_eq!(said("cron = \"0 7 * * 8\""), "`cron`: day of week (field 5 of 5): expected 0 to 7 (0 and 7 are Sunday) or SUN to SAT, also with `#1` to `#5` or `L`: `8`");
-    assert_eq!(said("cron = \"0 0 30 2 *\""), "`cron` never fires: no date in 400 years fits its day of month, month and day of week: `0 0 30 2 *`");
-    assert_eq!(of("zone = \"Europe/Belin\""), "`zone`: there is no time zone `Europe/Belin` (did you mean `Europe/Berlin`?)");
+    assert_eq!(
+        of("every = \"1h\""),
+        "a job needs exactly one of `cron`, `every` and `at`: there are `cron` and `every`"
+    );
+    assert_eq!(
+        said("cron = \"0 7 * * 8\""),
+        "`cron`: day of week (field 5 of 5): expected 0 to 7 (0 and 7 are Sunday) or SUN to SAT, also with `#1` to `#5` or `L`: `8`"
+    );
+    assert_eq!(
+        said("cron = \"0 0 30 2 *\""),
+        "`cron` never fires: no date in 400 years fits its day of month, month and day of week: `0 0 30 2 *`"
+    );
+    assert_eq!(
+        of("zone = \"Europe/Belin\""),
+        "`zone`: there is no time zone `Europe/Belin` (did you mean `Europe/Berlin`?)"
+    );
     assert_eq!(of("timeout = \"8d\""), "`timeout`: at least 1s and at most 7d: `8d`");
     assert_eq!(of("jitter = \"2d\""), "`jitter`: at least 0s and at most 1d: `2d`");
-    assert_eq!(of("retries = { first = \"1 fortnight\" }"), "`retries.first`: this is no length of time; write it as in `90s`, `15m`, `1h30m`, `7d`: `1 fortnight`");
+    assert_eq!(
+        of("retries = { first = \"1 fortnight\" }"),
+        "`retries.first`: this is no length of time; write it as in `90s`, `15m`, `1h30m`, `7d`: `1 fortnight`"
+    );
     assert_eq!(of("retries = { attempts = 21 }"), "`retries.attempts`: expected 0 to 20: `21`");
     assert_eq!(of("retries = { factor = nan }"), "`retries.factor`: expected 1 to 10: `NaN`");
     assert_eq!(of("retries = { jitter = -0.5 }"), "`retries.jitter`: expected 0 to 1: `-0.5`");
@@ -73,8 +91,14 @@ fn an_error_names_the_key_the_value_and_what_is_allowed() {
     assert_eq!(of("keep = { days = 1 }"), "`keep.days`: expected 2 to 3660: `1`");
     assert_eq!(of("ping = \"file:///etc/passwd\""), "`ping`: expected an address that begins with https:// or http://");
     assert_eq!(of("anchor = \"2026-01-01\""), "`anchor`: it belongs to `every`");
-    assert_eq!(said("every = \"1h\"\ngap = \"skip\""), "`gap`: a fixed interval follows time as it passes and knows neither gaps nor folds");
-    assert_eq!(said("at = \"tomorrow\""), "`at`: this is no time; write `2026-12-24 18:00` by the clock of the zone, or `2026-12-24T18:00:00+01:00`: `tomorrow`");
+    assert_eq!(
+        said("every = \"1h\"\ngap = \"skip\""),
+        "`gap`: a fixed interval follows time as it passes and knows neither gaps nor folds"
+    );
+    assert_eq!(
+        said("at = \"tomorrow\""),
+        "`at`: this is no time; write `2026-12-24 18:00` by the clock of the zone, or `2026-12-24T18:00:00+01:00`: `tomorrow`"
+    );
     assert_eq!(
         said("at = \"2026-03-08 02:30\"\nzone = \"America/New_York\"\ngap = \"skip\""),
         "`at` never fires: the clock of America/New_York leaves it out, and `gap` is \"skip\": `2026-03-08 02:30`"
@@ -89,7 +113,10 @@ fn an_unknown_key_or_word_is_refused() {
     assert!(of("retries = { attempt = 3 }").contains("unknown field `attempt`"));
     assert!(of("keep = { weeks = 3 }").contains("unknown field `weeks`"));
     assert!(of("gap = \"jump\"").contains("`shift` or `skip`"), "{}", of("gap = \"jump\""));
-    assert_eq!(of("misfire = \"deadline\""), "`misfire` takes \"skip\", \"latest\", \"all\", { all = 20 } or { deadline = \"1h\" }: `deadline`");
+    assert_eq!(
+        of("misfire = \"deadline\""),
+        "`misfire` takes \"skip\", \"latest\", \"all\", { all = 20 } or { deadline = \"1h\" }: `deadline`"
+    );
     assert!(of("misfire = { skip = 1 }").starts_with("`misfire` takes"));
     assert!(of("misfire = { all = 2, deadline = \"1h\" }").starts_with("`misfire` takes"));
     assert!(of("overlap = \"never\"").starts_with("`overlap` takes"));

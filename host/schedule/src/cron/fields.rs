@@ -118,9 +118,10 @@ impl Field {
         match self.kind {
             Kind::Day if item == "L" || item == "LW" => Ok(()),
             Kind::Day if item.ends_with('W') => self.value(item.strip_suffix('W').unwrap_or(item), item).map(|_| ()),
-            Kind::Weekday if item == "L" => {
-                Err((item.to_owned(), "`L` needs a weekday here, as in `FRIL`, the last Friday of the month".to_owned()))
-            }
+            Kind::Weekday if item == "L" => Err((
+                item.to_owned(),
+                "`L` needs a weekday here, as in `FRIL`, the last Friday of the month".to_owned(),
+            )),
             Kind::Weekday if item.contains('#') || item.ends_with('L') => self.check_nth(item),
             _ => self.range(item, item).map(|_| ()),
         }
@@ -132,7 +133,10 @@ impl Field {
             None => (item.strip_suffix('L').unwrap_or(item), "L"),
         };
         if nth != "L" && !matches!(nth, "1" | "2" | "3" | "4" | "5") {
-            return Err((item.to_owned(), "after `#` comes 1 to 5 or L, as in `MON#1`, the first Monday of the month".to_owned()));
+            return Err((
+                item.to_owned(),
+                "after `#` comes 1 to 5 or L, as in `MON#1`, the first Monday of the month".to_owned(),
+            ));
         }
         // Croner reads a range before `#`, but not before a bare `L`.
         if item.contains('#') { self.range(days, item).map(|_| ()) } else { self.value(days, item).map(|_| ()) }
@@ -180,7 +184,10 @@ impl Field {
         if from > to {
             let most = if self.kind == Kind::Weekday { 6 } else { self.most };
             let least = self.least;
-            return Err((item.to_owned(), format!("the range runs backwards; list its parts, as in `{first}-{most},{least}-{last}`")));
+            return Err((
+                item.to_owned(),
+                format!("the range runs backwards; list its parts, as in `{first}-{most},{least}-{last}`"),
+            ));
         }
         Ok((from, to))
     }
@@ -200,7 +207,9 @@ impl Field {
         let (least, most) = (self.least, self.most);
         match self.kind {
             Kind::Day => format!("{least} to {most}, `L`, `LW`, or a day with `W`"),
-            Kind::Weekday => format!("{least} to {most} (0 and 7 are Sunday) or SUN to SAT, also with `#1` to `#5` or `L`"),
+            Kind::Weekday => {
+                format!("{least} to {most} (0 and 7 are Sunday) or SUN to SAT, also with `#1` to `#5` or `L`")
+            }
             Kind::Plain if self.names.is_empty() => format!("{least} to {most}"),
             Kind::Plain => format!("{least} to {most} or JAN to DEC"),
         }
@@ -219,16 +228,25 @@ mod tests {
     fn names_the_field_the_part_and_what_is_allowed() {
         assert_eq!(said("0 25 * * *"), "hour (field 2 of 5): expected 0 to 23: `25`");
         assert_eq!(said("0 0 25 * * *"), "hour (field 3 of 6): expected 0 to 23: `25`");
-        assert_eq!(said("0 0 1,32 * *"), "day of month (field 3 of 5): expected 1 to 31, `L`, `LW`, or a day with `W`: `32`");
+        assert_eq!(
+            said("0 0 1,32 * *"),
+            "day of month (field 3 of 5): expected 1 to 31, `L`, `LW`, or a day with `W`: `32`"
+        );
         assert_eq!(said("0 0 * 13 *"), "month (field 4 of 5): expected 1 to 12 or JAN to DEC: `13`");
-        assert_eq!(said("0 0 * * MONDAY"), "day of week (field 5 of 5): expected 0 to 7 (0 and 7 are Sunday) or SUN to SAT, also with `#1` to `#5` or `L`: `MONDAY`");
+        assert_eq!(
+            said("0 0 * * MONDAY"),
+            "day of week (field 5 of 5): expected 0 to 7 (0 and 7 are Sunday) or SUN to SAT, also with `#1` to `#5` or `L`: `MONDAY`"
+        );
         assert_eq!(said("60 * * * *"), "minute (field 1 of 5): expected 0 to 59: `60`");
         assert_eq!(said("x * * * * *"), "second (field 1 of 6): expected 0 to 59: `X`");
     }
 
     #[test]
     fn says_how_to_write_what_was_meant() {
-        assert_eq!(said("0/10 * * * *"), "minute (field 1 of 5): a step needs a range: write `0-59/10` or `*/10`: `0/10`");
+        assert_eq!(
+            said("0/10 * * * *"),
+            "minute (field 1 of 5): a step needs a range: write `0-59/10` or `*/10`: `0/10`"
+        );
         assert!(said("*/90 * * * *").contains("use `every`"));
         assert!(said("*/0 * * * *").contains("from 1 on"));
         assert!(said("0 0 * * SAT-MON").contains("`SAT-6,0-MON`"), "{}", said("0 0 * * SAT-MON"));
@@ -247,7 +265,20 @@ mod tests {
 
     #[test]
     fn survives_what_is_hostile() {
-        for expression in ["🦀 * * * *", "99999999999999999999 * * * *", "-1 * * * *", "1-2-3 * * * *", "*/ * * * *", "/5 * * * *", "#1 * * * *", "0 0 W * *", "0 0 * * #", "0 0 * * +", "+1 * * * *", "ß ß ß ß ß"] {
+        for expression in [
+            "🦀 * * * *",
+            "99999999999999999999 * * * *",
+            "-1 * * * *",
+            "1-2-3 * * * *",
+            "*/ * * * *",
+            "/5 * * * *",
+            "#1 * * * *",
+            "0 0 W * *",
+            "0 0 * * #",
+            "0 0 * * +",
+            "+1 * * * *",
+            "ß ß ß ß ß",
+        ] {
             assert!(checked(expression).is_err(), "{expression}");
         }
         assert!(said(&"* ".repeat(100_000)).len() < 400);

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
-use jiff::Timestamp;
 use url::Url;
 
 use super::{Job, MisfireRule, Retrying};
@@ -59,7 +59,11 @@ fn schedule(spec: &JobSpec) -> Result<Schedule, Error> {
     let written = [("cron", &spec.cron), ("every", &spec.every), ("at", &spec.at)];
     let there: Vec<&str> = written.iter().filter(|(_, value)| value.is_some()).map(|(key, _)| *key).collect();
     if there.len() != 1 {
-        let found = if there.is_empty() { "none is there".to_owned() } else { format!("there are `{}`", there.join("` and `")) };
+        let found = if there.is_empty() {
+            "none is there".to_owned()
+        } else {
+            format!("there are `{}`", there.join("` and `"))
+        };
         return Err(Error::When { found });
     }
     if spec.anchor.is_some() && spec.every.is_none() {
@@ -127,7 +131,11 @@ fn instants(field: &'static str, text: &str, zone: &TimeZone, policies: Policies
         return Ok(vec![instant]);
     }
     let reading: DateTime = text.parse().map_err(|_| {
-        Error::value(field, text, "this is no time; write `2026-12-24 18:00` by the clock of the zone, or `2026-12-24T18:00:00+01:00`")
+        Error::value(
+            field,
+            text,
+            "this is no time; write `2026-12-24 18:00` by the clock of the zone, or `2026-12-24T18:00:00+01:00`",
+        )
     })?;
     let out_of_range = |_| Error::value(field, text, "this is too far away");
     let instant = |offset: jiff::tz::Offset| offset.to_timestamp(reading).map_err(out_of_range);
@@ -152,7 +160,9 @@ fn misfire(written: &Misfire) -> Result<MisfireRule, Error> {
             counted("misfire.all", *most, 1, COUNT_MAX)?;
             MisfireRule::All(usize::try_from(*most).unwrap_or(1))
         }
-        Misfire::Deadline(text) => MisfireRule::Deadline(duration::read("misfire.deadline", text, 1, TEN_YEARS_SECONDS)?),
+        Misfire::Deadline(text) => {
+            MisfireRule::Deadline(duration::read("misfire.deadline", text, 1, TEN_YEARS_SECONDS)?)
+        }
     })
 }
 
@@ -191,7 +201,10 @@ fn ping(written: Option<&str>) -> Result<(), Error> {
     if is_good {
         return Ok(());
     }
-    Err(Error::Conflict { field: "ping", reason: "expected an address that begins with https:// or http://".to_owned() })
+    Err(Error::Conflict {
+        field: "ping",
+        reason: "expected an address that begins with https:// or http://".to_owned(),
+    })
 }
 
 fn counted(field: &'static str, value: u32, least: u32, most: u32) -> Result<(), Error> {

@@ -99,7 +99,8 @@ pub(crate) fn notices(last: Option<&Look>, now: &Look, wake: Option<Timestamp>) 
     }
     if found.is_empty()
         && let Some(wake) = wake
-        && let Some(late_ms) = beyond(now.at.as_millisecond() - wake.as_millisecond().max(last.at.as_millisecond()), LATE_MS)
+        && let Some(late_ms) =
+            beyond(now.at.as_millisecond() - wake.as_millisecond().max(last.at.as_millisecond()), LATE_MS)
     {
         found.push(Notice::NotLooked { late_ms });
     }
@@ -137,9 +138,18 @@ mod tests {
     fn tells_sleep_from_a_clock_that_was_set() {
         let last = look("2026-01-01T10:00:00Z", Some(1_000), Some(1_000));
         let wake = "2026-01-01T10:01:00Z";
-        assert_eq!(told(last, look("2026-01-01T18:00:00Z", Some(61_000), Some(28_801_000)), wake), ["the machine slept for 7h 59m"]);
-        assert_eq!(told(last, look("2026-01-01T18:01:00Z", Some(61_000), Some(61_000)), wake), ["the clock was set forward by 8h"]);
-        assert_eq!(told(last, look("2026-01-01T09:01:00Z", Some(61_000), Some(61_000)), wake), ["the clock was set back by 1h"]);
+        assert_eq!(
+            told(last, look("2026-01-01T18:00:00Z", Some(61_000), Some(28_801_000)), wake),
+            ["the machine slept for 7h 59m"]
+        );
+        assert_eq!(
+            told(last, look("2026-01-01T18:01:00Z", Some(61_000), Some(61_000)), wake),
+            ["the clock was set forward by 8h"]
+        );
+        assert_eq!(
+            told(last, look("2026-01-01T09:01:00Z", Some(61_000), Some(61_000)), wake),
+            ["the clock was set back by 1h"]
+        );
         assert_eq!(
             told(last, look("2026-01-01T20:00:00Z", Some(61_000), Some(28_801_000)), wake),
             ["the clock was set forward by 2h", "the machine slept for 7h 59m"]
@@ -157,7 +167,10 @@ mod tests {
         );
         let last = Look::wall("2026-01-01T10:00:00Z".parse().unwrap());
         assert_eq!(told(last, Look::wall("2026-01-01T13:01:00Z".parse().unwrap()), wake), ["nobody looked for 3h"]);
-        assert_eq!(told(last, Look::wall("2026-01-01T09:00:00Z".parse().unwrap()), wake), ["the clock was set back by 1h"]);
+        assert_eq!(
+            told(last, Look::wall("2026-01-01T09:00:00Z".parse().unwrap()), wake),
+            ["the clock was set back by 1h"]
+        );
         // After a restart of the machine the other clocks begin anew.
         let last = look("2026-01-01T10:00:00Z", Some(900_000), Some(900_000));
         assert_eq!(told(last, look("2026-01-01T13:01:00Z", Some(5), Some(5)), wake), ["nobody looked for 3h"]);

@@ -89,7 +89,8 @@ impl<'a> Hall<'a> {
             several => self.catch_up(several, plan),
         }
         self.start(plan);
-        plan.queue = self.fresh.iter().filter(|key| plan.start.iter().all(|start| start.key != **key)).cloned().collect();
+        plan.queue =
+            self.fresh.iter().filter(|key| plan.start.iter().all(|start| start.key != **key)).cloned().collect();
         self.wake(plan)
     }
 
@@ -169,10 +170,12 @@ impl<'a> Hall<'a> {
                 plan.cancel.push(Cancel { key: run.key.clone(), attempt: run.attempt, why });
             }
         }
-        let (given_up, kept) = std::mem::take(&mut self.retries).into_iter().partition(|retry| retry.key.origin == Origin::Schedule);
+        let (given_up, kept) =
+            std::mem::take(&mut self.retries).into_iter().partition(|retry| retry.key.origin == Origin::Schedule);
         self.retries = kept;
         plan.give_up.extend(given_up.into_iter().map(|retry: Retry<'_>| retry.key.clone()));
-        let (replaced, kept) = std::mem::take(&mut self.queued).into_iter().partition(|key| key.origin == Origin::Schedule);
+        let (replaced, kept) =
+            std::mem::take(&mut self.queued).into_iter().partition(|key| key.origin == Origin::Schedule);
         self.queued = kept;
         for key in replaced {
             plan.missed.push(MissedSlot { key, why: MissedWhy::Replaced { by: slot } });
@@ -205,7 +208,12 @@ impl<'a> Hall<'a> {
     /// Where runs follow one another, one that will be tried again keeps its place in the row.
     fn is_held(&self, origin: Origin) -> bool {
         let is_sequence = !matches!(self.job.overlap(), Overlap::Allow(_));
-        is_sequence && origin != Origin::Manual && self.retries.iter().any(|retry| rank(retry.key.origin) <= rank(origin) && retry.key.origin != Origin::Manual)
+        is_sequence
+            && origin != Origin::Manual
+            && self
+                .retries
+                .iter()
+                .any(|retry| rank(retry.key.origin) <= rank(origin) && retry.key.origin != Origin::Manual)
     }
 
     fn places(&self) -> usize {
@@ -238,7 +246,8 @@ impl<'a> Hall<'a> {
     }
 
     fn wake(&self, plan: &Plan) -> Option<Timestamp> {
-        let overdue = self.running.iter().filter(|run| !run.is_cancelling).filter_map(|run| self.now.checked_add(run.left?).ok());
+        let overdue =
+            self.running.iter().filter(|run| !run.is_cancelling).filter_map(|run| self.now.checked_add(run.left?).ok());
         let retries = self.retries.iter().map(|retry| retry.at).filter(|at| *at > self.now);
         // What starts now has all of its time before it.
         let started = (!plan.start.is_empty()).then(|| self.now.checked_add(self.job.timeout()).ok()).flatten();

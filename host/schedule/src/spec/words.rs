@@ -81,8 +81,7 @@ impl<'de> Deserialize<'de> for Overlap {
 
 struct OverlapVisitor;
 
-const OVERLAPS: &str =
-    "`overlap` takes \"forbid\", \"queue\", { queue = 3 }, \"replace\", \"allow\" or { allow = 2 }";
+const OVERLAPS: &str = "`overlap` takes \"forbid\", \"queue\", { queue = 3 }, \"replace\", \"allow\" or { allow = 2 }";
 
 impl<'de> Visitor<'de> for OverlapVisitor {
     type Value = Overlap;
