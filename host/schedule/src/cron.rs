@@ -30,7 +30,8 @@ pub(crate) struct Calendar {
     /// The days of a month, by how many it has (from 28 on) and the weekday of its first (from Sunday on). `L`, `W` and
     /// `#` depend on nothing else.
     days: [[u64; 7]; 4],
-    description: String,
+    /// With nicknames written out, as croner takes it.
+    plain: String,
 }
 
 impl Calendar {
@@ -45,8 +46,7 @@ impl Calendar {
             expression: shortened(expression),
             reason: error.to_string(),
         };
-        let parser = CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build();
-        let cron = parser.parse(&plain).map_err(refused)?;
+        let cron = parser().parse(&plain).map_err(refused)?;
         let pattern = &cron.pattern;
         let calendar = Self {
             seconds: bits(&pattern.seconds.values()),
@@ -54,7 +54,7 @@ impl Calendar {
             hours: bits(&pattern.hours.values()),
             months: bits(&pattern.months.values()),
             days: days_of(pattern).map_err(refused)?,
-            description: cron.describe(),
+            plain,
         };
         let is_empty = [calendar.seconds, calendar.minutes, calendar.hours, calendar.months].contains(&0);
         if is_empty {
@@ -67,8 +67,9 @@ impl Calendar {
     }
 
     /// In words, in English: `At 07:00, on Monday, Tuesday, ...`.
-    pub(crate) fn description(&self) -> &str {
-        &self.description
+    pub(crate) fn description(&self) -> String {
+        // Read again, since hardly any of ten thousand jobs is ever described.
+        parser().parse(&self.plain).map_or_else(|_| self.plain.clone(), |cron| cron.describe())
     }
 
     /// Whether the hour field names all hours. Such a job follows time as it passes; any other hangs on a reading.
@@ -182,6 +183,10 @@ impl Calendar {
         let hour = hour.checked_sub(1).and_then(|hour| highest_to(self.hours, hour))?;
         Some(seconds_of(hour, highest_to(self.minutes, 59)?, highest_to(self.seconds, 59)?))
     }
+}
+
+fn parser() -> CronParser {
+    CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build()
 }
 
 fn days_of(pattern: &croner::CronPattern) -> Result<[[u64; 7]; 4], croner::errors::CronError> {

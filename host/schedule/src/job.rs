@@ -154,7 +154,7 @@ impl Job {
         const DAY_SECONDS: i64 = 86_400;
         let age_seconds = |record: &Record| now.as_second() - record.key.at.as_second();
         let mut ended: Vec<&Record> = records.iter().filter(|record| record.state.has_ended(self)).collect();
-        ended.sort_by(|left, right| right.key.at.cmp(&left.key.at));
+        ended.sort_by_key(|record| std::cmp::Reverse(record.key.at));
         let kept = usize::try_from(self.spec.keep.runs).unwrap_or(usize::MAX);
         ended
             .into_iter()

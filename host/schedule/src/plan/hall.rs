@@ -191,7 +191,7 @@ impl<'a> Hall<'a> {
                 free -= 1;
             }
         }
-        self.queued.sort_by(|left, right| (rank(left.origin), left.at).cmp(&(rank(right.origin), right.at)));
+        self.queued.sort_by_key(|key| (rank(key.origin), key.at));
         for key in &self.queued {
             if free > 0 && self.may_start(key.origin) && !self.is_held(key.origin) {
                 plan.start.push(Start { key: key.clone(), attempt: 1 });
