@@ -125,7 +125,9 @@ fn size(value: &Value) -> u64 {
         Value::Number(_) => 12,
         Value::String(text) => text.len() as u64 + 3,
         Value::Array(values) => values.iter().map(size).sum::<u64>() + 2,
-        Value::Object(fields) => fields.iter().map(|(name, value)| name.len() as u64 + 4 + size(value)).sum::<u64>() + 2,
+        Value::Object(fields) => {
+            fields.iter().map(|(name, value)| name.len() as u64 + 4 + size(value)).sum::<u64>() + 2
+        }
     }
 }
 

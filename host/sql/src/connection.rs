@@ -119,10 +119,17 @@ impl Snapshot {
     ///
     /// # Errors
     /// See `Error`. Where the database was lost, or a statement before this one was abandoned, the snapshot is over.
-    pub async fn query(&mut self, statement: &Statement, parameters: &[Value], limits: &Limits) -> Result<Answer, Error> {
+    pub async fn query(
+        &mut self,
+        statement: &Statement,
+        parameters: &[Value],
+        limits: &Limits,
+    ) -> Result<Answer, Error> {
         let bounds = self.connection.check(statement, parameters, limits)?;
         match (&self.connection.place, &mut self.held) {
-            (Place::Postgres(server), Held::Postgres(held)) => server.query_held(held, statement, parameters, &bounds).await,
+            (Place::Postgres(server), Held::Postgres(held)) => {
+                server.query_held(held, statement, parameters, &bounds).await
+            }
             (Place::Sqlite(file), Held::Sqlite(held)) => file.query_held(held, statement, parameters, &bounds).await,
             _ => Err(Error::refused("the snapshot", "it is of another connection")),
         }

@@ -143,15 +143,17 @@ impl Scope<'_> {
     fn qualified(&self, qualifier: &str, name: &str) -> Taint {
         let mut scope = Some(self);
         while let Some(here) = scope {
-            let found = here.sources.iter().filter(|source| source.alias.eq_ignore_ascii_case(qualifier)).map(|source| {
-                let fields = source.output.fields.iter().filter(|field| is_named(field, name)).map(|field| field.taint);
-                // `table.function` is a call with the whole row.
-                fields.max().unwrap_or_else(|| match source.output.open {
-                    Some(open) => open.max(if is_system(name) { Clear } else { whole(source) }),
-                    None if is_system(name) => Clear,
-                    None => whole(source),
-                })
-            });
+            let found =
+                here.sources.iter().filter(|source| source.alias.eq_ignore_ascii_case(qualifier)).map(|source| {
+                    let fields =
+                        source.output.fields.iter().filter(|field| is_named(field, name)).map(|field| field.taint);
+                    // `table.function` is a call with the whole row.
+                    fields.max().unwrap_or_else(|| match source.output.open {
+                        Some(open) => open.max(if is_system(name) { Clear } else { whole(source) }),
+                        None if is_system(name) => Clear,
+                        None => whole(source),
+                    })
+                });
             if let Some(taint) = found.max() {
                 return taint;
             }
@@ -171,7 +173,8 @@ fn whole(source: &Source) -> Taint {
 
 /// Columns that every table has and no definition names.
 fn is_system(name: &str) -> bool {
-    ["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid", "rowid", "_rowid_", "oid"].contains(&name.to_lowercase().as_str())
+    ["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid", "rowid", "_rowid_", "oid"]
+        .contains(&name.to_lowercase().as_str())
 }
 
 /// Walks through a query.
@@ -191,7 +194,12 @@ pub(crate) fn output(catalog: &Catalog, query: &Query) -> Result<Output, Error> 
 }
 
 impl Lineage<'_> {
-    fn query(&mut self, query: &Query, outer: Option<&Scope>, expressions: &[(String, Output)]) -> Result<Output, Error> {
+    fn query(
+        &mut self,
+        query: &Query,
+        outer: Option<&Scope>,
+        expressions: &[(String, Output)],
+    ) -> Result<Output, Error> {
         let mut expressions = expressions.to_vec();
         if let Some(with) = &query.with {
             for cte in &with.cte_tables {

@@ -55,7 +55,12 @@ impl Server {
         Ok(Self { sessions: Sessions::new(settings)?, patterns: settings.patterns()? })
     }
 
-    pub(crate) async fn query(&self, statement: &Statement, parameters: &[Value], bounds: &Bounds) -> Result<Answer, Error> {
+    pub(crate) async fn query(
+        &self,
+        statement: &Statement,
+        parameters: &[Value],
+        bounds: &Bounds,
+    ) -> Result<Answer, Error> {
         let started = Instant::now();
         let lease = self.sessions.begin("", bounds.statement_timeout_ms).await?;
         let (lease, answer) = self.within_time(lease, statement, parameters, bounds).await;
@@ -89,7 +94,8 @@ impl Server {
         raw(lease.connection()?, timeout).await.map_err(|error| fault::error(&error, at))?;
         let (lease, answer) = self.within_time(lease, statement, parameters, bounds).await;
         if let Some(mut lease) = lease {
-            let ended = raw(lease.connection()?, "ROLLBACK TO SAVEPOINT pi_statement; RELEASE SAVEPOINT pi_statement").await;
+            let ended =
+                raw(lease.connection()?, "ROLLBACK TO SAVEPOINT pi_statement; RELEASE SAVEPOINT pi_statement").await;
             if ended.is_ok() {
                 held.lease = Some(lease);
             }
@@ -135,7 +141,10 @@ impl Server {
             }
             Err(_) => {
                 let message = format!("no answer for {} ms", time.as_millis());
-                (None, Err(Error::TimedOut { message, hint: "the server or the network hangs: ask again later".into() }))
+                (
+                    None,
+                    Err(Error::TimedOut { message, hint: "the server or the network hangs: ask again later".into() }),
+                )
             }
         }
     }
@@ -171,7 +180,8 @@ impl Server {
         let shapes = value::shapes(connection, &kinds, &types).await.map_err(fault)?;
         // Every parameter is sent as text, and read by the server as the type that it takes there.
         let text = statement.text_with(|number| {
-            let kind = types.get(number.wrapping_sub(1)).and_then(|oid| shapes.get(oid)).map_or("text", |shape| &shape.name);
+            let kind =
+                types.get(number.wrapping_sub(1)).and_then(|oid| shapes.get(oid)).map_or("text", |shape| &shape.name);
             format!("CAST(CAST(${number} AS text) AS {kind})")
         });
         let bound: Vec<Option<String>> = parameters.iter().map(value::parameter).collect();
@@ -307,7 +317,8 @@ async fn fetch(
     let mut rows = bind(text.to_owned(), parameters).fetch(connection);
     while let Some(row) = rows.try_next().await? {
         if answer.columns.is_empty() {
-            let column = |column: &sqlx::postgres::PgColumn| Column { name: column.name().to_owned(), kind: "text".into() };
+            let column =
+                |column: &sqlx::postgres::PgColumn| Column { name: column.name().to_owned(), kind: "text".into() };
             answer.columns = row.columns().iter().map(column).collect();
         }
         if push(&row, shapes, answer, &mut bytes, bounds) == Push::Full {

@@ -121,7 +121,10 @@ impl Settings {
             }
         }
         if self.cost_max.is_some_and(|cost| !cost.is_finite() || cost <= 0.0) {
-            return Err(Error::settings("`cost_max` is not a positive number", "leave it out, or give one such as 1000000"));
+            return Err(Error::settings(
+                "`cost_max` is not a positive number",
+                "leave it out, or give one such as 1000000",
+            ));
         }
         if self.cost_max.is_some() && self.dialect() == Dialect::Sqlite {
             return Err(Error::settings(

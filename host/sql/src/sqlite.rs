@@ -70,9 +70,15 @@ impl File {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    pub(crate) async fn query(&self, statement: &Statement, parameters: &[Value], bounds: &Bounds) -> Result<Answer, Error> {
+    pub(crate) async fn query(
+        &self,
+        statement: &Statement,
+        parameters: &[Value],
+        bounds: &Bounds,
+    ) -> Result<Answer, Error> {
         let permit = self.permit(bounds.statement_timeout_ms).await?;
-        let (inner, statement, parameters, bounds) = (self.inner.clone(), statement.clone(), parameters.to_vec(), *bounds);
+        let (inner, statement, parameters, bounds) =
+            (self.inner.clone(), statement.clone(), parameters.to_vec(), *bounds);
         on_thread(move |is_abandoned| {
             let database = inner.database()?;
             let work = run::Work { statement: &statement, parameters: &parameters, bounds: &bounds, is_abandoned };
@@ -109,7 +115,8 @@ impl File {
             message: "the snapshot is over: a statement in it was abandoned".into(),
             hint: "begin a new snapshot".into(),
         })?;
-        let (inner, statement, parameters, bounds) = (self.inner.clone(), statement.clone(), parameters.to_vec(), *bounds);
+        let (inner, statement, parameters, bounds) =
+            (self.inner.clone(), statement.clone(), parameters.to_vec(), *bounds);
         let (database, answer) = on_thread(move |is_abandoned| {
             let work = run::Work { statement: &statement, parameters: &parameters, bounds: &bounds, is_abandoned };
             let answer = run::query(&database, &inner.patterns, &work);
@@ -133,7 +140,8 @@ impl File {
         on_thread(move |_| {
             let started = Instant::now();
             let database = inner.database()?;
-            let count = database.connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
+            let count =
+                database.connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
             count.map_err(|error| fault::error(&error, &inner.path, inner.statement_timeout_ms, false))?;
             let latency_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
             inner.give_back(database);

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use pi_catalog::database::Dialect;
 use sqlparser::ast::{
-    self, Expr, FunctionArguments, ObjectName, ObjectNamePart, Query, Select, SelectFlavor, SetExpr, TableFactor, Visit, Visitor,
+    self, Expr, FunctionArguments, ObjectName, ObjectNamePart, Query, Select, SelectFlavor, SetExpr, TableFactor,
+    Visit, Visitor,
 };
 use sqlparser::parser::{Parser, ParserError, ParserOptions};
 
@@ -150,7 +151,8 @@ impl Statement {
 /// What recurses through a tree runs where the tree cannot overflow the stack.
 pub(crate) fn on_large_stack<T: Send>(work: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error> {
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("pi-sql".into()).stack_size(STACK_BYTES).spawn_scoped(scope, work);
+        let thread =
+            std::thread::Builder::new().name("pi-sql".into()).stack_size(STACK_BYTES).spawn_scoped(scope, work);
         let unable = |why: &str| Error::refused("the statement", format!("it could not be read: {why}"));
         match thread {
             Ok(thread) => thread.join().unwrap_or_else(|_| Err(unable("the parser failed on it"))),
@@ -199,11 +201,14 @@ fn kind(dialect: Dialect, statement: &ast::Statement) -> Result<Kind, Error> {
                 return Err(Error::refused("EXPLAIN ESTIMATE", "neither database knows it"));
             }
             // `EXPLAIN (ANALYZE false)` is taken for one that runs: that is the safe side.
-            let option = |name: &str| options.iter().flatten().any(|option| option.name.value.eq_ignore_ascii_case(name));
+            let option =
+                |name: &str| options.iter().flatten().any(|option| option.name.value.eq_ignore_ascii_case(name));
             Ok(if *analyze || option("analyze") { Kind::ExplainAnalyze } else { Kind::Explain })
         }
         ast::Statement::ShowVariable { .. } if dialect == Dialect::Postgres => Ok(Kind::Show),
-        other => Err(Error::refused(verb(other), "only SELECT, WITH ... SELECT, VALUES, TABLE, EXPLAIN and SHOW are run")),
+        other => {
+            Err(Error::refused(verb(other), "only SELECT, WITH ... SELECT, VALUES, TABLE, EXPLAIN and SHOW are run"))
+        }
     }
 }
 
@@ -298,7 +303,10 @@ impl Judge {
         if let Some(why) = functions::refusal(self.dialect, schema.map(String::as_str), name) {
             return refuse(format!("the function `{name}`"), why);
         }
-        if self.dialect == Dialect::Sqlite && name.to_lowercase().starts_with("pragma_") && !functions::is_telling_pragma(name) {
+        if self.dialect == Dialect::Sqlite
+            && name.to_lowercase().starts_with("pragma_")
+            && !functions::is_telling_pragma(name)
+        {
             return refuse(format!("`{name}`"), "only pragmas that tell something are let through");
         }
         self.functions.insert(name.to_lowercase());
@@ -409,7 +417,10 @@ impl Visitor for Judge {
         match factor {
             TableFactor::Table { name, args, version, partitions, json_path, .. } => {
                 if version.is_some() || !partitions.is_empty() || json_path.is_some() {
-                    return refuse(format!("the table `{name}` with a clause of another database"), "write the name alone");
+                    return refuse(
+                        format!("the table `{name}` with a clause of another database"),
+                        "write the name alone",
+                    );
                 }
                 if name.0.iter().any(|part| matches!(part, ObjectNamePart::Function(_))) {
                     return refuse(format!("the table `{name}`"), "its name is made by a function");
@@ -431,8 +442,13 @@ impl Visitor for Judge {
                 ControlFlow::Continue(())
             }
             TableFactor::Function { name, .. } => self.call(name),
-            TableFactor::Derived { .. } | TableFactor::UNNEST { .. } | TableFactor::NestedJoin { .. } => ControlFlow::Continue(()),
-            _ => refuse("a source of rows that is not known here", "read tables, views, subqueries, functions and unnest()"),
+            TableFactor::Derived { .. } | TableFactor::UNNEST { .. } | TableFactor::NestedJoin { .. } => {
+                ControlFlow::Continue(())
+            }
+            _ => refuse(
+                "a source of rows that is not known here",
+                "read tables, views, subqueries, functions and unnest()",
+            ),
         }
     }
 
@@ -450,7 +466,11 @@ impl Visitor for Judge {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
             let (size, max) = (self.depth as u64, DEPTH_MAX as u64);
-            return ControlFlow::Break(Box::new(Error::TooLarge { what: "levels of expressions in one another".into(), size, max }));
+            return ControlFlow::Break(Box::new(Error::TooLarge {
+                what: "levels of expressions in one another".into(),
+                size,
+                max,
+            }));
         }
         match expression {
             Expr::Function(function) => {

@@ -66,7 +66,10 @@ fn refuse_unicode_escapes(source: &str) -> Result<(), Error> {
     let bytes = source.as_bytes();
     let is_escape = |window: &[u8]| matches!(window, [b'u' | b'U', b'&', b'"' | b'\'']);
     if bytes.windows(3).any(is_escape) {
-        return Err(Error::refused("a `U&` string or name", "its escapes hide what is written: write the characters themselves"));
+        return Err(Error::refused(
+            "a `U&` string or name",
+            "its escapes hide what is written: write the characters themselves",
+        ));
     }
     Ok(())
 }
@@ -93,7 +96,11 @@ fn refuse_calls(dialect: Dialect, tokens: &[TokenWithSpan]) -> Result<(), Error>
     };
     let count = solid.iter().filter(is_set).count();
     if count > SET_OPERATIONS_MAX {
-        return Err(Error::TooLarge { what: "UNIONs in one statement".into(), size: count as u64, max: SET_OPERATIONS_MAX as u64 });
+        return Err(Error::TooLarge {
+            what: "UNIONs in one statement".into(),
+            size: count as u64,
+            max: SET_OPERATIONS_MAX as u64,
+        });
     }
     Ok(())
 }
@@ -106,10 +113,10 @@ fn assemble(source: &str, tokens: &[TokenWithSpan]) -> Result<Text, Error> {
         .rposition(|token| !matches!(token.token, Token::Whitespace(_) | Token::SemiColon | Token::EOF))
         .map_or(0, |last| last + 1);
     for token in tokens.iter().take(end) {
-        let slice = index
-            .range(token.span.start, token.span.end)
-            .and_then(|range| source.get(range))
-            .ok_or_else(|| Error::refused("a text that cannot be split into words", "write it with simpler characters"))?;
+        let slice =
+            index.range(token.span.start, token.span.end).and_then(|range| source.get(range)).ok_or_else(|| {
+                Error::refused("a text that cannot be split into words", "write it with simpler characters")
+            })?;
         match &token.token {
             // A line end keeps two texts one, and ends nothing else here.
             Token::Whitespace(Whitespace::SingleLineComment { .. } | Whitespace::MultiLineComment(_)) => {
@@ -165,9 +172,10 @@ impl Index {
         let column = usize::try_from(location.column).ok()?.checked_sub(1)?;
         let offsets = self.lines.get(line)?;
         // The end of a line is the beginning of the next.
-        offsets.get(column).copied().or_else(|| {
-            (column == offsets.len()).then(|| self.lines.get(line + 1)?.first().copied()).flatten()
-        })
+        offsets
+            .get(column)
+            .copied()
+            .or_else(|| (column == offsets.len()).then(|| self.lines.get(line + 1)?.first().copied()).flatten())
     }
 }
 
@@ -182,20 +190,31 @@ mod tests {
     #[test]
     fn comments_and_the_last_semicolon_are_left_out() {
         assert_eq!(text("SELECT /* a; /* b */ c */ 1 -- end\n;  "), "SELECT   1");
-        assert_eq!(text("SELECT 'a'--x\n'b', $1 :: int, $tag$ -- $1 $tag$"), "SELECT 'a'\n'b', $1 :: int, $tag$ -- $1 $tag$");
+        assert_eq!(
+            text("SELECT 'a'--x\n'b', $1 :: int, $tag$ -- $1 $tag$"),
+            "SELECT 'a'\n'b', $1 :: int, $tag$ -- $1 $tag$"
+        );
         assert_eq!(text("SELECT 'ä–😀' , \"Ü\"\n\n, 1"), "SELECT 'ä–😀' , \"Ü\"\n\n, 1");
     }
 
     #[test]
     fn parameters_are_known_by_their_place() {
         let read = read(Dialect::Sqlite, "SELECT $2, /* $9 */ '$3', $1").unwrap();
-        let found: Vec<_> = read.parameters.iter().map(|(range, number)| (&read.text[range.clone()], *number)).collect();
+        let found: Vec<_> =
+            read.parameters.iter().map(|(range, number)| (&read.text[range.clone()], *number)).collect();
         assert_eq!(found, [("$2", 2), ("$1", 1)]);
     }
 
     #[test]
     fn what_hides_its_meaning_is_refused() {
-        for source in ["SELECT U&\"\\0070g_sleep\"(1)", "SELECT u&'\\0061'", "SELECT 1\0", "SELECT $0", "SELECT $1001", "SELECT 'open"] {
+        for source in [
+            "SELECT U&\"\\0070g_sleep\"(1)",
+            "SELECT u&'\\0061'",
+            "SELECT 1\0",
+            "SELECT $0",
+            "SELECT $1001",
+            "SELECT 'open",
+        ] {
             assert_eq!(read(Dialect::Postgres, source).err().unwrap().kind(), "refused", "{source}");
         }
         for source in ["SELECT ?", "SELECT ?1", "SELECT :name", "SELECT @name"] {

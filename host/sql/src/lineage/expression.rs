@@ -2,8 +2,8 @@
 
 use pi_catalog::database::Dialect;
 use sqlparser::ast::{
-    AccessExpr, BinaryOperator, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments,
-    Query, Subscript, UnaryOperator, WindowType,
+    AccessExpr, BinaryOperator, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArguments, Query, Subscript, UnaryOperator, WindowType,
 };
 
 use super::Taint::{self, Clear, Column, Derived};
@@ -13,18 +13,75 @@ use crate::statement::{fold, parts};
 
 /// What may be known of a column: how often it is there, how many values it has, how long they are.
 const MEASURES: &[&str] = &[
-    "count", "length", "char_length", "character_length", "octet_length", "bit_length", "num_nulls", "num_nonnulls", "grouping",
-    "typeof", "pg_typeof",
+    "count",
+    "length",
+    "char_length",
+    "character_length",
+    "octet_length",
+    "bit_length",
+    "num_nulls",
+    "num_nonnulls",
+    "grouping",
+    "typeof",
+    "pg_typeof",
 ];
 
 /// Functions whose value is made of their arguments, and that fail for none: an error would be an answer.
 const RESHAPING: &[&str] = &[
-    "upper", "lower", "initcap", "trim", "btrim", "ltrim", "rtrim", "substring", "substr", "left", "right", "reverse", "concat",
-    "concat_ws", "coalesce", "ifnull", "split_part", "md5", "sha256", "sha512", "hex", "quote", "to_json", "to_jsonb",
-    "row_to_json", "json_build_object", "jsonb_build_object", "json_build_array", "jsonb_build_array", "json_object", "json_array",
-    "json_agg", "jsonb_agg", "json_group_array", "array_agg", "string_agg", "group_concat", "min", "max", "any_value", "first_value",
-    "last_value", "nth_value", "lag", "lead", "sum", "avg", "total", "date_trunc", "date_part", "strftime", "date",
-    "datetime", "mode",
+    "upper",
+    "lower",
+    "initcap",
+    "trim",
+    "btrim",
+    "ltrim",
+    "rtrim",
+    "substring",
+    "substr",
+    "left",
+    "right",
+    "reverse",
+    "concat",
+    "concat_ws",
+    "coalesce",
+    "ifnull",
+    "split_part",
+    "md5",
+    "sha256",
+    "sha512",
+    "hex",
+    "quote",
+    "to_json",
+    "to_jsonb",
+    "row_to_json",
+    "json_build_object",
+    "jsonb_build_object",
+    "json_build_array",
+    "jsonb_build_array",
+    "json_object",
+    "json_array",
+    "json_agg",
+    "jsonb_agg",
+    "json_group_array",
+    "array_agg",
+    "string_agg",
+    "group_concat",
+    "min",
+    "max",
+    "any_value",
+    "first_value",
+    "last_value",
+    "nth_value",
+    "lag",
+    "lead",
+    "sum",
+    "avg",
+    "total",
+    "date_trunc",
+    "date_part",
+    "strftime",
+    "date",
+    "datetime",
+    "mode",
 ];
 
 impl Lineage<'_> {
@@ -44,7 +101,9 @@ impl Lineage<'_> {
                 Derived => self.refuse("a test for NULL of an expression of a personal column"),
                 _ => Ok(Clear),
             },
-            Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => self.equality(left, right, scope),
+            Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
+                self.equality(left, right, scope)
+            }
             Expr::BinaryOp { left, op, right } => self.operator(left, op, right, scope),
             Expr::InSubquery { expr, subquery, .. } => {
                 let (value, list) = (self.value(expr, scope)?, self.subquery(subquery, scope)?);
@@ -87,7 +146,9 @@ impl Lineage<'_> {
                 self.reshaping(expr, rest, scope)
             }
             Expr::Collate { expr, .. } | Expr::Extract { expr, .. } => self.reshaping(expr, std::iter::empty(), scope),
-            Expr::AtTimeZone { timestamp, time_zone } => self.reshaping(timestamp, std::iter::once(&**time_zone), scope),
+            Expr::AtTimeZone { timestamp, time_zone } => {
+                self.reshaping(timestamp, std::iter::once(&**time_zone), scope)
+            }
             Expr::Array(array) => self.together(&array.elem, scope),
             Expr::Tuple(values) => self.together(values, scope),
             Expr::CompoundFieldAccess { root, access_chain } => self.access(root, access_chain, scope),
@@ -98,7 +159,12 @@ impl Lineage<'_> {
     /// Expressions in which a personal column has no place.
     fn anything_else(&mut self, expression: &Expr, scope: &Scope) -> Result<Taint, Error> {
         let parts: Vec<&Expr> = match expression {
-            Expr::IsFalse(a) | Expr::IsNotFalse(a) | Expr::IsTrue(a) | Expr::IsNotTrue(a) | Expr::IsUnknown(a) | Expr::IsNotUnknown(a) => {
+            Expr::IsFalse(a)
+            | Expr::IsNotFalse(a)
+            | Expr::IsTrue(a)
+            | Expr::IsNotTrue(a)
+            | Expr::IsUnknown(a)
+            | Expr::IsNotUnknown(a) => {
                 vec![a]
             }
             Expr::UnaryOp { op: UnaryOperator::Not, expr } | Expr::UnaryOp { expr, .. } => vec![expr],
@@ -137,12 +203,17 @@ impl Lineage<'_> {
                 let (left, right) = (self.value(left, scope)?, self.value(right, scope)?);
                 Ok(reshaped(left.max(right)))
             }
-            BinaryOperator::Arrow | BinaryOperator::LongArrow | BinaryOperator::HashArrow | BinaryOperator::HashLongArrow => {
-                self.reshaping(left, std::iter::once(right), scope)
-            }
+            BinaryOperator::Arrow
+            | BinaryOperator::LongArrow
+            | BinaryOperator::HashArrow
+            | BinaryOperator::HashLongArrow => self.reshaping(left, std::iter::once(right), scope),
             _ => {
                 let (left, right) = (self.value(left, scope)?, self.value(right, scope)?);
-                if left.max(right) == Clear { Ok(Clear) } else { self.refuse("a comparison of, or arithmetic with, a personal column") }
+                if left.max(right) == Clear {
+                    Ok(Clear)
+                } else {
+                    self.refuse("a comparison of, or arithmetic with, a personal column")
+                }
             }
         }
     }
@@ -217,7 +288,8 @@ impl Lineage<'_> {
     }
 
     fn call(&mut self, function: &Function, scope: &Scope) -> Result<Taint, Error> {
-        let name = parts(self.catalog.dialect, &function.name).and_then(|parts| parts.last().cloned()).unwrap_or_default();
+        let name =
+            parts(self.catalog.dialect, &function.name).and_then(|parts| parts.last().cloned()).unwrap_or_default();
         let name = name.to_lowercase();
         self.surroundings(function, scope)?;
         let (mut worst, mut count) = (Clear, 0_usize);
@@ -226,12 +298,16 @@ impl Lineage<'_> {
             FunctionArguments::Subquery(query) => worst = self.subquery(query, scope)?,
             FunctionArguments::List(list) => {
                 for arg in &list.args {
-                    let (FunctionArg::Unnamed(arg) | FunctionArg::Named { arg, .. } | FunctionArg::ExprNamed { arg, .. }) = arg;
+                    let (FunctionArg::Unnamed(arg)
+                    | FunctionArg::Named { arg, .. }
+                    | FunctionArg::ExprNamed { arg, .. }) = arg;
                     count += 1;
                     worst = worst.max(match arg {
                         FunctionArgExpr::Expr(expression) => self.value(expression, scope)?,
                         FunctionArgExpr::Wildcard => Clear,
-                        FunctionArgExpr::QualifiedWildcard(_) | FunctionArgExpr::WildcardWithOptions(_) => reshaped(scope.worst()),
+                        FunctionArgExpr::QualifiedWildcard(_) | FunctionArgExpr::WildcardWithOptions(_) => {
+                            reshaped(scope.worst())
+                        }
                     });
                 }
             }

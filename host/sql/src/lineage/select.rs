@@ -1,9 +1,9 @@
 //! One SELECT: what its sources are, what its clauses may do, and what comes out.
 
 use sqlparser::ast::{
-    Distinct, Expr, FunctionArg, FunctionArgExpr, GroupByExpr, Join, JoinConstraint, JoinOperator, NamedWindowExpr, ObjectName,
-    OrderBy, OrderByKind, Select, SelectItem, SelectItemQualifiedWildcardKind, TableAlias, TableFactor, TableWithJoins,
-    WildcardAdditionalOptions, WindowFrameBound, WindowSpec,
+    Distinct, Expr, FunctionArg, FunctionArgExpr, GroupByExpr, Join, JoinConstraint, JoinOperator, NamedWindowExpr,
+    ObjectName, OrderBy, OrderByKind, Select, SelectItem, SelectItemQualifiedWildcardKind, TableAlias, TableFactor,
+    TableWithJoins, WildcardAdditionalOptions, WindowFrameBound, WindowSpec,
 };
 
 use super::Taint::{Clear, Derived};
@@ -82,7 +82,8 @@ impl Lineage<'_> {
         for key in &spec.order_by {
             self.clear(&key.expr, scope, "a window ordered by a personal column")?;
         }
-        let bounds = spec.window_frame.iter().flat_map(|frame| std::iter::once(&frame.start_bound).chain(&frame.end_bound));
+        let bounds =
+            spec.window_frame.iter().flat_map(|frame| std::iter::once(&frame.start_bound).chain(&frame.end_bound));
         for bound in bounds {
             if let WindowFrameBound::Preceding(Some(size)) | WindowFrameBound::Following(Some(size)) = bound {
                 self.clear(size, scope, "a window made of a personal column")?;
@@ -158,12 +159,15 @@ impl Lineage<'_> {
             | JoinOperator::RightOuter(constraint)
             | JoinOperator::FullOuter(constraint)
             | JoinOperator::CrossJoin(constraint) => constraint,
-            _ => return Err(Error::refused("a join that is not known here", "write it as PostgreSQL or SQLite know it")),
+            _ => {
+                return Err(Error::refused("a join that is not known here", "write it as PostgreSQL or SQLite know it"));
+            }
         };
         let (left, right) = scope.sources.split_at(before.min(scope.sources.len()));
         let side = |sources: &[Source], name: &str| {
             let fields = sources.iter().flat_map(|source| {
-                let named = source.output.fields.iter().filter(|field| super::is_named(field, name)).map(|field| field.taint);
+                let named =
+                    source.output.fields.iter().filter(|field| super::is_named(field, name)).map(|field| field.taint);
                 named.chain(source.output.open)
             });
             fields.max()
@@ -176,7 +180,8 @@ impl Lineage<'_> {
             JoinConstraint::On(condition) => self.clear(condition, scope, what)?,
             JoinConstraint::Using(columns) => {
                 for column in columns {
-                    let name = parts(self.catalog.dialect, column).and_then(|parts| parts.last().cloned()).unwrap_or_default();
+                    let name =
+                        parts(self.catalog.dialect, column).and_then(|parts| parts.last().cloned()).unwrap_or_default();
                     if !same(&name) {
                         self.refuse(what)?;
                     }
@@ -239,7 +244,12 @@ impl Lineage<'_> {
                     push(scope, dialect, String::new(), alias.as_ref(), output);
                 }
             }
-            _ => return Err(Error::refused("a source of rows that is not known here", "read tables, views and subqueries")),
+            _ => {
+                return Err(Error::refused(
+                    "a source of rows that is not known here",
+                    "read tables, views and subqueries",
+                ));
+            }
         }
         Ok(())
     }
@@ -264,14 +274,25 @@ impl Lineage<'_> {
                 _ => {}
             }
         }
-        let name = parts(self.catalog.dialect, name).and_then(|parts| parts.last().cloned()).unwrap_or_default();
+        let names = parts(self.catalog.dialect, name).unwrap_or_default();
+        // A full-text table is searched by calling it.
+        if self.relation(&names, &[])?.fields.iter().any(|field| field.taint != Clear) {
+            self.refuse("a search in a table with personal columns")?;
+        }
+        let name = names.last().cloned().unwrap_or_default();
         let open = if self.catalog.own_functions.contains(&name.to_lowercase()) { Derived } else { Clear };
         push(scope, self.catalog.dialect, name, alias, Output { fields: Vec::new(), open: Some(open) });
         Ok(())
     }
 }
 
-fn push(scope: &mut Scope, dialect: pi_catalog::database::Dialect, own: String, alias: Option<&TableAlias>, output: Output) {
+fn push(
+    scope: &mut Scope,
+    dialect: pi_catalog::database::Dialect,
+    own: String,
+    alias: Option<&TableAlias>,
+    output: Output,
+) {
     let name = alias.map_or(own, |alias| fold(dialect, &alias.name));
     scope.sources.push(Source { alias: name, output: output.renamed(dialect, alias) });
 }

@@ -24,8 +24,12 @@ pub(crate) fn error(error: &sqlx::Error, at: Where) -> Error {
             format!("no trusted TLS: {source}"),
             "give `ca_file` the certificate that signed the server's, and name the server as that names it",
         ),
-        sqlx::Error::Io(source) => unavailable(at, source.to_string(), "is the server running, and does the url name its host and port?"),
-        sqlx::Error::Configuration(source) => Error::settings(source.to_string(), "check the url and `ca_file` of the connection"),
+        sqlx::Error::Io(source) => {
+            unavailable(at, source.to_string(), "is the server running, and does the url name its host and port?")
+        }
+        sqlx::Error::Configuration(source) => {
+            Error::settings(source.to_string(), "check the url and `ca_file` of the connection")
+        }
         other => unavailable(at, other.to_string(), "the connection was lost: ask again"),
     }
 }
@@ -43,9 +47,15 @@ fn of_code(code: &str, message: &str, at: Where) -> Error {
     };
     match code {
         "28P01" => Error::WrongPassword { place, message },
-        "28000" if message.contains("does not exist") || message.contains("password") => Error::WrongPassword { place, message },
-        "28000" => Error::Denied { place, message, hint: "pg_hba.conf of the server says who may log in from where".into() },
-        "3D000" => Error::NoSuchDatabase { place, message, hint: "the last part of the url is the database's name".into() },
+        "28000" if message.contains("does not exist") || message.contains("password") => {
+            Error::WrongPassword { place, message }
+        }
+        "28000" => {
+            Error::Denied { place, message, hint: "pg_hba.conf of the server says who may log in from where".into() }
+        }
+        "3D000" => {
+            Error::NoSuchDatabase { place, message, hint: "the last part of the url is the database's name".into() }
+        }
         "42501" => Error::Denied {
             place,
             message,
@@ -59,9 +69,15 @@ fn of_code(code: &str, message: &str, at: Where) -> Error {
             message: format!("a lock is held by someone else: {message}"),
             hint: "a migration or an open transaction holds the table: ask again later".into(),
         },
-        "25006" => Error::refused("the statement", format!("it changes something, and the transaction only reads: {message}")),
+        "25006" => {
+            Error::refused("the statement", format!("it changes something, and the transaction only reads: {message}"))
+        }
         "42P01" | "42703" | "42883" | "42704" | "3F000" | "42P02" => Error::NotFound { message },
-        "53300" => unavailable(at, message, "the server has no connection left: lower `connections_max`, or raise the role's limit"),
+        "53300" => unavailable(
+            at,
+            message,
+            "the server has no connection left: lower `connections_max`, or raise the role's limit",
+        ),
         _ if code.starts_with("08") || code.starts_with("57P") || code == "25P03" => {
             unavailable(at, message, "the server is starting or was shut down: ask again")
         }
@@ -71,5 +87,7 @@ fn of_code(code: &str, message: &str, at: Where) -> Error {
 
 /// Classes whose messages speak of names, rights and resources, and not of values.
 fn tells_no_value(code: &str) -> bool {
-    ["08", "0A", "25", "28", "3D", "3F", "40", "42", "53", "54", "55", "57", "58"].iter().any(|class| code.starts_with(class))
+    ["08", "0A", "25", "28", "3D", "3F", "40", "42", "53", "54", "55", "57", "58"]
+        .iter()
+        .any(|class| code.starts_with(class))
 }

@@ -44,7 +44,8 @@ pub(super) async fn catalog(
     let mut catalog = Catalog::new(DIALECT);
     let functions: Vec<String> = statement.functions().to_vec();
     if !functions.is_empty() {
-        let found = sqlx::query_scalar(OWN_FUNCTIONS).bind(functions).persistent(false).fetch_all(&mut *connection).await;
+        let found =
+            sqlx::query_scalar(OWN_FUNCTIONS).bind(functions).persistent(false).fetch_all(&mut *connection).await;
         let found: Vec<String> = found.map_err(fault)?;
         catalog.own_functions.extend(found.into_iter().map(|name| name.to_lowercase()));
     }
@@ -58,8 +59,12 @@ pub(super) async fn catalog(
             let (size, max) = (known.len() as u64, RELATIONS_MAX as u64);
             return Err(Error::TooLarge { what: "tables and views that one statement reaches".into(), size, max });
         }
-        let rows: Vec<Row> =
-            sqlx::query_as(RELATION).bind(quoted(&parts)).persistent(false).fetch_all(&mut *connection).await.map_err(fault)?;
+        let rows: Vec<Row> = sqlx::query_as(RELATION)
+            .bind(quoted(&parts))
+            .persistent(false)
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(fault)?;
         let Some((relation, inner)) = on_large_stack(|| Ok(relation(&rows, patterns)))? else { continue };
         wanted.extend(inner);
         catalog.insert(&parts, relation);

@@ -54,7 +54,12 @@ pub(super) async fn health(connection: &mut PgConnection, latency_ms: u64) -> Re
     }
     let sql = reader(&database, &readable);
     let warnings = texts.into_iter().map(|text| Warning { text, sql: Some(sql.clone()) }).collect();
-    Ok(Health { version: format!("PostgreSQL {version}"), identity: format!("{role}@{database}"), latency_ms, warnings })
+    Ok(Health {
+        version: format!("PostgreSQL {version}"),
+        identity: format!("{role}@{database}"),
+        latency_ms,
+        warnings,
+    })
 }
 
 /// The first three.

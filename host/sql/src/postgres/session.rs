@@ -104,7 +104,9 @@ impl Sessions {
         );
         // One that was idle may have been lost with its server: that is no failure of the statement.
         while let Some(mut session) = self.inner.pop() {
-            if let Ok(Ok(())) = tokio::time::timeout(self.inner.connect_timeout, raw(&mut session.connection, &*begin)).await {
+            if let Ok(Ok(())) =
+                tokio::time::timeout(self.inner.connect_timeout, raw(&mut session.connection, &*begin)).await
+            {
                 return Ok(self.lease(session, permit));
             }
         }
@@ -200,13 +202,17 @@ impl Drop for Lease {
 /// The url cannot be read, has a password, or a parameter that is a setting.
 fn options(settings: &Settings) -> Result<PgConnectOptions, Error> {
     let url = &settings.url;
-    let form = "write postgres://USER@HOST/DATABASE, or postgres://USER@localhost/DATABASE?host=/run/postgresql for a socket";
+    let form =
+        "write postgres://USER@HOST/DATABASE, or postgres://USER@localhost/DATABASE?host=/run/postgresql for a socket";
     let rest = url.split_once("://").map_or("", |(_, rest)| rest);
     let (authority, query) = rest.split_once('?').unwrap_or((rest, ""));
     let authority = authority.split('/').next().unwrap_or_default();
     let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
     if user.contains(':') {
-        return Err(Error::settings("the url has a password in it", "take it out and give it apart: a url is quoted in errors"));
+        return Err(Error::settings(
+            "the url has a password in it",
+            "take it out and give it apart: a url is quoted in errors",
+        ));
     }
     for key in query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split('=').next().unwrap_or_default()) {
         if !PARAMETERS.contains(&key) {

@@ -67,8 +67,22 @@ fn form(name: &str, element: Option<&str>) -> Form {
     }
     if let Some(element) = element {
         let as_json = [
-            "bool", "int2", "int4", "int8", "float4", "float8", "text", "varchar", "bpchar", "name", "json", "jsonb", "date",
-            "timestamp", "timestamptz", "uuid",
+            "bool",
+            "int2",
+            "int4",
+            "int8",
+            "float4",
+            "float8",
+            "text",
+            "varchar",
+            "bpchar",
+            "name",
+            "json",
+            "jsonb",
+            "date",
+            "timestamp",
+            "timestamptz",
+            "uuid",
         ];
         return if as_json.contains(&element) { Form::Array } else { Form::TextArray };
     }
@@ -108,7 +122,11 @@ pub(super) fn wrapped(text: &str, shapes: &[Shape], taints: &[Taint], bounds: &B
         })
         .collect();
     let alias = if names.is_empty() { String::new() } else { format!("({})", names.join(", ")) };
-    format!("SELECT {} FROM ({text}\n) AS pi_rows{alias} LIMIT {}", columns.join(", "), bounds.rows_max.saturating_add(1))
+    format!(
+        "SELECT {} FROM ({text}\n) AS pi_rows{alias} LIMIT {}",
+        columns.join(", "),
+        bounds.rows_max.saturating_add(1)
+    )
 }
 
 /// What the server is given for a parameter.

@@ -14,8 +14,16 @@ use crate::relation::holds_samples;
 
 /// Pragmas whose argument is the name of what they tell about. For the others it is a new value.
 const NAMING: &[&str] = &[
-    "table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list", "foreign_key_check",
-    "integrity_check", "quick_check",
+    "table_info",
+    "table_xinfo",
+    "table_list",
+    "index_list",
+    "index_info",
+    "index_xinfo",
+    "foreign_key_list",
+    "foreign_key_check",
+    "integrity_check",
+    "quick_check",
 ];
 
 /// Why the last statement was not let through.
@@ -63,7 +71,9 @@ fn judge(
             let is_personal = patterns.iter().any(|pattern| pattern.matches(schema, table_name, column_name))
                 || (!patterns.is_empty() && holds_samples(table_name, column_name));
             if is_personal && !followed.contains(&table_name.to_lowercase()) {
-                return reason.deny(format!("it reads the personal column `{table_name}.{column_name}` in a way that is not followed"));
+                return reason.deny(format!(
+                    "it reads the personal column `{table_name}.{column_name}` in a way that is not followed"
+                ));
             }
             Authorization::Allow
         }
@@ -73,11 +83,14 @@ fn judge(
         },
         AuthAction::Pragma { pragma_name, pragma_value } => {
             let name = pragma_name.to_lowercase();
-            let is_telling = PRAGMAS.contains(&name.as_str()) && (pragma_value.is_none() || NAMING.contains(&name.as_str()));
+            let is_telling =
+                PRAGMAS.contains(&name.as_str()) && (pragma_value.is_none() || NAMING.contains(&name.as_str()));
             if is_telling { Authorization::Allow } else { reason.deny(format!("PRAGMA {pragma_name}")) }
         }
         // An R-tree prepares what it would write with when it is opened. It is not run: the file is read-only.
-        AuthAction::Insert { table_name } | AuthAction::Delete { table_name } | AuthAction::Update { table_name, .. }
+        AuthAction::Insert { table_name }
+        | AuthAction::Delete { table_name }
+        | AuthAction::Update { table_name, .. }
             if ["_node", "_rowid", "_parent"].iter().any(|end| table_name.ends_with(end)) =>
         {
             Authorization::Allow

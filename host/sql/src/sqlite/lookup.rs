@@ -71,14 +71,17 @@ fn relation(
     // `sqlite_schema` itself, and functions that are read as tables, are in no schema.
     let (name, kind, sql) = found.unwrap_or_else(|| (name.clone(), "table".into(), String::new()));
     let mut statement = connection.prepare("SELECT name, type, pk, hidden FROM pragma_table_xinfo(?1)")?;
-    let columns: Vec<(String, String, i64, i64)> =
-        statement.query_map([&name], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?.collect::<Result<_, _>>()?;
+    let columns: Vec<(String, String, i64, i64)> = statement
+        .query_map([&name], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
+        .collect::<Result<_, _>>()?;
     if columns.is_empty() {
         return Ok(None);
     }
     let is_all = holds_words(&sql) || is_shadow(connection, &name, patterns)?;
     let is_marked = |column: &str| {
-        is_all || holds_samples(&name.to_lowercase(), column) || patterns.iter().any(|pattern| pattern.matches("main", &name, column))
+        is_all
+            || holds_samples(&name.to_lowercase(), column)
+            || patterns.iter().any(|pattern| pattern.matches("main", &name, column))
     };
     let is_key_personal =
         columns.iter().any(|(column, of, key, _)| *key == 1 && of.eq_ignore_ascii_case("integer") && is_marked(column));
@@ -86,14 +89,16 @@ fn relation(
     // Hidden columns of virtual tables are not in `*`, and can be named: they come last.
     let (shown, hidden): (Vec<_>, Vec<_>) = columns.iter().partition(|(.., hidden)| *hidden != 1);
     let columns = shown.into_iter().chain(hidden.into_iter().filter(|(column, ..)| is_marked(column)));
-    let columns = columns.map(|(column, ..)| RelationColumn { name: column.clone(), is_personal: is_marked(column) }).collect();
+    let columns =
+        columns.map(|(column, ..)| RelationColumn { name: column.clone(), is_personal: is_marked(column) }).collect();
     Ok(Some(Found { relation: Relation { name, columns, view }, is_key_personal }))
 }
 
 /// A list of the words of a full-text index.
 fn holds_words(sql: &str) -> bool {
     let sql = sql.to_lowercase();
-    sql.starts_with("create virtual table") && ["fts5vocab", "fts4aux", "fts3tokenize", "spellfix"].iter().any(|module| sql.contains(module))
+    sql.starts_with("create virtual table")
+        && ["fts5vocab", "fts4aux", "fts3tokenize", "spellfix"].iter().any(|module| sql.contains(module))
 }
 
 /// A table in which a virtual table keeps its columns, under other names.

@@ -28,7 +28,10 @@ pub(super) struct Database {
 pub(super) fn path(url: &str) -> Result<PathBuf, Error> {
     let path = match url.strip_prefix("sqlite:") {
         Some(rest) if rest.contains('?') => {
-            return Err(Error::settings("the url has parameters", "write sqlite:PATH: how it is opened is not a choice"));
+            return Err(Error::settings(
+                "the url has parameters",
+                "write sqlite:PATH: how it is opened is not a choice",
+            ));
         }
         Some(rest) => rest.strip_prefix("//").unwrap_or(rest),
         None => url,
@@ -91,7 +94,9 @@ pub(super) fn open(path: &Path, file: (u64, u64)) -> Result<Database, Error> {
         connection.set_limit(limit, max).map_err(fault)?;
     }
     // A file that is cut off while it is mapped would end the process.
-    let pragmas = format!("PRAGMA query_only = ON; PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON; PRAGMA cache_size = -{CACHE_KIB}");
+    let pragmas = format!(
+        "PRAGMA query_only = ON; PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON; PRAGMA cache_size = -{CACHE_KIB}"
+    );
     connection.execute_batch(&pragmas).map_err(fault)?;
     Ok(Database { connection, file })
 }

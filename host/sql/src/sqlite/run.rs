@@ -84,7 +84,10 @@ fn rows(
     let columns: Vec<Column> = prepared
         .columns()
         .iter()
-        .map(|column| Column { name: column.name().to_owned(), kind: column.decl_type().unwrap_or_default().to_lowercase() })
+        .map(|column| Column {
+            name: column.name().to_owned(),
+            kind: column.decl_type().unwrap_or_default().to_lowercase(),
+        })
         .collect();
     let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
     let is_explained = work.statement.kind() != crate::Kind::Query;
@@ -108,7 +111,9 @@ fn rows(
         for (at, taint) in taints.iter().enumerate() {
             let raw = row.get_ref(at).map_err(|error| fault(error, true))?;
             values.push(match taint {
-                Taint::Clear => value(raw, is_json.get(at).copied().unwrap_or(false), work.bounds, &mut answer.cells_cut),
+                Taint::Clear => {
+                    value(raw, is_json.get(at).copied().unwrap_or(false), work.bounds, &mut answer.cells_cut)
+                }
                 Taint::Column if raw == ValueRef::Null => Value::Null,
                 Taint::Column | Taint::Derived => Value::String(MASK.into()),
             });

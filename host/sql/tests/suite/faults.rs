@@ -12,7 +12,10 @@ use super::server::{Server, shared};
 
 async fn one(connection: &Connection) -> Result<String, Error> {
     let statement = Statement::read(Dialect::Postgres, "SELECT 1").unwrap();
-    connection.query(&statement, &[], &Limits::default()).await.map(|answer| serde_json::to_string(&answer.rows).unwrap())
+    connection
+        .query(&statement, &[], &Limits::default())
+        .await
+        .map(|answer| serde_json::to_string(&answer.rows).unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -41,7 +44,10 @@ async fn a_server_that_was_away_is_found_again() {
 async fn a_slow_statement_and_a_locked_table_time_out() {
     let shop = Shop::postgres(SHOP, |settings| settings.statement_timeout_ms = 500).await;
     let started = Instant::now();
-    assert_eq!(shop.kind("SELECT count(*) FROM generate_series(1, 100000000) a, generate_series(1, 1000) b").await, "timed_out");
+    assert_eq!(
+        shop.kind("SELECT count(*) FROM generate_series(1, 100000000) a, generate_series(1, 1000) b").await,
+        "timed_out"
+    );
     let options: PgConnectOptions = shared().url("postgres", &shop.database).parse().unwrap();
     let mut writer = options.connect().await.unwrap();
     writer.execute("BEGIN; LOCK TABLE customers IN ACCESS EXCLUSIVE MODE").await.unwrap();
@@ -55,8 +61,13 @@ async fn a_slow_statement_and_a_locked_table_time_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_password_a_missing_database_and_missing_rights_are_told_apart() {
     let server = Server::with_password();
-    server.execute("postgres", "CREATE ROLE ann LOGIN PASSWORD 's3cr3t'; CREATE TABLE private (a integer); CREATE TABLE open (a integer);
-        GRANT SELECT ON open TO ann").await;
+    server
+        .execute(
+            "postgres",
+            "CREATE ROLE ann LOGIN PASSWORD 's3cr3t'; CREATE TABLE private (a integer); CREATE TABLE open (a integer);
+        GRANT SELECT ON open TO ann",
+        )
+        .await;
     let with = |database: &str, password: Option<&str>| {
         let mut settings = Settings::new(server.url_with_password("ann", database));
         settings.password = password.map(Secret::new);

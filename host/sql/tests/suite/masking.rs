@@ -89,11 +89,17 @@ async fn what_counts_measures_and_joins_personal_columns_stays_possible() {
             ("SELECT count(*) FROM customers WHERE email IS NULL", "[[1]]"),
             ("SELECT id FROM customers WHERE email IS NOT NULL AND country = 'FR'", "[[2]]"),
             ("SELECT max(length(email)), min(length(email)) FROM customers", "[[9,9]]"),
-            ("SELECT country, count(*) AS n FROM customers GROUP BY country HAVING count(*) > 1 ORDER BY n", "[[\"FR\",2]]"),
+            (
+                "SELECT country, count(*) AS n FROM customers GROUP BY country HAVING count(*) > 1 ORDER BY n",
+                "[[\"FR\",2]]",
+            ),
             ("SELECT count(*) FROM (SELECT email FROM customers GROUP BY email HAVING count(*) > 1) d", "[[1]]"),
             ("SELECT email, count(*) FROM customers GROUP BY email HAVING count(*) > 1", "[[\"[masked]\",2]]"),
             ("SELECT c.id FROM customers c JOIN orders o ON o.contact_email = c.email", "[[1]]"),
-            ("SELECT count(*) FROM orders WHERE contact_email NOT IN (SELECT email FROM customers WHERE email IS NOT NULL)", "[[1]]"),
+            (
+                "SELECT count(*) FROM orders WHERE contact_email NOT IN (SELECT email FROM customers WHERE email IS NOT NULL)",
+                "[[1]]",
+            ),
             ("SELECT count(*) FROM (SELECT DISTINCT email FROM customers) d", "[[3]]"),
             ("SELECT sum(CASE WHEN email IS NULL THEN 1 ELSE 0 END) FROM customers", "[[1]]"),
             ("SELECT id, country FROM plain ORDER BY id", "[[1,\"DE\"],[2,\"FR\"],[4,\"US\"]]"),
@@ -159,7 +165,8 @@ async fn what_would_tell_a_personal_value_bit_by_bit_is_refused() {
         }
         let refusal = shop.ask("SELECT id FROM customers WHERE email LIKE 'a%'").await.unwrap_err().to_string();
         assert!(refusal.contains("columns marked as personal are shown masked, counted"), "{refusal}");
-        let statement = pi_sql::Statement::read(shop.connection.dialect(), "SELECT id FROM customers WHERE email = $1").unwrap();
+        let statement =
+            pi_sql::Statement::read(shop.connection.dialect(), "SELECT id FROM customers WHERE email = $1").unwrap();
         let limits = pi_sql::Limits::default();
         let asked = shop.connection.query(&statement, &[json!("ann@x.org")], &limits).await;
         assert_eq!(asked.unwrap_err().kind(), "refused");
@@ -241,10 +248,14 @@ async fn sqlite_has_more_names_for_a_value_and_none_is_open() {
          CREATE VIRTUAL TABLE words USING fts5vocab(mails, 'row');
          CREATE VIEW renamed AS SELECT note AS n, ssn AS s FROM secrets";
     let shop = Shop::sqlite(sql, |settings| settings.personal = vec!["ssn".into(), "email".into()]);
-    for sql in ["SELECT rowid FROM secrets", "SELECT secrets._rowid_ FROM secrets", "SELECT note FROM secrets WHERE oid > 5"] {
+    for sql in
+        ["SELECT rowid FROM secrets", "SELECT secrets._rowid_ FROM secrets", "SELECT note FROM secrets WHERE oid > 5"]
+    {
         assert_eq!(shop.kind(sql).await, "refused", "{sql}");
     }
-    for sql in ["SELECT ssn FROM secrets", "SELECT s FROM renamed", "SELECT email FROM mails", "SELECT c0 FROM mails_content"] {
+    for sql in
+        ["SELECT ssn FROM secrets", "SELECT s FROM renamed", "SELECT email FROM mails", "SELECT c0 FROM mails_content"]
+    {
         assert_eq!(shop.rows(sql).await, format!("[[\"{M}\"]]"), "{sql}");
     }
     assert_eq!(shop.ask("SELECT term FROM words").await.unwrap().masked, ["term"]);

@@ -141,11 +141,15 @@ fn postgres_functions_with_effects_or_reach_are_refused_in_every_spelling() {
         "cron.schedule('x', 'y', 'z')",
     ];
     for call in calls {
-        for sql in [format!("SELECT {call}"), format!("SELECT * FROM {call} AS x"), format!("SELECT 1 WHERE {call} IS NULL")] {
+        for sql in
+            [format!("SELECT {call}"), format!("SELECT * FROM {call} AS x"), format!("SELECT 1 WHERE {call} IS NULL")]
+        {
             assert!(refusal(Dialect::Postgres, &sql).starts_with("refused: "), "{sql}");
         }
     }
-    assert!(refusal(Dialect::Postgres, "SELECT 1 ORDER BY (SELECT max(x) FROM pg_ls_dir('/') x)").contains("pg_ls_dir"));
+    assert!(
+        refusal(Dialect::Postgres, "SELECT 1 ORDER BY (SELECT max(x) FROM pg_ls_dir('/') x)").contains("pg_ls_dir")
+    );
     assert!(refusal(Dialect::Postgres, "SELECT * FROM t, LATERAL pg_read_file(t.a) f").contains("pg_read_file"));
     assert!(refusal(Dialect::Postgres, "SELECT * FROM ROWS FROM (pg_ls_dir('/')) f").contains("pg_ls_dir"));
 }
@@ -179,7 +183,10 @@ fn sqlite_statements_and_functions_that_write_or_reach_out_are_refused() {
     for sql in statements {
         assert!(refusal(Dialect::Sqlite, sql).starts_with("refused: "), "{sql}");
     }
-    for sql in ["SELECT * FROM pragma_table_info('t')", "SELECT t.name, c.name FROM sqlite_schema t, pragma_table_xinfo(t.name) c"] {
+    for sql in [
+        "SELECT * FROM pragma_table_info('t')",
+        "SELECT t.name, c.name FROM sqlite_schema t, pragma_table_xinfo(t.name) c",
+    ] {
         assert!(Statement::read(Dialect::Sqlite, sql).is_ok(), "{sql}");
     }
 }
@@ -187,14 +194,19 @@ fn sqlite_statements_and_functions_that_write_or_reach_out_are_refused() {
 #[test]
 fn what_reads_is_let_through_with_what_it_names() {
     let read = |sql| Statement::read(Dialect::Postgres, sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
-    let statement = read("WITH c AS (SELECT * FROM Shop.Customers) SELECT c.Email, max(\"O\".total) FROM c JOIN \"Orders\" \"O\" USING (id) GROUP BY 1;");
+    let statement = read(
+        "WITH c AS (SELECT * FROM Shop.Customers) SELECT c.Email, max(\"O\".total) FROM c JOIN \"Orders\" \"O\" USING (id) GROUP BY 1;",
+    );
     assert_eq!(statement.tables(), ["Orders", "shop.customers"]);
     assert_eq!(statement.columns(), ["email", "total"]);
     assert_eq!(statement.functions(), ["max"]);
     // The name of an expression of WITH is a table's where the expression does not reach.
     assert_eq!(read("SELECT (WITH t AS (SELECT 1 AS a) SELECT a FROM t), b FROM t").tables(), ["t"]);
     assert_eq!(read("WITH t AS (SELECT * FROM t) SELECT * FROM t").tables(), ["t"]);
-    assert_eq!(read("WITH RECURSIVE t AS (SELECT 1 AS a UNION ALL SELECT a + 1 FROM t) SELECT * FROM t").tables(), [""; 0]);
+    assert_eq!(
+        read("WITH RECURSIVE t AS (SELECT 1 AS a UNION ALL SELECT a + 1 FROM t) SELECT * FROM t").tables(),
+        [""; 0]
+    );
     assert_eq!(read("TABLE customers").tables(), ["customers"]);
     assert_eq!(read("EXPLAIN SELECT 1").kind(), Kind::Explain);
     assert_eq!(read("EXPLAIN (ANALYZE, FORMAT JSON) SELECT 1").kind(), Kind::ExplainAnalyze);

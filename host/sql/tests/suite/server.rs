@@ -149,7 +149,8 @@ impl Server {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("shop_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         self.execute("postgres", &format!("CREATE DATABASE {name}")).await;
-        self.execute("postgres", &format!("CREATE ROLE reader_{name} LOGIN; GRANT pg_read_all_data TO reader_{name}")).await;
+        self.execute("postgres", &format!("CREATE ROLE reader_{name} LOGIN; GRANT pg_read_all_data TO reader_{name}"))
+            .await;
         self.execute(&name, sql).await;
         name
     }

@@ -15,12 +15,20 @@ async fn values_of_every_kind_come_as_json() {
         |_| {},
     );
     let answer = shop.ask("SELECT * FROM t").await.unwrap();
-    assert_eq!(answer.columns.iter().map(|column| column.kind.as_str()).collect::<Vec<_>>(), ["integer", "real", "text", "blob", "json", ""]);
-    assert_eq!(answer.rows[0], [json!(i64::MAX), json!(1.5), json!("ä😀"), json!("AP8="), json!({"b": 1, "a": [2]}), json!(null)]);
+    assert_eq!(
+        answer.columns.iter().map(|column| column.kind.as_str()).collect::<Vec<_>>(),
+        ["integer", "real", "text", "blob", "json", ""]
+    );
+    assert_eq!(
+        answer.rows[0],
+        [json!(i64::MAX), json!(1.5), json!("ä😀"), json!("AP8="), json!({"b": 1, "a": [2]}), json!(null)]
+    );
     assert_eq!(answer.rows[1][1], json!("Infinity"));
     assert!(answer.rows[1][2].as_str().unwrap().starts_with("[not readable: it is no UTF-8"));
     assert_eq!(answer.rows[1][3..], [json!(""), json!("no json"), json!("-Infinity")]);
-    let asked = shop.ask_with("SELECT $2, $1, $3, $4, $1", &[json!(1), json!("x"), json!(null), json!(2.5)], &Limits::default()).await;
+    let asked = shop
+        .ask_with("SELECT $2, $1, $3, $4, $1", &[json!(1), json!("x"), json!(null), json!(2.5)], &Limits::default())
+        .await;
     assert_eq!(asked.unwrap().rows, [[json!("x"), json!(1), json!(null), json!(2.5), json!(1)]]);
 }
 
@@ -88,7 +96,10 @@ async fn a_locked_file_a_missing_one_and_one_that_is_none_are_told_apart() {
     drop(writer);
     std::fs::remove_file(&file).unwrap();
     assert_eq!(shop.kind("SELECT 1").await, "no_such_database");
-    rusqlite::Connection::open(&file).unwrap().execute_batch("CREATE TABLE other (a); INSERT INTO other VALUES (7)").unwrap();
+    rusqlite::Connection::open(&file)
+        .unwrap()
+        .execute_batch("CREATE TABLE other (a); INSERT INTO other VALUES (7)")
+        .unwrap();
     assert_eq!(shop.rows("SELECT a FROM other").await, "[[7]]");
     assert_eq!(shop.kind("SELECT 1 FROM customers").await, "not_found");
     assert_eq!(shop.kind("SELECT b FROM other").await, "not_found");
@@ -119,7 +130,10 @@ async fn five_thousand_tables_are_looked_at_in_one_statement() {
     let mut sql = String::from("BEGIN;");
     (0..5000).for_each(|number| sql.push_str(&format!("CREATE TABLE t{number} (id INTEGER PRIMARY KEY, email TEXT);")));
     let shop = Shop::sqlite(&format!("{sql} COMMIT"), |settings| settings.personal = vec!["email".into()]);
-    let answer = shop.ask("SELECT count(*) FROM sqlite_schema s, pragma_table_info(s.name) c WHERE s.type = 'table'").await.unwrap();
+    let answer = shop
+        .ask("SELECT count(*) FROM sqlite_schema s, pragma_table_info(s.name) c WHERE s.type = 'table'")
+        .await
+        .unwrap();
     assert_eq!(answer.rows, [[json!(10_000)]]);
     assert_eq!(shop.ask("SELECT * FROM t4999").await.unwrap().masked, ["email"]);
 }
