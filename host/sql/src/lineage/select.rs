@@ -274,7 +274,12 @@ impl Lineage<'_> {
                 _ => {}
             }
         }
-        let name = parts(self.catalog.dialect, name).and_then(|parts| parts.last().cloned()).unwrap_or_default();
+        let names = parts(self.catalog.dialect, name).unwrap_or_default();
+        // A full-text table is searched by calling it.
+        if self.relation(&names, &[])?.fields.iter().any(|field| field.taint != Clear) {
+            self.refuse("a search in a table with personal columns")?;
+        }
+        let name = names.last().cloned().unwrap_or_default();
         let open = if self.catalog.own_functions.contains(&name.to_lowercase()) { Derived } else { Clear };
         push(scope, self.catalog.dialect, name, alias, Output { fields: Vec::new(), open: Some(open) });
         Ok(())
