@@ -8,9 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Host, HostError, REQUESTS_EVERY};
 use crate::app::approvals::on_approval_request;
+use crate::app::people::on_people_request;
 use crate::app::requests::{ALL_SWITCHED, PEER_TOOLS, RUNBOOK_RUN, STOP, Stop, TOOL_CALL};
 use crate::app::runbooks::{RUNBOOK, RunbookTask};
-use crate::app::people::on_people_request;
 use crate::app::safety::{Entry, write_entry};
 use crate::app::serving::Serving;
 use crate::app::sessions::on_session_request;

@@ -160,7 +160,10 @@ impl Lineage<'_> {
             | JoinOperator::FullOuter(constraint)
             | JoinOperator::CrossJoin(constraint) => constraint,
             _ => {
-                return Err(Error::refused("a join that is not known here", "write it as PostgreSQL or SQLite know it"));
+                return Err(Error::refused(
+                    "a join that is not known here",
+                    "write it as PostgreSQL or SQLite know it",
+                ));
             }
         };
         let (left, right) = scope.sources.split_at(before.min(scope.sources.len()));

@@ -109,7 +109,11 @@ fn errors_out_of_habit<'a>(own: &[&'a LogLine], clock: Clock) -> Vec<&'a LogLine
     for (line, id) in errors.iter().zip(&ids) {
         let Some(time) = line.time else { continue };
         let course = courses.entry(*id).or_insert((0.0, 0.0, f64::INFINITY));
-        if now.seconds_since(time) <= NOW_S { course.1 += 1.0 } else { course.0 += 1.0 }
+        if now.seconds_since(time) <= NOW_S {
+            course.1 += 1.0
+        } else {
+            course.0 += 1.0
+        }
         course.2 = course.2.min(time.seconds_since(from) / span);
     }
     let is_habit = |id: &TemplateId| {

@@ -457,9 +457,8 @@ impl Scope {
     /// The alert names this metric, in whatever way it writes its words.
     pub(crate) fn is_alerted(&self, metric: &Metric) -> bool {
         let words: Vec<String> = words_of(&metric.name).into_iter().filter(|word| word.len() > 2).collect();
-        let is_named = |words: &[String]| {
-            words.len() > 1 && words.iter().all(|word| self.alert_words.contains(singular(word)))
-        };
+        let is_named =
+            |words: &[String]| words.len() > 1 && words.iter().all(|word| self.alert_words.contains(singular(word)));
         // The first word is often the name of the program, which the alert says elsewhere, or not at all.
         is_named(&words) || words.get(1..).is_some_and(is_named)
     }
