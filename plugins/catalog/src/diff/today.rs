@@ -56,9 +56,9 @@ impl Today {
         names
     }
 
-    /// The same of all tables that a view reads, and of its own columns.
+    /// The same of all tables that a view reads. Its own columns are not in it: one that was renamed is `source AS name`.
     pub(crate) fn names_of_view(&self, view: &Table) -> Names {
-        let mut names = self.names(view);
+        let mut names = self.bare.clone();
         for path in &view.reads {
             names.extend(self.columns.get(path).cloned().unwrap_or_default());
         }

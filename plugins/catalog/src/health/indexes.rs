@@ -96,8 +96,9 @@ fn redundant() -> Check {
              AND NOT x.relispartition AND NOT i.indisreplident \
              AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conindid = i.indexrelid) \
              AND i.indnkeyatts <= w.indnkeyatts AND (i.indnkeyatts = w.indnkeyatts OR m.amname = 'btree') \
-             AND {same} AND COALESCE(pg_catalog.pg_get_expr(i.indexprs, i.indrelid), '') = COALESCE(pg_catalog.pg_get_expr(w.indexprs, w.indrelid), '') \
-             AND COALESCE(pg_catalog.pg_get_expr(i.indpred, i.indrelid), '') = COALESCE(pg_catalog.pg_get_expr(w.indpred, w.indrelid), '') \
+             AND {same} AND CASE WHEN i.indrelid IN {LOCKED} THEN false ELSE \
+             COALESCE(pg_catalog.pg_get_expr(i.indexprs, i.indrelid), '') = COALESCE(pg_catalog.pg_get_expr(w.indexprs, w.indrelid), '') \
+             AND COALESCE(pg_catalog.pg_get_expr(i.indpred, i.indrelid), '') = COALESCE(pg_catalog.pg_get_expr(w.indpred, w.indrelid), '') END \
              AND (NOT i.indisunique OR (w.indisunique AND i.indnkeyatts = w.indnkeyatts)) \
              AND (i.indnkeyatts < w.indnkeyatts OR w.indnatts > i.indnatts OR (w.indisunique AND NOT i.indisunique) \
              OR w.indexrelid < i.indexrelid OR EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conindid = w.indexrelid)) \
