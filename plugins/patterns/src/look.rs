@@ -233,7 +233,7 @@ fn with_time(
         profile::hours(session, source, window, options, profile);
     }
     let is_small = |column: &&ColumnRole| window.calendar != Calendar::Hours || column.distinct <= 12.0;
-    for column in roles.of(Role::Dimension).filter(is_small).take(DIMENSIONS_MAX) {
+    for column in roles.of(Role::Dimension).filter(|column| !column.is_personal).filter(is_small).take(DIMENSIONS_MAX) {
         profile::dimension(session, source, roles, column, window, options, profile);
     }
     let measures: Vec<&ColumnRole> = roles.of(Role::Measure).take(MEASURES_MAX).collect();
@@ -290,10 +290,9 @@ fn judge(
     let is_moving = |name: &str| memory.moving.get(name).is_some_and(|at| options.now_ms - at < MOVING_DAYS * DAY_MS);
     for track in &profile.tracks {
         let name = track_key(track);
-        let is_known_still = memory.fresh.contains_key(&name);
         let fills_later =
             track.metric == Metric::Nulls && roles.times.iter().any(|time| Some(&time.name) == track.column.as_ref());
-        if is_moving(&name) || fills_later && !is_known_still {
+        if is_moving(&name) || fills_later {
             tests.abstained.push(format!("{name}: newest rows still change after they are loaded, or may"));
             continue;
         }
@@ -303,7 +302,7 @@ fn judge(
         let name = format!("values:{}", values.column);
         if values.column == "(hour)" {
             checks::hours(values, window, tests);
-        } else if is_moving(&name) || is_state(&values.column) && !memory.fresh.contains_key(&name) {
+        } else if is_moving(&name) || is_state(&values.column) {
             tests.abstained.push(format!("{name}: newest rows still change after they are loaded, or may"));
         } else {
             checks::values(values, window, judged_to, tests);
@@ -336,7 +335,8 @@ fn judge(
     remember(memory, profile, window, key, options);
 }
 
-/// Whether a name says that a row passes through the values of a column in its life.
+/// Whether a name says that a row passes through the values of a column in its life. Newest rows always have other values
+/// in it than older ones, and how long that takes is not known from one look.
 fn is_state(name: &str) -> bool {
     let lower = name.to_lowercase();
     ["status", "state", "stage", "phase", "progress"].iter().any(|word| lower.contains(word))

@@ -50,7 +50,7 @@ pub(crate) fn wide(
                 continue;
             }
             for (at, column) in chunk.iter().enumerate() {
-                for (metric, shown, point, scale) in read(&get, at, column, rows) {
+                for (metric, shown, point, scale) in read(&get, at, rows) {
                     let track = made.entry((at, metric)).or_insert_with(|| Track {
                         metric,
                         column: Some(column.name.clone()),
@@ -162,12 +162,7 @@ fn aggregates(dialect: Dialect, at: usize, column: &ColumnRole) -> String {
     list.join(", ")
 }
 
-fn read(
-    get: &impl Fn(&str) -> Option<f64>,
-    at: usize,
-    column: &ColumnRole,
-    rows: f64,
-) -> Vec<(Metric, String, Point, Scale)> {
+fn read(get: &impl Fn(&str) -> Option<f64>, at: usize, rows: f64) -> Vec<(Metric, String, Point, Scale)> {
     let named = |letter: char| format!("{letter}{at}");
     let of = |letter: char| get(&named(letter));
     let Some(present) = of('p') else { return Vec::new() };
@@ -266,7 +261,7 @@ pub(crate) fn totals(
         let get = |column: &str| sql::number(sql::cell(&answer, row, column));
         let Some(rows) = get("rows").filter(|rows| *rows > 0.0) else { continue };
         for (at, column) in chunk.iter().enumerate() {
-            for (metric, _, point, _) in read(&get, at, column, rows) {
+            for (metric, _, point, _) in read(&get, at, rows) {
                 let key = format!("{}:{}", key_of(metric), column.name);
                 if metric == Metric::Mean {
                     profile.totals.insert(format!("error:{}", column.name), (point.error, point.n, number));
