@@ -1,5 +1,6 @@
 //! The statements in PostgreSQL's dialect, at a real server of the test's own: made by `initdb`, on a Unix socket in a
 //! temporary folder, as the user `postgres` where the test is root (the server refuses root).
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may end where the world is not as it should be")]
 
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;

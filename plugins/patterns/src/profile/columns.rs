@@ -69,7 +69,7 @@ pub(crate) fn wide(
             }
             if chunk_at == 0 {
                 for (at, other) in later_moments(roles).enumerate() {
-                    lag_points(&get, at, rows, &other.name, bucket, number, &mut made);
+                    lag_points(&get, at, &other.name, bucket, number, &mut made);
                 }
             }
         }
@@ -105,7 +105,6 @@ fn lags(dialect: Dialect, roles: &Roles, window: &Window) -> Vec<String> {
 fn lag_points(
     get: &impl Fn(&str) -> Option<f64>,
     at: usize,
-    rows: f64,
     name: &str,
     bucket: i64,
     source: usize,
@@ -138,7 +137,6 @@ fn lag_points(
         });
         track.points.insert(bucket, point);
     }
-    let _ = rows;
 }
 
 /// `p` present, `e` blank, `a` mean, `q` mean of squares, `h` greatest, `l` least, `z` zeros, `m` negatives, `u` finite,
