@@ -3,6 +3,7 @@
 //! `cargo run --release -p pi-patterns --example seeded -- [runs] [first seed]`: each run is one database; of five one is left unchanged.
 //! Seeds below 100,000 are those that thresholds were tuned on; the default is 240 runs each of those and of held-out
 //! ones, which are printed apart.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may end where the world is not as it should be")]
 
 #[path = "../tests/generate/mod.rs"]
 mod generate;

@@ -223,7 +223,7 @@ fn weigh(
     let spread = 1.4826 * median(&deviations)?;
     let tail = pi_signals::metric::quantile(&deviations, 0.9)? / 1.645;
     let sigma = (spread.max(tail) * FIT_INFLATION).hypot(floor);
-    if !(sigma > 0.0) {
+    if sigma.is_nan() || sigma <= 0.0 {
         return None;
     }
     let distance = step - habit.centre;

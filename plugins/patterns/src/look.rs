@@ -93,7 +93,6 @@ struct Looked<'a> {
     table: &'a Table,
     tests: Tests,
     kept: BTreeMap<usize, (Query, Rows)>,
-    dimensions: Vec<Values>,
 }
 
 /// Look at all tables of a snapshot, and say what is new since the looks that `memory` remembers.
@@ -111,7 +110,7 @@ pub fn look(database: &mut dyn Database, snapshot: &Snapshot, memory: &Memory, o
         let mut session = Session::new(&mut *database, options.statements_per_table_max);
         let name = full_name(table);
         let mut remembered = report.memory.tables.get(&name).cloned().unwrap_or_default();
-        let (tests, roles, window, profile) = look_at(&mut session, snapshot, table, &mut remembered, options);
+        let (tests, roles, window) = look_at(&mut session, snapshot, table, &mut remembered, options);
         report.gaps.extend(session.gaps.drain(..).map(|what| Gap { table: name.clone(), what }));
         report.abstained.extend(tests.abstained.iter().map(|why| Abstention { table: name.clone(), why: why.clone() }));
         let span = window.as_ref().map(|window| (window.shown(window.first), window.shown(window.until)));
@@ -124,7 +123,7 @@ pub fn look(database: &mut dyn Database, snapshot: &Snapshot, memory: &Memory, o
         });
         report.memory.tables.insert(name, remembered);
         let is_unreachable = session.is_unreachable;
-        looked.push(Looked { table, tests, kept: session.into_kept(), dimensions: profile.values });
+        looked.push(Looked { table, tests, kept: session.into_kept() });
         if is_unreachable {
             report.gaps.push(Gap {
                 table: String::new(),
@@ -148,7 +147,7 @@ fn look_at(
     table: &Table,
     memory: &mut TableMemory,
     options: &Options,
-) -> (Tests, Roles, Option<Window>, Profile) {
+) -> (Tests, Roles, Option<Window>) {
     let mut tests = Tests::default();
     let mut profile = Profile::default();
     if table.columns.len() > options.columns_max {
@@ -159,16 +158,16 @@ fn look_at(
         ));
     }
     let source = Source::of(session, table);
-    let Some(roles) = roles(session, table, &source, options) else { return (tests, Roles::default(), None, profile) };
+    let Some(roles) = roles(session, table, &source, options) else { return (tests, Roles::default(), None) };
     if table.kind == TableKind::View {
         // What changes in a view changes in the tables that it reads, and is said there. That it can be read is known now.
         tests.abstained.push("a view: its tables are looked at".to_owned());
-        return (tests, roles, None, profile);
+        return (tests, roles, None);
     }
     if roles.sampled == 0.0 && memory.looks.is_empty() && memory.buckets.is_empty() {
         tests.abstained.push("it is empty".to_owned());
         memory.looks.push(Look { at_ms: options.now_ms, ..Look::default() });
-        return (tests, roles, None, profile);
+        return (tests, roles, None);
     }
     let window = match &roles.time {
         None => None,
@@ -194,7 +193,7 @@ fn look_at(
         }
         None => without_time(session, &source, &roles, &references, memory, options, &mut profile, &mut tests),
     }
-    (tests, roles, window, profile)
+    (tests, roles, window)
 }
 
 /// Newest buckets that grew since they were looked at last are not over yet: later loads are this table's habit.
@@ -233,7 +232,7 @@ fn with_time(
         profile::hours(session, source, window, options, profile);
     }
     let is_small = |column: &&ColumnRole| window.calendar != Calendar::Hours || column.distinct <= 12.0;
-    for column in roles.of(Role::Dimension).filter(is_small).take(DIMENSIONS_MAX) {
+    for column in roles.of(Role::Dimension).filter(|column| !column.is_personal).filter(is_small).take(DIMENSIONS_MAX) {
         profile::dimension(session, source, roles, column, window, options, profile);
     }
     let measures: Vec<&ColumnRole> = roles.of(Role::Measure).take(MEASURES_MAX).collect();
@@ -241,7 +240,7 @@ fn with_time(
     for column in roles.of(Role::Reference).take(REFERENCES_MAX) {
         profile::reference(session, source, column, window, options, profile);
     }
-    profile::duplicates(session, source, roles, table, window, options, profile);
+    profile::duplicates(session, source, roles, window, options, profile);
     let is_unproven = |column: &&ColumnRole| !(table.primary_key.as_slice() == [column.name.clone()]);
     for column in roles.of(Role::Identifier).filter(is_unproven).take(KEYS_MAX) {
         profile::key_duplicates(session, source, column, window, options, profile);
@@ -290,10 +289,9 @@ fn judge(
     let is_moving = |name: &str| memory.moving.get(name).is_some_and(|at| options.now_ms - at < MOVING_DAYS * DAY_MS);
     for track in &profile.tracks {
         let name = track_key(track);
-        let is_known_still = memory.fresh.contains_key(&name);
         let fills_later =
             track.metric == Metric::Nulls && roles.times.iter().any(|time| Some(&time.name) == track.column.as_ref());
-        if is_moving(&name) || fills_later && !is_known_still {
+        if is_moving(&name) || fills_later {
             tests.abstained.push(format!("{name}: newest rows still change after they are loaded, or may"));
             continue;
         }
@@ -303,7 +301,7 @@ fn judge(
         let name = format!("values:{}", values.column);
         if values.column == "(hour)" {
             checks::hours(values, window, tests);
-        } else if is_moving(&name) || is_state(&values.column) && !memory.fresh.contains_key(&name) {
+        } else if is_moving(&name) || is_state(&values.column) {
             tests.abstained.push(format!("{name}: newest rows still change after they are loaded, or may"));
         } else {
             checks::values(values, window, judged_to, tests);
@@ -336,7 +334,8 @@ fn judge(
     remember(memory, profile, window, key, options);
 }
 
-/// Whether a name says that a row passes through the values of a column in its life.
+/// Whether a name says that a row passes through the values of a column in its life. Newest rows always have other values
+/// in it than older ones, and how long that takes is not known from one look.
 fn is_state(name: &str) -> bool {
     let lower = name.to_lowercase();
     ["status", "state", "stage", "phase", "progress"].iter().any(|word| lower.contains(word))
@@ -372,7 +371,7 @@ fn note_moving(memory: &mut TableMemory, profile: &Profile, same: bool, now_ms: 
         }
     }
     for values in &profile.values {
-        let key = format!("values:{}", values.column);
+        let key = key_of(one.table, candidate);
         if let Some(&(bucket, share, n)) = memory.fresh.get(&key)
             && let Some((now, rows)) = largest_share(values, bucket)
             && (rows - n).abs() <= 0.02 * n + 1.0
@@ -516,7 +515,12 @@ fn say(looked: &[Looked<'_>], options: &Options, report: &mut Report) {
         let into = fold::fold(&real);
         for (place, candidate) in real.iter().enumerate() {
             match into.get(place).copied().flatten() {
-                Some(_) => report.folded.push(finding(one, candidate)),
+                Some(_) => {
+                    // What is folded today may stand alone tomorrow, when the stronger half is past: it is no news then.
+                    let to = candidate.buckets.map(|buckets| buckets.1);
+                    report.memory.remember(&key_of(one.table, candidate), candidate.effect, to, options.now_ms);
+                    report.folded.push(finding(one, candidate));
+                }
                 None => said.push((at, candidate.clone())),
             }
         }
@@ -544,6 +548,12 @@ fn say(looked: &[Looked<'_>], options: &Options, report: &mut Report) {
     }
     let weight = |finding: &Finding| (finding.severity, finding.effect.unwrap_or(0.0).min(10.0));
     report.findings.sort_by(|a, b| weight(b).partial_cmp(&weight(a)).unwrap_or(std::cmp::Ordering::Equal));
+}
+
+/// A fact, as it is remembered.
+fn key_of(table: &Table, candidate: &Candidate) -> String {
+    let (column, value) = (candidate.column.as_deref().unwrap_or(""), candidate.value.as_deref().unwrap_or(""));
+    format!("{}|{}|{column}|{value}", full_name(table), candidate.kind)
 }
 
 /// Whether the rows of a table only follow those of a table that it refers to: items of orders that are missing.
@@ -593,7 +603,6 @@ fn finding(one: &Looked<'_>, candidate: &Candidate) -> Finding {
     if let Some((query, rows)) = one.kept.get(&candidate.source) {
         finding = finding.with_evidence(query.clone(), shown_rows(rows, candidate));
     }
-    let _ = &one.dimensions;
     finding
 }
 

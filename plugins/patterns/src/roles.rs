@@ -172,7 +172,7 @@ pub(crate) fn roles(session: &mut Session<'_>, table: &Table, source: &Source, o
     let seen: Vec<Seen> = columns.iter().enumerate().map(|(at, column)| seen(&answer, row, at, column)).collect();
     let mut roles = Roles { rows: source.rows.max(sampled as u64), sampled, ..Roles::default() };
     for (column, seen) in columns.iter().zip(&seen) {
-        roles.columns.push(role_of(table, column, seen, sampled));
+        roles.columns.push(role_of(table, column, seen));
     }
     if sampled > 0.0 {
         choose_times(session, table, &columns, &seen, &sample, options, &mut roles);
@@ -377,7 +377,7 @@ fn loads(name: &str) -> bool {
     has_word(name, &LOADING)
 }
 
-fn role_of(table: &Table, column: &Column, seen: &Seen, sampled: f64) -> ColumnRole {
+fn role_of(table: &Table, column: &Column, seen: &Seen) -> ColumnRole {
     let is_unique_alone = table.primary_key.as_slice() == [column.name.clone()]
         || table.indexes.iter().any(|index| {
             index.is_unique && index.condition.is_none() && index.columns.as_slice() == [column.name.clone()]
@@ -410,7 +410,6 @@ fn role_of(table: &Table, column: &Column, seen: &Seen, sampled: f64) -> ColumnR
     } else {
         (Role::Text, format!("text of {:.0} characters on average", seen.length))
     };
-    let _ = sampled;
     ColumnRole {
         name: column.name.clone(),
         role,

@@ -1,4 +1,5 @@
 //! A sample of the seeded runs; the whole of them is `cargo run --release -p pi-patterns --example seeded`.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may end where the world is not as it should be")]
 
 mod generate;
 

@@ -235,9 +235,6 @@ pub(crate) fn formats(formats: &Formats, window: &Window, tests: &mut Tests) {
         let share = (in_newest / newest.max(1.0)).max(recent / (newest + week).max(1.0));
         // New: hardly there before, though by its share it would have been seen often.
         let is_new = in_old < 0.001 * old && share >= 0.02 && recent >= 5.0 && share > 20.0 * in_old / old.max(1.0);
-        let expected = newest * in_old / old.max(1.0);
-        let is_gone = in_newest == 0.0 && in_week < 0.5 * week * in_old / old.max(1.0) + 1.0 && expected >= 15.0;
-        let _ = is_gone;
         if !is_new {
             continue;
         }

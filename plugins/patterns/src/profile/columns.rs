@@ -50,7 +50,7 @@ pub(crate) fn wide(
                 continue;
             }
             for (at, column) in chunk.iter().enumerate() {
-                for (metric, shown, point, scale) in read(&get, at, column, rows) {
+                for (metric, shown, point, scale) in read(&get, at, rows) {
                     let track = made.entry((at, metric)).or_insert_with(|| Track {
                         metric,
                         column: Some(column.name.clone()),
@@ -69,7 +69,7 @@ pub(crate) fn wide(
             }
             if chunk_at == 0 {
                 for (at, other) in later_moments(roles).enumerate() {
-                    lag_points(&get, at, rows, &other.name, bucket, number, &mut made);
+                    lag_points(&get, at, &other.name, bucket, number, &mut made);
                 }
             }
         }
@@ -105,7 +105,6 @@ fn lags(dialect: Dialect, roles: &Roles, window: &Window) -> Vec<String> {
 fn lag_points(
     get: &impl Fn(&str) -> Option<f64>,
     at: usize,
-    rows: f64,
     name: &str,
     bucket: i64,
     source: usize,
@@ -138,7 +137,6 @@ fn lag_points(
         });
         track.points.insert(bucket, point);
     }
-    let _ = rows;
 }
 
 /// `p` present, `e` blank, `a` mean, `q` mean of squares, `h` greatest, `l` least, `z` zeros, `m` negatives, `u` finite,
@@ -162,12 +160,7 @@ fn aggregates(dialect: Dialect, at: usize, column: &ColumnRole) -> String {
     list.join(", ")
 }
 
-fn read(
-    get: &impl Fn(&str) -> Option<f64>,
-    at: usize,
-    column: &ColumnRole,
-    rows: f64,
-) -> Vec<(Metric, String, Point, Scale)> {
+fn read(get: &impl Fn(&str) -> Option<f64>, at: usize, rows: f64) -> Vec<(Metric, String, Point, Scale)> {
     let named = |letter: char| format!("{letter}{at}");
     let of = |letter: char| get(&named(letter));
     let Some(present) = of('p') else { return Vec::new() };
@@ -266,7 +259,7 @@ pub(crate) fn totals(
         let get = |column: &str| sql::number(sql::cell(&answer, row, column));
         let Some(rows) = get("rows").filter(|rows| *rows > 0.0) else { continue };
         for (at, column) in chunk.iter().enumerate() {
-            for (metric, _, point, _) in read(&get, at, column, rows) {
+            for (metric, _, point, _) in read(&get, at, rows) {
                 let key = format!("{}:{}", key_of(metric), column.name);
                 if metric == Metric::Mean {
                     profile.totals.insert(format!("error:{}", column.name), (point.error, point.n, number));

@@ -183,7 +183,6 @@ pub(crate) fn duplicates(
     session: &mut Session<'_>,
     source: &Source,
     roles: &Roles,
-    table: &Table,
     window: &Window,
     options: &Options,
     profile: &mut Profile,
@@ -194,7 +193,6 @@ pub(crate) fn duplicates(
     };
     let compared: Vec<String> =
         roles.columns.iter().filter(is_compared).take(COMPARED_MAX).map(|column| sql::name(&column.name)).collect();
-    let _ = table;
     if compared.len() < 3 {
         return;
     }

@@ -5,25 +5,28 @@ use pi_catalog::schema::{Class, Column, ForeignKey, Snapshot, Table, TableKind};
 use rusqlite::types::ValueRef;
 use serde_json::Value;
 
-pub struct Sqlite {
-    pub connection: rusqlite::Connection,
+/// What happens before a statement.
+pub(crate) type BeforeEach = Box<dyn FnMut(&rusqlite::Connection, &str) -> Option<QueryError>>;
+
+pub(crate) struct Sqlite {
+    pub(crate) connection: rusqlite::Connection,
     /// Statements that were asked.
-    pub asked: usize,
+    pub(crate) asked: usize,
     /// Run before each statement: what makes a database hostile.
-    pub before_each: Option<Box<dyn FnMut(&rusqlite::Connection, &str) -> Option<QueryError>>>,
+    pub(crate) before_each: Option<BeforeEach>,
 }
 
 impl Sqlite {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { connection: rusqlite::Connection::open_in_memory().unwrap(), asked: 0, before_each: None }
     }
 
-    pub fn run(&self, sql: &str) {
+    pub(crate) fn run(&self, sql: &str) {
         self.connection.execute_batch(sql).unwrap();
     }
 
     /// The schema as the catalog would tell it.
-    pub fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> Snapshot {
         let list = |sql: &str| -> Vec<(String, String)> {
             let mut statement = self.connection.prepare(sql).unwrap();
             let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();

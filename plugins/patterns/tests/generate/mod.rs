@@ -5,30 +5,30 @@
 //! table of things). Whether it was found is decided by the kind and column of a finding, nothing else.
 #![allow(dead_code, reason = "tests and the example use different parts")]
 
-pub mod database;
-pub mod shape;
+pub(crate) mod database;
+pub(crate) mod shape;
 
 use pi_patterns::{Memory, Options, Report, look};
 
 use database::Sqlite;
-pub use shape::{CHANGES, Change, Plan};
+pub(crate) use shape::{CHANGES, Change, Plan};
 
 /// What a run gave.
-pub struct Outcome {
-    pub seed: u64,
-    pub change: Option<&'static Change>,
-    pub is_found: bool,
+pub(crate) struct Outcome {
+    pub(crate) seed: u64,
+    pub(crate) change: Option<&'static Change>,
+    pub(crate) is_found: bool,
     /// Findings of the look before anything changed.
-    pub before: Vec<String>,
+    pub(crate) before: Vec<String>,
     /// Findings of the look after that are not the change.
-    pub beside: Vec<String>,
-    pub abstained: Vec<String>,
-    pub gaps: Vec<String>,
-    pub folded: Vec<String>,
+    pub(crate) beside: Vec<String>,
+    pub(crate) abstained: Vec<String>,
+    pub(crate) gaps: Vec<String>,
+    pub(crate) folded: Vec<String>,
 }
 
 /// One run: a database of this seed, with this change or none.
-pub fn run(seed: u64, change: Option<&'static Change>) -> Outcome {
+pub(crate) fn run(seed: u64, change: Option<&'static Change>) -> Outcome {
     let plan = Plan::new(seed);
     let mut database = Sqlite::new();
     plan.fill(&mut database, change);
@@ -69,25 +69,25 @@ pub fn run(seed: u64, change: Option<&'static Change>) -> Outcome {
     }
 }
 
-pub fn looked(database: &mut Sqlite, memory: &Memory, now_ms: i64) -> Report {
+pub(crate) fn looked(database: &mut Sqlite, memory: &Memory, now_ms: i64) -> Report {
     let snapshot = database.snapshot();
     look(database, &snapshot, memory, &Options { now_ms, ..Options::default() })
 }
 
 /// The sum of many runs.
 #[derive(Default)]
-pub struct Score {
-    pub seeded: usize,
-    pub found: usize,
-    pub unchanged: usize,
+pub(crate) struct Score {
+    pub(crate) seeded: usize,
+    pub(crate) found: usize,
+    pub(crate) unchanged: usize,
     /// Findings of each report on unchanged data.
-    pub false_claims: Vec<usize>,
-    pub beside: usize,
-    pub missed: Vec<String>,
+    pub(crate) false_claims: Vec<usize>,
+    pub(crate) beside: usize,
+    pub(crate) missed: Vec<String>,
 }
 
 impl Score {
-    pub fn add(&mut self, outcome: &Outcome) {
+    pub(crate) fn add(&mut self, outcome: &Outcome) {
         self.false_claims.push(outcome.before.len());
         match outcome.change {
             None => {
@@ -105,19 +105,19 @@ impl Score {
         }
     }
 
-    pub fn recall(&self) -> f64 {
+    pub(crate) fn recall(&self) -> f64 {
         self.found as f64 / self.seeded.max(1) as f64
     }
 
-    pub fn false_claims_mean(&self) -> f64 {
+    pub(crate) fn false_claims_mean(&self) -> f64 {
         self.false_claims.iter().sum::<usize>() as f64 / self.false_claims.len().max(1) as f64
     }
 
-    pub fn reports_with_more_than_one(&self) -> usize {
+    pub(crate) fn reports_with_more_than_one(&self) -> usize {
         self.false_claims.iter().filter(|count| **count > 1).count()
     }
 
-    pub fn told(&self) -> String {
+    pub(crate) fn told(&self) -> String {
         format!(
             "recall {}/{} = {:.1} %; unchanged reports {}: false claims {} in all, {:.3} a report, at most {}, more than one in {}; beside the seeded change {}",
             self.found,

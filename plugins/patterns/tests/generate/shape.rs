@@ -8,14 +8,14 @@ const DAY_S: i64 = 86_400;
 
 /// A source of random numbers that is the same everywhere (splitmix64).
 #[derive(Clone)]
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d)
     }
 
-    pub fn bits(&mut self) -> u64 {
+    pub(crate) fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -23,24 +23,24 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    pub fn unit(&mut self) -> f64 {
+    pub(crate) fn unit(&mut self) -> f64 {
         (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    pub fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         (self.bits() % end.max(1) as u64) as usize
     }
 
-    pub fn between(&mut self, low: f64, high: f64) -> f64 {
+    pub(crate) fn between(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * self.unit()
     }
 
-    pub fn normal(&mut self) -> f64 {
+    pub(crate) fn normal(&mut self) -> f64 {
         let (a, b) = (self.unit().max(1e-300), self.unit());
         (-2.0 * a.ln()).sqrt() * (std::f64::consts::TAU * b).cos()
     }
 
-    pub fn weighted(&mut self, weights: &[f64]) -> usize {
+    pub(crate) fn weighted(&mut self, weights: &[f64]) -> usize {
         let mut left = self.unit() * weights.iter().sum::<f64>();
         for (at, weight) in weights.iter().enumerate() {
             left -= weight;
@@ -160,8 +160,8 @@ const SCHEMAS: [Names; 5] = [
 ];
 
 /// A kind of change: what it is called, and the findings that tell of it.
-pub struct Change {
-    pub name: &'static str,
+pub(crate) struct Change {
+    pub(crate) name: &'static str,
     /// Kinds that say it.
     kinds: &'static [&'static str],
     /// Where: a column of the facts by its part, `things`, or nothing for the table.
@@ -174,7 +174,7 @@ const fn change(name: &'static str, kinds: &'static [&'static str], place: &'sta
     Change { name, kinds, place, days }
 }
 
-pub const CHANGES: [Change; 40] = [
+pub(crate) const CHANGES: [Change; 40] = [
     change("volume_drop", &["volume_dropped"], "", 1),
     change("volume_spike", &["volume_rose"], "", 1),
     change("volume_lower_for_days", &["volume_dropped"], "", 4),
@@ -237,7 +237,7 @@ struct Row {
 }
 
 /// A database that is the same whenever it is made of the same seed.
-pub struct Plan {
+pub(crate) struct Plan {
     seed: u64,
     names: &'static Names,
     rows_a_day: f64,
@@ -253,7 +253,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let names = &SCHEMAS[(seed % 5) as usize];
         let things = 40 + random.below(120);
@@ -279,12 +279,12 @@ impl Plan {
     }
 
     /// Early in the morning after the last day that is there.
-    pub fn now_ms(&self, is_after: bool) -> i64 {
+    pub(crate) fn now_ms(&self, is_after: bool) -> i64 {
         (self.last_day() + i64::from(is_after)) * DAY_S * 1000 + 6 * 3_600_000
     }
 
     /// Whether a finding tells of a change.
-    pub fn matches(&self, change: &Change, finding: &Finding) -> bool {
+    pub(crate) fn matches(&self, change: &Change, finding: &Finding) -> bool {
         let names = self.names;
         let column = finding.subject.column.as_deref();
         let table = if change.place == "things" { names.things } else { names.facts };
@@ -308,7 +308,7 @@ impl Plan {
     }
 
     /// All but the newest day.
-    pub fn fill(&self, database: &mut Sqlite, change: Option<&Change>) {
+    pub(crate) fn fill(&self, database: &mut Sqlite, change: Option<&Change>) {
         let n = self.names;
         database.run(&format!(
             "CREATE TABLE {things} (id INTEGER PRIMARY KEY, label TEXT, {category} TEXT, price REAL, origin TEXT);
@@ -341,7 +341,7 @@ impl Plan {
     }
 
     /// The newest day, and what else the change does.
-    pub fn add(&self, database: &mut Sqlite, change: Option<&Change>) {
+    pub(crate) fn add(&self, database: &mut Sqlite, change: Option<&Change>) {
         let n = self.names;
         let day = self.last_day();
         let mut rows = self.rows_of(day, change);
