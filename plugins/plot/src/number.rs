@@ -108,18 +108,29 @@ impl Unit {
         }
     }
 
-    /// The prefix for a value of this size. `from` is how many of a prefix are enough for it.
-    fn prefix_for(&self, size: f64, from: f64) -> Prefix {
+    /// The prefix for a value of this size.
+    fn prefix_for(&self, size: f64) -> Prefix {
+        self.prefix_from(size, |_| 1.0)
+    }
+
+    /// The prefix for an axis up to this size: thousands begin at ten of them, minutes, hours and days at two.
+    fn prefix_of_axis(&self, size: f64) -> Prefix {
+        let is_time = matches!(self, Self::Seconds | Self::Milliseconds);
+        self.prefix_from(size, |prefix| match prefix.factor {
+            1e3 => 10.0,
+            factor if is_time && factor > 1.0 => 2.0,
+            _ => 1.0,
+        })
+    }
+
+    /// The largest prefix of which there are enough.
+    fn prefix_from(&self, size: f64, enough: impl Fn(&Prefix) -> f64) -> Prefix {
         let all = self.prefixes();
         let smallest = all.first().copied().unwrap_or(prefix(1.0, ""));
         if size == 0.0 {
             return *all.iter().find(|it| it.factor == 1.0).unwrap_or(&smallest);
         }
-        all.iter()
-            .rev()
-            .find(|it| size >= it.factor * if it.factor > 1.0 { from } else { 1.0 })
-            .copied()
-            .unwrap_or(smallest)
+        all.iter().rev().find(|it| size >= it.factor * enough(it)).copied().unwrap_or(smallest)
     }
 
     /// The name of a unit as it stands behind a number.
@@ -161,9 +172,8 @@ impl Unit {
             return self.dressed(&format!("{value:.2e}"), self.sign_of_one(), false);
         }
         // Up to a million a count is told in full.
-        let from = if matches!(self.prefixes().get(1), Some(it) if it.factor == 1e3) { 1e3 } else { 1.0 };
-        let prefix = self.prefix_for(size, 1.0);
-        let prefix = if from > 1.0 && size < 1e6 { self.prefix_for(size.min(1.0), 1.0) } else { prefix };
+        let is_count = self.prefixes().get(1).is_some_and(|it| it.factor == 1e3);
+        let prefix = self.prefix_for(if is_count && size < 1e6 { size.min(1.0) } else { size });
         self.dressed(&significant(value / prefix.factor), prefix.sign, false)
     }
 
@@ -187,7 +197,7 @@ impl Unit {
         }
         let prefix = match self {
             Self::Percent | Self::Fraction => Prefix { factor: 1.0, sign: "" },
-            _ => self.prefix_for(size, 1.0),
+            _ => self.prefix_for(size),
         };
         let scaled = value / prefix.factor;
         let decimals = usize::from(scaled.abs() < 9.95 && (scaled - scaled.round()).abs() >= 0.05);
@@ -271,8 +281,7 @@ impl Axis {
         let base = unit.base();
         let (low, high) = widened(low, high);
         let largest = (low.abs().max(high.abs()) * base).min(SIZE_MAX);
-        let prefix = unit
-            .prefix_for(largest, if unit.prefixes().get(1).is_some_and(|it| it.factor == 1e3) { 10.0 } else { 1.0 });
+        let prefix = unit.prefix_of_axis(largest);
         let scale = prefix.factor / base;
         let step = step(high - low, count.max(2) as f64, scale, prefix.sign);
         // Whole numbers of steps: beyond 2^53 of them neighbours are one and the same float, and only the ends are marked.
