@@ -614,7 +614,9 @@ impl Setup {
             grants.services = Some(Arc::new(state));
         }
         if let Some(cloud) = &grant.cloud {
-            grants.cloud = Some(Arc::new(CloudState::new(cloud, &self.accounts).map_err(of)?));
+            grants.cloud = Some(Arc::new(
+                CloudState::new(cloud, &self.accounts).map_err(of)?.declaring(&self.project.config.services),
+            ));
         }
         if let Some(keyvalue) = &grant.keyvalue {
             grants.keyvalue = Some(Arc::new(KeyValueState::new(keyvalue).map_err(of)?));

@@ -333,6 +333,8 @@ mod tests {
             severity: crate::gate::Severity::Destructive,
             reversible: false,
             script: Some("df\nrm x\r".into()),
+            declared: Vec::new(),
+            declared_logs: Vec::new(),
             is_granted: false,
         };
         let shown = exact(&act, None);

@@ -87,11 +87,10 @@ impl Asked {
         let plugin = door.origin().plugin.clone();
         let account = match cloud.account(&self.account, &plugin) {
             Ok(account) => account,
-            Err(text) => return Err(refused(door, &self.act("", &call, None, false), "not_granted", text).await),
+            Err(text) => return Err(refused(door, &self.act("", &call, None, cloud), "not_granted", text).await),
         };
         let region = self.region_of(account)?;
-        let is_granted = cloud.names(call.operation().name);
-        let mut act = self.act(&region, &call, None, is_granted);
+        let mut act = self.act(&region, &call, None, cloud);
         if scan.finds(self.arguments.as_bytes()) {
             const TEXT: &str = "the call holds the value of a secret of pi.toml\nhint: leave it out";
             return Err(refused(door, &act, "secret_in_request", TEXT.into()).await);
@@ -106,7 +105,7 @@ impl Asked {
                 Err(error) => return Err(refused(door, &act, "tags_unknown", unknown_tags(&error)).await),
             };
             let tags = tags.into_iter().collect();
-            act = self.act(&region, &call, Some(&tags), is_granted);
+            act = self.act(&region, &call, Some(&tags), cloud);
             if let Err(text) = cloud.covers_tags(&call, &tags, &plugin) {
                 return Err(refused(door, &act, "not_granted", text).await);
             }
@@ -165,13 +164,14 @@ impl Asked {
         })
     }
 
-    fn act(&self, region: &str, call: &Call, tags: Option<&Tags>, is_granted: bool) -> Act {
+    fn act(&self, region: &str, call: &Call, tags: Option<&Tags>, cloud: &CloudState) -> Act {
         let operation = call.operation();
         let resource = |resource: &pi_cloud::Resource| CloudResource {
             kind: resource.kind.clone(),
             id: resource.id.clone(),
             tags: tags.and_then(|tags| tags.get(resource).cloned()),
         };
+        let (declared, declared_logs) = cloud.declared(&self.account, region, call);
         Act::CloudCall {
             account: escaped(&self.account),
             region: region.to_owned(),
@@ -181,7 +181,9 @@ impl Asked {
             severity: severity_of(operation.severity),
             reversible: operation.is_reversible,
             script: call.script().map(str::to_owned),
-            is_granted,
+            declared,
+            declared_logs,
+            is_granted: cloud.names(operation.name),
         }
     }
 }

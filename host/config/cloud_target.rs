@@ -7,6 +7,9 @@ const ID_BYTES_MAX: usize = 255;
 /// Alarms of one target. Danger: they are asked for with each probe.
 const ALARMS_MAX: usize = 100;
 const ALARM_BYTES_MAX: usize = 255;
+/// Files of one target. Danger: each is named in every script that looks at the instance, and SSM bounds those.
+const FILES_MAX: usize = 16;
+const PATH_BYTES_MAX: usize = 400;
 
 /// What a service is in a cloud. Exactly one of `instance`, `database` and `cluster`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -22,6 +25,10 @@ pub struct CloudTarget {
     pub database: Option<String>,
     /// An RDS cluster, by its identifier.
     pub cluster: Option<String>,
+    /// The service's configuration on the instance: absolute paths of files.
+    pub config: Vec<String>,
+    /// Its logs on the instance: absolute paths of files or folders.
+    pub logs: Vec<String>,
 }
 
 /// What kind of thing a target is.
@@ -77,8 +84,36 @@ impl CloudTarget {
         {
             return Err(("this is no id of an instance", format!("it begins with `i-`: {instance}")));
         }
-        Ok(())
+        self.check_files()
     }
+
+    /// Files are the instance's own: nothing is resolved here, so they are written as they are there.
+    fn check_files(&self) -> Result<(), (&'static str, String)> {
+        let mut files = self.config.iter().chain(&self.logs).peekable();
+        if files.peek().is_some() && self.instance.is_none() {
+            return Err(("files are of an instance alone", "remove `config` and `logs`".into()));
+        }
+        if self.config.len() > FILES_MAX || self.logs.len() > FILES_MAX {
+            return Err(("there are too many files", format!("name {FILES_MAX} at most")));
+        }
+        match files.find(|path| !is_straight(path)) {
+            Some(path) => {
+                let hint = format!("write an absolute path, without `..`, `//` and patterns: {path:?}");
+                Err(("this is no path of a file on an instance", hint))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// An absolute path that means one file, to a shell as well.
+fn is_straight(path: &str) -> bool {
+    let mut parts = path.split('/');
+    path.len() <= PATH_BYTES_MAX
+        && parts.next() == Some("")
+        && path.len() > 1
+        && parts.all(|part| !matches!(part, "" | "." | ".."))
+        && !path.chars().any(|c| c.is_control() || matches!(c, '*' | '?' | '[' | '{' | '\'' | '\\'))
 }
 
 /// # Errors

@@ -158,6 +158,12 @@ pub enum Act {
         /// The shell script in the arguments, where the call runs one on a machine there.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         script: Option<String>,
+        /// The files that `pi.toml` calls the configuration of what runs on the one machine that the script is for.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        declared: Vec<String>,
+        /// The folders that it calls the logs of what runs there.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        declared_logs: Vec<String>,
         /// The operator has granted this very operation by its whole name.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         is_granted: bool,

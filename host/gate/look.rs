@@ -60,6 +60,10 @@ pub(crate) const COMMANDS_HEARD_MAX: usize = 64;
 const EFFECTS_MAX: usize = 1_024;
 /// What the points of a change of a machine elsewhere are multiplied by at least.
 const ELSEWHERE_FACTOR: f32 = 1.5;
+/// By the end of their names, logs that were rotated away and packed.
+const PACKED: &[&str] = &["gz", "xz", "bz2", "zst", "old"];
+/// What stands between a file's name and the beginning of its digest in the name of the copy that is kept of it.
+const KEPT_MARK: &str = ".pi-host-";
 /// Longest piece of a command that a finding quotes.
 const DETAIL_CHARS_MAX: usize = 200;
 /// Folders whose programs are the system's own.
@@ -139,6 +143,10 @@ pub(crate) struct Look<'g> {
     /// It runs on a machine elsewhere, which is production whatever its name, and where this host's grants say nothing:
     /// what the points of a change there are multiplied by.
     elsewhere: Option<f32>,
+    /// Files there that the operator calls the configuration of what runs there.
+    declared: Vec<String>,
+    /// Folders there that the operator calls its logs.
+    declared_logs: Vec<String>,
     /// None: nobody wants to see the way.
     steps: Option<Vec<Step>>,
 }
@@ -176,6 +184,8 @@ impl<'g> Look<'g> {
             is_granted_command: false,
             is_granted_effect: false,
             elsewhere: None,
+            declared: vec![],
+            declared_logs: vec![],
             steps: None,
         }
     }
@@ -330,11 +340,20 @@ impl<'g> Look<'g> {
     }
 
     /// Look at a script that runs on a machine elsewhere; whether it does nothing but look there, as far as can be told.
-    pub(crate) fn script_elsewhere(&mut self, text: &str, directory: &str, is_production: bool) -> bool {
+    pub(crate) fn script_elsewhere(
+        &mut self,
+        text: &str,
+        directory: &str,
+        is_production: bool,
+        (config, logs): (&[String], &[String]),
+    ) -> bool {
         let named = if is_production { self.gate.production.factor } else { 1.0 };
         self.elsewhere = Some(named.max(ELSEWHERE_FACTOR));
+        (self.declared, self.declared_logs) = (config.to_vec(), logs.to_vec());
         self.script(text, Some(directory));
         self.elsewhere = None;
+        self.declared.clear();
+        self.declared_logs.clear();
         self.done.is_empty()
             && self.current.found.is_empty()
             && self.installs.is_empty()
@@ -513,7 +532,16 @@ impl<'g> Look<'g> {
         }
         let is_named = paths.iter().any(|path| gate.is_production(path.text));
         if is_change && (is_named || self.elsewhere.is_some()) {
-            self.current.factor = self.current.factor.max(self.production_factor(is_named));
+            // That this very file may have to be changed, or such a one removed, the operator has foreseen: the rules hold
+            // for it, so people are asked, but that it is elsewhere does not make their question a refusal.
+            let is_foreseen = match act {
+                "file_write" => self.are_declared(paths),
+                "file_remove" => self.are_rotated(paths),
+                _ => false,
+            };
+            if is_recursive || !is_foreseen {
+                self.current.factor = self.current.factor.max(self.production_factor(is_named));
+            }
             self.note("production", file_detail(act, paths, is_recursive));
         }
         // `json.py` runs wherever `python3 -c 'import json'` is run beside it.
@@ -523,6 +551,25 @@ impl<'g> Look<'g> {
         if is_change && paths.iter().any(|path| gate.protects(path.text, is_recursive || act == "file_rename")) {
             self.note("self_protection", file_detail(act, paths, is_recursive));
         }
+    }
+
+    /// Whether each is a file that is declared, or the copy of one that is kept beside it before it is changed. No
+    /// pattern is, nor what only the run will tell.
+    fn are_declared(&self, paths: &[PathText<'_>]) -> bool {
+        let is_declared = |text: &str| self.declared.iter().any(|file| file == text);
+        let is_kept = |text: &str| {
+            let kept = text.rsplit_once(KEPT_MARK);
+            kept.is_some_and(|(file, stamp)| is_declared(file) && stamp.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        };
+        !paths.is_empty() && paths.iter().all(|path| !path.is_glob && (is_declared(path.text) || is_kept(path.text)))
+    }
+
+    /// Whether each is a log that was rotated away, by its name, in a folder that is declared as one of logs.
+    fn are_rotated(&self, paths: &[PathText<'_>]) -> bool {
+        let is_below = |text: &str| {
+            self.declared_logs.iter().any(|folder| text.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))
+        };
+        !paths.is_empty() && paths.iter().all(|path| !path.is_glob && is_below(path.text) && is_rotated(path.text))
     }
 
     /// Look at an act that is neither a command nor about files.
@@ -1086,4 +1133,16 @@ impl Gate {
     pub(crate) fn is_granted(&self, path: &str) -> bool {
         self.granted.iter().any(|own| own == path)
     }
+}
+
+/// Whether a log has the name of one that was rotated away: `app.log.1`, `app.log.2.gz`, `app.log-20260131`.
+fn is_rotated(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let is_number = |text: &str, lengths: std::ops::RangeInclusive<usize>| {
+        lengths.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let by_end = name
+        .rsplit_once('.')
+        .is_some_and(|(stem, end)| !stem.is_empty() && (PACKED.contains(&end) || is_number(end, 1..=2)));
+    by_end || name.rsplit_once('-').is_some_and(|(stem, date)| !stem.is_empty() && is_number(date, 8..=8))
 }

@@ -317,7 +317,19 @@ fn file(look: &mut Look<'_>, act: &'static str, paths: &[&String], is_recursive:
 
 /// A call of a cloud: by what the same command of `aws` does, and by the script that it runs on a machine there.
 fn cloud_call(look: &mut Look<'_>, act: &Act) {
-    let Act::CloudCall { account, region, operation, resources, arguments, severity, script, is_granted, .. } = act
+    let Act::CloudCall {
+        account,
+        region,
+        operation,
+        resources,
+        arguments,
+        severity,
+        script,
+        declared,
+        declared_logs,
+        is_granted,
+        ..
+    } = act
     else {
         return;
     };
@@ -332,7 +344,9 @@ fn cloud_call(look: &mut Look<'_>, act: &Act) {
     // Where it starts if nobody says is not known: it is judged as if that were the worst place.
     let directory =
         arguments.pointer("/Parameters/workingDirectory/0").and_then(serde_json::Value::as_str).unwrap_or("/");
-    let only_looks = script.as_deref().is_some_and(|script| look.script_elsewhere(script, directory, is_production));
+    let only_looks = script
+        .as_deref()
+        .is_some_and(|script| look.script_elsewhere(script, directory, is_production, (declared, declared_logs)));
     let call = CloudFact { operation, account, region, resources: resources.len() };
     for mut effect in effect::of_call(operation, arguments, (account, region), &ids, *severity) {
         if only_looks {

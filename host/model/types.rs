@@ -4,6 +4,8 @@
 //! out, and a field that is added later has a default. Nothing here knows a protocol, a socket or a key. A text in a
 //! [`ModelError`] is already cut, masked and escaped by whoever made it.
 
+use std::sync::Arc;
+
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
@@ -20,19 +22,16 @@ pub trait Model: Send + Sync {
     ) -> BoxFuture<'a, Result<Completion, ModelError>>;
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// One question: a whole conversation, and what may be called. It is never kept as it is: the journal has what is new.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
-    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub system: String,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub messages: Vec<Message>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub tools: Vec<ToolSchema>,
+    /// Shared: most questions of a conversation have the tools of the one before.
+    pub tools: Arc<[ToolSchema]>,
     /// None: what the configuration of the model says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_output_tokens: Option<u32>,
     /// None: what the configuration of the model says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effort: Option<Effort>,
 }
 
@@ -352,11 +351,10 @@ mod tests {
         assert_eq!(serde_json::from_str::<Completion>(&text).unwrap(), completion);
         let image = Part::Image { mime: "image/png".into(), data: "aGk=".into() };
         let result = Part::ToolResult { id: "a".into(), content: vec![image], is_error: false };
-        let request =
-            Request { messages: vec![Message { role: Role::User, parts: vec![result] }], ..Request::default() };
-        let text = serde_json::to_string(&request).unwrap();
-        insta::assert_snapshot!(text, @r#"{"messages":[{"role":"user","parts":[{"type":"tool_result","id":"a","content":[{"type":"image","mime":"image/png","data":"aGk="}]}]}]}"#);
-        assert_eq!(serde_json::from_str::<Request>(&text).unwrap(), request);
+        let message = Message { role: Role::User, parts: vec![result] };
+        let text = serde_json::to_string(&message).unwrap();
+        insta::assert_snapshot!(text, @r#"{"role":"user","parts":[{"type":"tool_result","id":"a","content":[{"type":"image","mime":"image/png","data":"aGk="}]}]}"#);
+        assert_eq!(serde_json::from_str::<Message>(&text).unwrap(), message);
     }
 
     #[test]

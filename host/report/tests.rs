@@ -162,6 +162,8 @@ fn what_runs_in_a_cloud_is_to_be_proved_after_the_last_call_that_changed_it() {
         severity,
         reversible: false,
         script: None,
+        declared: Vec::new(),
+        declared_logs: Vec::new(),
         is_granted: false,
     };
     let claim = |journal: &Journal| check("done", &json!({}), &journal.0, &called);

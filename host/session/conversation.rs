@@ -1,11 +1,14 @@
 //! What was last said between an agent and its models: from it follow what is new in a question, and its hash.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::question::KnownTools;
 use crate::gate::explain::escaped;
 use crate::journal::Question;
-use crate::model::{Message, Request};
+use crate::model::{Effort, Message, Request, ToolSchema};
 
 type Hash = [u8; 32];
 
@@ -13,11 +16,37 @@ type Hash = [u8; 32];
 #[derive(Default)]
 pub(super) struct Conversation {
     messages: Vec<Linked>,
-    /// System prompt, tools, most tokens, effort.
-    frame: Option<(Value, Hash)>,
+    frame: Option<Frame>,
     /// Of the last question, for a comparison with what the journal has.
     same: usize,
     asked: Vec<Value>,
+    pub(super) tools: KnownTools,
+}
+
+/// What of a question is no message, with its hash.
+struct Frame {
+    system: String,
+    tools: Arc<[ToolSchema]>,
+    max_output_tokens: Option<u32>,
+    effort: Option<Effort>,
+    hash: Hash,
+}
+
+impl Frame {
+    fn is_of(&self, request: &Request) -> bool {
+        // Mostly they are the very same.
+        (Arc::ptr_eq(&self.tools, &request.tools) || self.tools == request.tools)
+            && self.system == request.system
+            && self.max_output_tokens == request.max_output_tokens
+            && self.effort == request.effort
+    }
+
+    fn value(&self) -> Value {
+        json!({
+            "system": self.system, "tools": &*self.tools,
+            "max_output_tokens": self.max_output_tokens, "effort": self.effort,
+        })
+    }
 }
 
 struct Linked {
@@ -38,21 +67,33 @@ impl Conversation {
         for (message, value) in new.iter().zip(&values) {
             self.push(message.clone(), value);
         }
-        let frame = frame_of(request);
-        let is_known = self.frame.as_ref().is_some_and(|(known, _)| *known == frame);
-        let frame_hash = match &self.frame {
-            Some((_, hash)) if is_known => *hash,
-            _ => Sha256::digest(frame.to_string()).into(),
-        };
+        let new_frame = self.renew_frame(request);
+        let frame_hash = self.frame.as_ref().map_or([0; 32], |frame| frame.hash);
         let mut hasher = Sha256::new();
         hasher.update(model);
         hasher.update([0]);
         hasher.update(frame_hash);
         hasher.update(self.messages.last().map_or([0; 32], |linked| linked.hash));
         let hash = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        let question = Question { same, messages: values, frame: (!is_known).then(|| frame.clone()) };
-        self.frame = Some((frame, frame_hash));
-        (question, hash)
+        (Question { same, messages: values, frame: new_frame }, hash)
+    }
+
+    /// The frame of a question, where it is another than that of the one before.
+    fn renew_frame(&mut self, request: &Request) -> Option<Value> {
+        if self.frame.as_ref().is_some_and(|known| known.is_of(request)) {
+            return None;
+        }
+        let mut frame = Frame {
+            system: request.system.clone(),
+            tools: request.tools.clone(),
+            max_output_tokens: request.max_output_tokens,
+            effort: request.effort,
+            hash: [0; 32],
+        };
+        let value = frame.value();
+        frame.hash = Sha256::digest(value.to_string()).into();
+        self.frame = Some(frame);
+        Some(value)
     }
 
     /// The model has answered.
@@ -94,7 +135,7 @@ impl Conversation {
 
     /// Where what is not a message differs, where the journal has that of this question.
     fn frame_difference(&self, recorded: &Question) -> Option<String> {
-        let (was, (is, _)) = (recorded.frame.as_ref()?, self.frame.as_ref()?);
+        let (was, is) = (recorded.frame.as_ref()?, self.frame.as_ref()?.value());
         let parts = [
             ("system", "system prompt"),
             ("tools", "list of tools"),
@@ -107,16 +148,9 @@ impl Conversation {
             Some(other) => other.to_string(),
             None => String::new(),
         };
-        let (was, is) = apart(&text(was), &text(is));
+        let (was, is) = apart(&text(was), &text(&is));
         Some(format!("a question whose {name} reads `{}` and not `{}`", escaped(&is), escaped(&was)))
     }
-}
-
-fn frame_of(request: &Request) -> Value {
-    json!({
-        "system": request.system, "tools": request.tools,
-        "max_output_tokens": request.max_output_tokens, "effort": request.effort,
-    })
 }
 
 /// Two texts from shortly before the place where they part.

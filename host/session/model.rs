@@ -78,13 +78,14 @@ impl ModelState for AgentImports {
         self.journal.ready().await;
         let step = self.next_step();
         let key = step.to_string();
-        let asked = match request_of(request, &self.kernel.runtime) {
-            Ok(asked) => asked,
-            Err(why) => return Ok(Err(Error::Invalid(why))),
-        };
-        let (question, hash) = {
+        let (asked, question, hash) = {
             let mut conversation = self.conversation.lock().unwrap_or_else(PoisonError::into_inner);
-            conversation.ask(&model, &asked)
+            let asked = match request_of(request, &self.kernel.runtime, &mut conversation.tools) {
+                Ok(asked) => asked,
+                Err(why) => return Ok(Err(Error::Invalid(why))),
+            };
+            let (question, hash) = conversation.ask(&model, &asked);
+            (asked, question, hash)
         };
         let known = self.history.model(&key);
         if let Some(known) = known {

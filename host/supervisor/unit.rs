@@ -15,7 +15,7 @@ use super::probe::ProbeResult;
 use super::record::{Phase, Record, RecordFile, command_hash};
 use super::{Places, SupervisorError, disk};
 use crate::clock::{self, Duration};
-use crate::config::{ProbeConfig, ServiceConfig};
+use crate::config::{CloudTarget, ProbeConfig, ServiceConfig};
 use crate::confine;
 
 /// A service that was started less than this ago may still be starting.
@@ -148,12 +148,16 @@ impl Unit {
     }
 
     pub(crate) fn describe(&self) -> Description {
+        // What is on an instance is no file of this machine: it is told, and nothing more.
+        let there = |of: fn(&CloudTarget) -> &Vec<String>| {
+            self.config.cloud.iter().flat_map(of).map(PathBuf::from).collect::<Vec<_>>()
+        };
         Description {
             name: self.name.clone(),
             is_supervised: self.is_supervised(),
             depends_on: self.config.depends_on.clone(),
-            log_files: self.log_files.clone(),
-            config_files: self.config_files.clone(),
+            log_files: [self.log_files.clone(), there(|cloud| &cloud.logs)].concat(),
+            config_files: [self.config_files.clone(), there(|cloud| &cloud.config)].concat(),
             ports: self.config.ports.clone(),
             probe: self.probe_in_words(),
             memory_bytes_max: self.config.memory_bytes_max,

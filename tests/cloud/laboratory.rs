@@ -161,9 +161,8 @@ impl Lab {
             text,
             "\n[agents.sre]\nwatch = [\"*\"]\n\
              \n[agents.sre.config]\nverify_interval_ms = 300\nobserve_interval_ms = 200\ncooldown_ms = 500\npersist_ms = 1500\n\
-             \n[agents.sre.config.cloud]\nverify_interval_ms = 300\nsettle_ms_max = 60000\nmetric_ms_max = 60000\ncooldown_ms = 500\n\
+             \n[agents.sre.config.cloud]\nverify_interval_ms = 300\nsettle_ms_max = 30000\nmetric_ms_max = 30000\ncooldown_ms = 500\n\
              observe_ms_max = 30000\nunits = {{ web = \"web.service\" }}\n\
-             config_files = {{ web = [\"/etc/web/web.conf\", \"/opt/web/current/release.py\"] }}\n\
              \n[grants.sre.tools]\nnames = [\"service_*\", \"cloud_read\", \"cloud_change\"]\n[grants.sre.log]\n\
              \n[grants.service.services]\nnames = [\"*\"]\nactions = [\"read\"]\n\
              \n[grants.cloud.cloud]\naccounts = [\"lab\"]\noperations = {operations:?}\nresources = [\"*\"]\n"
@@ -179,7 +178,14 @@ fn service(text: &mut String, name: &str, target: &Value, autonomy: &str) -> std
         Some(kind) => (kind, &target["id"]),
         None => panic!("no kind: {target}"),
     };
-    writeln!(text, "\n[services.{name}]\ncloud = {{ account = \"lab\", {kind} = {id} }}\nautonomy = \"{autonomy}\"")?;
+    let files = match kind {
+        "instance" => ", config = [\"/etc/web/web.conf\", \"/opt/web/current/release.py\"], logs = [\"/var/log/web\"]",
+        _ => "",
+    };
+    writeln!(
+        text,
+        "\n[services.{name}]\ncloud = {{ account = \"lab\", {kind} = {id}{files} }}\nautonomy = \"{autonomy}\""
+    )?;
     let health = &target["health"];
     writeln!(text, "probe = {{ http = {health}, interval_ms = 300, timeout_ms = 1000, failures = 3 }}")
 }

@@ -22,6 +22,7 @@ HANDLERS = {
     "ec2": compute.EC2, "elasticloadbalancing": compute.BALANCING, "monitoring": cloudwatch.CALLS, "rds": database.CALLS, "ssm": agent.CALLS,
     "cloudtrail": trail.CALLS,
 }
+DRY_RUN = "Client.DryRunOperation"
 READS = ("Describe", "Get", "List", "Lookup", "Filter", "StartQuery", "StopQuery", "TestMetricFilter")
 THROTTLED = {"ec2": ("RequestLimitExceeded", "Request limit exceeded.", 503), "json": ("ThrottlingException", "Rate exceeded", 400), "query": ("Throttling", "Rate exceeded", 400)}
 EXPIRED = {
@@ -91,7 +92,8 @@ class Proxy(ThreadingHTTPServer):
                 self.world.happened(request)
             return given
         except Passed as passed:
-            outcome = f"refused by moto: {passed.answer.status}"
+            is_dry_run = is_change and b"DryRunOperation" in passed.answer.body
+            outcome = DRY_RUN if is_dry_run else f"refused by moto: {passed.answer.status}"
             return passed.answer
         except Fault as fault:
             outcome = fault.code
@@ -129,16 +131,25 @@ class Proxy(ThreadingHTTPServer):
             if not is_change:
                 return
             targets = sorted(named_targets(self.world, request))
+            # Nothing was asked for but whether it may be: the trail keeps it as AWS's does, and nothing has changed.
+            if outcome == DRY_RUN:
+                self.world.changes.append(recorded(self.world, request, targets, outcome))
+                return
             phases = {name: target.phase for name, target in self.world.targets.items()}
             full = {**entry, "targets": targets, "arguments": request.arguments, "phases": phases}
             self.witness.write(json.dumps(full, default=str) + "\n")
             self.witness.flush()
         if targets:
-            change = {"time": self.world.clock.now(), "event": request.action, "source": f"{request.service}.amazonaws.com", "user": "operator", "on": targets,
-                      "arguments": request.arguments}
-            if outcome != "ok":
-                change["error"] = outcome
-            self.world.changes.append(change)
+            self.world.changes.append(recorded(self.world, request, targets, outcome))
+
+
+def recorded(world: World, request: Request, targets: list[str], outcome: str) -> dict[str, Any]:
+    """An entry of the trail."""
+    change = {"time": world.clock.now(), "event": request.action, "source": f"{request.service}.amazonaws.com", "user": "operator", "on": targets,
+              "arguments": request.arguments}
+    if outcome != "ok":
+        change["error"] = outcome
+    return change
 
 
 def resource(world: World, request: Request, service: str) -> str:

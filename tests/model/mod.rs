@@ -122,7 +122,7 @@ fn rich() -> Request {
                 ],
             },
         ],
-        tools: vec![read_tool(), ToolSchema { name: "stop".into(), ..read_tool() }],
+        tools: [read_tool(), ToolSchema { name: "stop".into(), ..read_tool() }].into(),
         max_output_tokens: None,
         effort: Some(pi_host::model::Effort::Medium),
     }

@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::accounts::Accounts;
 use crate::capability::bindings::pi::cloud::cloud;
 use crate::capability::grant::GrantError;
-use crate::config::CloudGrant;
+use crate::config::{CloudGrant, CloudKind, CloudTarget, ServiceConfig};
 use crate::gate::Glob;
 use crate::gate::explain::escaped;
 
@@ -29,6 +29,8 @@ pub struct CloudState {
     regions: Vec<Pattern>,
     resources: Vec<Pattern>,
     tags: Vec<(String, Pattern)>,
+    /// What the services of `pi.toml` are in these accounts, where files of theirs are named.
+    declared: Vec<CloudTarget>,
     running: Arc<Semaphore>,
 }
 
@@ -98,8 +100,39 @@ impl CloudState {
             regions: Pattern::all("regions", &grant.regions)?,
             resources: Pattern::all("resources", &grant.resources)?,
             tags: grant.tags.iter().map(tag).collect::<Result<_, _>>()?,
+            declared: Vec::new(),
             running: Arc::new(Semaphore::new(RUNNING_MAX)),
         })
+    }
+
+    /// With the files that these services call their configuration and their logs.
+    #[must_use]
+    pub fn declaring(self, services: &BTreeMap<String, ServiceConfig>) -> Self {
+        let targets = services.values().filter_map(|service| service.cloud.clone());
+        Self {
+            declared: targets.filter(|target| !(target.config.is_empty() && target.logs.is_empty())).collect(),
+            ..self
+        }
+    }
+
+    /// The files of the configuration and the logs that are declared of the one machine that a script is for. Where it is
+    /// for several, what is the configuration of one may be anything on another: then none is.
+    pub(super) fn declared(&self, account: &str, region: &str, call: &Call) -> (Vec<String>, Vec<String>) {
+        let mut instances = call.resources().iter().filter(|it| it.kind == CloudKind::Instance.name());
+        let (Some(instance), None, Some(_)) = (instances.next(), instances.next(), call.script()) else {
+            return Default::default();
+        };
+        let is_it = |target: &&CloudTarget| {
+            target.account == account
+                && target.region.as_deref().or(self.region_of(account)).is_some_and(|own| own == region)
+                && target.instance.as_ref() == Some(&instance.id)
+        };
+        let own = || self.declared.iter().filter(is_it);
+        (own().flat_map(|it| it.config.clone()).collect(), own().flat_map(|it| it.logs.clone()).collect())
+    }
+
+    fn region_of(&self, account: &str) -> Option<&str> {
+        self.accounts.get(account).and_then(Account::region)
     }
 
     pub(super) fn accounts(&self) -> Vec<cloud::Account> {

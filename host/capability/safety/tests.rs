@@ -46,6 +46,8 @@ fn call(operation: &str, reversible: bool, ids: &[&str]) -> Act {
         severity: Severity::Write,
         reversible,
         script: None,
+        declared: Vec::new(),
+        declared_logs: Vec::new(),
         is_granted: false,
     }
 }
@@ -179,6 +181,8 @@ async fn in_a_cloud_agents_propose_and_on_auto_reboot_one_and_do_what_can_be_und
                     severity: Severity::Write,
                     reversible: false,
                     script: None,
+                    declared: Vec::new(),
+                    declared_logs: Vec::new(),
                     is_granted: false,
                 },
                 &origin("a")

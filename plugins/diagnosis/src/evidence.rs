@@ -3,6 +3,7 @@
 //! This is the only part that looks at raw observations. It knows no cause. Its statistics (`series`) and its search
 //! for words (`words`) stand behind two functions each, so that better ones can take their place.
 
+mod course;
 mod facts;
 mod load;
 mod scope;
@@ -17,7 +18,9 @@ pub(crate) use words::{Matcher, Place, TextHit};
 
 use std::collections::BTreeMap;
 
-use crate::incident::{Event, Incident, LogLine};
+use course::Course;
+
+use crate::incident::{Event, Incident};
 use crate::instant::Instant;
 use crate::knowledge::{Behaviour, Knowledge};
 
@@ -54,6 +57,10 @@ pub(crate) struct Evidence<'a> {
     pub(crate) further_topics: Vec<usize>,
     /// Lines of the target at the level of errors within the last minutes.
     pub(crate) errors_now: usize,
+    /// The target's log had errors, and has gone on for long, in many lines, without any.
+    pub(crate) is_quiet_since_error: bool,
+    /// The target's log was busy, and has ended while others go on.
+    pub(crate) is_silent: bool,
     /// Warnings about the target within the last minutes.
     pub(crate) warnings_now: usize,
     /// Events about the target that a later one has undone.
@@ -117,10 +124,8 @@ impl<'a> Evidence<'a> {
         let clock = Clock { onset, settled, is_well: is_back, ..clock };
         let hits = matcher.search(incident, &scope, clock, &facts);
         let (topics, further_topics) = topics(incident, knowledge, &scope);
-        let is_own_error = |line: &&LogLine| {
-            words::level(line) >= words::Level::Error && clock.is_now(line.time) && scope.kin(&line.source).is_close()
-        };
-        let errors_now = incident.logs.iter().filter(is_own_error).count();
+        let course = Course::of(incident, &scope, clock);
+        facts.note_course(course.silent_since.is_some(), course.has_new_errors);
         let cures = words::Cures::of(incident);
         let is_cured =
             |event: &&Event| scope.kin_of_text(&event.source, &event.message).is_close() && cures.is_cured(event);
@@ -145,7 +150,9 @@ impl<'a> Evidence<'a> {
             hits,
             topics,
             further_topics,
-            errors_now,
+            errors_now: course.errors_now,
+            is_quiet_since_error: course.is_quiet_since_error,
+            is_silent: course.silent_since.is_some(),
             warnings_now,
             cured,
         }
@@ -218,8 +225,7 @@ fn onset(incident: &Incident, series: &[Series], scope: &Scope, clock: Clock) ->
     if let Some(first) = times.flatten().min() {
         return Some(first);
     }
-    let errors = incident.logs.iter().filter(|line| words::level(line) >= words::Level::Error);
-    errors.filter(|line| scope.kin(&line.source).is_close()).filter_map(|line| line.time).min()
+    course::errors_begin(incident, scope)
 }
 
 fn topics(incident: &Incident, knowledge: &Knowledge, scope: &Scope) -> (Vec<usize>, Vec<usize>) {

@@ -30,6 +30,10 @@ const ORDER_S: f64 = 240.0;
 const WRONG_ORDER: f64 = 0.4;
 /// The alert is about something that the cause does not bring about.
 const OFF_TOPIC: f64 = 0.6;
+/// The same where nothing else brings it about either.
+const OFF_TOPIC_ALONE: f64 = 0.75;
+/// From here on a cause is an explanation of what the alert is about.
+const ON_TOPIC_MIN: f64 = 0.2;
 /// It is about it in its details, not in its title.
 const NEAR_TOPIC: f64 = 0.88;
 /// How much being well now takes from a fault.
@@ -246,6 +250,16 @@ impl<'a> Diagnostician<'a> {
         if evidence.topics.is_empty() {
             return;
         }
+        let is_on_topic = |case: &Case| {
+            let rules = self.knowledge.causes.get(&case.cause);
+            case.raw >= ON_TOPIC_MIN
+                && rules.is_some_and(|rules| {
+                    let topics = evidence.topics.iter().filter_map(|at| self.knowledge.vocabulary.topic.get(*at));
+                    topics.into_iter().any(|topic| rules.topics.contains(&topic.name))
+                })
+        };
+        // Where nothing explains what the alert is about, it may be about something else than its words say.
+        let off_topic = if cases.iter().any(is_on_topic) { OFF_TOPIC } else { OFF_TOPIC_ALONE };
         for case in cases.iter_mut() {
             let Some(rules) = self.knowledge.causes.get(&case.cause) else { continue };
             let covers = |topics: &[usize]| {
@@ -257,7 +271,7 @@ impl<'a> Diagnostician<'a> {
             if covers(&evidence.topics) {
                 continue;
             }
-            let factor = if covers(&evidence.further_topics) { NEAR_TOPIC } else { OFF_TOPIC };
+            let factor = if covers(&evidence.further_topics) { NEAR_TOPIC } else { off_topic };
             case.confidence *= factor;
             if factor < NEAR_TOPIC && !case.favour.is_empty() {
                 case.against.push((1.0 - factor, "it does not explain what the alert is about".into()));
@@ -328,6 +342,13 @@ impl<'a> Diagnostician<'a> {
         case.confidence = well.seen * (1.0 - (1.0 - said) * (1.0 - well.certainty)) * (1.0 - 0.9 * worst);
         case.favour.extend(well.favour.iter().cloned());
         case.against.extend(well.against.iter().cloned());
+        // What only passed through is why all is well again.
+        let is_explained = faults.iter().any(|fault| {
+            fault.confidence >= NAMED_MIN && self.knowledge.causes.get(&fault.cause).is_some_and(|it| it.is_passing)
+        });
+        if is_explained {
+            case.confidence *= 0.6;
+        }
         if !well.against.is_empty() && !well.is_calm {
             case.confidence *= 0.4;
         }
@@ -430,7 +451,7 @@ fn metric_witness(evidence: &Evidence, rule: &crate::knowledge::MetricRule) -> O
 fn state_witness(evidence: &Evidence, rule: &StateRule) -> Option<Witness> {
     let facts = rule.any.iter().flat_map(|pattern| evidence.facts.matching(pattern));
     let best = facts.max_by(|a, b| {
-        (a.weight * evidence.scope.weight(a.kin)).total_cmp(&(b.weight * evidence.scope.weight(b.kin)))
+        (a.weight * evidence.scope.weight_untimed(a.kin)).total_cmp(&(b.weight * evidence.scope.weight_untimed(b.kin)))
     })?;
     let (weight, is_against) = if rule.against > 0 { (rule.against, true) } else { (rule.weight, false) };
     if is_against && !best.kin.is_close() {
@@ -438,7 +459,7 @@ fn state_witness(evidence: &Evidence, rule: &StateRule) -> Option<Witness> {
     }
     let past = if best.weight < 1.0 { " (it has passed)" } else { "" };
     Some(Witness {
-        weight: f64::from(weight) / 100.0 * best.weight * evidence.scope.weight(best.kin),
+        weight: f64::from(weight) / 100.0 * best.weight * evidence.scope.weight_untimed(best.kin),
         is_against,
         is_alert: false,
         text: format!("{}: {} has `{}`{past}", rule.says, best.of, best.text),
@@ -527,6 +548,25 @@ fn wellness(evidence: &Evidence, knowledge: &Knowledge) -> Wellness {
         let words = if is_shown { "what the alert is about is normal" } else { "the metrics of the target are normal" };
         favour.push((weight, words.into()));
         is_symptom_well = is_shown;
+    }
+    // A service that is asked nothing any more, or says nothing, is not well, whatever else is normal.
+    let is_idle = |series: &&Series| {
+        series.role == Some("throughput")
+            && series.kin.is_close()
+            && series.behaves(Behaviour::Vanished)
+            && series.behaves(Behaviour::Falls)
+    };
+    if let Some(series) = evidence.series.iter().find(is_idle) {
+        against.push((0.7, format!("{} has come to nothing", series.metric.name)));
+    }
+    if evidence.is_silent {
+        against.push((0.6, "its log has fallen silent".into()));
+    }
+    if let Some(series) = own.iter().find(|series| sick.is_empty() && series.has_passed()) {
+        favour.push((0.3, format!("{} was not normal, and is again", series.metric.name)));
+    }
+    if evidence.is_quiet_since_error && sick.is_empty() && !own.is_empty() {
+        favour.push((0.35, "its log has gone on for long without the errors of before".into()));
     }
     for name in &evidence.facts.unwell {
         against.push((0.6, format!("{name} is not well")));

@@ -140,8 +140,14 @@ impl Sweep {
 
 /// What a row of healthy sweeps leaves open.
 fn unproved(row: &[Sweep], life_ms: u64) -> Option<String> {
-    let last = row.last()?;
+    let (first, last) = (row.first()?, row.last()?);
+    let row_ms = last.time_ms.saturating_sub(first.time_ms);
     last.subjects.iter().enumerate().find_map(|(index, subject)| {
+        // Of what runs elsewhere nobody knows how old its process is: the row itself has to be so long.
+        let has_age = subject.condition().is_some_and(|condition| condition.uptime_ms.is_some());
+        if !has_age && row_ms < life_ms {
+            return Some(format!("`{}` was well for {life_ms} ms before, and failed again", subject.name));
+        }
         let condition = subject.condition()?;
         if condition.uptime_ms.is_some_and(|uptime| uptime < life_ms) {
             return Some(format!(

@@ -114,6 +114,17 @@ impl Facts {
         }));
     }
 
+    /// What the target's log did, in the form of facts.
+    pub(super) fn note_course(&mut self, is_silent: bool, has_new_errors: bool) {
+        let said = [(is_silent, "log.silent=true"), (has_new_errors, "log.errors=new")];
+        self.facts.extend(said.into_iter().filter(|(holds, _)| *holds).map(|(_, text)| Fact {
+            text: text.into(),
+            of: "the log".into(),
+            kin: Kin::Own,
+            weight: 1.0,
+        }));
+    }
+
     fn look_at(&mut self, resource: &Resource, scope: &Scope, now: Option<Instant>) {
         let kind = if resource.kind.is_empty() { "resource".to_owned() } else { resource.kind.to_lowercase() };
         let kin = scope.kin(&resource.name);

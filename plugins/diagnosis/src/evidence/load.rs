@@ -2,6 +2,9 @@
 
 use crate::incident::Query;
 
+/// Sessions that are busy at a time; below this a database has nothing to do.
+const BUSY_MIN: f64 = 1.0;
+
 /// The load of all statements together.
 #[derive(Debug, Default)]
 pub(crate) struct Load<'a> {
@@ -42,7 +45,9 @@ impl<'a> Load<'a> {
     /// The heaviest statement and its share of the load.
     pub(crate) fn heaviest(&self) -> Option<(&'a Query, f64)> {
         let (query, load) = self.heaviest?;
-        (self.total > 0.0).then(|| (query, load / self.total))
+        // Who is the first of an idle database is first of nothing.
+        let is_idle = self.total < BUSY_MIN;
+        (self.total > 0.0).then(|| (query, if is_idle { 0.0 } else { load / self.total }))
     }
 
     /// How long the heaviest takes on average: sessions that are busy with it, by calls in a second.

@@ -72,7 +72,29 @@ const TARGET_KEYS: &[&str] = &[
     "kube_container_name",
     "volume_id",
     "autoscaling_group",
+    "autoscaling_group_name",
+    "cloud_role_name",
+    "stream_name",
+    "topic_name",
+    "topic",
+    "queue",
+    "table",
+    "dag",
+    "site",
+    "url",
+    "domain",
+    "db",
+    "replset",
+    "replica_set",
+    "broker",
+    "device_name",
+    "server",
+    "machine",
+    "server_name",
+    "vm",
+    "vm_name",
 ];
+
 /// Names of an alert, and of others, that are compared with everything: what a hostile file names is unbounded.
 const NAMES_MAX: usize = 64;
 const OTHERS_MAX: usize = 500;
@@ -169,6 +191,9 @@ const GENERAL_PARTS: &[&str] = &[
 const OWN_LINES_MAX: usize = 5_000;
 const TEXT_BYTES_MAX: usize = 2_048;
 
+/// What is known of another resource, and when not.
+const OTHER_UNTIMED: f64 = 0.2;
+
 /// How near a source of evidence is to what the alert names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kin {
@@ -216,6 +241,8 @@ pub(crate) struct Scope {
     title_words: BTreeSet<String>,
     alert_words: BTreeSet<String>,
     breadth: Breadth,
+    /// Its names are guesses: what has another name may be it as well.
+    is_guessed: bool,
     /// Nothing that was observed has a name of the alert's: then all of it is as near.
     is_blind: bool,
     /// The same for metrics alone.
@@ -235,6 +262,7 @@ impl Scope {
             title_words: words_in([incident.alert.title.as_str()].into_iter()),
             alert_words: alert_words(incident),
             breadth,
+            is_guessed: false,
             is_blind: false,
             is_blind_for_metrics: false,
         };
@@ -255,6 +283,10 @@ impl Scope {
             {
                 scope.names.push(name.clone());
             }
+        }
+        if scope.names.is_empty() {
+            scope.names = names_of_last_resort(incident, &known, &scope.system_sources, &title);
+            scope.is_guessed = true;
         }
         // A volume that says to which machine it is attached is that machine's.
         for resource in &incident.resources {
@@ -283,7 +315,9 @@ impl Scope {
                 scope.names.push(name);
             }
         }
-        scope.is_blind = !known.iter().any(|name| scope.is_own(name));
+        let sources: BTreeSet<&str> = incident.logs.iter().map(|line| line.source.as_str()).collect();
+        let is_logged = |scope: &Self| sources.iter().any(|source| scope.is_own(&bare(source).to_lowercase()));
+        scope.is_blind = !known.iter().any(|name| scope.is_own(name)) && !is_logged(&scope);
         let metrics = || incident.metrics.iter().filter(|metric| dimension_names(metric).next().is_some());
         scope.is_blind_for_metrics = !metrics().any(|metric| dimension_names(metric).any(|name| scope.is_own(name)));
         for resource in &incident.resources {
@@ -308,6 +342,11 @@ impl Scope {
         self.names.first().map(String::as_str)
     }
 
+    /// The alert names nothing that was observed.
+    pub(crate) fn is_nameless(&self) -> bool {
+        self.names.is_empty() || self.is_blind
+    }
+
     /// How much evidence of one so near counts.
     pub(crate) fn weight(&self, kin: Kin) -> f64 {
         match (kin, self.breadth) {
@@ -318,6 +357,11 @@ impl Scope {
             (Kin::Other, Breadth::Narrow) => 0.2,
             (Kin::Other, Breadth::Wide) => 0.55,
         }
+    }
+
+    /// The same of what has no time: that another is not well, perhaps since long ago, says nothing about this trouble.
+    pub(crate) fn weight_untimed(&self, kin: Kin) -> f64 {
+        if kin == Kin::Other { OTHER_UNTIMED } else { self.weight(kin) }
     }
 
     pub(crate) fn is_wide(&self) -> bool {
@@ -340,7 +384,7 @@ impl Scope {
         }
         let is_near =
             self.near.contains(&name) || telling_parts(&name).any(|part| self.name_parts.iter().any(|own| own == part));
-        if is_near { Kin::Near } else { Kin::Other }
+        if is_near || self.is_guessed { Kin::Near } else { Kin::Other }
     }
 
     /// The same, where a text goes with it that may name what the alert is about.
@@ -413,7 +457,10 @@ impl Scope {
     /// The alert names this metric, in whatever way it writes its words.
     pub(crate) fn is_alerted(&self, metric: &Metric) -> bool {
         let words: Vec<String> = words_of(&metric.name).into_iter().filter(|word| word.len() > 2).collect();
-        words.len() > 1 && words.iter().all(|word| self.alert_words.contains(singular(word)))
+        let is_named =
+            |words: &[String]| words.len() > 1 && words.iter().all(|word| self.alert_words.contains(singular(word)));
+        // The first word is often the name of the program, which the alert says elsewhere, or not at all.
+        is_named(&words) || words.get(1..).is_some_and(is_named)
     }
 
     /// The title has a telling word of its name: `Few orders` is about `orders_accepted`.
@@ -487,7 +534,8 @@ fn is_same_line(short: &str, rest: &str) -> bool {
     parts.iter().all(|part| {
         part.chars().any(|c| c.is_ascii_digit())
             || ENDINGS.contains(part)
-            || (part.len() == 5 && (has_hash || !part.contains(['a', 'e', 'i', 'o', 'u'])))
+            || (part.len() == 5 && has_hash)
+            || (part.len() >= 4 && !part.contains(['a', 'e', 'i', 'o', 'u', 'y']))
     })
 }
 
@@ -607,7 +655,10 @@ fn names_of_alert(incident: &Incident) -> Vec<String> {
     for (key, value) in alert.labels.iter().chain(&alert.annotations) {
         let key = key.to_ascii_lowercase().replace('-', "_");
         let key = key.strip_prefix("tag_").unwrap_or(&key);
-        let Some(rank) = TARGET_KEYS.iter().position(|known| *known == key) else { continue };
+        // `FunctionName` and `function_name` are one key.
+        let joined = key.replace('_', "");
+        let is_key = |known: &&str| **known == *key || known.replace('_', "") == joined;
+        let Some(rank) = TARGET_KEYS.iter().position(|known| is_key(&known)) else { continue };
         let values: Vec<&str> = match value {
             Value::String(text) => text.split([',', ' ']).collect(),
             Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
@@ -625,6 +676,28 @@ fn names_of_alert(incident: &Incident) -> Vec<String> {
             names.push(name);
         }
     }
+    names
+}
+
+/// Where no label of a known key names a thing: values of other labels (a cluster, a group), and words of the title,
+/// that are names of what was observed.
+fn names_of_last_resort(incident: &Incident, known: &BTreeSet<String>, system: &[String], title: &str) -> Vec<String> {
+    let sources: BTreeSet<&str> = incident.logs.iter().map(|line| line.source.as_str()).collect();
+    let sources: BTreeSet<String> = sources.into_iter().map(|source| bare(source).to_lowercase()).collect();
+    let is_name = |name: &str| {
+        name.len() >= NAME_LENGTH_MIN && !NO_NAMES.contains(&name) && !system.iter().any(|system| system == name)
+    };
+    let observed = || known.iter().chain(&sources).take(OTHERS_MAX);
+    let labels = incident.alert.labels.values().filter_map(Value::as_str).map(str::to_lowercase);
+    let mut names: Vec<String> =
+        labels.filter(|value| is_name(value) && observed().any(|name| is_kin(value, name))).collect();
+    if names.is_empty() {
+        let named = sources.iter().take(OTHERS_MAX).map(|source| stem(source));
+        names.extend(named.filter(|stem| is_name(stem) && words_contain(title, stem)).map(str::to_owned));
+    }
+    names.sort_unstable();
+    names.dedup();
+    names.truncate(NAMES_MAX);
     names
 }
 

@@ -23,6 +23,8 @@ const CHANGE_POINTS_MIN: f64 = 18.0;
 const HISTORY_MIN: usize = 5;
 /// Points of a series that are looked at: longer ones are thinned.
 const POINTS_LOOKED_AT: usize = 4_096;
+/// What counts up for ever moves at least so often.
+const COUNTER_MOVES_MIN: usize = 3;
 /// Points of a climb that is a tooth of a saw.
 const TOOTH_POINTS_MIN: usize = 4;
 /// From this share of its limit on, what is counted is exhausted.
@@ -63,14 +65,16 @@ impl<'a> Series<'a> {
             metric.points.iter().filter_map(|point| Some((point.0, point.1?))).collect();
         points.sort_by_key(|(time, _)| *time);
         if is_named_as_counter(metric) {
-            points = rates_of(points);
+            points = rates_of(points, words_of(&metric.name).last().is_some_and(|word| word == "count"));
         }
         let step = points.len().div_ceil(POINTS_LOOKED_AT).max(1);
         let mut values: Vec<f64> = points.iter().step_by(step).map(|(_, value)| *value).collect();
         let times: Vec<Instant> = points.iter().step_by(step).map(|(time, _)| *time).collect();
         let (first, last) = (*times.first()?, *times.last()?);
         let unit = normalise(&mut values, metric, role);
-        let shape = Shape::of(&values, role, unit == "%");
+        let highest = values.iter().copied().fold(0.0, f64::max);
+        let floor = role.map_or(0.0, |role| role.floor * floor_factor(metric, role, highest));
+        let shape = Shape::of(&values, floor, unit == "%");
         // What nobody knows is judged where the alert is about it; of what is neutral, less of it is then worse.
         let is_judged = role.is_none_or(|role| !role.neutral || role.name == "throughput");
         let is_alerted = is_judged && (scope.is_alerted(metric) || (role.is_none() && scope.is_hinted(metric)));
@@ -155,6 +159,16 @@ impl<'a> Series<'a> {
         }
     }
 
+    /// It was worse for a while, and is back.
+    pub(crate) fn has_passed(&self) -> bool {
+        let was_worse = match self.worse {
+            Worse::Up => self.behaviours.contains(&Behaviour::Spiked),
+            Worse::Down => self.behaviours.contains(&Behaviour::Dipped),
+            Worse::Both => false,
+        };
+        was_worse && !self.is_abnormal()
+    }
+
     /// What is known about its role, so that it says something when it is normal.
     pub(crate) fn is_telling(&self) -> bool {
         !self.is_neutral
@@ -196,11 +210,16 @@ fn is_named_as_counter(metric: &Metric) -> bool {
 }
 
 /// The rates a minute of what is a counter by its values too; else the points as they are.
-fn rates_of(points: Vec<(Instant, f64)>) -> Vec<(Instant, f64)> {
+fn rates_of(points: Vec<(Instant, f64)>, is_a_number_of: bool) -> Vec<(Instant, f64)> {
     let timed: Vec<signals::Point> =
         points.iter().map(|(time, value)| signals::Point { time: time.0 as f64 / 1_000.0, value: *value }).collect();
     let span = timed.last().zip(timed.first()).map_or(0.0, |(last, first)| (last.value - first.value).abs());
     if timed.len() < HISTORY_MIN || span <= 0.0 || !signals::is_counter(&timed) {
+        return points;
+    }
+    // What is called a count, and moved once or twice, counts what there is (peers, hosts), not what has happened.
+    let moves = timed.windows(2).filter(|pair| matches!(pair, [a, b] if a.value != b.value)).count();
+    if is_a_number_of && moves < COUNTER_MOVES_MIN {
         return points;
     }
     let rates = signals::rates(&timed);
@@ -336,7 +355,7 @@ struct Shape {
 }
 
 impl Shape {
-    fn of(values: &[f64], role: Option<&Role>, is_percent: bool) -> Self {
+    fn of(values: &[f64], floor: f64, is_percent: bool) -> Self {
         let n = values.len();
         let tail = (n / 5).clamp(1, 5).max(if n >= HISTORY_MIN { 2 } else { 1 });
         let end = median(values.get(n.saturating_sub(tail)..).unwrap_or(values));
@@ -348,10 +367,9 @@ impl Shape {
         if n < HISTORY_MIN {
             return shape;
         }
-        let floor = role.map_or(0.0, |role| role.floor);
         let wanted = |level: f64, spread: f64| {
             let share = if is_percent { CHANGE_POINTS_MIN } else { CHANGE_SHARE_MIN * level.abs() };
-            (SPREADS_MIN * spread).max(share).max(floor).max(f64::EPSILON)
+            (SPREADS_MIN * spread).max(share).max(floor * 0.99).max(f64::EPSILON)
         };
         let split = best_split(values);
         let (before, after) = (values.get(..split).unwrap_or(values), values.get(split..).unwrap_or(values));
@@ -609,12 +627,42 @@ fn role_of<'a>(metric: &Metric, vocabulary: &'a Vocabulary) -> Option<&'a Role> 
     words.extend(modes.filter_map(|key| metric.dimensions.get(*key)?.as_str()).flat_map(words_of));
     let stands = |pattern: &String| {
         let mut rest = words.iter();
-        pattern.split_whitespace().all(|wanted| match wanted.strip_suffix('*') {
+        let is_spread = pattern.split_whitespace().all(|wanted| match wanted.strip_suffix('*') {
             Some(start) => rest.any(|word| word.starts_with(start)),
             None => rest.any(|word| word == wanted),
-        })
+        });
+        is_spread || is_written_as_one(&words, pattern)
     };
     vocabulary.role.iter().find(|role| role.names.iter().any(stands) && !role.not.iter().any(stands))
+}
+
+/// `replicationlag` is `replication lag` to those who write no separators.
+fn is_written_as_one(words: &[String], pattern: &str) -> bool {
+    if !pattern.contains(' ') {
+        return false;
+    }
+    let joined: String = pattern.split_whitespace().collect();
+    match joined.strip_suffix('*') {
+        Some(start) => words.iter().any(|word| word.starts_with(start)),
+        None => words.contains(&joined),
+    }
+}
+
+/// What a floor is worth for this metric: of a share of one, and of what is counted a second, little is much already.
+fn floor_factor(metric: &Metric, role: &Role, high: f64) -> f64 {
+    if role.unit != Unit::Any {
+        return 1.0;
+    }
+    let words = words_of(&metric.name);
+    let named = |wanted: &[&str]| words.iter().any(|word| wanted.contains(&word.as_str()));
+    let unit = metric.unit.to_ascii_lowercase();
+    let is_share = named(&["ratio", "fraction", "share"]) || ["ratio", "fraction", "share"].contains(&unit.as_str());
+    let is_a_second = unit.ends_with("/s") || unit.ends_with("/second") || named(&["rate", "second", "sec"]);
+    match (is_share, is_a_second) {
+        (true, _) if high <= 1.5 => 0.01,
+        (_, true) => 0.2,
+        _ => 1.0,
+    }
 }
 
 /// To the unit of the role, and its sign for people.
@@ -699,7 +747,7 @@ mod tests {
     use super::*;
 
     fn behaviours(values: &[f64]) -> Vec<Behaviour> {
-        Shape::of(values, None, false).behaviours.into_iter().collect()
+        Shape::of(values, 0.0, false).behaviours.into_iter().collect()
     }
 
     #[test]

@@ -29,6 +29,8 @@ const INFORMING: f64 = 0.55;
 const OVER: f64 = 0.35;
 /// So many times as often as another is what a complaint must be made to drown it.
 const RARE: usize = 12;
+/// The same where nobody knows whose lines they are.
+const RARE_OF_ANYBODY: usize = 4;
 /// A few lines of so many are noise.
 const MANY_LINES: usize = 2_000;
 
@@ -36,6 +38,8 @@ const MANY_LINES: usize = 2_000;
 const PASSED: f64 = 0.4;
 /// What was said as often before the trouble counts so much.
 const HABIT: f64 = 0.3;
+/// What was said only once before, and not more often since.
+const HABIT_ONCE: f64 = 0.45;
 /// Fewer lines before the onset are no habit, nor is what became so many times as frequent, nor what is seen for less
 /// than so many seconds before.
 const HABIT_LINES_MIN: u32 = 2;
@@ -72,6 +76,8 @@ pub(crate) struct TextHit {
     /// How much the best of them counts.
     pub(crate) weight: f64,
     pub(crate) count: usize,
+    /// How often in lines that do more than inform.
+    loud: usize,
     pub(crate) first: Option<Instant>,
     pub(crate) last: Option<Instant>,
     pub(crate) excerpt: String,
@@ -88,12 +94,13 @@ type Found = Vec<(usize, usize, bool)>;
 struct Habits {
     /// The template of each line that was given, and whether a template is a habit.
     ids: Vec<TemplateId>,
-    is_habit: HashMap<TemplateId, bool>,
+    /// What is left of its weight.
+    left: HashMap<TemplateId, f64>,
 }
 
 impl Habits {
     fn of<'a>(lines: impl Iterator<Item = &'a LogLine>, incident: &Incident, onset: Option<Instant>) -> Self {
-        let none = Self { ids: Vec::new(), is_habit: HashMap::new() };
+        let none = Self { ids: Vec::new(), left: HashMap::new() };
         let times = || incident.logs.iter().filter_map(|line| line.time);
         let (Some(onset), Some(from), Some(to)) = (onset, times().min(), times().max()) else { return none };
         let (span_before, span_after) = (onset.seconds_since(from), to.seconds_since(onset));
@@ -119,18 +126,22 @@ impl Habits {
                 None => {}
             }
         }
-        let is_habit = |id: TemplateId, (before, after): (u32, u32)| {
+        let left = |id: TemplateId, (before, after): (u32, u32)| {
             // The onset is known to a few minutes only: what began shortly before it may be its first sign.
             let is_old = first.get(&id).is_some_and(|first| onset.seconds_since(*first) > HABIT_AGE_S);
             let rate_before = f64::from(before) / span_before;
             let rate_after = f64::from(after) / span_after.max(SPAN_MIN_S);
-            is_old && before >= HABIT_LINES_MIN && rate_after <= HABIT_RATE_MAX * rate_before
+            if !is_old || rate_after > HABIT_RATE_MAX * rate_before {
+                return 1.0;
+            }
+            if before >= HABIT_LINES_MIN { HABIT } else { HABIT_ONCE }
         };
-        Self { ids, is_habit: counts.into_iter().map(|(id, count)| (id, is_habit(id, count))).collect() }
+        Self { ids, left: counts.into_iter().map(|(id, count)| (id, left(id, count))).collect() }
     }
 
-    fn is_habit(&self, at: usize) -> bool {
-        self.ids.get(at).and_then(|id| self.is_habit.get(id)).copied().unwrap_or(false)
+    /// What is left of the weight of a line.
+    fn left_of(&self, at: usize) -> f64 {
+        self.ids.get(at).and_then(|id| self.left.get(id)).copied().unwrap_or(1.0)
     }
 }
 
@@ -144,7 +155,7 @@ pub(crate) struct Matcher {
 struct Pattern {
     /// In lower case, in their order.
     pieces: Vec<String>,
-    begins_small: bool,
+    begins_with_letter: bool,
     begins_with_digit: bool,
     /// Rules that want it, and rules that are silenced by it.
     wanted_by: Vec<usize>,
@@ -170,6 +181,8 @@ struct Piece<'a> {
     age: f64,
     bearing: f64,
     onset: Option<Instant>,
+    /// It does more than inform.
+    is_loud: bool,
 }
 
 impl Piece<'_> {
@@ -201,11 +214,11 @@ impl Matcher {
                             let pieces =
                                 key.split('*').filter(|piece| !piece.trim().is_empty()).map(str::to_owned).collect();
                             let first = text.chars().next();
-                            let begins_small = first.is_some_and(char::is_lowercase);
+                            let begins_with_letter = first.is_some_and(char::is_alphabetic);
                             let begins_with_digit = first.is_some_and(|c| c.is_ascii_digit());
                             patterns.push(Pattern {
                                 pieces,
-                                begins_small,
+                                begins_with_letter,
                                 begins_with_digit,
                                 wanted_by: Vec::new(),
                                 silences: Vec::new(),
@@ -261,7 +274,7 @@ impl Matcher {
         let habits = Habits::of(heard.iter().map(|(line, ..)| *line), incident, clock.onset);
         for (at, (line, found, kin)) in heard.iter().enumerate() {
             let loudness = if level(line) == Level::Info { INFORMING } else { 1.0 };
-            let habit = if habits.is_habit(at) { HABIT } else { 1.0 };
+            let habit = habits.left_of(at);
             let piece = Piece {
                 text: &line.message,
                 place: Place::Log,
@@ -271,6 +284,7 @@ impl Matcher {
                 age: clock.freshness(line.time),
                 bearing: clock.bearing(line.time),
                 onset: clock.onset,
+                is_loud: loudness >= 1.0,
             };
             self.note(&mut hits, &piece, found);
         }
@@ -286,9 +300,15 @@ impl Matcher {
             }
         }
         // Where one complaint is made a hundred times, another that is made once is not what it is about.
-        let loudest = hits.values().filter(|hit: &&TextHit| hit.is_own).map(|hit| hit.count).max().unwrap_or(0);
+        let loudest = hits.values().filter(|hit: &&TextHit| hit.is_own).map(|hit| hit.loud).max().unwrap_or(0);
         for hit in hits.values_mut().filter(|hit| hit.count * RARE < loudest) {
             hit.weight *= 0.75;
+        }
+        // Where nothing says whose a line is, what is said now and then is more likely another's.
+        if scope.is_nameless() {
+            for hit in hits.values_mut().filter(|hit| hit.count == 1 && RARE_OF_ANYBODY < loudest) {
+                hit.weight *= 0.6;
+            }
         }
         let cures = Cures::of(incident);
         for event in &incident.events {
@@ -313,6 +333,7 @@ impl Matcher {
                 age: clock.freshness(event.time),
                 bearing: clock.bearing(event.time) * chronic,
                 onset: clock.onset,
+                is_loud: true,
             };
             self.note(&mut hits, &piece, &self.found_in(&text));
         }
@@ -321,11 +342,12 @@ impl Matcher {
                 text: &said.text,
                 place: Place::State,
                 kin: said.kin,
-                weight: scope.weight(said.kin) * said.weight,
+                weight: scope.weight_untimed(said.kin) * said.weight,
                 time: None,
                 age: 1.0,
                 bearing: 1.0,
                 onset: None,
+                is_loud: true,
             };
             self.note(&mut hits, &piece, &self.found_in(&said.text));
         }
@@ -340,6 +362,7 @@ impl Matcher {
                 age: 1.0,
                 bearing: 1.0,
                 onset: None,
+                is_loud: true,
             };
             self.note(&mut hits, &piece, &self.found_in(&text));
         }
@@ -393,6 +416,7 @@ impl Matcher {
                 let hit = hits.entry((*rule, piece.place)).or_insert_with(|| TextHit {
                     weight: 0.0,
                     count: 0,
+                    loud: 0,
                     first: None,
                     last: None,
                     excerpt: String::new(),
@@ -400,6 +424,7 @@ impl Matcher {
                     is_own: false,
                 });
                 hit.count += 1;
+                hit.loud += usize::from(piece.is_loud);
                 hit.is_own |= piece.kin.is_close();
                 if weight > hit.weight {
                     hit.weight = weight;
@@ -472,13 +497,18 @@ fn alert_texts(incident: &Incident) -> impl Iterator<Item = String> {
     std::iter::once(alert.title.clone()).chain(texts)
 }
 
-/// What is written small, or is a number, stands alone: `hung` is not in `chung`, and `429` not in `/items/7429`.
+/// What begins with a letter or a digit begins a word: `hung` is not in `chung`, and `429` not in `/items/7429`.
 fn is_word(text: &str, start: usize, pattern: &Pattern) -> bool {
     let before = text.get(..start).and_then(|head| head.chars().next_back());
     if pattern.begins_with_digit {
         return before.is_none_or(|c| !c.is_ascii_alphanumeric() && c != '/' && c != '.');
     }
-    !pattern.begins_small || before.is_none_or(|c| !c.is_ascii_alphanumeric())
+    let Some(before) = before.filter(|c| pattern.begins_with_letter && c.is_ascii_alphanumeric()) else { return true };
+    // Within a word it stands where a hump begins: `AccessDenied` in `KMSAccessDenied`, and `MOVED` not in `removed`.
+    let mut here = text.get(start..).unwrap_or_default().chars();
+    let is_capital = here.next().is_some_and(char::is_uppercase);
+    let is_before_small = here.next().is_some_and(char::is_lowercase);
+    is_capital && (!before.is_uppercase() || is_before_small)
 }
 
 /// The pieces one after the other; where the first stands.
@@ -530,6 +560,7 @@ fn is_over(text: &str) -> bool {
         "succeeded on attempt",
         "returned to baseline",
         "returned to normal",
+        "corrected",
     ];
     let text = bounded(text).to_ascii_lowercase();
     text.trim_end().ends_with(" ok")
@@ -607,7 +638,7 @@ pub(super) fn stands_in(text: &str, phrase: &str) -> bool {
     })
 }
 
-fn bounded(text: &str) -> &str {
+pub(super) fn bounded(text: &str) -> &str {
     let mut end = text.len().min(TEXT_BYTES_MAX);
     while !text.is_char_boundary(end) {
         end -= 1;

@@ -5,8 +5,9 @@
 
 use pi_sdk::{Value, json};
 
-use super::aws::{field, list, text, time};
+use super::aws::{self, field, list, text, time};
 use super::evidence::{Seen, State, before};
+use super::inspect::Rotated;
 use super::observe;
 use super::script;
 use super::target::{Kind, Target, command_line};
@@ -18,8 +19,9 @@ use crate::runbook::Choice;
 use crate::settings::Settings;
 use crate::world::{Call, Trouble, World};
 
-/// Between two looks whether the cloud has come to the state that was asked for.
-const POLL_MS: u32 = 5_000;
+/// Between two looks whether the cloud has come to the state that was asked for: so many within the time for it.
+const LOOKS: u32 = 60;
+const POLL_MS: (u32, u32) = (500, 5_000);
 /// A start after a stop is tried so often: an instance that was stopped must not stay so for one failed call.
 const STARTS_MAX: usize = 3;
 
@@ -28,9 +30,10 @@ pub enum Act {
     RestartUnit {
         unit: String,
     },
-    /// Room from old parts of the journal and rotated logs.
+    /// Room from logs that were rotated away: exactly these.
     ClearLogs {
         mount: String,
+        logs: Vec<Rotated>,
     },
     /// Bring a file back to what it was, and start its unit anew.
     PatchFile {
@@ -115,7 +118,7 @@ impl Act {
     pub fn key(&self) -> String {
         let of = match self {
             Act::RestartUnit { unit } => unit.clone(),
-            Act::ClearLogs { mount } => mount.clone(),
+            Act::ClearLogs { mount, .. } => mount.clone(),
             Act::PatchFile { patch, .. } => patch.path.clone(),
             Act::RestoreFile { path, .. } => path.clone(),
             Act::Runbook { choice } => choice.key(),
@@ -129,8 +132,10 @@ impl Act {
         let id = target.id();
         match self {
             Act::RestartUnit { unit } => format!("restart the unit `{unit}` on `{id}`"),
-            Act::ClearLogs { mount } => {
-                format!("make room on `{mount}` of `{id}`: old parts of the journal, and logs that were rotated away")
+            Act::ClearLogs { mount, logs } => {
+                let kib = logs.iter().map(|log| log.bytes).sum::<u64>() / 1_024;
+                let count = logs.len();
+                format!("make room on `{mount}` of `{id}`: remove {count} logs that were rotated away ({kib} KiB)")
             }
             Act::PatchFile { patch, .. } => format!("take the change of `{}` on `{id}` back", patch.path),
             Act::RestoreFile { path, .. } => format!("put `{path}` on `{id}` back to what it was before the patch"),
@@ -229,7 +234,19 @@ impl Act {
         };
         match self {
             Act::RestartUnit { unit } if !script::is_unit(unit) => Err(format!("`{unit}` is no plain name of a unit")),
-            Act::RestartUnit { .. } | Act::ClearLogs { .. } => commands(),
+            Act::RestartUnit { .. } => commands(),
+            Act::ClearLogs { logs, .. } => {
+                commands()?;
+                let folders = || std::iter::once("/var/log").chain(target.log_files.iter().map(String::as_str));
+                let is_log = |path: &str| {
+                    folders().any(|folder| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))
+                };
+                match logs.iter().find(|log| !is_log(&log.path)) {
+                    Some(log) => Err(format!("`{}` is in no folder of logs", log.path)),
+                    None if logs.is_empty() => Err("no log on it was rotated away".into()),
+                    None => script::remove_logs(logs).map(|_| ()),
+                }
+            }
             Act::PatchFile { patch, digest, backup, .. } => {
                 commands()?;
                 script::replace_file(&patch.path, digest, &patch.to, backup).map(|_| ())
@@ -309,7 +326,7 @@ impl Act {
         };
         match self {
             Act::RestartUnit { unit } => command(script::restart(unit)),
-            Act::ClearLogs { .. } => command(script::clear_logs()),
+            Act::ClearLogs { logs, .. } => script::remove_logs(logs).map(command).unwrap_or_default(),
             Act::PatchFile { patch, digest, backup, unit } => {
                 match script::replace_file(&patch.path, digest, &patch.to, backup) {
                     Ok(script) => command(then_restart(script, unit)),
@@ -365,6 +382,10 @@ impl Act {
         };
         let Radius { targets, interrupts, seconds } = self.radius();
         let for_s = if seconds == u32::MAX { Value::Null } else { json!(seconds) };
+        let removes: Vec<&str> = match self {
+            Act::ClearLogs { logs, .. } => logs.iter().map(|log| log.path.as_str()).collect(),
+            _ => Vec::new(),
+        };
         let diff = match self {
             Act::PatchFile { patch, .. } => Some(patch.diff()),
             _ => None,
@@ -381,6 +402,7 @@ impl Act {
                 Act::Runbook { choice } => json!(choice.advice()),
                 _ => Value::Null,
             },
+            "removes": removes,
         })
     }
 
@@ -395,16 +417,20 @@ impl Act {
     ) -> Ended {
         let begun_ms = world.now_ms();
         let mut ended = Ended::Failed("there is no call for it".into());
+        let as_refused = |ended: Ended| match ended {
+            Ended::Failed(text) if aws::is_refused(&text) => Ended::Barred(text),
+            other => other,
+        };
         for (index, call) in self.calls(target, settings).into_iter().enumerate() {
             let is_start_after_stop = index > 0;
             let tries = if is_start_after_stop { STARTS_MAX } else { 1 };
             for left in (0..tries).rev() {
                 let look = |world: &mut dyn World| self.has_happened(world, target, seen, settings, begun_ms, index);
-                ended = once(world, call.clone(), deeds, look);
+                ended = as_refused(once(world, call.clone(), deeds, look));
                 if ended == Ended::Done || left == 0 {
                     break;
                 }
-                world.sleep(POLL_MS);
+                world.sleep(poll_ms(settings.cloud.settle_ms_max));
             }
             if ended == Ended::Done && call.arguments["operation"] == "ssm:SendCommand" {
                 ended = finish_command(world, target, deeds, settings);
@@ -565,8 +591,14 @@ fn is_in_trail(world: &mut dyn World, target: &Target, name: &str, since_ms: u64
         "StartTime": before(since_ms, 1_000), "MaxResults": 50,
     });
     let answer = world.call_one(target.read("cloudtrail:LookupEvents", arguments)).unwrap_or_default();
-    list(&answer, "Events")
-        .any(|it| text(it, "EventName") == name && time(it, "EventTime").is_some_and(|at| at + 1_000 >= since_ms))
+    let has_taken_effect = |it: &Value| {
+        let whole: Value = pi_sdk::serde_json::from_str(text(it, "CloudTrailEvent")).unwrap_or_default();
+        text(&whole, "errorCode").is_empty()
+    };
+    list(&answer, "Events").any(|it| {
+        let is_late = time(it, "EventTime").is_some_and(|at| at + 1_000 >= since_ms);
+        text(it, "EventName") == name && is_late && has_taken_effect(it)
+    })
 }
 
 fn has_event(world: &mut dyn World, target: &Target, since_ms: u64) -> bool {
@@ -590,6 +622,11 @@ fn wait_for(world: &mut dyn World, target: &Target, ms: u32, is_there: &dyn Fn(&
         if world.now_ms().saturating_sub(begin) >= u64::from(ms) {
             return;
         }
-        world.sleep(POLL_MS);
+        world.sleep(poll_ms(ms));
     }
+}
+
+fn poll_ms(settle_ms_max: u32) -> u32 {
+    let (least, most) = POLL_MS;
+    (settle_ms_max / LOOKS).clamp(least, most)
 }

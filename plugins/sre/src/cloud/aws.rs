@@ -37,6 +37,12 @@ pub fn is_gone(trouble: &Trouble) -> bool {
     ["notfound", "not found", "does not exist", "doesnotexist"].iter().any(|word| text.contains(word))
 }
 
+/// Whether a failure of a change says that the account did not let it through, so that it certainly was not made: IAM
+/// refused it, the credentials are none, or the call was not even sent.
+pub fn is_refused(text: &str) -> bool {
+    ["denied: ", "credentials: ", "`cloud_change` does not take these arguments"].iter().any(|it| text.starts_with(it))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

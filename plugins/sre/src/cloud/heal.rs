@@ -22,7 +22,7 @@ use crate::counsel::{self, OPINIONS_MAX, Opinion, is_doubtful, ranked};
 use crate::facts::Description;
 use crate::heal::Incident;
 use crate::incident::{Action, Record, Verdict};
-use crate::orient::{Diagnosis, quote};
+use crate::orient::{Diagnosis, PLAUSIBLE, quote};
 use crate::runbook::{Choice, Followed, touched};
 use crate::settings::Settings;
 use crate::world::{Level, World};
@@ -31,13 +31,19 @@ use crate::world::{Level, World};
 const PROPOSALS_MAX: usize = 3;
 /// Waits for what changes without us, in one incident.
 const WAITS_MAX: u32 = 3;
-const WAIT_POLL_MS: u32 = 5_000;
+const WAIT_LOOKS: u32 = 60;
+const WAIT_POLL_MS: (u32, u32) = (500, 5_000);
 /// So often metrics, alarms and logs are looked at while they follow a probe that is well again.
 const SIGNS_LOOKS: u32 = 12;
 const SIGNS_POLL_MS: (u32, u32) = (1_000, 15_000);
 /// How often an act is begun that another session's hold keeps back.
 const HELD_MAX: u32 = 10;
 
+/// The trail has an act of ours so far from the end that we have noted of it.
+const OWN_CHANGE_MS: u64 = 10_000;
+
+/// A dependency was seen to be down: that is seen, and not concluded.
+const DEPENDENCY_CONFIDENCE: f64 = 0.8;
 /// Said of what took effect and did not help.
 const IN_VAIN: &str = " (which did not help)";
 /// Chains of dependencies that are followed, each link a target of its own.
@@ -125,6 +131,10 @@ fn heal_target(
         owed: None,
         healed: Vec::new(),
         answering_ms: None,
+        faltered_ms: None,
+        well_ms: None,
+        life_ms: 0,
+        needed: BTreeSet::new(),
         recovered_ms: None,
         undated: BTreeSet::new(),
         followed: None,
@@ -183,6 +193,13 @@ struct Healer<'w> {
     healed: Vec<String>,
     /// Since when every look has found the probe well.
     answering_ms: Option<u64>,
+    /// When a probe was last seen to fail.
+    faltered_ms: Option<u64>,
+    /// When it was last seen to get well, and the longest that it then was so before it failed again.
+    well_ms: Option<u64>,
+    life_ms: u64,
+    /// Dependencies that were seen not to work.
+    needed: BTreeSet<String>,
     /// The probe got well then. What was written before is of the past, and metrics and alarms are yet to follow.
     recovered_ms: Option<u64>,
     /// Lines without a time that were there when it recovered.
@@ -281,6 +298,9 @@ impl Healer<'_> {
 
     /// Follow the probe through looks: when it got well, or that it is not well any more.
     fn follow_probe(&mut self, seen: &Seen) {
+        let probes: Vec<(u64, bool)> =
+            seen.subject.probes.iter().map(|(time_ms, probe)| (*time_ms, probe.healthy)).collect();
+        self.follow_lives(&probes);
         if !seen.is_answering() {
             (self.answering_ms, self.recovered_ms) = (None, None);
             return;
@@ -288,6 +308,44 @@ impl Healer<'_> {
         self.answering_ms.get_or_insert(seen.time_ms);
         if self.has_failed && self.recovered_ms.is_none() {
             self.recover(seen);
+        }
+    }
+
+    /// What the trail tells of our own acts is no evidence of anybody else's.
+    fn drop_own_changes(&self, seen: &mut Seen) {
+        let calls: Vec<(String, u64)> = self
+            .record
+            .actions
+            .iter()
+            .filter_map(|action| {
+                let operation = action.deed.call.arguments["operation"].as_str()?;
+                Some((operation.split_once(':')?.1.to_owned(), action.deed.time_ms))
+            })
+            .collect();
+        let begin_ms = self.begin_ms;
+        let is_own = |name: &str, time_ms: u64| {
+            // A look at the instance is sent as a command as well, and is kept nowhere.
+            let is_look = name == "SendCommand" && time_ms >= begin_ms;
+            is_look || calls.iter().any(|(own, at)| own == name && time_ms.abs_diff(*at) <= OWN_CHANGE_MS)
+        };
+        seen.changes.retain(|change| !is_own(&change.name, change.time_ms));
+        seen.incident.events.retain(|event| {
+            let time_ms = event.time.and_then(|time| u64::try_from(time.0).ok());
+            let name = event.message.split(' ').next().unwrap_or_default();
+            event.source != "cloudtrail" || time_ms.is_none_or(|time_ms| !is_own(name, time_ms))
+        });
+    }
+
+    /// How long it lives between two failures: a proof has to be longer than that.
+    fn follow_lives(&mut self, probes: &[(u64, bool)]) {
+        for (time_ms, is_healthy) in probes {
+            if *is_healthy {
+                self.well_ms.get_or_insert(*time_ms);
+            } else {
+                self.faltered_ms = Some(*time_ms);
+                let life_ms = self.well_ms.take().map_or(0, |since| time_ms.saturating_sub(since));
+                self.life_ms = self.life_ms.max(life_ms);
+            }
         }
     }
 
@@ -334,6 +392,8 @@ impl Healer<'_> {
         for gap in &seen.gaps {
             self.record.miss(gap);
         }
+        self.needed.extend(seen.dependencies.iter().filter(|(_, is_well)| !**is_well).map(|(name, _)| name.clone()));
+        self.drop_own_changes(&mut seen);
         self.follow_probe(&seen);
         let found = self.judge.diagnose(&self.evidence(&seen));
         let mut diagnosis = Diagnosis {
@@ -433,7 +493,8 @@ impl Healer<'_> {
                 return true;
             }
             let rest = u32::try_from(wait_ms - passed).unwrap_or(u32::MAX);
-            self.world.sleep(WAIT_POLL_MS.min(rest));
+            let (least, most) = WAIT_POLL_MS;
+            self.world.sleep((ms / WAIT_LOOKS).clamp(least, most).min(rest));
         }
     }
 
@@ -475,7 +536,9 @@ impl Healer<'_> {
         let ranking: Vec<Cause> =
             self.opinion.ranking.iter().copied().filter(|cause| !self.disproved.contains(cause)).collect();
         let diagnosis = if is_open { ranked(diagnosis, &ranking) } else { diagnosis };
-        let tried = Tried { disproved: &self.disproved, barred: &self.barred };
+        let since_ms = self.last_act_ms.unwrap_or(0);
+        let has_faltered = self.faltered_ms.is_some_and(|at| at >= since_ms);
+        let tried = Tried { disproved: &self.disproved, barred: &self.barred, has_faltered };
         let all = steps(seen, &diagnosis, tried, &self.target, &self.settings, self.incident.onset_ms);
         let mut open: Vec<Step> = Vec::new();
         let tried = self.tried.clone();
@@ -652,8 +715,9 @@ impl Healer<'_> {
             Err(harm) => harm,
         };
         self.owed = Some((seen.clone(), symptoms));
-        self.take_back_claim(step.cause, &words);
+        // What was not done has disproved nothing.
         if ended == Ended::Done {
+            self.take_back_claim(step.cause, &words);
             self.undo(seen, step, first, &harm);
         }
         self.since_ms = self.world.now_ms();
@@ -742,7 +806,7 @@ impl Healer<'_> {
 
     /// Of making room the command itself says whether there is any.
     fn has_no_room(&self, act: &Act) -> bool {
-        let Act::ClearLogs { mount } = act else { return false };
+        let Act::ClearLogs { mount, .. } = act else { return false };
         let printed = self.record.actions.last().and_then(|action| action.deed.result.as_ref().ok());
         let out = printed.and_then(|printed| printed["out"].as_str()).unwrap_or_default();
         inspect::is_full(out, mount)
@@ -773,8 +837,13 @@ impl Healer<'_> {
             with_inspection: false,
             also: &self.healed,
         };
-        let proved = prove(self.world, &look, before, symptoms, self.settings.verify_probes * factor, since_ms);
+        let life_ms = self.life_ms.saturating_mul(3) / 2;
+        let proved =
+            prove(self.world, &look, before, symptoms, self.settings.verify_probes * factor, since_ms, life_ms);
         let proof = proved.proof;
+        let own = proof.probes.iter().filter(|it| it.service == self.target.service);
+        let probes: Vec<(u64, bool)> = own.map(|it| (it.time_ms, it.result.healthy)).collect();
+        self.follow_lives(&probes);
         for gap in &proved.gaps {
             self.record.miss(gap);
         }
@@ -926,12 +995,21 @@ impl Healer<'_> {
         // The last act is the one that the proof came after, whatever its cause was thought of before.
         let cause = match (self.treated.is_empty(), healed.first().or(self.treated.last())) {
             (false, Some(cause)) => *cause,
+            // It was down for want of what it needs, which is well again by other hands.
+            _ if self.has_failed && !self.needed.is_empty() => Cause::DependencyDown,
             _ => Cause::Healthy,
         };
         let required = self.record.proof.as_ref().map_or(0, |proof| proof.required);
         let name = self.target.service.clone();
         let status = if self.treated.is_empty() { Status::NothingToDo } else { Status::Done };
         let summary = match status {
+            Status::NothingToDo if cause == Cause::DependencyDown => {
+                let needed: Vec<String> = self.needed.iter().map(|name| format!("`{name}`")).collect();
+                let needed = needed.join(", ");
+                format!(
+                    "`{name}` recovered with {needed}, which it needs and which did not work: {required} probes in a row were answered well, and nothing was changed here."
+                )
+            }
             Status::NothingToDo if self.has_failed => format!(
                 "`{name}` recovered by itself or by other hands: {required} probes in a row were answered well, and nothing was changed here."
             ),
@@ -954,7 +1032,11 @@ impl Healer<'_> {
         if !self.record.gaps.is_empty() {
             next_steps.push(format!("close the gaps in the evidence: {}", self.record.gaps.join("; ")));
         }
-        let verdict = Verdict { cause, confidence: self.confidence(cause), contributing, next_steps };
+        let confidence = match cause {
+            Cause::DependencyDown => self.confidence(cause).max(DEPENDENCY_CONFIDENCE),
+            _ => self.confidence(cause),
+        };
+        let verdict = Verdict { cause, confidence, contributing, next_steps };
         self.say(Level::Info, &summary);
         Outcome { status, summary, details: self.record.details(&verdict).to_string() }
     }
@@ -973,15 +1055,23 @@ impl Healer<'_> {
     }
 
     fn escalate(&mut self, seen: &Seen, diagnosis: &Diagnosis, reason: &str) -> Outcome {
+        let cloud_is_silent = seen.state.status.is_empty();
+        let silence = seen.gaps.first().filter(|_| cloud_is_silent);
+        let reason = &silence.map_or_else(|| reason.to_owned(), |gap| format!("its account does not answer: {gap}"));
         let is_dependency = seen.dependencies.values().any(|is_well| !is_well);
         let open =
             diagnosis.hypotheses.iter().find(|it| !self.disproved.contains(&it.cause) && it.cause != Cause::Healthy);
         let (cause, confidence) = match open {
-            _ if is_dependency => (Cause::DependencyDown, 0.8),
+            _ if is_dependency => (Cause::DependencyDown, DEPENDENCY_CONFIDENCE),
             // What was refused is still the answer, where what came later names nothing.
             Some(it) if matches!(it.cause, Cause::Unknown | Cause::ProbeFailure) && !self.barred.is_empty() => {
                 let cause = self.barred.first().copied().unwrap_or(it.cause);
                 (cause, self.confidence(cause))
+            }
+            // The cloud does not answer any more: what is known is what was seen while it did.
+            Some(it) if it.cause == Cause::Unknown && cloud_is_silent => {
+                let before = self.seen_before().unwrap_or(Cause::Unknown);
+                (before, self.confidence(before))
             }
             Some(it) => (it.cause, it.confidence),
             None => (Cause::Unknown, 0.0),
@@ -1004,7 +1094,8 @@ impl Healer<'_> {
         next_steps.extend(self.record.refusals.iter().map(|text| format!("decide whether this may be done: {text}")));
         if !self.record.gaps.is_empty() {
             let step = format!("close the gaps in the evidence: {}", self.record.gaps.join("; "));
-            let place = if cause == Cause::Unknown && self.record.proposals.is_empty() { 0 } else { next_steps.len() };
+            let is_first = cloud_is_silent || (cause == Cause::Unknown && self.record.proposals.is_empty());
+            let place = if is_first { 0 } else { next_steps.len() };
             next_steps.insert(place, step);
         }
         let contributing = self.treated.iter().copied().filter(|other| *other != cause).collect();
@@ -1017,7 +1108,7 @@ impl Healer<'_> {
         );
         self.say(Level::Warn, &summary);
         let now = self.world.now_ms();
-        self.record.tell(now, "escalated", reason);
+        self.record.tell(now, "escalated", reason.clone());
         Outcome { status: Status::Escalated, summary, details: self.record.details(&verdict).to_string() }
     }
 
@@ -1048,6 +1139,13 @@ impl Healer<'_> {
         let verdict = Verdict { cause: Cause::Unknown, confidence: 0.0, contributing: Vec::new(), next_steps };
         self.say(Level::Warn, &summary);
         Outcome { status: Status::Escalated, summary, details: self.record.details(&verdict).to_string() }
+    }
+
+    /// The last cause that was plausible, and that no act has disproved.
+    fn seen_before(&self) -> Option<Cause> {
+        let tops = self.record.diagnoses.iter().rev().filter_map(|(_, it)| it.hypotheses.first());
+        let mut plausible = tops.filter(|it| it.cause.is_fault() && it.cause != Cause::Unknown);
+        plausible.find(|it| it.confidence >= PLAUSIBLE && !self.disproved.contains(&it.cause)).map(|it| it.cause)
     }
 
     fn confidence(&self, cause: Cause) -> f64 {

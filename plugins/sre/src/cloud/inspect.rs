@@ -17,6 +17,11 @@ const FULL_PERCENT: f64 = 95.0;
 const BUSY_PERCENT: f64 = 80.0;
 /// Files of the configuration that are looked at, and how much of each.
 const FILES_MAX: usize = 4;
+/// So full a disk may stay: more is not removed than has to be.
+const ROOM_PERCENT: u64 = 75;
+/// Rotated logs that are told, and folders of logs that are looked through.
+const ROTATED_MAX: usize = 40;
+const LOG_FOLDERS_MAX: usize = 4;
 const FILE_BYTES_MAX: usize = 3_000;
 
 /// What the instance shows of itself.
@@ -31,6 +36,7 @@ pub struct Inspection {
     pub unit: Option<Unit>,
     pub journal: Vec<String>,
     pub files: Vec<File>,
+    pub rotated: Vec<Rotated>,
     /// What could not be looked at.
     pub gaps: Vec<String>,
 }
@@ -39,6 +45,17 @@ pub struct Inspection {
 pub struct Disk {
     pub mount: String,
     pub used_percent: f64,
+    pub total_kib: u64,
+    pub used_kib: u64,
+}
+
+/// A log that was rotated away: what is in it is not written to any more, and may be missed least.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rotated {
+    pub path: String,
+    pub bytes: u64,
+    /// Seconds since 1970, as `stat -c %Y` prints them.
+    pub modified_s: u64,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -75,6 +92,36 @@ impl Inspection {
         full.max_by(|a, b| a.used_percent.total_cmp(&b.used_percent))
     }
 
+    /// The rotated logs on a full disk, the oldest first, that make room enough on it, and no more of them. Where there
+    /// are any of the service's own, only those: what else is on the machine is not this service's to remove.
+    pub fn removable(&self, full: &Disk, own: &[String]) -> Vec<Rotated> {
+        let is_on = |path: &str, mount: &str| {
+            mount == "/" || path.strip_prefix(mount).is_some_and(|rest| rest.starts_with('/'))
+        };
+        let mount_of = |path: &str| {
+            let mounts = self.disks.iter().map(|disk| disk.mount.as_str()).filter(|mount| is_on(path, mount));
+            mounts.max_by_key(|mount| mount.len())
+        };
+        let mut there: Vec<&Rotated> =
+            self.rotated.iter().filter(|log| mount_of(&log.path) == Some(full.mount.as_str())).collect();
+        let is_own = |log: &&Rotated| own.iter().any(|folder| is_on(&log.path, folder));
+        if there.iter().any(|log| is_own(log)) {
+            there.retain(is_own);
+        }
+        there.sort_by_key(|log| (log.modified_s, &log.path));
+        let enough_kib = full.total_kib / 100 * ROOM_PERCENT;
+        let mut used_kib = full.used_kib;
+        let mut chosen = Vec::new();
+        for log in there {
+            if used_kib <= enough_kib {
+                break;
+            }
+            used_kib = used_kib.saturating_sub(log.bytes / 1_024);
+            chosen.push(log.clone());
+        }
+        chosen
+    }
+
     /// The changes of the configuration, as far as what was there before is kept.
     pub fn changes(&self) -> Vec<Change> {
         let changed = self.files.iter().filter(|file| file.former.is_some() && file.former != file.text);
@@ -89,11 +136,11 @@ impl Inspection {
     }
 }
 
-/// The script: for the unit of the service, if it is known, and the files of its configuration.
+/// The script: for the unit of the service, if it is known, the files of its configuration, and the folders of its logs.
 ///
 /// What programs print stands behind a bar, so that no line of a log, which anybody may have written, can be taken for
 /// the beginning of a part.
-pub fn script(unit: Option<&str>, files: &[String]) -> String {
+pub fn script(unit: Option<&str>, files: &[String], logs: &[String]) -> String {
     let mut script = String::from(
         "export LC_ALL=C\n\
          bar() { sed 's/^/|/'; }\n\
@@ -117,6 +164,18 @@ pub fn script(unit: Option<&str>, files: &[String]) -> String {
              echo '=== text'; {{ wc -c < {path}; head -c {FILE_BYTES_MAX} -- {path}; }} | bar; echo\n\
              for old in {path}.bak {path}.orig {path}.old {path}~ {path}.dpkg-old {path}.rpmsave; do if [ -f \"$old\" ]; then \
              echo '=== former'; {{ wc -c < \"$old\"; head -c {FILE_BYTES_MAX} -- \"$old\"; }} | bar; echo; break; fi; done\n"
+        ));
+    }
+    let folders = std::iter::once("/var/log").chain(logs.iter().map(String::as_str).filter(|path| is_path(path)));
+    for folder in folders.take(LOG_FOLDERS_MAX) {
+        // What a file must have in its name to be one that was rotated away, and who keeps what must not be lost: the
+        // trails of logins and of the audit, and the journal, which removes its own.
+        script.push_str(&format!(
+            "echo '=== rotated'; find {} -xdev -type f -links 1 -size +0 \\( -name '*.gz' -o -name '*.xz' -o -name '*.bz2' -o -name '*.zst' \
+             -o -name '*.[0-9]' -o -name '*.[0-9][0-9]' -o -name '*.old' -o -name '*-20[0-9][0-9][01][0-9][0-3][0-9]' \\) \
+             -not -path '*/audit/*' -not -path '*/journal/*' -not -name '[bw]tmp*' -not -name 'auth.log*' -not -name 'secure*' \
+             -printf '%s %Ts %p\\n' | sort -rn | head -n {ROTATED_MAX} | bar\n",
+            quoted(folder)
         ));
     }
     script.push_str("echo '=== journal'; journalctl -p warning --since '-30 min' --no-pager -o short-iso -n 60 | tail -c 6000 | bar\n");
@@ -148,6 +207,13 @@ pub fn read(printed: &str) -> Inspection {
                 seen.journal = body.lines().filter(|line| !line.starts_with("-- ")).map(str::to_owned).collect();
             }
             "file" => seen.files.extend(file(body)),
+            "rotated" => {
+                for log in body.lines().filter_map(rotated) {
+                    if !seen.rotated.contains(&log) {
+                        seen.rotated.push(log);
+                    }
+                }
+            }
             "text" => {
                 if let Some(file) = seen.files.last_mut() {
                     file.text = whole(body);
@@ -185,7 +251,20 @@ fn disk(line: &str) -> Option<Disk> {
     // Images and what the kernel makes up are full by nature.
     let is_real = device.starts_with("/dev/") && !device.starts_with("/dev/loop");
     is_real.then_some(())?;
-    Some(Disk { mount: (*mount).to_owned(), used_percent: used.trim_end_matches('%').parse().ok()? })
+    let kib = |index: usize| columns.get(index).and_then(|it| it.parse().ok()).unwrap_or(0);
+    Some(Disk {
+        mount: (*mount).to_owned(),
+        used_percent: used.trim_end_matches('%').parse().ok()?,
+        total_kib: kib(1),
+        used_kib: kib(2),
+    })
+}
+
+fn rotated(line: &str) -> Option<Rotated> {
+    let mut parts = line.splitn(3, ' ');
+    let (bytes, modified_s) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let path = parts.next().filter(|path| is_path(path))?.to_owned();
+    Some(Rotated { path, bytes, modified_s })
 }
 
 fn memory(body: &str) -> Option<f64> {
@@ -369,14 +448,49 @@ mod tests {
         std::fs::write(&path, "pool = eight\n").unwrap();
         let former = format!("{}.bak", path.display());
         std::fs::write(&former, "pool = 8\n").unwrap();
-        let script = script(Some("app.service"), &[path.display().to_string()]);
+        let logs = std::env::temp_dir().join(format!("pi-sre-inspect-{}", std::process::id()));
+        std::fs::create_dir_all(logs.join("audit")).unwrap();
+        for name in ["a b.log.1", "a.log-20260131", "a.log", "empty.log.2", "audit/audit.log.1", "auth.log.1"] {
+            std::fs::write(logs.join(name), if name.starts_with("empty") { "" } else { "line\n" }).unwrap();
+        }
+        let folders = [logs.display().to_string()];
+        let script = script(Some("app.service"), &[path.display().to_string()], &folders);
         let done = std::process::Command::new("sh").arg("-c").arg(script).output().unwrap();
         let seen = read(&String::from_utf8_lossy(&done.stdout));
         assert_eq!(seen.files.len(), 1);
         assert_eq!(seen.files[0].digest.len(), 64);
         assert_eq!(seen.changes().len(), 1);
         assert_eq!(seen.files[0].text.as_deref(), Some("pool = eight\n"));
+        let mut names: Vec<&str> =
+            seen.rotated.iter().filter_map(|it| it.path.strip_prefix(folders[0].as_str())).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["/a b.log.1", "/a.log-20260131"]);
+        assert!(seen.rotated.iter().filter(|it| it.path.starts_with(&folders[0])).all(|it| it.bytes == 5));
         std::fs::remove_file(&path).unwrap();
         std::fs::remove_file(&former).unwrap();
+        std::fs::remove_dir_all(&logs).unwrap();
+    }
+
+    #[test]
+    fn no_more_is_removed_than_makes_room_and_only_on_the_disk_that_is_full() {
+        let disk = |mount: &str, used_kib| Disk { mount: mount.into(), used_percent: 0.0, total_kib: 1_000, used_kib };
+        let log = |path: &str, kib: u64, modified_s| Rotated { path: path.into(), bytes: kib * 1_024, modified_s };
+        let seen = Inspection {
+            disks: vec![disk("/", 500), disk("/var", 1_000)],
+            rotated: vec![
+                log("/var/log/b.1", 200, 20),
+                log("/var/log/a.2", 100, 10),
+                log("/var/log/c.1", 300, 30),
+                log("/srv/log/d.1", 900, 1),
+                log("/variable/e.1", 900, 1),
+            ],
+            ..Inspection::default()
+        };
+        let paths = |mount: usize, own: &[String]| -> Vec<String> {
+            seen.removable(&seen.disks[mount], own).into_iter().map(|log| log.path).collect()
+        };
+        assert_eq!(paths(1, &[]), ["/var/log/a.2", "/var/log/b.1"]);
+        assert_eq!(paths(1, &["/var/lo".into(), "/srv/log".into()]), ["/var/log/a.2", "/var/log/b.1"]);
+        assert_eq!(paths(0, &[]), Vec::<String>::new());
     }
 }

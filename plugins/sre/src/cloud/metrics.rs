@@ -63,6 +63,9 @@ const CLUSTER: &[Row] = &[
     ("AWS/RDS", "FreeableMemory", "Minimum", "Bytes"),
     ("AWS/RDS", "AuroraReplicaLagMaximum", "Maximum", "Milliseconds"),
     ("AWS/RDS", "CommitLatency", "Average", "Milliseconds"),
+    ("AWS/RDS", "ReadLatency", "Average", "Seconds"),
+    ("AWS/RDS", "WriteLatency", "Average", "Seconds"),
+    ("AWS/RDS", "DiskQueueDepth", "Average", "Count"),
     ("AWS/RDS", "Deadlocks", "Average", "Count/Second"),
 ];
 
@@ -76,7 +79,7 @@ pub struct Query {
     pub dimensions: Vec<(String, String)>,
 }
 
-/// All series of a target; `found` are those of the agent on it, by `ListMetrics`.
+/// All series of a target; `found` are those of the agent on it, by `ListMetrics`, and those that its alarms watch.
 pub fn queries(target: &Target, found: &[Query]) -> Vec<Query> {
     let rows = match target.kind() {
         Kind::Instance => INSTANCE,
@@ -90,7 +93,34 @@ pub fn queries(target: &Target, found: &[Query]) -> Vec<Query> {
         unit: (*unit).into(),
         dimensions: vec![(target.kind().dimension().0.into(), target.id().into())],
     });
-    own.chain(found.iter().cloned()).collect()
+    let mut all: Vec<Query> = own.collect();
+    for query in found {
+        let is_same = |it: &Query| {
+            (&it.namespace, &it.name, &it.dimensions) == (&query.namespace, &query.name, &query.dimensions)
+        };
+        if !all.iter().any(is_same) {
+            all.push(query.clone());
+        }
+    }
+    all
+}
+
+/// The series that an alarm watches, by its entry in `DescribeAlarms`; none of one that is computed from several.
+pub fn of_alarm(alarm: &Value) -> Option<Query> {
+    let name = aws::text(alarm, "MetricName");
+    let statistic = [aws::text(alarm, "Statistic"), aws::text(alarm, "ExtendedStatistic")];
+    Some(Query {
+        namespace: aws::text(alarm, "Namespace").into(),
+        name: Some(name).filter(|name| !name.is_empty())?.into(),
+        statistic: (*statistic.iter().find(|it| !it.is_empty())?).into(),
+        unit: aws::text(alarm, "Unit").into(),
+        dimensions: dimensions(alarm),
+    })
+}
+
+fn dimensions(metric: &Value) -> Vec<(String, String)> {
+    let one = |it: &Value| (aws::text(it, "Name").to_owned(), aws::text(it, "Value").to_owned());
+    aws::list(metric, "Dimensions").map(one).collect()
 }
 
 /// Ask for `queries` from one moment to another.
@@ -154,9 +184,7 @@ pub fn found(answer: &Value) -> Vec<Query> {
         name: aws::text(metric, "MetricName").into(),
         statistic: "Average".into(),
         unit: if aws::text(metric, "MetricName").ends_with("free") { "Count" } else { "Percent" }.into(),
-        dimensions: aws::list(metric, "Dimensions")
-            .map(|it| (aws::text(it, "Name").to_owned(), aws::text(it, "Value").to_owned()))
-            .collect(),
+        dimensions: dimensions(metric),
     };
     wanted.take(AGENT_METRICS_MAX).map(query).collect()
 }

@@ -49,6 +49,8 @@ struct Leads {
     target_groups: Vec<String>,
     group: Option<String>,
     alarms: Vec<String>,
+    /// What these alarms watch.
+    alarm_metrics: Vec<Query>,
     /// Databases beside or behind the target.
     databases: Vec<String>,
 }
@@ -79,7 +81,8 @@ pub fn observe(world: &mut dyn World, look: &Look) -> Seen {
     gather(world, &mut seen, &mut leads, first);
     seen.time_ms = world.now_ms();
     if seen.gone.is_none() {
-        seen.queries = metrics::queries(look.target, &leads.agent_metrics);
+        let found: Vec<Query> = leads.agent_metrics.iter().chain(&leads.alarm_metrics).cloned().collect();
+        seen.queries = metrics::queries(look.target, &found);
         let second = second(look, &leads, &seen.queries, begin);
         let names: Vec<String> = second.iter().map(|source| source.what.clone()).collect();
         if world.now_ms().saturating_sub(begin) < u64::from(look.settings.cloud.observe_ms_max) {
@@ -496,6 +499,7 @@ fn alarms(seen: &mut Seen, leads: &mut Leads, answer: &Value, id: &str) {
             comparison: text(it, "ComparisonOperator").to_owned(),
             name: name.clone(),
         });
+        leads.alarm_metrics.extend(metrics::of_alarm(it));
         leads.alarms.push(name);
     }
 }
@@ -515,6 +519,10 @@ fn trail(seen: &mut Seen, _: &mut Leads, answer: &Value) {
             || ["Describe", "Get", "List", "Lookup"].iter().any(|it| name.starts_with(it));
         let Some(time_ms) = aws::time(it, "EventTime").filter(|_| !is_read) else { continue };
         let whole: Value = pi_sdk::serde_json::from_str(text(it, "CloudTrailEvent")).unwrap_or_default();
+        // Nor has whoever was refused, and a dry run is: the trail keeps the error.
+        if !text(&whole, "errorCode").is_empty() {
+            continue;
+        }
         let change = Change {
             time_ms,
             name: name.to_owned(),
@@ -579,7 +587,7 @@ fn inspect_it(world: &mut dyn World, seen: &mut Seen, look: &Look) {
         None => return,
     }
     let unit = look.settings.cloud.units.get(&target.service);
-    let text = inspect::script(unit.map(String::as_str), &target.config_files);
+    let text = inspect::script(unit.map(String::as_str), &target.config_files, &target.log_files);
     let wait_ms = look.settings.cloud.command_ms_max;
     let call = script::send(
         target,

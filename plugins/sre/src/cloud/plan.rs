@@ -36,6 +36,15 @@ pub struct Tried<'a> {
     pub disproved: &'a [Cause],
     /// It was refused: the cause still stands.
     pub barred: &'a [Cause],
+    /// Its probe has failed since the last act, whatever it says at the moment.
+    pub has_faltered: bool,
+}
+
+/// Well at the moment, and dying again and again by all that is seen.
+fn is_flapping(tried: Tried, diagnosis: &Diagnosis) -> bool {
+    let top = diagnosis.hypotheses.first().filter(|it| it.confidence >= PLAUSIBLE);
+    tried.has_faltered
+        && top.is_some_and(|it| matches!(it.cause, Cause::CrashLoop | Cause::OomKilled | Cause::MemoryLeak))
 }
 
 /// Everything that could be done, the first choice first.
@@ -50,7 +59,8 @@ pub fn steps(
     settings: &Settings,
     onset_ms: u64,
 ) -> Vec<Step> {
-    let is_failing = seen.is_failing() || !seen.state.is_up() || seen.state.is_impaired();
+    let is_failing =
+        seen.is_failing() || !seen.state.is_up() || seen.state.is_impaired() || is_flapping(tried, diagnosis);
     let mut steps: Vec<Step> = Vec::new();
     let mut add = |acts: Vec<Act>, cause: Cause, why: &str| {
         for act in acts {
@@ -82,6 +92,19 @@ pub fn steps(
     if is_failing && !is_nameless(Cause::Unknown) && (causes.is_empty() || diagnosis.top() == Cause::Unknown) {
         // What nothing explains may still be answered by a new start.
         causes.push((Cause::Unknown, "its probe fails, and nothing that was seen says why".into()));
+    }
+    // What names no cause, shortly after a file was changed: that change is the answer before any new start is.
+    if is_failing && causes.first().is_none_or(|(cause, _)| matches!(cause, Cause::ProbeFailure | Cause::Unknown)) {
+        let acts = patches(seen, target, settings, onset_ms.saturating_sub(CHANGE_WINDOW_MS));
+        let cause =
+            if diagnosis.confidence(Cause::ErrorSpikeAfterDeploy) > diagnosis.confidence(Cause::BadConfiguration) {
+                Cause::ErrorSpikeAfterDeploy
+            } else {
+                Cause::BadConfiguration
+            };
+        if !tried.barred.contains(&cause) {
+            add(acts, cause, "it was changed shortly before, and nothing else says why it fails");
+        }
     }
     for (cause, why) in causes {
         if diagnosis.confidence(cause) >= PLAUSIBLE {
@@ -143,7 +166,10 @@ fn of_instance(cause: Cause, seen: &Seen, target: &Target, settings: &Settings, 
     match cause {
         Cause::StorageFull => {
             let full = seen.inspection.as_ref().and_then(|it| it.full_disk());
-            full.map(|disk| Act::ClearLogs { mount: disk.mount.clone() }).into_iter().collect()
+            let logs =
+                full.zip(seen.inspection.as_ref()).map(|(disk, inside)| inside.removable(disk, &target.log_files));
+            let clear = full.zip(logs).map(|(disk, logs)| Act::ClearLogs { mount: disk.mount.clone(), logs });
+            clear.into_iter().filter(|act| !matches!(act, Act::ClearLogs { logs, .. } if logs.is_empty())).collect()
         }
         Cause::BadConfiguration | Cause::ErrorSpikeAfterDeploy => {
             patches(seen, target, settings, 0).into_iter().chain(restart()).collect()
@@ -160,7 +186,9 @@ fn of_instance(cause: Cause, seen: &Seen, target: &Target, settings: &Settings, 
         | Cause::LockContention
         | Cause::ProbeFailure
         | Cause::Unknown => anew(),
-        Cause::CpuSaturation | Cause::Throttled => scale(seen).into_iter().chain(anew()).collect(),
+        Cause::CpuSaturation => scale(seen).into_iter().chain(anew()).collect(),
+        // Who has used up a credit or a quota gets no other one by a new start.
+        Cause::Throttled => scale(seen).into_iter().collect(),
         Cause::NodeNotReady => vec![Act::Reboot, Act::StopStart],
         _ => Vec::new(),
     }
@@ -322,6 +350,7 @@ mod tests {
             depends_on: depends_on.iter().map(|it| (*it).to_owned()).collect(),
             dependents: Vec::new(),
             config_files: Vec::new(),
+            log_files: Vec::new(),
         }
     }
 
@@ -334,7 +363,7 @@ mod tests {
         });
         let diagnosis = Diagnosis { hypotheses: hypotheses.collect(), ruled_out: Vec::new() };
         // It is not up: whatever answers is offered.
-        let tried = Tried { disproved, barred: &[] };
+        let tried = Tried { disproved, barred: &[], has_faltered: false };
         let all = steps(&Seen::default(), &diagnosis, tried, target, &Settings::default(), 0);
         all.into_iter().map(|step| step.act).collect()
     }

@@ -7,6 +7,7 @@
 use pi_sdk::{Value, json};
 
 use super::aws;
+use super::inspect::Rotated;
 use super::target::Target;
 use crate::world::{Answer, Call, Trouble, World};
 
@@ -14,6 +15,8 @@ use crate::world::{Answer, Call, Trouble, World};
 const POLL_MS: u32 = 1_000;
 /// A file that is longer is not changed from here: SSM takes scripts of limited length.
 pub const FILE_BYTES_MAX: usize = 24_000;
+/// Of one piece of a script: SSM takes longer ones, and bounds them all.
+const PIECE_BYTES_MAX: usize = 10_000;
 /// What ends the text of a file in a script. A file that has such a line is not changed.
 const END: &str = "PI_HOST_END_OF_FILE";
 
@@ -31,9 +34,25 @@ pub fn send(target: &Target, script: &str, why: &str, timeout_s: u32) -> Call {
         "DocumentName": "AWS-RunShellScript",
         "Comment": why.chars().take(100).collect::<String>(),
         "TimeoutSeconds": timeout_s.max(30),
-        "Parameters": { "commands": script.lines().collect::<Vec<_>>(), "executionTimeout": [timeout_s.to_string()] },
+        "Parameters": { "commands": commands(script), "executionTimeout": [timeout_s.to_string()] },
     });
     target.change("ssm:SendCommand", arguments)
+}
+
+/// A script as SSM takes one: pieces of whole lines, none of them empty, which it puts together again.
+fn commands(script: &str) -> Vec<String> {
+    let mut pieces: Vec<String> = Vec::new();
+    for line in script.lines() {
+        match pieces.last_mut() {
+            Some(piece) if line.is_empty() || piece.len() + line.len() < PIECE_BYTES_MAX => {
+                piece.push('\n');
+                piece.push_str(line);
+            }
+            _ if line.is_empty() => {}
+            _ => pieces.push(line.to_owned()),
+        }
+    }
+    pieces
 }
 
 /// Wait for the end of a command that was sent.
@@ -113,15 +132,23 @@ pub fn restart(unit: &str) -> String {
     format!("systemctl restart -- {unit} && systemctl is-active -- {unit}")
 }
 
-/// Room on a disk from what is kept twice: the journal's old parts, and logs that were rotated away.
-pub fn clear_logs() -> String {
-    concat!(
-        "journalctl --vacuum-size=64M\n",
-        "find /var/log -xdev -type f \\( -name '*.gz' -o -name '*.xz' -o -name '*.bz2' -o -name '*.zst' ",
-        "-o -name '*.[0-9]' -o -name '*.[0-9][0-9]' -o -name '*.old' \\) -print -delete\n",
-        "df -P -k",
-    )
-    .to_owned()
+/// Remove these logs that were rotated away, each only if it still is the file that was looked at, is where its name
+/// says, and nobody has it open; then say how full the disks are.
+pub fn remove_logs(logs: &[Rotated]) -> Result<String, String> {
+    let mut script = String::from("open=$(ls -l /proc/[0-9]*/fd 2> /dev/null)\n");
+    for Rotated { path, bytes, modified_s } in logs {
+        if !is_path(path) || path.contains("{{") {
+            return Err(format!("`{path}` is no plain absolute path"));
+        }
+        let file = quoted(path);
+        script.push_str(&format!(
+            "if [ \"$(stat -c '%s %Y' -- {file})\" = '{bytes} {modified_s}' ] && [ \"$(realpath -- {file})\" = {file} ] && \
+             ! printf '%s' \"$open\" | grep -qF -- {}; then rm -f -- {file}; fi\n",
+            quoted(&format!(" -> {path}"))
+        ));
+    }
+    script.push_str("df -P -k");
+    Ok(script)
 }
 
 /// Write `content` over the file, if it still is the one with the digest that was seen. The former one is kept beside
@@ -145,7 +172,7 @@ pub fn replace_file(path: &str, digest: &str, content: &str, backup: &str) -> Re
     let (path, backup) = (quoted(path), quoted(backup));
     Ok(format!(
         "set -e\nif [ \"$(sha256sum < {path} | cut -d ' ' -f 1)\" != {digest} ]; then echo 'it was changed since it was looked at' >&2; exit 3; fi\n\
-         cp -p -- {path} {backup}\ncat > {path} <<'{END}'\n{content}{END}\nsha256sum < {path}"
+         cp -pT -- {path} {backup}\ncat > {path} <<'{END}'\n{content}{END}\nsha256sum < {path}"
     ))
 }
 
@@ -180,6 +207,15 @@ mod tests {
     }
 
     #[test]
+    fn a_script_is_sent_in_pieces_that_are_never_empty_and_make_it_again() {
+        let long = format!("cat > f <<'E'\n\na = 1\n\n\n{}\nE\n\ndf", vec!["x".repeat(99); 300].join("\n"));
+        let pieces = commands(&long);
+        assert!(pieces.len() > 2 && pieces.iter().all(|piece| !piece.is_empty() && piece.len() <= PIECE_BYTES_MAX));
+        assert_eq!(pieces.join("\n"), long);
+        assert_eq!(commands("\n\ndf"), ["df"]);
+    }
+
+    #[test]
     fn a_file_that_a_script_cannot_carry_is_not_changed() {
         let digest = "a".repeat(64);
         assert!(replace_file("/etc/a", &digest, "x = 1\n", "/etc/a.old").is_ok());
@@ -187,6 +223,34 @@ mod tests {
             assert!(replace_file("/etc/a", &digest, content, "/etc/a.old").is_err());
         }
         assert!(replace_file("/etc/a", "$(reboot)", "x\n", "/etc/a.old").is_err());
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a script is shown to work by a real shell")]
+    fn only_the_logs_that_were_seen_and_are_not_open_are_removed() {
+        use std::os::unix::fs::MetadataExt as _;
+        let folder = std::env::temp_dir().canonicalize().unwrap().join(format!("pi-sre-logs-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let make = |name: &str, text: &str| {
+            let path = folder.join(name);
+            std::fs::write(&path, text).unwrap();
+            let known = std::fs::metadata(&path).unwrap();
+            Rotated { path: path.to_str().unwrap().into(), bytes: known.len(), modified_s: known.mtime() as u64 }
+        };
+        let logs = [make("it's.1", "old\n"), make("b.1", "old\n"), make("c.1", "old\n"), make("d.1", "old\n")];
+        std::fs::write(&logs[1].path, "somebody wrote\n").unwrap();
+        let _open = std::fs::File::open(&logs[2].path).unwrap();
+        std::fs::rename(&logs[3].path, folder.join("e")).unwrap();
+        std::os::unix::fs::symlink(folder.join("e"), &logs[3].path).unwrap();
+        let script = remove_logs(&logs).unwrap();
+        let done = std::process::Command::new("sh").arg("-c").arg(&script).output().unwrap();
+        let mut left: Vec<String> = std::fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        assert_eq!(left, ["b.1", "c.1", "d.1", "e"], "{}", String::from_utf8_lossy(&done.stderr));
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     /// The scripts do what they say, by a real shell on real files.

@@ -97,6 +97,8 @@ pub struct Target {
     pub dependents: Vec<String>,
     /// Files of its configuration, on the instance.
     pub config_files: Vec<String>,
+    /// Its logs there, files or folders.
+    pub log_files: Vec<String>,
 }
 
 impl Target {
@@ -111,6 +113,7 @@ impl Target {
             depends_on: description.depends_on.clone(),
             dependents: dependents.map(|it| it.name.clone()).collect(),
             config_files: description.config_files.clone(),
+            log_files: description.log_files.clone(),
             place,
         })
     }

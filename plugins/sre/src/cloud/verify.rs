@@ -10,8 +10,9 @@ use crate::settings::Settings;
 use crate::verify::{Demand, Proof, verify};
 use crate::world::World;
 
-/// Between two looks at metrics that have not come yet.
-const METRIC_POLL_MS: u32 = 15_000;
+/// Between two looks at metrics that have not come yet: so many looks within the time for them, within bounds.
+const METRIC_LOOKS: u32 = 20;
+const METRIC_POLL_MS: (u32, u32) = (500, 15_000);
 /// A row that is broken right after it is begun again so often.
 const ROWS_MAX: u32 = 3;
 /// So much of the way back must be gone.
@@ -121,7 +122,8 @@ pub struct Proved {
     pub seen: Option<Seen>,
 }
 
-/// Prove that the target works, and that what was ill `before` is well. `since_ms`: when the last act had ended.
+/// Prove that the target works, and that what was ill `before` is well. `since_ms`: when the last act had ended; `life_ms`: how
+/// long it has to be well at least, since it was so long before it failed again.
 pub fn prove(
     world: &mut dyn World,
     look: &Look,
@@ -129,12 +131,13 @@ pub fn prove(
     symptoms: &[Symptom],
     required: u32,
     since_ms: u64,
+    life_ms: u64,
 ) -> Proved {
     let settings = Settings { verify_interval_ms: look.settings.cloud.verify_interval_ms, ..look.settings.clone() };
     let demand = Demand {
         services: std::iter::once(&look.target.service).chain(look.also).cloned().collect(),
         required,
-        life_ms: 0,
+        life_ms,
         settle_ms: look.settings.cloud.settle_ms_max,
     };
     let mut proof = verify(world, &settings, &demand);
@@ -182,7 +185,7 @@ pub fn prove(
         }
         // The cloud's own checks come by the minute.
         if now.is_answering() && now.state.is_impaired() && passed < u64::from(look.settings.cloud.metric_ms_max) {
-            world.sleep(METRIC_POLL_MS.min(look.settings.cloud.metric_ms_max));
+            world.sleep(metric_poll_ms(look));
             continue;
         }
         break now;
@@ -234,8 +237,13 @@ fn measured(world: &mut dyn World, look: &Look, before: &Seen, symptom: &Symptom
         if is_late || last.is_some_and(|value| symptom.is_well(value)) {
             return last;
         }
-        world.sleep(METRIC_POLL_MS);
+        world.sleep(metric_poll_ms(look));
     }
+}
+
+fn metric_poll_ms(look: &Look) -> u32 {
+    let (least, most) = METRIC_POLL_MS;
+    (look.settings.cloud.metric_ms_max / METRIC_LOOKS).clamp(least, most)
 }
 
 /// The symptoms, for the record.

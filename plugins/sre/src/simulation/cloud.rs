@@ -515,7 +515,9 @@ impl Cloud {
         };
         let out = if script.contains("=== disks") {
             Ok(self.shown())
-        } else if script.contains("journalctl --vacuum") {
+        } else if script.contains("rm -f -- ") {
+            let removed = "rm -f -- '/var/log/orders/orders.log.1'";
+            assert!(script.contains(removed) && script.matches("rm -f").count() == 1, "{script}");
             self.effects.push("clear logs".into());
             self.cure(&[Fault::FullOfLogs]);
             Ok(self.disks())
@@ -575,7 +577,7 @@ impl Cloud {
         let former =
             if self.file == BAD { format!("=== former\n|{}\n{}\n", GOOD.len(), barred(GOOD)) } else { String::new() };
         format!(
-            "=== uptime\n|{} 1\n=== disks\n{}=== memory\n|MemTotal: 1000 kB\n|MemAvailable: 600 kB\n=== processes\n|  PID STAT %CPU COMMAND\n|  812 S 1.5 orders\n=== failed\n=== unit\n|Id=orders.service\n|ActiveState=active\n|SubState=running\n|NRestarts=0\n|Result=success\n|ActiveEnterTimestamp=Thu 2026-01-01 00:00:00 UTC\n=== file\n|/etc/orders.conf\n|{}  -\n|{}\n=== text\n|{}\n{}\n{former}=== journal\n=== end",
+            "=== uptime\n|{} 1\n=== disks\n{}=== memory\n|MemTotal: 1000 kB\n|MemAvailable: 600 kB\n=== processes\n|  PID STAT %CPU COMMAND\n|  812 S 1.5 orders\n=== failed\n=== unit\n|Id=orders.service\n|ActiveState=active\n|SubState=running\n|NRestarts=0\n|Result=success\n|ActiveEnterTimestamp=Thu 2026-01-01 00:00:00 UTC\n=== file\n|/etc/orders.conf\n|{}  -\n|{}\n=== text\n|{}\n{}\n{former}=== rotated\n|2048000 1767000000 /var/log/orders/orders.log.1\n|1024000 1767100000 /var/log/orders/orders.log.2\n=== journal\n=== end",
             (self.now - self.booted_at) / 1_000,
             barred(&self.disks()),
             digest(&self.file),
