@@ -38,7 +38,7 @@ const TEXT: &str = "it runs SQL from text, which nobody has looked at";
 const REACH: &str = "it reaches other hosts or databases";
 const WAITS: &str = "it only waits";
 const SETTING: &str = "it changes settings, on which the read-only transaction rests";
-const PAGES: &str = "it reads raw pages, past rights and masking";
+const PAGES: &str = "it reads past rights and masking";
 
 /// Schemas of extensions that go out to the network or schedule work.
 const SCHEMAS: &[&str] =
@@ -171,6 +171,9 @@ const POSTGRES: &[(&[&str], &str)] = &[
             "pg_get_wal_*",
             "page_header",
             "fsm_page_contents",
+            // The view `pg_stat_activity` has the same, and is masked.
+            "pg_stat_get_activity",
+            "pg_stat_get_backend_activity",
         ],
         PAGES,
     ),

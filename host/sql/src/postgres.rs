@@ -94,8 +94,11 @@ impl Server {
         raw(lease.connection()?, timeout).await.map_err(|error| fault::error(&error, at))?;
         let (lease, answer) = self.within_time(lease, statement, parameters, bounds).await;
         if let Some(mut lease) = lease {
-            let ended =
-                raw(lease.connection()?, "ROLLBACK TO SAVEPOINT pi_statement; RELEASE SAVEPOINT pi_statement").await;
+            let ended = raw(
+                lease.connection()?,
+                "ROLLBACK TO SAVEPOINT pi_statement; RELEASE SAVEPOINT pi_statement; DEALLOCATE ALL",
+            )
+            .await;
             if ended.is_ok() {
                 held.lease = Some(lease);
             }

@@ -23,6 +23,8 @@ const PARAMETERS: &[&str] = &["host", "port", "dbname", "user"];
 const LOCK_TIMEOUT_MS: u64 = 5000;
 /// Between two statements of a snapshot somebody computes.
 const IDLE_TIMEOUT_MS: u64 = 600_000;
+/// What was prepared is not asked for again, and would stay in the server for as long as the session.
+const END: &str = "ROLLBACK; DEALLOCATE ALL";
 const CHECK_FROM_VERSION: i32 = 140_000;
 
 /// All sessions of one connection.
@@ -168,7 +170,7 @@ impl Lease {
     /// End the transaction, and keep the session where that worked.
     pub(super) async fn give_back(mut self) {
         let Some(session) = self.session.as_mut() else { return };
-        let ended = tokio::time::timeout(self.inner.connect_timeout, raw(&mut session.connection, "ROLLBACK")).await;
+        let ended = tokio::time::timeout(self.inner.connect_timeout, raw(&mut session.connection, END)).await;
         if matches!(ended, Ok(Ok(())))
             && let Some(session) = self.session.take()
         {
@@ -233,6 +235,8 @@ fn options(settings: &Settings) -> Result<PgConnectOptions, Error> {
         url.parse().map_err(|error: sqlx::Error| Error::settings(format!("the url cannot be read: {error}"), form))?;
     let password = settings.password.as_ref().map_or("", |secret| secret.reveal());
     options = options.password(password).application_name(&settings.application_name).statement_cache_capacity(0);
+    // A statement is logged by who asks it, if at all.
+    options = options.disable_statement_logging();
     let is_local = options.get_socket().is_some() || is_loopback(options.get_host());
     options = options.ssl_mode(match settings.tls {
         Tls::Automatic if is_local => PgSslMode::Prefer,
