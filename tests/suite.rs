@@ -17,6 +17,7 @@ mod confine;
 mod detect;
 mod engine;
 mod gate_random;
+mod ghost;
 mod incident_diagnose;
 mod journal;
 mod lab;

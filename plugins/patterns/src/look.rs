@@ -371,7 +371,7 @@ fn note_moving(memory: &mut TableMemory, profile: &Profile, same: bool, now_ms: 
         }
     }
     for values in &profile.values {
-        let key = key_of(one.table, candidate);
+        let key = format!("values:{}", values.column);
         if let Some(&(bucket, share, n)) = memory.fresh.get(&key)
             && let Some((now, rows)) = largest_share(values, bucket)
             && (rows - n).abs() <= 0.02 * n + 1.0
