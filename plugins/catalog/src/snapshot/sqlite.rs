@@ -121,7 +121,7 @@ impl Reading {
                 name: name.clone(),
                 class: class::sqlite(&declared),
                 data_type: declared,
-                is_nullable: !flag(row, 4) && !(key > 0 && without_rowid),
+                is_nullable: !(flag(row, 4) || key > 0 && without_rowid),
                 default: text(row, 5),
                 is_generated: hidden >= 2,
                 ..Column::default()
@@ -167,7 +167,7 @@ impl Reading {
             let descending = if flag(row, 7) { " DESC" } else { "" };
             let column = text(row, 6).map(|column| format!("{column}{descending}"));
             let Some(table) = self.table(&table) else { continue };
-            if !table.indexes.last().is_some_and(|index| index.name == name) {
+            if table.indexes.last().is_none_or(|index| index.name != name) {
                 table.indexes.push(Index {
                     name: name.clone(),
                     is_unique: flag(row, 3),
