@@ -1,6 +1,8 @@
 //! What 10,000 jobs cost: reading them, building the agenda, and three simulated hours of waking, planning and going back to
 //! sleep, with every run over at once. `cargo bench -p pi-schedule`.
 
+#![allow(clippy::disallowed_methods, reason = "a benchmark measures time")]
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,8 @@
 //! What happens around changes of the clock, by instants that were worked out by hand from the rules of the zones and
 //! checked against Python's `zoneinfo` (`tests/dst.py` reads the rows from this file and counts minute by minute).
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
 use jiff::Timestamp;
 use pi_schedule::{Job, JobSpec};
 

@@ -3,6 +3,8 @@
 //! keep what it is told; that nothing is started twice is the plan's doing, so a claim of what had been claimed fails
 //! the test wherever the host had a fresh view.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;

@@ -1,5 +1,8 @@
 //! What is to be done, case by case. Each test tells a short story in instants.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(clippy::disallowed_methods, reason = "a test measures how long a plan takes")]
+
 use jiff::Timestamp;
 use pi_schedule::{
     CANDIDATES_MAX, Cancel, CancelWhy, Job, Known, Look, MissedWhy, Notice, Origin, Plan, Record, SlotKey, SlotState,

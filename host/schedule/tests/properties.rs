@@ -1,5 +1,7 @@
 //! What holds for every schedule in every zone.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::{Offset, TimeZone};

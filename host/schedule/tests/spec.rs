@@ -1,5 +1,7 @@
 //! A job as users write it: what is taken, what stands where nothing is written, and what an error says.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
 use pi_schedule::{Fold, Gap, Job, JobSpec, Misfire, MisfireRule, Overlap};
 
 fn read(text: &str) -> JobSpec {
