@@ -17,12 +17,16 @@ const TARGET: &str = "wasm32-wasip2";
 /// Folder below plugins/, crate.
 const PLUGINS: &[(&str, &str)] = &[
     ("bash", "plugin-bash"),
+    ("chart", "plugin-chart"),
     ("cloud", "plugin-cloud"),
     ("detect", "plugin-detect"),
     ("files", "plugin-files"),
+    ("ghost", "plugin-ghost"),
+    ("memory", "plugin-memory"),
     ("pi", "plugin-pi"),
     ("runbook", "plugin-runbook"),
     ("service", "plugin-service"),
+    ("sql", "plugin-sql"),
     ("sre", "plugin-sre"),
 ];
 

@@ -21,6 +21,19 @@ pub fn monotonic() -> Instant {
     Instant::now()
 }
 
+/// Two clocks that nobody sets, in milliseconds from wherever: one that stands still while the machine sleeps, and one
+/// that goes on.
+#[must_use]
+pub fn steady() -> (Option<u64>, Option<u64>) {
+    use rustix::time::{ClockId, clock_gettime};
+    let ms = |clock: ClockId| {
+        let time = clock_gettime(clock);
+        let seconds = u64::try_from(time.tv_sec).ok()?.checked_mul(1_000)?;
+        seconds.checked_add(u64::try_from(time.tv_nsec / 1_000_000).ok()?)
+    };
+    (ms(ClockId::Monotonic), ms(ClockId::Boottime))
+}
+
 /// RFC 3339 in UTC with milliseconds, for people and for files.
 #[must_use]
 pub fn rfc3339(time_ms: u64) -> String {

@@ -5,8 +5,10 @@ mod approvals;
 mod budget;
 mod cloud;
 mod cloud_target;
+mod databases;
 mod environment;
 mod grants;
+mod heartbeat;
 mod http;
 mod mcp;
 mod mcp_limits;
@@ -29,6 +31,7 @@ use crate::gate::Profile;
 pub use budget::{AtLimit, BudgetConfig, Spend};
 pub use cloud::{CloudConfig, CloudGrant};
 pub use cloud_target::{CloudKind, CloudTarget};
+pub use databases::{DatabaseConfig, SqlGrant};
 pub use environment::{
     cache_folder, cloud_environment, is_colour_refused, registry_credentials, scratch_folder, search_path, user,
     variable,
@@ -37,6 +40,7 @@ pub use grants::{
     ConfigGrant, FilesGrant, Grant, KeyValueGrant, LogGrant, ModelGrant, ProcessGrant, ServicesGrant, ToolsGrant,
     covers,
 };
+pub use heartbeat::HeartbeatConfig;
 pub use http::{HttpGrant, HttpHost};
 pub use mcp::McpConfig;
 pub use mcp_limits::PeerLimits;
@@ -228,6 +232,9 @@ impl Config {
         for (name, account) in &self.cloud {
             account.check(name).or_else(|(place, what, hint)| wrong(place, what, hint))?;
         }
+        for (name, database) in &self.databases {
+            database.check(name).or_else(|(place, what, hint)| wrong(place, what, hint))?;
+        }
         for (name, server) in &self.mcp {
             server.check(name).or_else(|(place, what, hint)| wrong(place, what, hint))?;
         }
@@ -291,6 +298,9 @@ impl Config {
                 }
             }
         }
+        for (name, job) in &self.heartbeat {
+            job.check(name, self).or_else(|(place, what, hint)| wrong(place, &what, hint))?;
+        }
         triggers::check(self).or_else(|(place, what, hint)| wrong(place.trim_end().to_owned(), &what, hint))?;
         Ok(())
     }
@@ -310,6 +320,8 @@ pub struct Config {
     pub services: BTreeMap<String, ServiceConfig>,
     /// Accounts of clouds, with who the host is there.
     pub cloud: BTreeMap<String, CloudConfig>,
+    /// Databases that can be granted, to be read.
+    pub databases: BTreeMap<String, DatabaseConfig>,
     pub signatures: SignaturesConfig,
     /// Servers of the Model Context Protocol whose tools agents may be granted.
     pub mcp: BTreeMap<String, McpConfig>,
@@ -323,6 +335,8 @@ pub struct Config {
     pub safety: SafetyConfig,
     pub sessions: SessionsConfig,
     pub runbooks: RunbooksConfig,
+    /// When agents wake by themselves.
+    pub heartbeat: BTreeMap<String, HeartbeatConfig>,
     /// Alarms from outside that wake agents. None: nothing listens.
     pub triggers: Option<TriggersConfig>,
     /// When alarms of some targets wake nobody.

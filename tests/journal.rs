@@ -25,6 +25,7 @@ mod mask;
 mod plugin_values;
 mod requests;
 mod server;
+mod slots;
 mod space;
 mod speed;
 

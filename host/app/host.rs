@@ -2,6 +2,7 @@
 //! off, serves the requests of other commands, until it is told to stop.
 
 mod alarms;
+mod heartbeat;
 mod reload;
 mod requests;
 mod resume;
@@ -10,11 +11,13 @@ mod runbook;
 mod running;
 mod safety;
 
+use heartbeat::Heartbeats;
 pub use resume::begun_with;
 use runbook::Wired;
 use running::Reach;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +31,7 @@ use super::context::{self, Talk};
 use super::gating::{gate, shadow_gate};
 use super::incident::{self, Closed};
 use super::kept::{Kept, KeptAgentError, KeptError};
+use super::reports::{index, record_of};
 use super::runbooks::{Handed, RunbooksError};
 use super::setup::{Progress, Setup, SetupError, hide};
 use super::single::session_id;
@@ -42,6 +46,7 @@ use crate::config::Project;
 use crate::confine::Confine;
 use crate::gate::Gate;
 use crate::journal::{Followed, Journal, JournalError, SessionJournal};
+use crate::report::Document;
 use crate::runtime::Room;
 use crate::session::{self, AgentSetup, Inbox, Kernel, SessionError, Streamed};
 use crate::store::{Holder, LeaseError, Store, StoreError};
@@ -154,6 +159,11 @@ pub enum Event {
     Breaker {
         what: String,
     },
+    /// What a job of the heartbeat does, or what its clock did.
+    Heartbeat {
+        job: String,
+        what: String,
+    },
     /// A session that could not be run to its end.
     Broken {
         session: String,
@@ -182,6 +192,8 @@ pub struct Host {
     triggers: Option<Triggers>,
     /// Which alarms are open.
     incidents: Incidents,
+    /// Jobs that wake agents by themselves.
+    heartbeats: Heartbeats,
     events: broadcast::Sender<Event>,
     stop: watch::Sender<bool>,
     /// Alarms wake agents, and the services are kept until the host is told to stop.
@@ -275,6 +287,7 @@ impl Host {
             .filter(|_| options.is_watching)
             .collect();
         let watch = Watch::new(&supervisor, &watched);
+        let heartbeats = Heartbeats::new(&project, |agent| agents.contains_key(agent));
         let triggers = if options.is_watching {
             triggers(&project, &store, journal, &setup.accounts, |agent| agents.contains_key(agent), progress).await?
         } else {
@@ -293,6 +306,7 @@ impl Host {
             kept,
             supervisor,
             watch,
+            heartbeats,
             triggers,
             is_watching,
             is_talking,
@@ -443,7 +457,11 @@ impl Host {
         }
         let taken_up = self.resume_open(None, sessions).await?;
         self.settle_alarms(&taken_up.incidents).await?;
+        self.settle_slots().await?;
         sessions.spawn(self.clone().retain());
+        if self.is_watching {
+            sessions.spawn(self.clone().beat());
+        }
         Ok(())
     }
 
@@ -583,6 +601,7 @@ impl Host {
         }
         let _ = self.events.send(Event::Session { id: id.clone(), agent: agent.to_owned(), is_resumed: false });
         self.alarm_running(input, &id).await;
+        self.slot_running(input, &id).await;
         let (ending, stop) = self.register(&id, &inbox);
         let told = Handed::of(&self.project, agent).within(input);
         let task = context::task(&self.project, agent, &setup.config, prompt, &told, talk);
@@ -591,6 +610,7 @@ impl Host {
         let closed = self.ended(&id, agent, input, journal, ended).await;
         self.settle(&id, service, self.leave_of(&closed)).await;
         self.alarm_closed(input, &closed).await;
+        self.slot_closed(input, &id, &closed).await;
         drop(ending);
         closed
     }
@@ -637,9 +657,16 @@ impl Host {
         ended: Result<session::Ended, SessionError>,
     ) -> Result<Closed, HostError> {
         let reports = self.project.directory.join("reports");
+        let ended = match ended {
+            Err(SessionError::Stopped) => self.cut_short(id).ok_or(SessionError::Stopped),
+            ended => ended,
+        };
         let closed = match ended {
             Ok(ended) => match self.settle_changes(id, &journal, ended).await {
-                Ok(ended) => incident::close(&reports, id, agent, input, &journal, &self.supervisor, ended).await,
+                Ok(mut ended) => {
+                    let page = self.publish(&reports, id, agent, input, &mut ended).await;
+                    incident::close(&reports, id, agent, input, &journal, &self.supervisor, ended, page).await
+                }
                 Err(error) => Err(error),
             },
             Err(error) => Err(HostError::Session(error)),
@@ -658,6 +685,36 @@ impl Host {
             }
         }
         closed
+    }
+
+    /// Write the report down that an agent has handed in, where it has; the journal has it too, so that one that cannot
+    /// be written stops nobody.
+    async fn publish(
+        &self,
+        reports: &Path,
+        id: &str,
+        agent: &str,
+        input: &Value,
+        ended: &mut session::Ended,
+    ) -> Option<PathBuf> {
+        let written = match Document::of(&ended.details)? {
+            Ok(document) => match document.write(reports, id) {
+                Ok(paths) => {
+                    let record = record_of(&document, id, agent, input, paths.markdown.clone());
+                    let indexed = index(self.store.as_ref(), self.journal.lease(), &record).await;
+                    indexed.map(|()| paths.markdown).map_err(|error| error.to_string())
+                }
+                Err(error) => Err(error.to_string()),
+            },
+            Err(why) => Err(why),
+        };
+        match written {
+            Ok(path) => Some(path),
+            Err(why) => {
+                ended.summary = format!("{} ({why})", ended.summary);
+                None
+            }
+        }
     }
 
     fn setup_of(&self, agent: &str) -> Result<AgentSetup, HostError> {
@@ -699,6 +756,7 @@ struct Parts {
     kept: Kept,
     supervisor: Arc<Supervisor>,
     watch: Watch,
+    heartbeats: Heartbeats,
     triggers: Option<Triggers>,
     is_watching: bool,
     is_talking: bool,
@@ -719,6 +777,7 @@ impl Parts {
             kept: self.kept,
             supervisor: self.supervisor,
             incidents: self.watch.incidents(),
+            heartbeats: self.heartbeats,
             watch: Mutex::new(Some(self.watch)),
             triggers: self.triggers,
             events,

@@ -38,7 +38,8 @@ pub(super) fn service_of(input: &Value) -> Option<String> {
 }
 
 /// End a session: a claim that the journal does not bear out becomes an escalation. The report is
-/// written before the last entry: a host that is killed in between writes it again.
+/// written before the last entry: a host that is killed in between writes it again. `page` is one that was written already.
+#[allow(clippy::too_many_arguments, reason = "what ends with a session has no other use together")]
 pub(super) async fn close(
     reports: &Path,
     session: &str,
@@ -47,6 +48,7 @@ pub(super) async fn close(
     journal: &SessionJournal,
     supervisor: &Supervisor,
     ended: Ended,
+    page: Option<PathBuf>,
 ) -> Result<Closed, HostError> {
     let Ended { mut status, mut summary, details } = ended;
     let service = service_of(input).unwrap_or_default();
@@ -56,7 +58,7 @@ pub(super) async fn close(
         summary = format!("{summary} The host does not accept it as `{status}`: {missing}");
         status = "escalated";
     }
-    let mut report = None;
+    let mut report = page;
     if !service.is_empty() || details.get("observed").is_some() {
         let incident =
             report::Incident { session, agent, status, summary: &summary, details: &details, entries: &entries };

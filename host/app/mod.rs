@@ -6,6 +6,7 @@
 //! `serving` makes the calls that other commands ask for, `asking` is their side of it. `sessions` forks, replays and
 //! prunes what is in the journal, `safety` is the kill switch from the outside, `kept` has the components that sessions began with.
 //! `cloud` looks whether the accounts of clouds can be reached as they are granted.
+//! `heartbeat` is what is known of jobs, `reports` what agents have handed in, `people` what is asked of both.
 //! `triggers` takes alarms from outside. `approvals` and `channels` say who answers, `policy` and `corpus` test and measure policies, `state` opens
 //! the store.
 
@@ -18,6 +19,7 @@ mod context;
 mod conversation;
 mod corpus;
 mod gating;
+pub mod heartbeat;
 mod host;
 mod incident;
 mod kept;
@@ -26,8 +28,10 @@ mod mcp;
 mod models;
 pub mod packages;
 mod peers;
+pub mod people;
 pub mod plugins;
 pub mod policy;
+pub mod reports;
 mod requests;
 mod runbooks;
 mod safety;

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::catalog::{Catalog, CatalogError};
 use super::gating::gate_of_builtin;
 use super::kept::{Kept, KeptError};
+use super::people::on_people_request;
 use super::plugins::scratch::Scratch;
 use super::requests::{SESSION_FORK, SESSION_PRUNE};
 use super::setup::{Setup, SetupError, hide, secrets_of};
@@ -133,7 +134,7 @@ pub fn session_mask(project: &Project) -> Result<Option<Arc<dyn Mask>>, Sessions
 }
 
 /// Do it here, where nobody has the store, or have it done by who has it.
-async fn by_holder<T: serde::de::DeserializeOwned>(
+pub(super) async fn by_holder<T: serde::de::DeserializeOwned>(
     project: &Project,
     name: &str,
     kind: &str,
@@ -144,7 +145,10 @@ async fn by_holder<T: serde::de::DeserializeOwned>(
         Ok(journal) => {
             let journal = Arc::new(journal);
             hide(&secrets_of(project)?, &journal);
-            let done = on_session_request(project, &journal, &BTreeSet::new(), kind, &payload).await;
+            let done = match on_session_request(project, &journal, &BTreeSet::new(), kind, &payload).await {
+                Some(done) => Some(done),
+                None => on_people_request(project, &journal, kind, &payload, &|_| ()).await,
+            };
             journal.close().await?;
             done.unwrap_or_default()
         }

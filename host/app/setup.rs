@@ -26,6 +26,8 @@ use crate::capability::process::{ProcessState, Surroundings};
 use crate::capability::safety::Safety;
 use crate::capability::secret::{SecretError, Secrets};
 use crate::capability::services::ServicesState;
+use crate::capability::sql::SqlState;
+use crate::capability::sql::databases::{DatabaseError, Databases, passwords};
 use crate::config::{AgentConfig, BudgetConfig, Grant, LimitsConfig, Project, cloud_environment, covers, variable};
 use crate::confine::Confine;
 use crate::gate::{Gate, InForce, PolicyError, RegoError};
@@ -59,6 +61,8 @@ pub enum SetupError {
     Grant(#[from] GrantError),
     #[error(transparent)]
     Account(#[from] AccountError),
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     #[error(transparent)]
     Secret(#[from] SecretError),
     #[error(
@@ -102,6 +106,8 @@ pub struct Setup {
     pub secrets: Secrets,
     /// The clouds of `pi.toml`, for whoever calls them.
     pub accounts: Accounts,
+    /// The databases of `pi.toml`.
+    pub databases: Databases,
     pub(super) peers: Peers,
 }
 
@@ -124,6 +130,7 @@ pub(super) fn secrets_of(project: &Project) -> Result<Secrets, SecretError> {
     let mut secrets = Secrets::load(&project.config.secrets, &project.directory)?;
     secrets.also_find(peers::secret_values(project));
     secrets.also_find(key_values(project));
+    secrets.also_find(passwords(&project.config.databases, &project.directory));
     if !project.config.cloud.is_empty() {
         secrets.also_find(cloud_values());
     }
@@ -159,7 +166,10 @@ pub(super) fn hide(secrets: &Secrets, journal: &Journal) {
 
 /// A secret is put into requests and never handed out: no component may read the file that it comes from.
 fn check_reach(project: &Project, secrets: &Secrets) -> Result<(), SetupError> {
-    for (secret, file) in secrets.files() {
+    let of_databases = project.config.databases.iter().filter_map(|(name, database)| {
+        Some((format!("databases.{name}"), project.directory.join(database.password_file.as_ref()?)))
+    });
+    for (secret, file) in secrets.files().iter().cloned().chain(of_databases) {
         let Ok(file) = file.canonicalize() else { continue };
         for (plugin, grant) in &project.config.grants {
             let folders =
@@ -200,6 +210,7 @@ impl Setup {
         confine: Confine,
         room: impl Into<Room>,
     ) -> Result<Self, SetupError> {
+        let databases = Databases::new(&project.config.databases, &project.directory)?;
         let secrets = secrets_of(&project)?;
         check_reach(&project, &secrets)?;
         let accounts = accounts_of(&project)?;
@@ -210,7 +221,7 @@ impl Setup {
         let around = Surroundings { writable: writable(&project), kept: governing(&project) };
         let reserved = if project.config.mcp.is_empty() { BTreeSet::new() } else { tools_of(&catalog)? };
         let peers = Peers::new(&project, &confine, &around, reserved, &secrets.scan());
-        Ok(Self { project, catalog, runtime, confine, supervisor, secrets, accounts, peers })
+        Ok(Self { project, catalog, runtime, confine, supervisor, secrets, accounts, databases, peers })
     }
 
     /// The tools of these plugins, linked.
@@ -617,6 +628,9 @@ impl Setup {
             grants.cloud = Some(Arc::new(
                 CloudState::new(cloud, &self.accounts).map_err(of)?.declaring(&self.project.config.services),
             ));
+        }
+        if let Some(sql) = &grant.sql {
+            grants.sql = Some(Arc::new(SqlState::new(sql, &self.databases).map_err(of)?));
         }
         if let Some(keyvalue) = &grant.keyvalue {
             grants.keyvalue = Some(Arc::new(KeyValueState::new(keyvalue).map_err(of)?));

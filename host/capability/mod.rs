@@ -22,5 +22,6 @@ pub mod safety;
 pub mod secret;
 pub mod services;
 pub mod session;
+pub mod sql;
 pub mod state;
 pub mod tools;

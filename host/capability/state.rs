@@ -18,6 +18,7 @@ use super::process::ProcessState;
 use super::secret::scan::Scan;
 use super::services::ServicesState;
 use super::session::SessionState;
+use super::sql::SqlState;
 use super::tools::ToolsState;
 use super::{bindings, limits::Limits};
 
@@ -31,6 +32,7 @@ pub struct CallState {
     pub process: Option<Arc<ProcessState>>,
     pub services: Option<Arc<ServicesState>>,
     pub cloud: Option<Arc<CloudState>>,
+    pub sql: Option<Arc<SqlState>>,
     pub tools: Option<Arc<dyn ToolsState>>,
     pub session: Option<Arc<dyn SessionState>>,
     pub model: Option<Arc<dyn ModelState>>,

@@ -10,6 +10,7 @@ mod cloud;
 mod demo;
 mod detect;
 mod doctor;
+mod heartbeat;
 mod incident;
 mod init;
 mod mcp;
@@ -18,6 +19,7 @@ mod packages;
 mod plugin;
 mod policy;
 mod progress;
+mod report;
 mod run;
 mod runbook;
 mod session;
@@ -96,6 +98,12 @@ enum Command {
     /// Name the root causes of observed incidents
     #[command(subcommand)]
     Incident(incident::Command),
+    /// Say when agents wake by themselves, let them run, pause them, and look back
+    #[command(subcommand)]
+    Heartbeat(heartbeat::Command),
+    /// Read the reports that agents have handed in
+    #[command(subcommand)]
+    Report(report::Command),
     /// Ask the running host to stop, or to stop one session
     Stop(stop::Arguments),
     /// Refuse every act that changes anything, for every host of this project, until `resume-all`
@@ -145,6 +153,8 @@ pub fn main() -> ExitCode {
         Command::Session(command) => session::run(&output, &project, command),
         Command::Incident(command) => incident::run(&output, &project, &command),
         Command::Runbook(command) => runbook::run(&output, &project, command),
+        Command::Heartbeat(command) => heartbeat::run(&output, &project, command),
+        Command::Report(command) => report::run(&output, &project, command),
         Command::Stop(arguments) => stop::run(&output, &project, &arguments),
         Command::StopAll(arguments) => stop_all::stop(&output, &project, &arguments),
         Command::ResumeAll => stop_all::resume(&output, &project),

@@ -120,6 +120,12 @@ impl Progress {
                 if closed.status == "done" { Style::new().green().bold() } else { Style::new().yellow().bold() },
                 serde_json::to_value(closed).unwrap_or_default(),
             ),
+            Event::Heartbeat { job, what } => (
+                "heartbeat",
+                what.lines().next().unwrap_or_default().to_owned(),
+                Style::new().cyan(),
+                json!({ "job": job, "what": what }),
+            ),
             Event::Broken { session, error } => (
                 "broken",
                 format!("{session}: {}", error.lines().next().unwrap_or_default()),

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CloudGrant, HttpGrant, SecretsGrant};
+use super::{CloudGrant, HttpGrant, SecretsGrant, SqlGrant};
 
 /// What one plugin or agent may do. A capability that is not here is not linked.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -13,6 +13,7 @@ pub struct Grant {
     pub process: Option<ProcessGrant>,
     pub services: Option<ServicesGrant>,
     pub cloud: Option<CloudGrant>,
+    pub sql: Option<SqlGrant>,
     pub tools: Option<ToolsGrant>,
     pub model: Option<ModelGrant>,
     pub log: Option<LogGrant>,

@@ -41,7 +41,7 @@ impl StoreConfig {
 }
 
 /// Whether the part before the `@` has a colon, or a parameter is called so.
-fn has_password(url: &str) -> bool {
+pub(super) fn has_password(url: &str) -> bool {
     let (address, parameters) = url.split_once('?').unwrap_or((url, ""));
     let authority = address.split_once("//").map_or(address, |(_, rest)| rest);
     let user = authority.rsplit_once('@').map_or("", |(user, _)| user);

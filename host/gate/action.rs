@@ -168,6 +168,18 @@ pub enum Act {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         is_granted: bool,
     },
+    /// Run a statement that only reads.
+    SqlQuery {
+        /// The database's name in `pi.toml`.
+        database: String,
+        dialect: SqlDialect,
+        /// As it is run.
+        statement: String,
+        /// What it names: `schema.table`, or `table` where it says no schema.
+        tables: Vec<String>,
+        /// How many parameters it has. Their values may be private.
+        parameters: usize,
+    },
     /// Change what a plugin keeps for itself.
     KeyValueWrite {
         plugin: String,
@@ -184,6 +196,14 @@ pub enum Act {
         spent: u64,
         limit: u64,
     },
+}
+
+/// Whose SQL a statement is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SqlDialect {
+    Postgres,
+    Sqlite,
 }
 
 /// What is done to the values of a plugin.
@@ -268,6 +288,7 @@ impl Act {
             Act::LogRotate { .. } => "log_rotate",
             Act::HttpRequest { .. } => "http_request",
             Act::CloudCall { .. } => "cloud_call",
+            Act::SqlQuery { .. } => "sql_query",
             Act::KeyValueWrite { .. } => "key_value_write",
             Act::Overspend { .. } => "overspend",
         }
@@ -278,9 +299,11 @@ impl Act {
     pub fn severity(&self) -> Severity {
         match self {
             Act::ToolCall { effect, .. } => *effect,
-            Act::FileRead { .. } | Act::FileList { .. } | Act::ServiceRead { .. } | Act::ServiceProbe { .. } => {
-                Severity::Read
-            }
+            Act::FileRead { .. }
+            | Act::FileList { .. }
+            | Act::ServiceRead { .. }
+            | Act::ServiceProbe { .. }
+            | Act::SqlQuery { .. } => Severity::Read,
             // A script does nothing by itself: what it does arrives as acts of its own.
             Act::Script { .. } => Severity::Read,
             Act::ProcessRun { .. } | Act::FileRemove { .. } | Act::ProcessEnd { .. } => Severity::Destructive,
@@ -345,6 +368,7 @@ impl Act {
             Act::CloudCall { account, region, operation, resources, arguments, script, .. } => {
                 cloud_call(account, region, operation, resources, arguments, script.as_deref())
             }
+            Act::SqlQuery { database, statement, .. } => format!("ask `{database}`: {statement}"),
             Act::Overspend { agent, what, spent, limit } => {
                 format!("let `{agent}` spend as much again: {spent} of {limit} {what}")
             }

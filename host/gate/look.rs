@@ -510,11 +510,25 @@ impl<'g> Look<'g> {
     fn files(&mut self, act: &'static str, fact: &Fact<'_>) {
         let Fact::File { paths, is_recursive, .. } = *fact else { return };
         let gate = self.gate;
-        for rule in gate.policy().rules_for_act(act) {
-            if rule.when.holds(fact, self.origin) {
-                self.add(Found::by_rule(rule, file_detail(act, paths, is_recursive)));
-            }
+        // That this very file may have to be changed, or such a one removed, the operator has foreseen: the hardest rule
+        // holds for it, so people are asked. That others say the same once more, and that it is elsewhere, does not
+        // make their question a refusal.
+        let is_foreseen = !is_recursive
+            && match act {
+                "file_write" => self.are_declared(paths),
+                "file_remove" => self.are_rotated(paths),
+                _ => false,
+            };
+        let rules = gate.policy().rules_for_act(act);
+        let mut found: Vec<Found<'g>> = rules
+            .filter(|rule| rule.when.holds(fact, self.origin))
+            .map(|rule| Found::by_rule(rule, file_detail(act, paths, is_recursive)))
+            .collect();
+        if is_foreseen {
+            found.sort_by_key(|found| std::cmp::Reverse((found.verdict, found.points)));
+            found.truncate(1);
         }
+        found.into_iter().for_each(|found| self.add(found));
         let is_change = !is_look(act);
         if let Fact::File { by_command: true, .. } = fact {
             for path in paths {
@@ -532,14 +546,7 @@ impl<'g> Look<'g> {
         }
         let is_named = paths.iter().any(|path| gate.is_production(path.text));
         if is_change && (is_named || self.elsewhere.is_some()) {
-            // That this very file may have to be changed, or such a one removed, the operator has foreseen: the rules hold
-            // for it, so people are asked, but that it is elsewhere does not make their question a refusal.
-            let is_foreseen = match act {
-                "file_write" => self.are_declared(paths),
-                "file_remove" => self.are_rotated(paths),
-                _ => false,
-            };
-            if is_recursive || !is_foreseen {
+            if !is_foreseen {
                 self.current.factor = self.current.factor.max(self.production_factor(is_named));
             }
             self.note("production", file_detail(act, paths, is_recursive));

@@ -41,7 +41,7 @@ mod trace;
 mod variable;
 mod weigh;
 
-pub use action::{Act, CloudResource, KeyValueOperation, Origin, WriteMode};
+pub use action::{Act, CloudResource, KeyValueOperation, Origin, SqlDialect, WriteMode};
 pub use decision::{Decision, Evidence, Verdict};
 pub use effect::{Effect, Severity};
 pub(crate) use glob::Glob;
@@ -234,6 +234,12 @@ impl Gate {
                 }
             }
             Act::CloudCall { .. } => cloud_call(&mut look, act),
+            Act::SqlQuery { database, dialect, statement, tables, .. } => {
+                look.note_text(statement);
+                for effect in effect::of_query(database, *dialect, statement, tables) {
+                    look.act_effect(name, effect);
+                }
+            }
             // With its floor: also under a policy that says nothing of it, nobody spends more unasked.
             Act::Overspend { agent, .. } => look.note("overspend", format!("`{agent}`")),
             Act::KeyValueWrite { plugin, operation, keys, .. } => {

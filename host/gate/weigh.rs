@@ -228,9 +228,11 @@ fn own_effects(act: &Act) -> Vec<Effect> {
         Act::ProcessEnd { command, .. } => (Kind::Process, "kill", command),
         Act::LogRotate { service, .. } => (Kind::Service, "rotate_log", service),
         // Theirs were found by the look.
-        Act::HttpRequest { .. } | Act::CloudCall { .. } | Act::KeyValueWrite { .. } | Act::Overspend { .. } => {
-            return Vec::new();
-        }
+        Act::HttpRequest { .. }
+        | Act::CloudCall { .. }
+        | Act::SqlQuery { .. }
+        | Act::KeyValueWrite { .. }
+        | Act::Overspend { .. } => return Vec::new(),
         Act::ToolCall { .. } | Act::Script { .. } | Act::ProcessRun { .. } => return Vec::new(),
     };
     vec![Effect { kind, operation: operation.into(), target: target.clone(), severity: act.severity() }]

@@ -20,6 +20,7 @@ pub enum Capability {
     Process,
     Services,
     Cloud,
+    Sql,
     Tools,
     Session,
     Model,
@@ -38,6 +39,7 @@ impl Capability {
             Capability::Process => "process",
             Capability::Services => "services",
             Capability::Cloud => "cloud",
+            Capability::Sql => "sql",
             Capability::Tools => "tools",
             Capability::Session => "session",
             Capability::Model => "model",
@@ -122,7 +124,7 @@ pub enum BinaryError {
     )]
     Undeclared { import: String, capability: &'static str },
     #[error(
-        "the manifest declares an unknown capability: `{0}`\nhint: known are files, process, services, cloud, tools, session, model, log, preopens, http, secrets, keyvalue, config"
+        "the manifest declares an unknown capability: `{0}`\nhint: known are files, process, services, cloud, sql, tools, session, model, log, preopens, http, secrets, keyvalue, config"
     )]
     UnknownNeed(String),
 }
@@ -135,6 +137,7 @@ const INTERFACES: &[(&str, Option<Capability>)] = &[
     ("pi:process/process@0.1.0", Some(Capability::Process)),
     ("pi:services/services@0.1.0", Some(Capability::Services)),
     ("pi:cloud/cloud@0.1.0", Some(Capability::Cloud)),
+    ("pi:sql/sql@0.1.0", Some(Capability::Sql)),
     ("pi:tools/tools@0.1.0", Some(Capability::Tools)),
     ("pi:agent/session@0.1.0", Some(Capability::Session)),
     ("pi:agent/conversation@0.1.0", Some(Capability::Session)),

@@ -6,6 +6,7 @@
 //! an agent wrote is escaped or fenced (`escape.rs`) before it becomes Markdown.
 
 mod check;
+mod document;
 mod escape;
 mod facts;
 mod html;
@@ -23,6 +24,7 @@ use crate::journal::{Body, Entry, Overview};
 use crate::store::SessionRecord;
 
 pub use check::{HEALTHY_PROBES_MIN, check, last_probe_since_change};
+pub use document::{Document, DocumentFinding, DocumentPaths};
 pub use facts::time_of;
 pub use transcript::transcript;
 

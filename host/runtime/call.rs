@@ -275,6 +275,7 @@ impl Runtime {
             process: grants.process.clone(),
             services: grants.services.clone(),
             cloud: grants.cloud.clone(),
+            sql: grants.sql.clone(),
             tools: context.tools.filter(|_| grants.has_tools),
             model: context.session.clone().filter(|_| grants.has_model).map(|session| session as Arc<dyn ModelState>),
             session: context.session,

@@ -25,6 +25,7 @@ use crate::capability::keyvalue::KeyValueState;
 use crate::capability::preopens::Preopens;
 use crate::capability::process::ProcessState;
 use crate::capability::services::ServicesState;
+use crate::capability::sql::SqlState;
 use crate::capability::state::CallState;
 use crate::plugin::{Capability, Import, Manifest, ToolEffect, is_of_act_types};
 
@@ -35,6 +36,7 @@ pub struct Grants {
     pub process: Option<Arc<ProcessState>>,
     pub services: Option<Arc<ServicesState>>,
     pub cloud: Option<Arc<CloudState>>,
+    pub sql: Option<Arc<SqlState>>,
     pub http: Option<Arc<HttpState>>,
     pub keyvalue: Option<Arc<KeyValueState>>,
     pub config: Option<Arc<ConfigState>>,
@@ -179,6 +181,7 @@ impl Runtime {
                 | Capability::Process
                 | Capability::Services
                 | Capability::Cloud
+                | Capability::Sql
                 | Capability::Http
                 | Capability::KeyValue
                 | Capability::Config
@@ -190,6 +193,7 @@ impl Runtime {
                 Capability::Process => grants.process.is_some(),
                 Capability::Services => grants.services.is_some(),
                 Capability::Cloud => grants.cloud.is_some(),
+                Capability::Sql => grants.sql.is_some(),
                 Capability::Http => grants.http.is_some(),
                 Capability::KeyValue => grants.keyvalue.is_some(),
                 Capability::Config => grants.config.is_some(),
@@ -214,6 +218,7 @@ impl Runtime {
                 Capability::Process => pi::process::process::add_to_linker::<_, HasSelf<_>>(l, |s| s),
                 Capability::Services => pi::services::services::add_to_linker::<_, HasSelf<_>>(l, |s| s),
                 Capability::Cloud => pi::cloud::cloud::add_to_linker::<_, HasSelf<_>>(l, |s| s),
+                Capability::Sql => pi::sql::sql::add_to_linker::<_, HasSelf<_>>(l, |s| s),
                 Capability::Http => outgoing_handler::add_to_linker::<_, HasSelf<_>>(l, |s| s),
                 // Its three interfaces are separate imports, and each is linked once.
                 Capability::KeyValue if import.starts_with("wasi:keyvalue/atomics") => {

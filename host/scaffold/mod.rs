@@ -241,7 +241,7 @@ fn packages(folder: &str) -> Vec<File> {
         };
     }
     packages!(
-        "agent.wit" "cloud.wit" "files.wit" "gate.wit" "logging.wit" "model.wit" "process.wit" "services.wit" "tool.wit" "tools.wit"
+        "agent.wit" "cloud.wit" "files.wit" "gate.wit" "logging.wit" "model.wit" "process.wit" "services.wit" "sql.wit" "tool.wit" "tools.wit"
         "deps/cli.wit" "deps/clocks.wit" "deps/config.wit" "deps/filesystem.wit" "deps/http.wit" "deps/io.wit"
         "deps/keyvalue.wit" "deps/random.wit" "deps/sockets.wit"
     )

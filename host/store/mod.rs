@@ -13,6 +13,7 @@ mod plugin_value;
 pub mod postgres;
 mod record;
 mod request;
+mod slot;
 pub mod sql;
 pub mod sqlite;
 
@@ -23,6 +24,7 @@ pub use record::{
     Batch, Blob, Durability, Extent, Head, NewSession, OPEN, PRUNED, Row, SUMMARY_CHARS_MAX, SessionMark, SessionRecord,
 };
 pub use request::{Answer, NewRequest, Outcome, Request};
+pub use slot::{Slot, SlotKey};
 
 use std::time::Duration;
 
@@ -98,6 +100,18 @@ pub trait Store: Send + Sync {
     /// Set what holds for every host of this store, whoever holds the lease; None removes it. To stop everything must
     /// not wait for a host that hangs: this alone of all values is written without a lease.
     async fn set_for_all(&self, key: &str, value: Option<&Value>) -> Result<(), StoreError>;
+
+    // When jobs were due.
+
+    /// Write down what becomes of a time at which a job is due: the first of it, or a change of what was read. False:
+    /// somebody else has written it meanwhile, and nothing was changed.
+    async fn put_slot(&self, lease: &Lease, slot: &Slot, was: Option<&Slot>) -> Result<bool, StoreError>;
+    async fn slot(&self, key: &SlotKey) -> Result<Option<Slot>, StoreError>;
+    /// The newest of a job, at most `limit`.
+    async fn slots(&self, job: &str, limit: u32) -> Result<Vec<Slot>, StoreError>;
+    /// Those of a job, or of all jobs, that are in one of these states, in their order.
+    async fn slots_in(&self, states: &[&str], job: Option<&str>) -> Result<Vec<Slot>, StoreError>;
+    async fn remove_slot(&self, lease: &Lease, key: &SlotKey) -> Result<(), StoreError>;
 
     // What plugins keep for themselves.
 

@@ -80,6 +80,7 @@ impl Bench {
             process: None,
             services: None,
             cloud: None,
+            sql: None,
             tools: None,
             session: None,
             model: None,

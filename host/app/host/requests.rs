@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Host, HostError, REQUESTS_EVERY};
 use crate::app::approvals::on_approval_request;
+use crate::app::people::on_people_request;
 use crate::app::requests::{ALL_SWITCHED, PEER_TOOLS, RUNBOOK_RUN, STOP, Stop, TOOL_CALL};
 use crate::app::runbooks::{RUNBOOK, RunbookTask};
 use crate::app::safety::{Entry, write_entry};
@@ -60,6 +61,10 @@ impl Host {
         }
         let (project, journal, kind) = (&self.project, &self.journal, &request.kind);
         if let Some(answer) = on_session_request(project, journal, &self.components(), kind, &request.payload).await {
+            return answer;
+        }
+        let touched = |job: &str| self.heartbeats.touch(job);
+        if let Some(answer) = on_people_request(project, journal, kind, &request.payload, &touched).await {
             return answer;
         }
         match request.kind.as_str() {

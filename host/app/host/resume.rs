@@ -281,6 +281,7 @@ impl Host {
         let closed = self.ended(&id, &agent, &input, journal, resumed).await;
         self.settle(&id, incident::service_of(&input), self.leave_of(&closed)).await;
         self.alarm_closed(&input, &closed).await;
+        self.slot_closed(&input, &id, &closed).await;
         drop(ending);
         closed
     }

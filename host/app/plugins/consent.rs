@@ -269,6 +269,7 @@ fn wide(capability: &str, grant: &toml::Table) -> Option<String> {
         "cloud" => first("operations", &|text| text.contains('*'))
             .map(|name| format!("`{name}` is more than one operation"))
             .or_else(|| first("accounts", &|_| true).map(|name| format!("`{name}` is an account of yours"))),
+        "sql" => first("databases", &|_| true).map(|name| format!("`{name}` is a database of yours")),
         "services" => first("names", &|text| text.contains('*'))
             .map(|name| format!("`{name}` is more than one service"))
             .or_else(|| first("actions", &|text| text != "read").map(|action| format!("`{action}` changes what runs"))),

@@ -53,6 +53,7 @@ pub(crate) fn services_of(act: &Act, supervisor: &Supervisor) -> Vec<String> {
         | Act::ServiceRead { .. }
         | Act::ServiceProbe { .. }
         | Act::HttpRequest { .. }
+        | Act::SqlQuery { .. }
         | Act::KeyValueWrite { .. }
         | Act::Overspend { .. } => Vec::new(),
     }

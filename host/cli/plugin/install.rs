@@ -287,6 +287,7 @@ fn example(capability: &str) -> &'static str {
         "http" => ".hosts=HOST",
         "services" => ".names=SERVICE services.actions=read",
         "cloud" => ".accounts=ACCOUNT cloud.operations=OPERATION",
+        "sql" => ".databases=DATABASE",
         "tools" | "secrets" => ".names=NAME",
         _ => "",
     }

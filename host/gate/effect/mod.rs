@@ -185,6 +185,30 @@ pub(super) fn of_value(plugin: &str, operation: super::action::KeyValueOperation
     Effect::new(Kind::Value, operation, line::shown(&format!("{plugin}/{key}")), Severity::Write)
 }
 
+/// What a statement on a database of `pi.toml` does: one effect for each table that it reads, and whatever of it is more
+/// than reading, by the words of the statement itself.
+pub(super) fn of_query(
+    database: &str,
+    dialect: super::action::SqlDialect,
+    statement: &str,
+    tables: &[String],
+) -> Vec<Effect> {
+    let grammar = match dialect {
+        super::action::SqlDialect::Postgres => sql::Dialect::Postgres,
+        super::action::SqlDialect::Sqlite => sql::Dialect::Sqlite,
+    };
+    let select = |table: &str| {
+        let target = line::shown(&format!("{database}/{table}"));
+        Effect::new(Kind::Database, "select", target, Severity::Read)
+    };
+    let mut effects: Vec<Effect> = tables.iter().map(|table| select(table)).collect();
+    if effects.is_empty() {
+        effects.push(select(""));
+    }
+    effects.extend(sql::statements(statement, grammar).into_iter().filter(|effect| effect.operation != "select"));
+    effects
+}
+
 /// What a family of programs has to say about a command line and the known text of its input.
 type Family = fn(&Argv<'_>, Option<&str>, &mut Vec<Effect>);
 

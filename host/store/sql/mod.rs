@@ -13,6 +13,7 @@ mod lease;
 mod plugin_values;
 mod requests;
 pub(super) mod schema;
+mod slots;
 mod sweep;
 mod values;
 
@@ -24,7 +25,7 @@ use serde_json::Value;
 
 use super::{
     Answer, Batch, Durability, Extent, Head, Held, Holder, Lease, LeaseError, NewRequest, Outcome, PluginChange,
-    PluginChanged, PluginQuota, Request, Row, SessionRecord, Store, StoreError,
+    PluginChanged, PluginQuota, Request, Row, SessionRecord, Slot, SlotKey, Store, StoreError,
 };
 use attempts::Attempts;
 use continuity::Continuity;
@@ -219,6 +220,28 @@ impl<D: Database> Store for SqlStore<D> {
     async fn set_for_all(&self, key: &str, value: Option<&Value>) -> Result<(), StoreError> {
         self.database.check_in_place()?;
         self.write_unfenced(key, value).await
+    }
+
+    async fn put_slot(&self, lease: &Lease, slot: &Slot, was: Option<&Slot>) -> Result<bool, StoreError> {
+        self.database.check_in_place()?;
+        self.write_slot(lease, slot, was).await
+    }
+
+    async fn slot(&self, key: &SlotKey) -> Result<Option<Slot>, StoreError> {
+        self.read_slot(key).await
+    }
+
+    async fn slots(&self, job: &str, limit: u32) -> Result<Vec<Slot>, StoreError> {
+        self.read_slots(job, limit).await
+    }
+
+    async fn slots_in(&self, states: &[&str], job: Option<&str>) -> Result<Vec<Slot>, StoreError> {
+        self.read_slots_in(states, job).await
+    }
+
+    async fn remove_slot(&self, lease: &Lease, key: &SlotKey) -> Result<(), StoreError> {
+        self.database.check_in_place()?;
+        self.delete_slot(lease, key).await
     }
 
     async fn plugin_value(&self, plugin: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError> {

@@ -4,7 +4,7 @@
 pub(in crate::store) const VERSION: i64 = STEPS.len() as i64;
 
 /// What leads from each version to the next. A step that was published is never changed.
-pub(in crate::store) const STEPS: [&str; 2] = [
+pub(in crate::store) const STEPS: [&str; 3] = [
     "
     CREATE TABLE schema_version (id BIGINT PRIMARY KEY, version BIGINT NOT NULL);
     INSERT INTO schema_version (id, version) VALUES (1, 0);
@@ -39,6 +39,13 @@ pub(in crate::store) const STEPS: [&str; 2] = [
     CREATE TABLE plugin_values (
         plugin TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, bytes BIGINT NOT NULL,
         PRIMARY KEY (plugin, name));
+",
+    "
+    -- When jobs were due, and what came of it. `session` is empty where there is none.
+    CREATE TABLE slots (
+        job TEXT NOT NULL, due_ms BIGINT NOT NULL, origin TEXT NOT NULL, state TEXT NOT NULL, detail TEXT NOT NULL,
+        session TEXT NOT NULL, epoch BIGINT NOT NULL, note TEXT NOT NULL, PRIMARY KEY (job, due_ms, origin));
+    CREATE INDEX slots_by_state ON slots (state, job);
 ",
 ];
 

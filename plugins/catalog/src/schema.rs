@@ -14,6 +14,12 @@ pub struct Snapshot {
     pub dialect: Dialect,
     /// When it was taken, RFC 3339 in UTC; the caller's clock.
     pub taken: String,
+    /// Which database it was: the server's own number and the database's; equal only where identities can be compared.
+    #[serde(default)]
+    pub origin: Option<String>,
+    /// The server's version, as it says it.
+    #[serde(default)]
+    pub version: Option<String>,
     /// Tables, views and partitions.
     pub tables: Vec<Table>,
     /// Enumerated types.
@@ -22,13 +28,37 @@ pub struct Snapshot {
     /// What could not be read, and why.
     #[serde(default)]
     pub gaps: Vec<String>,
+    /// What is absent here because it could not be read: nothing may be concluded from its absence.
+    #[serde(default)]
+    pub missing: Vec<Section>,
+}
+
+/// A part of the catalog that is read by a statement of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Section {
+    /// Indexes.
+    Indexes,
+    /// Keys, checks and foreign keys.
+    Constraints,
+    /// The texts of views.
+    Views,
+    /// What views read.
+    Reads,
+    /// Enumerated types.
+    Enums,
+    /// What people wrote about tables and columns.
+    Comments,
+    /// Who may do what.
+    Grants,
 }
 
 /// What kind of relation it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TableKind {
     /// Rows of its own.
+    #[default]
     Table,
     /// A table whose rows lie in partitions.
     Partitioned,
@@ -43,7 +73,7 @@ pub enum TableKind {
 }
 
 /// A relation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Table {
     /// `public`, `main`, ...
     pub schema: String,
@@ -71,6 +101,21 @@ pub struct Table {
     /// What a view reads: `schema.table`, sorted.
     #[serde(default)]
     pub reads: Vec<String>,
+    /// Which columns a view reads: `schema.table.column`, sorted.
+    #[serde(default)]
+    pub reads_columns: Vec<String>,
+    /// The number that the database knows it by, whatever its name; within one origin.
+    #[serde(default)]
+    pub identity: Option<u64>,
+    /// Whether texts of it (defaults, expressions, checks) are absent as somebody had locked it whole: it is not compared.
+    #[serde(default)]
+    pub is_partial: bool,
+    /// Whether the role may read its rows.
+    #[serde(default = "yes")]
+    pub is_readable: bool,
+    /// `strict`, `without_rowid`, `virtual`, `unlogged`, sorted.
+    #[serde(default)]
+    pub options: Vec<String>,
     /// A partition's parent, `schema.table`.
     #[serde(default)]
     pub parent: Option<String>,
@@ -89,7 +134,7 @@ pub struct Table {
 }
 
 /// What a column's values are like, whatever the database calls its type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
     /// Whole numbers.
@@ -123,11 +168,12 @@ pub enum Class {
     /// Several of something.
     Array,
     /// None of these.
+    #[default]
     Other,
 }
 
 /// A column.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Column {
     /// Its name.
     pub name: String,
@@ -140,12 +186,31 @@ pub struct Column {
     /// Its default's text.
     #[serde(default)]
     pub default: Option<String>,
-    /// Whether the database computes it.
+    /// Whether the database computes it; its expression is in `default`.
     #[serde(default)]
     pub is_generated: bool,
     /// What people wrote about it.
     #[serde(default)]
     pub comment: Option<String>,
+    /// The number that the database knows it by within its table, whatever its name; never given again.
+    #[serde(default)]
+    pub identity: Option<u32>,
+    /// What its values looked like, without the values.
+    #[serde(default)]
+    pub fingerprint: Option<Fingerprint>,
+}
+
+/// What a column's values looked like, computed by the database from a bounded number of rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fingerprint {
+    /// Rows looked at.
+    pub rows: u64,
+    /// Of them, rows with a value.
+    pub present: u64,
+    /// Values that differ, among those.
+    pub distinct: u64,
+    /// The values with the smallest hashes, each with how often it occurred, by hash: all of them where `distinct` is not more.
+    pub sketch: Vec<(u64, u64)>,
 }
 
 /// A foreign key.
@@ -166,7 +231,7 @@ pub struct ForeignKey {
 }
 
 /// An index.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Index {
     /// Its name.
     pub name: String,
@@ -183,6 +248,12 @@ pub struct Index {
     /// The condition of a partial index.
     #[serde(default)]
     pub condition: Option<String>,
+    /// Columns that it carries without being ordered by them.
+    #[serde(default)]
+    pub included: Vec<String>,
+    /// Whether a constraint (a key, unique, exclusion) is made by it, so that it cannot go alone.
+    #[serde(default)]
+    pub is_constraint: bool,
 }
 
 /// A check.
@@ -205,4 +276,32 @@ pub struct Enum {
     pub name: String,
     /// In the order of the type.
     pub values: Vec<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Table {
+    /// `schema.table`, as other tables name it.
+    pub fn path(&self) -> String {
+        format!("{}.{}", self.schema, self.name)
+    }
+
+    /// The column of this name.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// Whether it is a stored query.
+    pub fn is_view(&self) -> bool {
+        matches!(self.kind, TableKind::View | TableKind::MaterializedView)
+    }
+}
+
+impl Snapshot {
+    /// The table of this schema and name.
+    pub fn table(&self, schema: &str, name: &str) -> Option<&Table> {
+        self.tables.iter().find(|table| table.schema == schema && table.name == name)
+    }
 }

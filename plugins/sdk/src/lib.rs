@@ -40,6 +40,7 @@ pub use bindings::pi::gate::refusal::Refusal;
 pub use bindings::pi::model::model;
 pub use bindings::pi::process::process;
 pub use bindings::pi::services::services;
+pub use bindings::pi::sql::sql;
 pub use bindings::pi::tool::types::{Blob, Content, Definition, Effect, Error};
 pub use bindings::pi::tools::tools;
 pub use bindings::wasi::clocks::monotonic_clock;

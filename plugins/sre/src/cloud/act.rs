@@ -398,11 +398,11 @@ impl Act {
             "blast_radius": { "targets": targets, "interrupts": interrupts, "seconds": for_s },
             "precondition": self.check(seen, target).map_or_else(|why| format!("does not hold: {why}"), |()| "holds".into()),
             "diff": diff,
+            "removes": removes,
             "advice": match self {
                 Act::Runbook { choice } => json!(choice.advice()),
                 _ => Value::Null,
             },
-            "removes": removes,
         })
     }
 
