@@ -66,11 +66,11 @@ fn a_mistake_is_told_with_its_file_line_and_column() {
     let said = project.run(&["runbook", "check", "revive"]);
     assert_eq!(said.code, Some(1));
     insta::assert_snapshot!(said.out, @r"
-    runbooks/revive.md:37:7: there is no tool `service_restrat`
+    runbooks/revive.md:33:7: there is no tool `service_restrat`
     hint: did you mean `service_restart`?
     ");
     let said = project.run(&["runbook", "run", "revive", "-p", "service=shop"]);
-    assert!(said.code == Some(1) && said.err.contains("revive.md:37:7"), "{}", said.err);
+    assert!(said.code == Some(1) && said.err.contains("revive.md:33:7"), "{}", said.err);
     let said = project.run(&["runbook", "show", "revvie"]);
     assert!(said.code == Some(1) && said.err.contains("there are revive"), "{}", said.err);
 }
@@ -81,7 +81,22 @@ fn a_plan_says_what_would_be_done_and_does_nothing() {
     new(&project);
     let said = project.run(&["runbook", "plan", "revive", "-p", "service=shop"]);
     assert_eq!(said.code, Some(0), "{}", said.err);
-    insta::assert_snapshot!(said.out, @"");
+    insta::assert_snapshot!(said.out, @r#"
+    revive: autonomy auto at most
+
+    1  probe
+       call    service_probe {"name":"shop"} (looks)
+       gate    allowed, risk 0
+
+    2  restart
+       when    not result.probe/healthy
+       call    service_restart {"name":"shop"} (changes)
+       verify  service_probe {"name":"shop"} (looks): result/healthy (3 in a row of at most 30, every 1000 ms)
+       undo    none: it is irreversible
+       gate    allowed, risk 0
+
+    nothing was done; what each call does is judged again when it does it
+    "#);
     assert_eq!(starts(&project), 0);
     let said = project.run(&["runbook", "plan", "revive", "-p", "service=a; b"]);
     assert!(said.code == Some(1) && said.err.contains("is not one word"), "{}", said.err);
@@ -143,7 +158,8 @@ fn what_was_killed_in_the_middle_goes_on_and_restarts_nothing_twice() {
     child.wait().unwrap();
     project.write("well", "");
     let said = project.run(&["--json", "session", "resume"]);
-    let closed = said.json();
+    // What happens is told line by line; the last is what came of it.
+    let closed: Value = serde_json::from_str(said.out.lines().last().unwrap()).unwrap();
     assert_eq!((said.code, &closed[0]["status"]), (Some(0), &json!("done")), "{closed} {}", said.err);
     assert_eq!(starts(&project), 2, "it was restarted twice");
 }
