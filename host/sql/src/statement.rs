@@ -452,6 +452,15 @@ impl Visitor for Judge {
         }
     }
 
+    fn pre_visit_value(&mut self, value: &ast::ValueWithSpan) -> Verdict {
+        match &value.value {
+            ast::Value::Placeholder(name) if !name.starts_with('$') => {
+                refuse(format!("the parameter `{name}`"), "parameters are `$1`, `$2`, ... in both dialects")
+            }
+            _ => ControlFlow::Continue(()),
+        }
+    }
+
     fn pre_visit_relation(&mut self, name: &ObjectName) -> Verdict {
         match parts(self.dialect, name) {
             Some(parts) => {

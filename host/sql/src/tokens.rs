@@ -192,7 +192,7 @@ mod tests {
         assert_eq!(text("SELECT /* a; /* b */ c */ 1 -- end\n;  "), "SELECT   1");
         assert_eq!(
             text("SELECT 'a'--x\n'b', $1 :: int, $tag$ -- $1 $tag$"),
-            "SELECT 'a'\n'b', $1 :: int, $tag$ -- $1 $tag$"
+            "SELECT 'a' \n'b', $1 :: int, $tag$ -- $1 $tag$"
         );
         assert_eq!(text("SELECT 'ä–😀' , \"Ü\"\n\n, 1"), "SELECT 'ä–😀' , \"Ü\"\n\n, 1");
     }
@@ -217,7 +217,7 @@ mod tests {
         ] {
             assert_eq!(read(Dialect::Postgres, source).err().unwrap().kind(), "refused", "{source}");
         }
-        for source in ["SELECT ?", "SELECT ?1", "SELECT :name", "SELECT @name"] {
+        for source in ["SELECT ?", "SELECT ?1"] {
             assert!(read(Dialect::Sqlite, source).is_err(), "{source}");
         }
         assert_eq!(read(Dialect::Sqlite, &" ".repeat(70_000)).err().unwrap().kind(), "too_large");

@@ -179,6 +179,9 @@ fn sqlite_statements_and_functions_that_write_or_reach_out_are_refused() {
         "SELECT * FROM fsdir('/')",
         "SELECT * FROM sqlite_dbpage",
         "SHOW tables",
+        "SELECT :name",
+        "SELECT @name",
+        "SELECT ?",
     ];
     for sql in statements {
         assert!(refusal(Dialect::Sqlite, sql).starts_with("refused: "), "{sql}");
