@@ -381,7 +381,7 @@ mod tests {
         assert_eq!(labels(0.0, 0.2, "seconds"), "0 ms | 50 ms | 100 ms | 150 ms | 200 ms");
         assert_eq!(labels(0.0, 900.0, "milliseconds"), "0 ms | 200 ms | 400 ms | 600 ms | 800 ms | 1,000 ms");
         assert_eq!(labels(0.0, 0.4, "fraction"), "0 % | 10 % | 20 % | 30 % | 40 %");
-        assert_eq!(labels(-40_000.0, 20_000.0, "EUR"), "−€40k | −€30k | −€20k | −€10k | 0");
+        assert_eq!(labels(-40_000.0, 20_000.0, "EUR"), "−€40k | −€20k | €0 | €20k");
     }
 
     #[test]
