@@ -36,7 +36,7 @@ fn mixed(number: usize) -> JobSpec {
     JobSpec {
         cron: Some(cron),
         zone: ZONES.get(number % ZONES.len()).map(|zone| (*zone).to_owned()),
-        jitter: (number % 3 == 0).then(|| "30s".to_owned()),
+        jitter: number.is_multiple_of(3).then(|| "30s".to_owned()),
         ..JobSpec::default()
     }
 }

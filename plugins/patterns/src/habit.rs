@@ -282,7 +282,7 @@ fn floor(point: Point, scale: Scale, typical: f64) -> f64 {
     match scale {
         Scale::Count => 1.0 / (typical + 1.0),
         Scale::Share => 1.0 / (4.0 * point.n.max(1.0)),
-        Scale::Ratio => (point.error / point.value.abs().max(f64::MIN_POSITIVE)).powi(2).min(1.0).max(1e-6),
+        Scale::Ratio => (point.error / point.value.abs().max(f64::MIN_POSITIVE)).powi(2).clamp(1e-6, 1.0),
         Scale::Plain => point.error.powi(2),
     }
 }

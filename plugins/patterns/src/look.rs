@@ -241,7 +241,7 @@ fn with_time(
         profile::reference(session, source, column, window, options, profile);
     }
     profile::duplicates(session, source, roles, window, options, profile);
-    let is_unproven = |column: &&ColumnRole| !(table.primary_key.as_slice() == [column.name.clone()]);
+    let is_unproven = |column: &&ColumnRole| table.primary_key.as_slice() != [column.name.clone()];
     for column in roles.of(Role::Identifier).filter(is_unproven).take(KEYS_MAX) {
         profile::key_duplicates(session, source, column, window, options, profile);
     }

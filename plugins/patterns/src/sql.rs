@@ -23,15 +23,6 @@ pub(crate) fn relation(table: &Table) -> String {
     format!("{}.{}", name(&table.schema), name(&table.name))
 }
 
-/// A text. A backslash means the same under every setting of PostgreSQL when it is written as an escape.
-pub(crate) fn literal(dialect: Dialect, text: &str) -> String {
-    let quoted = text.replace('\'', "''");
-    match dialect {
-        Dialect::Postgres if quoted.contains('\\') => format!("E'{}'", quoted.replace('\\', "\\\\")),
-        _ => format!("'{quoted}'"),
-    }
-}
-
 /// How a column holds time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -156,10 +147,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hostile_names_and_texts_stay_inside_their_quotes() {
+    fn hostile_names_stay_inside_their_quotes() {
         assert_eq!(name("\"; drop table x; --"), "\"\"\"; drop table x; --\"");
-        assert_eq!(literal(Dialect::Sqlite, "it's"), "'it''s'");
-        assert_eq!(literal(Dialect::Postgres, "\\'; drop"), "E'\\\\''; drop'");
     }
 
     #[test]

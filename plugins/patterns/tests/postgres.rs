@@ -117,15 +117,7 @@ impl Database for Postgres {
 }
 
 fn column(name: &str, data_type: &str, class: Class) -> Column {
-    Column {
-        name: name.into(),
-        data_type: data_type.into(),
-        class,
-        is_nullable: true,
-        default: None,
-        is_generated: false,
-        comment: None,
-    }
+    Column { name: name.into(), data_type: data_type.into(), class, is_nullable: true, ..Column::default() }
 }
 
 fn snapshot(rows_estimated: u64) -> Snapshot {
@@ -152,16 +144,8 @@ fn snapshot(rows_estimated: u64) -> Snapshot {
         kind,
         columns,
         primary_key: vec!["id".into()],
-        foreign_keys: Vec::new(),
-        indexes: Vec::new(),
-        checks: Vec::new(),
-        definition: None,
-        reads: Vec::new(),
-        parent: None,
-        grants: Vec::new(),
         rows_estimated: Some(rows_estimated),
-        bytes: None,
-        comment: None,
+        ..Table::default()
     };
     let customers = vec![column("id", "bigint", Class::Integer), column("segment", "text", Class::Text)];
     let tables = vec![
@@ -169,7 +153,16 @@ fn snapshot(rows_estimated: u64) -> Snapshot {
         table("orders", columns.clone(), TableKind::Table),
         table("broken", vec![column("x", "integer", Class::Integer)], TableKind::View),
     ];
-    Snapshot { dialect: Dialect::Postgres, taken: String::new(), tables, enums: Vec::new(), gaps: Vec::new() }
+    Snapshot {
+        dialect: Dialect::Postgres,
+        taken: String::new(),
+        origin: None,
+        version: None,
+        tables,
+        enums: Vec::new(),
+        missing: Vec::new(),
+        gaps: Vec::new(),
+    }
 }
 
 /// 70 days of 200 orders until 2025-03-10 in UTC; what changes is in the newest day.

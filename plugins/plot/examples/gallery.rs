@@ -188,7 +188,7 @@ fn gaps() -> Line {
         } else {
             Some(
                 3.4e9
-                    + 8e8 * ((at % 24) as f64 / 24.0 * 6.28).sin()
+                    + 8e8 * ((at % 24) as f64 / 24.0 * std::f64::consts::TAU).sin()
                     + noise(at) * 1e8
                     + if at > 140 { 1.6e9 } else { 0.0 },
             )

@@ -119,7 +119,7 @@ impl MarkKind {
         match self {
             Self::Onset => (Role::Vermillion, Dash::Dots),
             Self::Alarm => (Role::Ochre, Dash::Short),
-            Self::Action => (Role::Purple, Dash::DashDot),
+            Self::Action => (Role::Purple, Dash::Mixed),
             Self::Recovery => (Role::Green, Dash::Solid),
             Self::Note => (Role::Slate, Dash::Long),
         }

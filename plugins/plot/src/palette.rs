@@ -66,7 +66,7 @@ pub(crate) enum Dash {
     Solid,
     Long,
     Dots,
-    DashDot,
+    Mixed,
     Short,
     LongDots,
 }
@@ -89,7 +89,7 @@ pub(crate) const HELD: u8 = 255;
 pub(crate) const SERIES: &[(Role, Dash)] = &[
     (Role::Blue, Dash::Solid),
     (Role::Vermillion, Dash::Long),
-    (Role::Green, Dash::DashDot),
+    (Role::Green, Dash::Mixed),
     (Role::Purple, Dash::Short),
     (Role::Ochre, Dash::LongDots),
     (Role::Slate, Dash::Dots),

@@ -1,6 +1,8 @@
 //! What holds of every picture, whatever it is drawn from: it ends, is well-formed, small enough, the same each time, and safe to
 //! put into a page.
 
+#![allow(clippy::unwrap_used, reason = "a test ends at the first thing that goes wrong")]
+
 use pi_plot::*;
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -658,7 +658,7 @@ fn names_of_alert(incident: &Incident) -> Vec<String> {
         // `FunctionName` and `function_name` are one key.
         let joined = key.replace('_', "");
         let is_key = |known: &&str| **known == *key || known.replace('_', "") == joined;
-        let Some(rank) = TARGET_KEYS.iter().position(|known| is_key(&known)) else { continue };
+        let Some(rank) = TARGET_KEYS.iter().position(is_key) else { continue };
         let values: Vec<&str> = match value {
             Value::String(text) => text.split([',', ' ']).collect(),
             Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),

@@ -71,7 +71,7 @@ pub(crate) fn references_of(snapshot: &Snapshot, table: &Table) -> Vec<Reference
                 format!("{stem}es"),
                 format!("{}ies", stem.trim_end_matches('y')),
             ];
-            (other.schema != table.schema || other.name != table.name)
+            other.name != table.name
                 && other.schema == table.schema
                 && other.kind == TableKind::Table
                 && other.primary_key.len() == 1

@@ -34,7 +34,16 @@ impl Sqlite {
         };
         let tables = list("SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY name");
         let tables = tables.into_iter().map(|(name, kind)| self.table(&name, &kind)).collect();
-        Snapshot { dialect: Dialect::Sqlite, taken: String::new(), tables, enums: Vec::new(), gaps: Vec::new() }
+        Snapshot {
+            dialect: Dialect::Sqlite,
+            taken: String::new(),
+            origin: None,
+            version: None,
+            tables,
+            enums: Vec::new(),
+            missing: Vec::new(),
+            gaps: Vec::new(),
+        }
     }
 
     fn table(&self, name: &str, kind: &str) -> Table {
@@ -51,15 +60,7 @@ impl Sqlite {
                     keys.push((key, column.clone()));
                 }
                 let class = class_of(&data_type);
-                columns.push(Column {
-                    name: column,
-                    data_type,
-                    class,
-                    is_nullable: true,
-                    default: None,
-                    is_generated: false,
-                    comment: None,
-                });
+                columns.push(Column { name: column, data_type, class, is_nullable: true, ..Column::default() });
             }
         }
         if columns.is_empty() {
@@ -68,9 +69,7 @@ impl Sqlite {
                 data_type: String::new(),
                 class: Class::Other,
                 is_nullable: true,
-                default: None,
-                is_generated: false,
-                comment: None,
+                ..Column::default()
             });
         }
         keys.sort();
@@ -96,15 +95,7 @@ impl Sqlite {
             columns,
             primary_key: keys.into_iter().map(|key| key.1).collect(),
             foreign_keys,
-            indexes: Vec::new(),
-            checks: Vec::new(),
-            definition: None,
-            reads: Vec::new(),
-            parent: None,
-            grants: Vec::new(),
-            rows_estimated: None,
-            bytes: None,
-            comment: None,
+            ..Table::default()
         }
     }
 }

@@ -11,6 +11,7 @@ pub(crate) mod shape;
 use pi_patterns::{Memory, Options, Report, look};
 
 use database::Sqlite;
+#[allow(unused_imports, reason = "each test takes the part that it needs")]
 pub(crate) use shape::{CHANGES, Change, Plan};
 
 /// What a run gave.

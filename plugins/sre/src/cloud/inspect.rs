@@ -105,7 +105,7 @@ impl Inspection {
         let mut there: Vec<&Rotated> =
             self.rotated.iter().filter(|log| mount_of(&log.path) == Some(full.mount.as_str())).collect();
         let is_own = |log: &&Rotated| own.iter().any(|folder| is_on(&log.path, folder));
-        if there.iter().any(|log| is_own(log)) {
+        if there.iter().any(is_own) {
             there.retain(is_own);
         }
         there.sort_by_key(|log| (log.modified_s, &log.path));
