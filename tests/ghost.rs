@@ -43,6 +43,7 @@ const GHOST: &str = r#"
 [agents.ghost]
 [grants.ghost.tools]
 names = ["sql_databases", "sql_query", "memory_get", "memory_put", "chart"]
+[grants.ghost.log]
 "#;
 
 fn shop(config: &str) -> Project {

@@ -64,6 +64,9 @@ pub struct Parts<'a> {
 pub fn title(order: &Order, scopes: &[Scope]) -> String {
     let names: Vec<&str> = scopes.iter().map(|scope| scope.database.as_str()).collect();
     let names = names.join(", ");
+    if scopes.iter().all(|scope| scope.tables == 0) {
+        return format!("{names}: could not be looked at");
+    }
     match order.news.len() {
         0 if scopes.iter().all(|scope| scope.is_first) => format!("{names}: a first look"),
         0 => format!("{names}: nothing new"),
@@ -74,6 +77,9 @@ pub fn title(order: &Order, scopes: &[Scope]) -> String {
 
 /// The paragraph for who reads no more.
 pub fn summary(order: &Order, scopes: &[Scope]) -> String {
+    if scopes.iter().all(|scope| scope.tables == 0) {
+        return "There was nothing that could be looked at; the end of the report says why.".to_owned();
+    }
     let mut text = String::new();
     let urgent = order.news.iter().filter(|ranked| ranked.finding.severity >= Severity::Warning).count();
     match (order.news.first(), urgent) {
@@ -282,6 +288,8 @@ pub fn number(value: f64) -> String {
     if !value.is_finite() {
         return "unknown".to_owned();
     }
+    // A zero that came from below is a zero.
+    let value = if value.abs() < f64::MIN_POSITIVE { 0.0 } else { value };
     let digits = match value.abs() {
         large if large >= 100.0 || large == large.trunc() => 0,
         middle if middle >= 1.0 => 1,
