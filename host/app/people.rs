@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::heartbeat::{ask_back, ask_now, beat_of, set_paused};
 use super::reports::{self, Opinion, ReportRecord};
 use super::sessions::{SessionsError, by_holder};
+use super::state::{open_existing_store, open_store};
 use crate::config::{Project, user};
 use crate::journal::Journal;
 
@@ -57,7 +58,7 @@ struct OfReport {
 /// There is no such job, or it could not be written.
 pub async fn ask_job(project: &Project, job: &str, request: JobRequest) -> Result<usize, SessionsError> {
     let payload = json!(OfJob { job: job.to_owned(), request });
-    let done: Value = by_holder(project, "heartbeat", JOB, payload).await?;
+    let done: Value = by_holder(project, open_store(project).await?, "heartbeat", JOB, payload).await?;
     Ok(done.get("new").and_then(Value::as_u64).and_then(|new| usize::try_from(new).ok()).unwrap_or_default())
 }
 
@@ -97,7 +98,7 @@ async fn ask_report<T: serde::de::DeserializeOwned>(
     request: ReportRequest,
 ) -> Result<T, SessionsError> {
     let payload = json!(OfReport { request, by: format!("cli:{}", user()) });
-    by_holder(project, "report", REPORT, payload).await
+    by_holder(project, open_existing_store(project).await?, "report", REPORT, payload).await
 }
 
 /// Do what another command asks of jobs and reports; None, where the request is about something else. The job that it

@@ -103,7 +103,7 @@ pub(super) struct Prune {
 /// It cannot be forked there, or the store cannot be written.
 pub async fn fork_session(project: &Project, session: &str, at: Option<u64>) -> Result<Forked, SessionsError> {
     let fork = Fork { session: session.to_owned(), at, by: format!("cli:{}", user()) };
-    by_holder(project, "session fork", SESSION_FORK, json!(fork)).await
+    by_holder(project, open_existing_store(project).await?, "session fork", SESSION_FORK, json!(fork)).await
 }
 
 /// Remove the entries of sessions that ended before a time.
@@ -112,7 +112,7 @@ pub async fn fork_session(project: &Project, session: &str, at: Option<u64>) -> 
 /// The store cannot be written.
 pub async fn prune_sessions(project: &Project, before_ms: u64) -> Result<Pruning, SessionsError> {
     let prune = Prune { before_ms, by: format!("cli:{}", user()) };
-    by_holder(project, "session prune", SESSION_PRUNE, json!(prune)).await
+    by_holder(project, open_existing_store(project).await?, "session prune", SESSION_PRUNE, json!(prune)).await
 }
 
 /// What pruning would remove.
@@ -136,11 +136,11 @@ pub fn session_mask(project: &Project) -> Result<Option<Arc<dyn Mask>>, Sessions
 /// Do it here, where nobody has the store, or have it done by who has it.
 pub(super) async fn by_holder<T: serde::de::DeserializeOwned>(
     project: &Project,
+    store: Arc<dyn Store>,
     name: &str,
     kind: &str,
     payload: Value,
 ) -> Result<T, SessionsError> {
-    let store = open_existing_store(project).await?;
     let answer = match Journal::begin(store.clone(), &Holder::this_process(name)).await {
         Ok(journal) => {
             let journal = Arc::new(journal);

@@ -50,6 +50,7 @@ const RESHAPING: &[&str] = &[
     "sha512",
     "hex",
     "quote",
+    "row",
     "to_json",
     "to_jsonb",
     "row_to_json",

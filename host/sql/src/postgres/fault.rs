@@ -30,6 +30,10 @@ pub(crate) fn error(error: &sqlx::Error, at: Where) -> Error {
         sqlx::Error::Configuration(source) => {
             Error::settings(source.to_string(), "check the url and `ca_file` of the connection")
         }
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::TypeNotFound { .. } => Error::Failed {
+            code: "type".into(),
+            message: format!("a type that cannot be read ({error}): write the column as `column::text`"),
+        },
         other => unavailable(at, other.to_string(), "the connection was lost: ask again"),
     }
 }
