@@ -228,7 +228,7 @@ fn what_reads_is_let_through_with_what_it_names() {
     }
     let read = |sql| Statement::read(Dialect::Sqlite, sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
     for sql in [
-        "SELECT a FROM [t] WHERE b GLOB 'x*' AND c IS NOT 1",
+        "SELECT a FROM [t] WHERE b GLOB 'x*' AND c IS NOT NULL",
         "EXPLAIN QUERY PLAN SELECT 1",
         "SELECT strftime('%Y', a), total(b), group_concat(c, ',') FROM t LIMIT 2, 3",
         "SELECT * FROM json_each('[1]')",
