@@ -13,6 +13,8 @@ use crate::outbound::{ChannelError, Patience, Secret, cut};
 const HEADER_CHARS_MAX: usize = 150;
 const SECTION_CHARS_MAX: usize = 3_000;
 const BLOCKS_MAX: usize = 50;
+/// Slack refuses messages whose texts are longer together.
+const MESSAGE_CHARS_MAX: usize = 12_000;
 /// Claims in the message; the page has all of them.
 const CLAIMS_MAX: usize = 10;
 const CLAIM_CHARS_MAX: usize = 250;
@@ -84,7 +86,18 @@ fn message(channel: &str, parcel: &Parcel) -> Value {
         "type": "header",
         "text": { "type": "plain_text", "text": cut(&escaped(&parcel.title), HEADER_CHARS_MAX - 1), "emoji": false },
     })];
+    let (mut room, mut left) = (MESSAGE_CHARS_MAX, 0);
     for sheet in &parcel.sheets {
+        let claims = sheet.claims.iter().take(CLAIMS_MAX);
+        let size = claims.map(|claim| claim.text.chars().count().min(CLAIM_CHARS_MAX) + 30).sum::<usize>()
+            + sheet.summary.chars().count().min(SECTION_CHARS_MAX)
+            + sheet.title.chars().count().min(HEADER_CHARS_MAX)
+            + 250;
+        if size > room || blocks.len() + 5 > BLOCKS_MAX {
+            left += 1;
+            continue;
+        }
+        room -= size;
         if parcel.sheets.len() > 1 {
             blocks.push(rich(&json!({ "type": "rich_text_section", "elements": [bold(&sheet.title)] })));
         }
@@ -94,9 +107,8 @@ fn message(channel: &str, parcel: &Parcel) -> Value {
         }
         blocks.push(context(&reference(parcel, sheet)));
     }
-    if blocks.len() > BLOCKS_MAX {
-        blocks.truncate(BLOCKS_MAX - 1);
-        blocks.push(context("more reports than a message holds: `pi-host report list` has all of them"));
+    if left > 0 {
+        blocks.push(context(&format!("{left} more than a message holds: `pi-host report list` has all of them")));
     }
     json!({
         "channel": channel, "text": cut(&safe(&parcel.title), HEADER_CHARS_MAX), "blocks": blocks,
