@@ -3,23 +3,20 @@
 
 mod generate;
 
-use generate::{CHANGES, Plan, Score, quiet, run, together};
+use generate::{CHANGES, Plan, Score, quiet, run};
 
 #[test]
 fn seeded_changes_are_found_in_small_databases() {
-    let changes: Vec<(usize, &'static generate::Change)> = CHANGES.iter().enumerate().step_by(2).collect();
     let mut score = Score::default();
-    for outcome in together(&changes, |&(at, change)| run(&Plan::small(900_000 + at as u64), Some(change))) {
-        score.add(&outcome);
+    for (at, change) in CHANGES.iter().enumerate().skip(1).step_by(4) {
+        score.add(&run(&Plan::small(900_000 + at as u64), Some(change)));
     }
-    // The whole measurement finds more than 95 of a hundred: of 20, three are missed once in a hundred times.
-    assert!(score.found + 3 >= score.seeded, "{}; missed: {:?}", score.told(), score.missed);
+    // The whole measurement finds more than 95 of a hundred: of ten, two are missed once in ten times, three never.
+    assert!(score.found + 2 >= score.seeded, "{}; missed: {:?}", score.told(), score.missed);
 }
 
 #[test]
 fn quiet_databases_are_left_alone() {
-    let seeds = [910_000, 910_001];
-    let claims: Vec<String> =
-        together(&seeds, |&seed| quiet(Plan::small(seed), 6)).into_iter().flat_map(|(_, claims)| claims).collect();
-    assert!(claims.len() <= 3, "{claims:#?}");
+    let claims: Vec<String> = [910_000, 910_001].into_iter().flat_map(|seed| quiet(Plan::small(seed), 5).1).collect();
+    assert!(claims.len() <= 2, "{claims:#?}");
 }

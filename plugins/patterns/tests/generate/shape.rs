@@ -276,7 +276,7 @@ impl Plan {
 
     /// The same with few rows and a short history, which is looked at in less than a second.
     pub(crate) fn small(seed: u64) -> Self {
-        Self { rows_a_day: 160.0, history: 60, ..Self::new(seed) }
+        Self { rows_a_day: 140.0, history: 48, ..Self::new(seed) }
     }
 
     fn last_day(&self) -> i64 {
