@@ -180,7 +180,9 @@ fn look_at(
             }
         },
     };
-    let references = profile::references_of(snapshot, table);
+    let mut references = profile::references_of(snapshot, table);
+    references
+        .retain(|reference| !roles.columns.iter().any(|column| column.is_marked && column.name == reference.column));
     let mut window = window;
     match &mut window {
         Some(window) => {

@@ -276,6 +276,7 @@ pub(crate) fn dependencies(
 ) {
     let may_decide = |column: &&ColumnRole| {
         matches!(column.role, Role::Dimension | Role::Reference)
+            && !column.is_marked
             && column.distinct >= 3.0
             && column.distinct <= DECIDING_VALUES_MAX
             && column.present >= 5.0 * column.distinct
