@@ -1,7 +1,7 @@
 //! What each column is for, chosen by itself from the catalog and a bounded sample, with the reason of each choice.
 //!
-//! Two statements for a table: the first counts what each column's values are like, the second compares the columns that
-//! hold time with the clock, with the key and with each other. Names only tip the balance; values decide.
+//! Three statements for a table: the first learns which columns are marked as personal, the second counts what each
+//! column's values are like, the third compares the columns that hold time with the clock, with the key and with each other. Names only tip the balance; values decide.
 
 use pi_catalog::database::{Dialect, Rows};
 use pi_catalog::schema::{Class, Column, Table, TableKind};
@@ -55,8 +55,10 @@ pub struct ColumnRole {
     pub is_number: bool,
     /// Whether its values are text.
     pub is_text: bool,
-    /// Whether its name says that it tells of a person: then its values stay in the database.
+    /// Whether it is marked as telling of a person, or its name says so: then its values stay in the database.
     pub is_personal: bool,
+    /// Whether it is marked so where the database is lent: then it may be counted by itself, and nothing else.
+    pub is_marked: bool,
     /// How many values were sampled that are not null.
     pub present: f64,
     /// How many of them differ.
@@ -162,14 +164,28 @@ pub(crate) fn roles(session: &mut Session<'_>, table: &Table, source: &Source, o
     if columns.is_empty() {
         return Some(Roles::default());
     }
+    let marked = marked(session, source, &columns);
+    let is_marked = |column: &Column| marked.contains(&column.name);
     let sample = sample_of(session.dialect, source, &columns, options.sample_rows_max);
-    let wanted: Vec<String> =
-        columns.iter().enumerate().map(|(at, column)| aggregates(session.dialect, at, column)).collect();
+    let aggregates = |(at, column): (usize, &&Column)| match is_marked(column) {
+        true => aggregates_of_marked(at),
+        false => aggregates(session.dialect, at, column),
+    };
+    let wanted: Vec<String> = columns.iter().enumerate().map(aggregates).collect();
     let statement = format!("SELECT count(*) AS sampled, {} FROM ({sample}) AS s", wanted.join(", "));
     let (_, answer) = session.ask("what its columns are like", statement)?;
     let row = answer.rows.first()?;
     let sampled = sql::number(sql::cell(&answer, row, "sampled")).unwrap_or(0.0);
-    let seen: Vec<Seen> = columns.iter().enumerate().map(|(at, column)| seen(&answer, row, at, column)).collect();
+    let seen = |(at, column): (usize, &&Column)| {
+        let seen = seen(&answer, row, at, column);
+        // Whatever else a marked column holds, it may only be counted and measured.
+        if is_marked(column) {
+            Seen { is_number: false, is_text: false, form: None, is_date: false, is_marked: true, ..seen }
+        } else {
+            seen
+        }
+    };
+    let seen: Vec<Seen> = columns.iter().enumerate().map(seen).collect();
     let mut roles = Roles { rows: source.rows.max(sampled as u64), sampled, ..Roles::default() };
     for (column, seen) in columns.iter().zip(&seen) {
         roles.columns.push(role_of(table, column, seen));
@@ -178,6 +194,19 @@ pub(crate) fn roles(session: &mut Session<'_>, table: &Table, source: &Source, o
         choose_times(session, table, &columns, &seen, &sample, options, &mut roles);
     }
     Some(roles)
+}
+
+/// The columns whose values are masked, as they are marked as personal data. An expression of one is refused, and with it
+/// the statement that all columns share; so it is known first. Where this fails, the next statement says why.
+fn marked(session: &mut Session<'_>, source: &Source, columns: &[&Column]) -> Vec<String> {
+    let list: Vec<String> = columns.iter().map(|column| sql::name(&column.name)).collect();
+    let asked = session.try_ask(format!("SELECT {} FROM {} LIMIT 0", list.join(", "), source.relation));
+    asked.and_then(Result::ok).map(|(_, answer)| answer.masked).unwrap_or_default()
+}
+
+/// How often a marked column is there, and how many values it has: it may be counted by itself.
+fn aggregates_of_marked(at: usize) -> String {
+    format!("count(c{at}) AS p{at}, count(DISTINCT c{at}) AS d{at}")
 }
 
 fn sample_of(dialect: Dialect, source: &Source, columns: &[&Column], rows_max: u64) -> String {
@@ -195,7 +224,16 @@ fn aggregates(dialect: Dialect, at: usize, column: &Column) -> String {
     let mut list = vec![format!("count({c}) AS p{at}")];
     let is_document = matches!(column.class, Class::Json | Class::Bytes | Class::Array | Class::Other);
     if !is_document || dialect == Dialect::Sqlite {
-        list.push(format!("count(DISTINCT {}) AS d{at}", sql::text(dialect, &c)));
+        let short = sql::text(dialect, &c);
+        list.push(match dialect {
+            Dialect::Postgres => format!("count(DISTINCT {short}) AS d{at}"),
+            // Writing a number as text takes longer than all else that is asked here.
+            Dialect::Sqlite => {
+                format!(
+                    "count(DISTINCT CASE WHEN typeof({c}) IN ('integer', 'real') THEN {c} ELSE {short} END) AS d{at}"
+                )
+            }
+        });
     }
     let may_be_number = matches!(column.class, Class::Integer | Class::Decimal | Class::Float);
     if may_be_number || dialect == Dialect::Sqlite {
@@ -204,17 +242,25 @@ fn aggregates(dialect: Dialect, at: usize, column: &Column) -> String {
     }
     if dialect == Dialect::Sqlite {
         list.push(format!("sum(typeof({c}) IN ('integer', 'real')) AS n{at}, sum(typeof({c}) = 'text') AS t{at}"));
-        list.push(format!("sum(typeof({c}) = 'blob') AS b{at}"));
-        let iso = format!(
-            "typeof({c}) = 'text' AND {c} GLOB '[0-9][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9]*' AND length({c}) < 40 AND strftime('%s', {c}) IS NOT NULL"
+        let looks_iso = format!(
+            "typeof({c}) = 'text' AND {c} GLOB '[0-9][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9]*' AND length({c}) < 40"
         );
-        list.push(format!("sum({iso}) AS i{at}, sum({iso} AND length({c}) = 10) AS y{at}"));
+        let of_iso = |what: &str| format!("sum(CASE WHEN {looks_iso} THEN {what} ELSE 0 END)");
         list.push(format!(
-            "sum({iso} AND ({c} LIKE '%Z' OR substr({c}, -6) GLOB '[-+][0-9][0-9]:[0-9][0-9]')) AS z{at}"
+            "{} AS i{at}, {} AS y{at}, {} AS z{at}",
+            of_iso(&format!("strftime('%s', {c}) IS NOT NULL")),
+            of_iso(&format!("length({c}) = 10")),
+            of_iso(&format!("{c} LIKE '%Z' OR substr({c}, -6) GLOB '[-+][0-9][0-9]:[0-9][0-9]'")),
         ));
     }
     if matches!(column.class, Class::Text | Class::Enum | Class::Other) || dialect == Dialect::Sqlite {
-        list.push(format!("avg(length({})) AS w{at}", sql::text(dialect, &c)));
+        let length = format!("length({})", sql::text(dialect, &c));
+        list.push(match dialect {
+            Dialect::Postgres => format!("avg({length}) AS w{at}"),
+            Dialect::Sqlite => {
+                format!("avg(CASE WHEN typeof({c}) NOT IN ('integer', 'real') THEN {length} END) AS w{at}")
+            }
+        });
     }
     list.join(", ")
 }
@@ -229,6 +275,7 @@ struct Seen {
     is_text: bool,
     form: Option<TimeForm>,
     is_date: bool,
+    is_marked: bool,
 }
 
 fn seen(answer: &Rows, row: &[Value], at: usize, column: &Column) -> Seen {
@@ -393,6 +440,8 @@ fn role_of(table: &Table, column: &Column, seen: &Seen) -> ColumnRole {
         (Role::Identifier, "the catalog says that it is unique".to_owned())
     } else if refers {
         (Role::Reference, "it is part of a foreign key".to_owned())
+    } else if seen.is_marked {
+        (Role::Other, "it is marked as personal: its values are not looked at".to_owned())
     } else if matches!(column.class, Class::Json | Class::Bytes | Class::Array)
         || (!seen.is_number && !seen.is_text && column.class != Class::Uuid)
     {
@@ -416,7 +465,8 @@ fn role_of(table: &Table, column: &Column, seen: &Seen) -> ColumnRole {
         why,
         is_number: seen.is_number,
         is_text: seen.is_text,
-        is_personal: sounds_personal(&column.name),
+        is_personal: seen.is_marked || sounds_personal(&column.name),
+        is_marked: seen.is_marked,
         present: seen.present,
         distinct,
         range: seen.range,
@@ -525,9 +575,11 @@ fn compare_times(
     now_ms: i64,
 ) -> String {
     let mut list = Vec::new();
+    let mut taken: Vec<String> = key.iter().map(|key| format!("c{key}")).collect();
     let now = now_ms / 1000;
     for &(at, form) in times {
-        let seconds = bounded_seconds(form, at, dialect);
+        taken.push(format!("{} AS s{at}", bounded_seconds(form, at, dialect)));
+        let seconds = format!("s{at}");
         list.push(format!("min({seconds}) AS l{at}, max({seconds}) AS h{at}"));
         list.push(format!("sum(CASE WHEN {seconds} > {now} + 172800 THEN 1 ELSE 0 END) AS f{at}"));
         if let Some(key) = key {
@@ -537,14 +589,15 @@ fn compare_times(
                 "sum(CASE WHEN {both} THEN 1 ELSE 0 END) AS n{at}, sum(CASE WHEN {both} THEN {t} END) AS t{at}, sum(CASE WHEN {both} THEN {k} END) AS k{at}, sum(CASE WHEN {both} THEN {t} * {t} END) AS tt{at}, sum(CASE WHEN {both} THEN {k} * {k} END) AS kk{at}, sum(CASE WHEN {both} THEN {t} * {k} END) AS tk{at}"
             ));
         }
-        for &(other, other_form) in times {
+        for &(other, _) in times {
             if other != at {
-                let before = bounded_seconds(other_form, other, dialect);
+                let before = format!("s{other}");
                 list.push(format!("avg(CASE WHEN {seconds} >= {before} THEN 1.0 WHEN {seconds} < {before} THEN 0.0 END) AS g{at}_{other}"));
             }
         }
     }
-    format!("SELECT {} FROM ({sample}) AS s", list.join(", "))
+    let rows = sql::once(dialect, &format!("SELECT {} FROM ({sample}) AS a", taken.join(", ")));
+    format!("SELECT {} FROM ({rows}) AS s", list.join(", "))
 }
 
 /// Seconds where they are no infinity and no year 9999.
