@@ -93,7 +93,7 @@ impl Night {
             let claim = findings.get(number - 1).map(|finding| finding.claim.as_str()).unwrap_or_default();
             escaped(&claim.chars().take(CLAIM_CHARS_MAX).collect::<String>())
         };
-        let head = ["overnight", "told as", ""].map(str::to_owned).to_vec();
+        let head = ["in the shop", "told as", ""].map(str::to_owned).to_vec();
         let rows = self.changes.iter().map(|(change, finding)| match finding {
             Some(number) => vec![change.name.to_owned(), format!("finding {number}"), claim(*number)],
             None => vec![change.name.to_owned(), "missed".to_owned(), String::new()],
@@ -134,12 +134,27 @@ fn shop(output: &Output, folder: &Path, seed: u64) -> Result<Night, Failure> {
     block_on(async {
         let now_ms = clock::now_ms();
         shop::generate(&file, seed, now_ms).await?;
-        note(&format!("{}: a shop of four months; the analyst looks at it for the first time", file.display()));
-        wake(output, folder).await?;
-        shop::change(&file, now_ms).await?;
-        let happened: Vec<_> = shop::CHANGES.iter().map(|change| change.name).collect();
-        note(&format!("over night: {}", happened.join(", ")));
-        wake(output, folder).await?;
+        let compiled = |text: &str| output.note(&output.err(text, Style::new().dimmed()));
+        let options = Options {
+            agents: Some(vec!["ghost".into()]),
+            is_watching: false,
+            is_talking: false,
+            screen: None,
+            may_ask: false,
+            name: "run --demo",
+        };
+        let host = Host::start(Project::load(folder)?, options, &compiled).await?;
+        super::run::stop_on_signal(&host);
+        let working = host.clone();
+        let work = async move {
+            note(&format!("{}: a shop of four months; the analyst looks at it for the first time", file.display()));
+            wake(output, &working).await?;
+            shop::change(&file, seed, now_ms).await?;
+            let happened: Vec<_> = shop::CHANGES.iter().map(|change| change.name).collect();
+            note(&format!("{} days later: {}", shop::AWAY_DAYS, happened.join(", ")));
+            wake(output, &working).await
+        };
+        host.serve_while(work).await??;
         let store = open_existing_store(&Project::load(folder)?).await?;
         let report = reports(&store).await.map_err(anyhow::Error::from)?.into_iter().next();
         let findings = report.as_ref().map(|report| report.findings.as_slice()).unwrap_or_default();
@@ -150,21 +165,8 @@ fn shop(output: &Output, folder: &Path, seed: u64) -> Result<Night, Failure> {
 }
 
 /// Run the shop's job once, as `heartbeat run` does.
-async fn wake(output: &Output, folder: &Path) -> anyhow::Result<()> {
-    let project = Project::load(folder)?;
-    let compiled = |text: &str| output.note(&output.err(text, Style::new().dimmed()));
-    let options = Options {
-        agents: Some(vec!["ghost".into()]),
-        is_watching: false,
-        is_talking: false,
-        screen: None,
-        may_ask: false,
-        name: "run --demo",
-    };
-    let host = Host::start(project, options, &compiled).await?;
-    super::run::stop_on_signal(&host);
-    let working = host.clone();
-    let closed = host.serve_while(async move { working.run_job("daily").await }).await??;
+async fn wake(output: &Output, host: &Arc<Host>) -> anyhow::Result<()> {
+    let closed = host.run_job("daily").await?;
     let closed = closed.context("the analyst's session could not be run")?;
     told_line(output, "analyst", &closed.summary, Style::new().green());
     Ok(())

@@ -11,6 +11,8 @@ use super::Dice;
 
 /// Days of history.
 const DAYS: u64 = 120;
+/// Days that pass between the looks.
+pub const AWAY_DAYS: u64 = 5;
 const DAY_MS: u64 = 86_400_000;
 const PRODUCTS: u64 = 60;
 const CUSTOMERS: u64 = 400;
@@ -76,22 +78,31 @@ pub const CHANGES: &[Change] = &[
 #[error("the shop's database cannot be written: {0}")]
 pub struct ShopError(#[from] sqlx::Error);
 
-/// Write the database with its history up to `now_ms`.
+/// Write the database with its history, as it was [`AWAY_DAYS`] before `now_ms`.
 ///
 /// # Errors
 /// The file cannot be written.
 pub async fn generate(file: &Path, seed: u64, now_ms: u64) -> Result<(), ShopError> {
-    run(file, &format!("BEGIN;{TABLES}{}COMMIT;", rows(&Dice::new(seed), now_ms))).await
+    let rows = rows(&Dice::new(seed), now_ms, 0, left_ms(now_ms));
+    run(file, &format!("BEGIN;{TABLES}{rows}COMMIT;")).await
 }
 
-/// Let everything of [`CHANGES`] happen.
+/// Let the days since then pass, and everything of [`CHANGES`] happen in them.
 ///
 /// # Errors
 /// The file cannot be written.
-pub async fn change(file: &Path, now_ms: u64) -> Result<(), ShopError> {
+pub async fn change(file: &Path, seed: u64, now_ms: u64) -> Result<(), ShopError> {
     let now = format!("'{}'", moment(now_ms));
-    let script: String = CHANGES.iter().map(|change| format!("{};", change.sql.replace(":now", &now))).collect();
-    run(file, &script).await
+    let mut script = rows(&Dice::new(seed), now_ms, left_ms(now_ms), now_ms);
+    for change in CHANGES {
+        let _ = write!(script, "{};", change.sql.replace(":now", &now));
+    }
+    run(file, &format!("BEGIN;{script}COMMIT;")).await
+}
+
+/// The end of the last day before the analyst was away.
+fn left_ms(now_ms: u64) -> u64 {
+    (now_ms - now_ms % DAY_MS).saturating_sub(AWAY_DAYS * DAY_MS)
 }
 
 async fn run(file: &Path, script: &str) -> Result<(), ShopError> {
@@ -119,8 +130,10 @@ impl Rows {
         Self { table, rows: Vec::new() }
     }
 
-    fn put(&mut self, row: String) {
-        self.rows.push(row);
+    fn put(&mut self, is_within: bool, row: String) {
+        if is_within {
+            self.rows.push(row);
+        }
     }
 
     fn write(&self, script: &mut String) {
@@ -130,13 +143,15 @@ impl Rows {
     }
 }
 
-fn rows(dice: &Dice, now_ms: u64) -> String {
+/// What was written after `from_ms` and up to `to_ms`; the same seed and the same moment make the same rows.
+fn rows(dice: &Dice, now_ms: u64, from_ms: u64, to_ms: u64) -> String {
+    let is_within = |time_ms: u64| time_ms > from_ms && time_ms <= to_ms;
     let mut script = String::new();
     let mut dice = dice.fork("shop");
     let categories = ["garden", "kitchen", "office", "sport", "toys", "travel"];
     let mut table = Rows::new("categories");
     for (index, name) in categories.iter().enumerate() {
-        table.put(format!("({}, '{name}')", index + 1));
+        table.put(from_ms == 0, format!("({}, '{name}')", index + 1));
     }
     table.write(&mut script);
     let mut table = Rows::new("products");
@@ -146,7 +161,7 @@ fn rows(dice: &Dice, now_ms: u64) -> String {
         prices.push(price);
         let category = 1 + id % 6;
         let name = categories.get(usize::try_from(category - 1).unwrap_or(0)).unwrap_or(&"other");
-        table.put(format!("({id}, '{name} article {id}', {category}, {price})"));
+        table.put(from_ms == 0, format!("({id}, '{name} article {id}', {category}, {price})"));
     }
     table.write(&mut script);
     let start_ms = (now_ms - now_ms % DAY_MS).saturating_sub(DAYS * DAY_MS);
@@ -154,12 +169,13 @@ fn rows(dice: &Dice, now_ms: u64) -> String {
     for id in 1..=CUSTOMERS {
         let country = dice.pick(&["AT", "CH", "CH", "DE", "DE", "DE", "FR", "IT"]);
         let joined = moment(start_ms.saturating_sub(dice.between(0, 700) * DAY_MS));
-        table.put(format!("({id}, 'customer {id}', 'customer{id}@example.com', '{country}', '{joined}')"));
+        table
+            .put(from_ms == 0, format!("({id}, 'customer {id}', 'customer{id}@example.com', '{country}', '{joined}')"));
     }
     table.write(&mut script);
     let (mut orders, mut items) = (Rows::new("orders"), Rows::new("order_items"));
     let (mut payments, mut shipments) = (Rows::new("payments"), Rows::new("shipments"));
-    let (mut order, mut item, mut shipment) = (0, 0, 0);
+    let (mut order, mut item) = (0, 0);
     for day in 0..=DAYS {
         let day_ms = start_ms + day * DAY_MS;
         // The first of January 1970 was a Thursday; people order less at the weekend.
@@ -182,23 +198,22 @@ fn rows(dice: &Dice, now_ms: u64) -> String {
                 let quantity = dice.between(1, 3);
                 total += price * quantity as f64;
                 let added = moment(ordered_ms.saturating_sub(dice.between(0, 900_000)));
-                items.put(format!("({item}, {order}, {product}, '{added}', {quantity}, {price})"));
+                items.put(
+                    is_within(ordered_ms),
+                    format!("({item}, {order}, {product}, '{added}', {quantity}, {price})"),
+                );
             }
             let (customer, at) = (dice.between(1, CUSTOMERS), moment(ordered_ms));
             let total = (total * 100.0).round() / 100.0;
-            orders.put(format!("({order}, {customer}, '{at}', '{channel}', {total})"));
+            orders.put(is_within(ordered_ms), format!("({order}, {customer}, '{at}', '{channel}', {total})"));
             let paid_ms = ordered_ms + dice.between(5_000, 600_000);
-            if paid_ms <= now_ms {
-                let method = dice.pick(&["card", "card", "invoice", "wallet"]);
-                payments.put(format!("({order}, {order}, '{}', '{method}', {total})", moment(paid_ms)));
-            }
+            let method = dice.pick(&["card", "card", "invoice", "wallet"]);
+            payments.put(is_within(paid_ms), format!("({order}, {order}, '{}', '{method}', {total})", moment(paid_ms)));
             let loaded_ms = ordered_ms + dice.between(3_600_000, 14_400_000);
-            if loaded_ms <= now_ms {
-                shipment += 1;
-                let carrier = dice.pick(&["north", "north", "post", "rapid"]);
-                let weight = (dice.between(20, 900) as f64) / 100.0;
-                shipments.put(format!("({shipment}, {order}, '{}', '{carrier}', {weight})", moment(loaded_ms)));
-            }
+            let carrier = dice.pick(&["north", "north", "post", "rapid"]);
+            let weight = (dice.between(20, 900) as f64) / 100.0;
+            let row = format!("({order}, {order}, '{}', '{carrier}', {weight})", moment(loaded_ms));
+            shipments.put(is_within(loaded_ms), row);
         }
     }
     for table in [&orders, &items, &payments, &shipments] {
@@ -233,12 +248,13 @@ mod tests {
         let mut connection = SqliteConnectOptions::new().filename(&file).connect().await.unwrap();
         let newest: String =
             sqlx::query_scalar("SELECT max(ordered_at) FROM orders").fetch_one(&mut connection).await.unwrap();
-        assert!(newest <= moment(NOW_MS) && newest > moment(NOW_MS - DAY_MS), "{newest}");
+        assert!(newest <= moment(left_ms(NOW_MS)) && newest > moment(left_ms(NOW_MS) - DAY_MS), "{newest}");
         let before: i64 = sqlx::query_scalar("SELECT count(*) FROM payments").fetch_one(&mut connection).await.unwrap();
         connection.close().await.unwrap();
-        change(&file, NOW_MS).await.unwrap();
+        change(&file, 7, NOW_MS).await.unwrap();
         let mut connection = SqliteConnectOptions::new().filename(&file).connect().await.unwrap();
         for (sql, is_right) in [
+            ("SELECT count(*) FROM orders WHERE ordered_at > datetime('2026-11-17 12:00:00', '-1 days')", &|n| n > 10),
             ("SELECT count(*) FROM payments", &(|n| n > before) as &dyn Fn(i64) -> bool),
             ("SELECT count(*) FROM order_items WHERE product_id > 1000", &|n| n > 10),
             ("SELECT count(country_code) FROM customers", &|n| n == 400),
