@@ -3,15 +3,19 @@
 //!
 //! Deterministic; a model, where one is granted, words the summary and nothing more ([`narrate`]). [`wake`] is the whole of
 //! it: what is found comes from `pi-catalog` (schema, health) and `pi-patterns` (data) through statements that the tool
-//! `sql_query` runs, [`rank`] puts it in order, [`draw`] has it drawn, [`page`] writes it down. What it has to know the
+//! `sql_query` runs, [`evidence`] brings it into a form to be
+//! read and run, [`rank`] puts it in order, [`draw`] has it drawn, [`page`] writes it down, [`overview`] says what there is. What it has to know the
 //! next time it keeps by the tool `memory_put`. All of it works on a [`world::World`], so that it is tested natively.
 
 mod draw;
+mod evidence;
 mod lent;
 mod narrate;
+mod overview;
 mod page;
 mod rank;
 mod settings;
+mod text;
 mod wake;
 mod world;
 

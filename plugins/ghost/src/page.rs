@@ -1,7 +1,8 @@
 //! The report as Markdown: what changed, in order, each claim with what shows it.
 //!
-//! Names and values come out of databases, so anybody may have written them: everything that goes into the text is
-//! escaped, and what goes into a block of code cannot end it.
+//! Nothing is said twice: the title and the summary name what matters most, the headings say each claim in short, and
+//! only what a claim says besides stands below its heading. Ailments of one kind are one section. Everything that goes
+//! into the text is escaped, and what goes into a block of code cannot end it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,15 +11,21 @@ use pi_catalog::database::Rows;
 use pi_catalog::finding::{Evidence, Finding, Severity};
 use pi_sdk::Value;
 
+use crate::evidence::inlined;
 use crate::rank::{Order, Ranked};
+use crate::text::{consequence, counted, day, escaped, heading, listed, number, sentence, with_weekday};
 
 /// Findings that are told in full; the others get a line each.
 const TOLD_MAX: usize = 20;
+/// From so many sections on, a table says what they are.
+const CONTENTS_MIN: usize = 4;
 /// Rows of a piece of evidence, and characters of a cell.
-const ROWS_MAX: usize = 12;
+const ROWS_MAX: usize = 14;
 const CELL_CHARS_MAX: usize = 60;
 /// Values of dimensions that explain a change.
 const CONTRIBUTORS_MAX: usize = 6;
+/// Tables that a line about what was not judged names.
+const NAMES_MAX: usize = 8;
 
 /// What was looked at, for the last section.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,8 +37,10 @@ pub struct Scope {
     /// It was looked at for the first time: there is nothing to compare with.
     pub is_first: bool,
     pub gaps: Vec<String>,
-    /// What was not judged yet, and why.
-    pub abstained: Vec<String>,
+    /// What was not judged yet: why, and where.
+    pub abstained: Vec<(String, String)>,
+    /// What there is, as Markdown, where it was looked at for the first time.
+    pub overview: String,
 }
 
 /// A picture of a finding, by the finding's place.
@@ -60,19 +69,32 @@ pub struct Parts<'a> {
     pub scopes: &'a [Scope],
 }
 
-/// The title that says most: how many changes there are, and where.
+/// The title that says most: the first thing to know, and how much more there is.
 pub fn title(order: &Order, scopes: &[Scope]) -> String {
     let names: Vec<&str> = scopes.iter().map(|scope| scope.database.as_str()).collect();
     let names = names.join(", ");
     if scopes.iter().all(|scope| scope.tables == 0) {
         return format!("{names}: could not be looked at");
     }
-    match order.news.len() {
-        0 if scopes.iter().all(|scope| scope.is_first) => format!("{names}: a first look"),
-        0 => format!("{names}: nothing new"),
-        1 => format!("{names}: one change"),
-        count => format!("{names}: {count} changes"),
+    let sections = sections(order);
+    let more = sections.len().saturating_sub(1);
+    match sections.first() {
+        None if scopes.iter().all(|scope| scope.is_first) => format!("{names}: a first look"),
+        None if !order.gone.is_empty() => {
+            format!("{names}: nothing new, and {} mended", counted(order.gone.len(), "thing", "things"))
+        }
+        None => format!("{names}: nothing new"),
+        Some(_) if scopes.iter().all(|scope| scope.is_first) => {
+            format!("{names}: a first look, and {} to mend", counted(sections.len(), "thing", "things"))
+        }
+        Some(first) if more == 0 => format!("{names}: {}", plain(&headline(first))),
+        Some(first) => format!("{names}: {}, and {more} more", plain(&headline(first))),
     }
+}
+
+/// A title stands in lists and in subjects of mails, where a backtick is a backtick.
+fn plain(text: &str) -> String {
+    text.replace('`', "")
 }
 
 /// The paragraph for who reads no more.
@@ -81,32 +103,37 @@ pub fn summary(order: &Order, scopes: &[Scope]) -> String {
         return "There was nothing that could be looked at; the end of the report says why.".to_owned();
     }
     let mut text = String::new();
-    let urgent = order.news.iter().filter(|ranked| ranked.finding.severity >= Severity::Warning).count();
-    match (order.news.first(), urgent) {
-        (None, _) => text.push_str("Nothing has changed that would be worth your time."),
-        (Some(first), 0) => {
-            let _ = write!(text, "{}", sentence(&first.finding.claim));
-        }
-        (Some(first), urgent) => {
-            let should =
-                if urgent == 1 { "One change should be looked at" } else { "Some changes should be looked at" };
-            let _ = write!(text, "{should}. {}", sentence(&first.finding.claim));
-        }
+    let sections = sections(order);
+    let urgent = sections.iter().filter(|section| severity(section) >= Severity::Warning).count();
+    match (sections.len(), urgent) {
+        (0, _) if scopes.iter().all(|scope| scope.is_first) => text.push_str("Nothing ails it."),
+        (0, _) => text.push_str("Nothing has changed that would be worth your time."),
+        (_, 0) => text.push_str("Nothing here is urgent."),
+        (1, _) => text.push_str("One thing should be looked at."),
+        (all, urgent) if all == urgent => _ = write!(text, "{all} things should be looked at."),
+        (all, urgent) => _ = write!(text, "{urgent} of {all} things should be looked at."),
     }
-    for ranked in order.news.iter().skip(1).take(2) {
-        let _ = write!(text, " {}", sentence(&ranked.finding.claim));
+    for section in sections.iter().take(3) {
+        let _ = write!(text, " {}", sentence(&crate::text::capital(&headline(section))));
     }
-    match order.news.len().saturating_sub(3) {
+    match sections.len().saturating_sub(3) {
         0 => {}
         1 => text.push_str(" There is one more."),
         more => _ = write!(text, " There are {more} more."),
     }
-    let first: Vec<&str> = scopes.iter().filter(|scope| scope.is_first).map(|scope| scope.database.as_str()).collect();
+    if !order.gone.is_empty() {
+        let _ = write!(
+            text,
+            " {} told before is mended.",
+            crate::text::capital(&counted(order.gone.len(), "thing", "things"))
+        );
+    }
+    let first: Vec<String> = scopes.iter().filter(|scope| scope.is_first).map(|scope| scope.database.clone()).collect();
     if !first.is_empty() {
         let _ = write!(
             text,
-            " {} was looked at for the first time: changes are told from the next report on.",
-            first.join(", ")
+            " This is the first look at {}: the next report tells what has changed since.",
+            listed(&first)
         );
     }
     let gaps: usize = scopes.iter().map(|scope| scope.gaps.len()).sum();
@@ -121,78 +148,209 @@ pub fn summary(order: &Order, scopes: &[Scope]) -> String {
 pub fn page(parts: &Parts<'_>) -> String {
     let mut page = format!("# {}\n\n{}\n", escaped(parts.title), escaped(parts.summary));
     let order = parts.order;
-    if order.news.len() > 1 {
-        page.push_str("\n| | what | where | how much |\n|---|---|---|---|\n");
-        for (number, ranked) in order.news.iter().enumerate() {
-            let finding = &ranked.finding;
+    let sections = sections(order);
+    if sections.len() >= CONTENTS_MIN {
+        page.push_str("\n| | what | how much it matters |\n|---|---|---|\n");
+        for section in &sections {
             let _ = writeln!(
                 page,
-                "| {} | {} | {} | {} |",
-                number + 1,
-                escaped(&finding.claim),
-                place(finding),
-                word(finding.severity)
+                "| {} | {} | {} |",
+                numbers(section),
+                escaped(&headline(section)),
+                word(severity(section))
             );
         }
     }
-    for (index, ranked) in order.news.iter().take(TOLD_MAX).enumerate() {
-        told(&mut page, index, ranked, parts);
+    let mut told_so_far = 0;
+    for section in &sections {
+        if told_so_far >= TOLD_MAX {
+            page.push_str("\nThe others are in the table above: they weigh less than these.\n");
+            break;
+        }
+        told_so_far += section.len();
+        match section.as_slice() {
+            [(index, ranked)] => told(&mut page, *index, ranked, parts),
+            several => told_together(&mut page, several, parts),
+        }
     }
-    if order.news.len() > TOLD_MAX {
-        page.push_str("\nThe others are in the table above: they weigh less than these.\n");
+    for scope in parts.scopes.iter().filter(|scope| !scope.overview.is_empty()) {
+        let _ = write!(page, "\n## What there is in {}\n\n{}", escaped(&scope.database), scope.overview);
+    }
+    if !order.gone.is_empty() {
+        page.push_str("\n## Mended\n\nTold in an earlier report, and no longer so.\n\n");
+        for claim in &order.gone {
+            let _ = writeln!(page, "- {}", escaped(&heading(claim)));
+        }
     }
     if !order.known.is_empty() {
-        page.push_str("\n## Still so\n\nTold in an earlier report, and unchanged since.\n\n");
-        for ranked in &order.known {
-            let _ = writeln!(
-                page,
-                "- {} ({}, since {})",
-                escaped(&ranked.finding.claim),
-                place(&ranked.finding),
-                day(ranked.first_ms)
-            );
+        page.push_str("\n## Still so\n\nTold in an earlier report.\n\n");
+        for section in grouped(&order.known) {
+            let told_ms = section.iter().map(|(_, ranked)| ranked.first_ms).min().unwrap_or_default();
+            let _ = writeln!(page, "- {} (told {})", escaped(&headline(&section)), day(told_ms));
         }
     }
     scope(&mut page, parts);
     page
 }
 
+/// Findings that are told under one heading, each with its place in the order.
+type Section<'a> = Vec<(usize, &'a Ranked)>;
+
+fn sections(order: &Order) -> Vec<Section<'_>> {
+    grouped(&order.news)
+}
+
+/// Ailments of one kind and weight that stand beside each other in the order are one: a database without indexes on its
+/// foreign keys lacks them all.
+fn grouped(list: &[Ranked]) -> Vec<Section<'_>> {
+    let mut sections: Vec<Section<'_>> = Vec::new();
+    for (index, ranked) in list.iter().enumerate() {
+        let like = |section: &&mut Section<'_>| {
+            section.first().is_some_and(|(_, first)| {
+                first.finding.kind == ranked.finding.kind
+                    && first.finding.severity == ranked.finding.severity
+                    && database_of(first) == database_of(ranked)
+            })
+        };
+        let name = plural(&ranked.finding.kind);
+        match sections.iter_mut().find(like).filter(|_| name.is_some()) {
+            Some(section) => section.push((index, ranked)),
+            None => sections.push(vec![(index, ranked)]),
+        }
+    }
+    sections
+}
+
+fn database_of(ranked: &Ranked) -> &str {
+    ranked.key.split('/').next().unwrap_or_default()
+}
+
+/// What several ailments of one kind are called. Kinds that are not here are told one by one.
+fn plural(kind: &str) -> Option<&'static str> {
+    Some(match kind {
+        "foreign_key_without_index" => "foreign keys have no index",
+        "index_unused" => "indexes are read by nobody",
+        "index_duplicate" => "indexes are there twice",
+        "index_overlapping" => "indexes are the beginning of another one",
+        "index_invalid" => "indexes are invalid",
+        "table_bloated" => "tables are bloated",
+        "index_bloated" => "indexes are bloated",
+        "table_never_analyzed" => "tables have no statistics",
+        "table_read_whole" => "tables are read from end to end",
+        "grant_added" => "rights were granted",
+        "grant_removed" => "rights were taken away",
+        "comment_changed" => "comments were changed",
+        _ => return None,
+    })
+}
+
+fn headline(section: &Section<'_>) -> String {
+    match section.as_slice() {
+        [(_, one)] => heading(&one.finding.claim),
+        several => {
+            let name = several.first().and_then(|(_, first)| plural(&first.finding.kind)).unwrap_or_default();
+            let mut places: Vec<String> = several.iter().map(|(_, ranked)| place(&ranked.finding)).collect();
+            places.dedup();
+            let more = places.len().saturating_sub(4);
+            places.truncate(4);
+            if more > 0 {
+                places.push(format!("{more} more"));
+            }
+            format!("{} {name}: {}", several.len(), listed(&places))
+        }
+    }
+}
+
+fn severity(section: &Section<'_>) -> Severity {
+    section.first().map_or(Severity::Info, |(_, first)| first.finding.severity)
+}
+
+fn numbers(section: &Section<'_>) -> String {
+    let numbers: Vec<String> = section.iter().map(|(index, _)| (index + 1).to_string()).collect();
+    numbers.join(", ")
+}
+
 fn told(page: &mut String, index: usize, ranked: &Ranked, parts: &Parts<'_>) {
     let finding = &ranked.finding;
-    let _ = write!(page, "\n## {}. {}\n\n", index + 1, escaped(&finding.claim));
-    let mut facts = vec![format!("{} in {}", word(finding.severity), place(finding))];
-    facts.extend(finding.since.as_ref().map(|since| format!("since {}", escaped(since))));
-    facts.extend(finding.p_value.map(|p| format!("by chance: {}", chance(p))));
-    let _ = writeln!(page, "{}.", facts.join(", "));
-    for picture in parts.pictures.iter().filter(|picture| picture.finding == index) {
+    let _ = write!(page, "\n## {}. {}\n\n", index + 1, escaped(&heading(&finding.claim)));
+    let rest = consequence(&finding.claim);
+    if !rest.is_empty() {
+        let _ = write!(page, "{}\n\n", escaped(&rest));
+    }
+    let mut facts = vec![format!("**{}**", capital(word(finding.severity))), place(finding)];
+    facts.extend(finding.since.as_ref().map(|since| format!("since {}", escaped(&with_weekday(since)))));
+    facts.extend(finding.p_value.map(chance));
+    let _ = writeln!(page, "{}", facts.join(" · "));
+    let pictures: Vec<&Picture> = parts.pictures.iter().filter(|picture| picture.finding == index).collect();
+    for picture in &pictures {
         let _ = write!(page, "\n![{}]({})\n", escaped(&picture.alternative), picture.name);
     }
-    if !finding.contributors.is_empty() {
-        page.push_str("\n| which part | before | after | share of the change |\n|---|---:|---:|---:|\n");
-        for part in finding.contributors.iter().take(CONTRIBUTORS_MAX) {
-            let _ = writeln!(
-                page,
-                "| {} = {} | {} | {} | {} % |",
-                escaped(&part.dimension),
-                escaped(&cut(&part.value)),
-                number(part.before),
-                number(part.after),
-                number((part.share * 100.0).round())
-            );
-        }
+    // A picture of them has their numbers, and one part alone is the claim once more.
+    if finding.contributors.len() > 1 && !pictures.iter().any(|picture| picture.name.ends_with("-parts.svg")) {
+        contributors(page, finding);
     }
+    let marked = marked(finding);
     for evidence in &finding.evidence {
-        shown(page, evidence);
+        shown(page, evidence, &marked);
     }
     if let Some(mend) = parts.mends.get(&ranked.key) {
-        for caveat in &mend.caveats {
-            let _ = write!(page, "\n{}\n", sentence(&escaped(caveat)));
-        }
-        if !mend.statements.is_empty() {
-            page.push_str("\nWhat would mend it; nobody has run it:\n");
-            block(page, &mend.statements.join("\n"));
+        mends(page, &mend.statements, &mend.caveats);
+    }
+}
+
+/// One section about several ailments of one kind: a line for each, and what would mend all of them.
+fn told_together(page: &mut String, section: &[(usize, &Ranked)], parts: &Parts<'_>) {
+    let section: Section<'_> = section.to_vec();
+    let _ = write!(page, "\n## {}. {}\n\n", numbers(&section), escaped(&headline(&section)));
+    let _ = write!(page, "**{}**\n\n", capital(word(severity(&section))));
+    let (mut statements, mut caveats): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+    for (index, ranked) in &section {
+        let _ = writeln!(page, "- {}. {}", index + 1, escaped(&sentence(&ranked.finding.claim)));
+        if let Some(mend) = parts.mends.get(&ranked.key) {
+            statements.extend(mend.statements.iter().cloned());
+            for caveat in &mend.caveats {
+                if !caveats.contains(caveat) {
+                    caveats.push(caveat.clone());
+                }
+            }
         }
     }
+    mends(page, &statements, &caveats);
+    if let Some(evidence) = section.first().and_then(|(_, first)| first.finding.evidence.first()) {
+        shown(page, evidence, &[]);
+    }
+}
+
+fn mends(page: &mut String, statements: &[String], caveats: &[String]) {
+    if !statements.is_empty() {
+        page.push_str("\nWhat would mend it; nobody has run it:\n");
+        block(page, &statements.join("\n"));
+    }
+    if !caveats.is_empty() {
+        let text: Vec<String> = caveats.iter().map(|caveat| sentence(&capital(&escaped(caveat)))).collect();
+        let _ = write!(page, "\nBefore that: {}\n", text.join(" "));
+    }
+}
+
+fn contributors(page: &mut String, finding: &Finding) {
+    page.push_str("\n| which part | before | after | share of the change |\n|---|---:|---:|---:|\n");
+    for part in finding.contributors.iter().take(CONTRIBUTORS_MAX) {
+        let _ = writeln!(
+            page,
+            "| {} = {} | {} | {} | {} % |",
+            escaped(&part.dimension),
+            escaped(&cut(&part.value)),
+            number(part.before),
+            number(part.after),
+            number((part.share * 100.0).round())
+        );
+    }
+}
+
+/// The times that a finding is about.
+fn marked(finding: &Finding) -> Vec<String> {
+    let Some(series) = &finding.series else { return Vec::new() };
+    series.marked.iter().filter_map(|at| series.times.get(*at).cloned()).collect()
 }
 
 /// A block of SQL that its text cannot end.
@@ -201,29 +359,47 @@ fn block(page: &mut String, text: &str) {
     let _ = write!(page, "\n{fence}sql\n{}\n{fence}\n", text.trim());
 }
 
-fn shown(page: &mut String, evidence: &Evidence) {
-    page.push_str("\nTo see it again:\n");
-    block(page, &evidence.query.statement);
-    if !evidence.query.parameters.is_empty() {
-        let values: Vec<String> =
-            evidence.query.parameters.iter().map(|value| escaped(&cut(&value.to_string()))).collect();
-        let _ = write!(page, "\nwith {}\n", values.join(", "));
-    }
-    table(page, &evidence.rows);
+fn shown(page: &mut String, evidence: &Evidence, marked: &[String]) {
+    page.push_str("\nWhat shows it:\n");
+    block(page, &inlined(&evidence.query));
+    table(page, &evidence.rows, marked);
 }
 
-fn table(page: &mut String, rows: &Rows) {
-    if rows.rows.is_empty() || rows.columns.is_empty() {
+/// Rows; the newest where they are of times, and those that the claim is about in bold.
+fn table(page: &mut String, rows: &Rows, marked: &[String]) {
+    if rows.columns.is_empty() {
         return;
     }
-    let names: Vec<String> = rows.columns.iter().map(|name| escaped(&cut(name))).collect();
-    let _ = write!(page, "\n| {} |\n|{}\n", names.join(" | "), "---|".repeat(names.len()));
-    for row in rows.rows.iter().take(ROWS_MAX) {
-        let cells: Vec<String> = row.iter().map(cell).collect();
+    if rows.rows.is_empty() {
+        page.push_str("\nIt gives no row.\n");
+        return;
+    }
+    let is_of_times = rows.columns.first().is_some_and(|name| matches!(name.as_str(), "hour" | "day" | "week"));
+    let is_number =
+        |at: usize| rows.rows.iter().all(|row| row.get(at).is_none_or(|value| value.is_number() || value.is_null()));
+    let names: Vec<String> = rows.columns.iter().map(|name| escaped(&cut(&name.replace('_', " ")))).collect();
+    let rules: Vec<&str> = (0..names.len()).map(|at| if is_number(at) { "---:" } else { "---" }).collect();
+    let _ = write!(page, "\n| {} |\n| {} |\n", names.join(" | "), rules.join(" | "));
+    let skipped = if is_of_times { rows.rows.len().saturating_sub(ROWS_MAX) } else { 0 };
+    for row in rows.rows.iter().skip(skipped).take(ROWS_MAX) {
+        let is_marked = row.first().and_then(Value::as_str).is_some_and(|time| marked.iter().any(|one| one == time));
+        let mut cells: Vec<String> = row.iter().map(cell).collect();
+        if is_of_times && let Some(time) = cells.first_mut() {
+            *time = with_weekday(time);
+        }
+        if is_marked {
+            cells.iter_mut().filter(|cell| !cell.is_empty()).for_each(|cell| *cell = format!("**{cell}**"));
+        }
         let _ = writeln!(page, "| {} |", cells.join(" | "));
     }
-    let more = rows.rows.len().saturating_sub(ROWS_MAX);
-    if more > 0 || rows.is_cut {
+    if is_of_times
+        && marked
+            .last()
+            .is_some_and(|last| !rows.rows.iter().any(|row| row.first().and_then(Value::as_str) == Some(last)))
+    {
+        page.push_str("\nTimes without a row are not in the answer.\n");
+    }
+    if !is_of_times && (rows.rows.len() > ROWS_MAX || rows.is_cut) {
         page.push_str("\nThere are more rows than are shown.\n");
     }
 }
@@ -236,22 +412,37 @@ fn scope(page: &mut String, parts: &Parts<'_>) {
             "- `{}`: {} tables with {} columns, by {} statements that only read.",
             scope.database.replace('`', "'"),
             scope.tables,
-            scope.columns,
+            number(scope.columns as f64),
             scope.statements
         );
     }
     if parts.order.muted > 0 {
         let _ = writeln!(page, "- Left out because people muted it: {}.", parts.order.muted);
     }
-    for (heading, list) in [
-        ("Could not be looked at", parts.scopes.iter().flat_map(|scope| &scope.gaps).collect::<Vec<_>>()),
-        ("Not judged yet", parts.scopes.iter().flat_map(|scope| &scope.abstained).collect()),
-    ] {
-        if !list.is_empty() {
-            let _ = write!(page, "\n### {heading}\n\n");
-            for line in list {
-                let _ = writeln!(page, "- {}", escaped(line));
+    let gaps: Vec<&String> = parts.scopes.iter().flat_map(|scope| &scope.gaps).collect();
+    if !gaps.is_empty() {
+        page.push_str("\n### Could not be looked at\n\n");
+        for line in gaps {
+            let _ = writeln!(page, "- {}", sentence(&escaped(&crate::text::capital(line))));
+        }
+    }
+    let mut abstained: Vec<(&String, Vec<String>)> = Vec::new();
+    for (why, table) in parts.scopes.iter().flat_map(|scope| &scope.abstained) {
+        match abstained.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, tables)) => tables.push(table.clone()),
+            None => abstained.push((why, vec![table.clone()])),
+        }
+    }
+    if !abstained.is_empty() {
+        page.push_str("\n### Not judged\n\n");
+        for (why, mut tables) in abstained {
+            let more = tables.len().saturating_sub(NAMES_MAX);
+            tables.truncate(NAMES_MAX);
+            let mut names: Vec<String> = tables.iter().map(|name| format!("`{}`", code(name))).collect();
+            if more > 0 {
+                names.push(format!("{more} more"));
             }
+            let _ = writeln!(page, "- {}: {}", listed(&names), sentence(&escaped(why)));
         }
     }
 }
@@ -259,7 +450,9 @@ fn scope(page: &mut String, parts: &Parts<'_>) {
 fn place(finding: &Finding) -> String {
     let subject = &finding.subject;
     let column = subject.column.as_deref().unwrap_or_default();
-    let parts = [subject.schema.as_str(), &subject.table, column];
+    // SQLite has one schema, and nobody writes it.
+    let schema = if subject.schema == "main" { "" } else { subject.schema.as_str() };
+    let parts = [schema, &subject.table, column];
     let name: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     if name.is_empty() { "the database".to_owned() } else { format!("`{}`", code(&name.join("."))) }
 }
@@ -273,45 +466,29 @@ fn word(severity: Severity) -> &'static str {
     }
 }
 
+fn capital(text: &str) -> String {
+    crate::text::capital(text)
+}
+
 /// How likely it is by chance, as people say it.
 fn chance(p: f64) -> String {
-    if p < 1e-6 { "less than one in a million".to_owned() } else { format!("{} %", number(p * 100.0)) }
+    match p {
+        p if p < 1e-6 => "by chance less than once in a million times".to_owned(),
+        p if p < 0.01 => format!("by chance once in {} times", number(round_to_one_digit(1.0 / p))),
+        p => format!("by chance {} % of the time", number((p * 100.0).round())),
+    }
 }
 
-fn sentence(claim: &str) -> String {
-    let text = claim.trim();
-    if text.ends_with(['.', '!', '?']) { text.to_owned() } else { format!("{text}.") }
-}
-
-/// A number as people read it.
-pub fn number(value: f64) -> String {
-    if !value.is_finite() {
-        return "unknown".to_owned();
-    }
-    // A zero that came from below is a zero.
-    let value = if value.abs() < f64::MIN_POSITIVE { 0.0 } else { value };
-    let digits = match value.abs() {
-        large if large >= 100.0 || large == large.trunc() => 0,
-        middle if middle >= 1.0 => 1,
-        small if small >= 0.01 => 3,
-        _ => return format!("{value:.2e}"),
-    };
-    let text = format!("{value:.digits$}");
-    let (sign, rest) = text.strip_prefix('-').map_or(("", text.as_str()), |rest| ("-", rest));
-    let (whole, part) = rest.split_once('.').map_or((rest, None), |(whole, part)| (whole, Some(part)));
-    let mut grouped = String::new();
-    for (index, digit) in whole.chars().enumerate() {
-        if index > 0 && (whole.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    part.map_or_else(|| format!("{sign}{grouped}"), |part| format!("{sign}{grouped}.{part}"))
+fn round_to_one_digit(value: f64) -> f64 {
+    let size = 10_f64.powf(value.log10().floor());
+    (value / size).round() * size
 }
 
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
+        Value::Bool(is_so) => if *is_so { "yes" } else { "no" }.to_owned(),
+        Value::Number(it) => it.as_f64().map_or_else(|| it.to_string(), number),
         Value::String(text) => escaped(&cut(text)),
         other => escaped(&cut(&other.to_string())),
     }
@@ -323,28 +500,6 @@ fn cut(text: &str) -> String {
         short.push('…');
     }
     short
-}
-
-/// Text in which nothing is Markdown but what stands between backticks.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' | '\r' | '\t' => out.push(' '),
-            c if c.is_control() => {}
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '|' | '[' | ']' | '*' | '\\' | '!' => {
-                out.push('\\');
-                out.push(c);
-            }
-            '_' => out.push_str("\\_"),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 /// What stands between two backticks.
@@ -360,9 +515,4 @@ fn longest_run(text: &str) -> usize {
         longest = longest.max(run);
     }
     longest
-}
-
-fn day(ms: u64) -> String {
-    let ms = i64::try_from(ms).unwrap_or_default();
-    pi_signals::instant::rfc3339(ms).chars().take(10).collect()
 }

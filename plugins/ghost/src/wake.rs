@@ -8,18 +8,21 @@ use pi_catalog::database::Dialect;
 use pi_catalog::diff;
 use pi_catalog::diff::change::Change;
 use pi_catalog::finding::Finding;
-use pi_catalog::schema::Snapshot;
+use pi_catalog::schema::{Snapshot, Table, TableKind};
 use pi_catalog::{health, snapshot};
 use pi_patterns::Memory as Patterns;
 use pi_sdk::{Outcome, Status, Task, Value, json, serde_json};
 use serde::{Deserialize, Serialize};
 
 use crate::draw::{self, Drawn};
+use crate::evidence::make_readable;
 use crate::lent::Lent;
 use crate::narrate::narrate;
+use crate::overview::overview;
 use crate::page::{Mend, Parts, Picture, Scope, page, summary, title};
-use crate::rank::{History, key_of as rank_key};
+use crate::rank::{History, News, key_of as rank_key};
 use crate::settings::{Call, Settings};
+use crate::text::{escaped, with_groups};
 use crate::world::{World, text_of};
 
 /// What is kept of a database from one look to the next.
@@ -40,8 +43,12 @@ struct Seen {
 
 /// What a look at one database gave.
 struct Looked {
-    findings: Vec<Finding>,
+    findings: Vec<(Finding, News)>,
     changes: Vec<Change>,
+    /// Charts of the overview, by the names of their files.
+    charts: Vec<(String, Value)>,
+    /// Everything was looked at that findings which last come from.
+    is_whole: bool,
     mends: BTreeMap<String, Mend>,
     scope: Scope,
     remembered: Remembered,
@@ -61,20 +68,35 @@ pub fn wake(world: &mut dyn World, task: &Task) -> Result<Outcome, String> {
     let now_ms = world.now_ms();
     let (mut found, mut scopes, mut changes, mut kept) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut history, mut mends) = (History::default(), BTreeMap::new());
+    let (mut whole, mut troubles) = (BTreeSet::new(), Vec::new());
+    let mut drawn: Vec<Drawn> = Vec::new();
     for database in &databases {
         world.say(&format!("looking at {}", database.name));
         let key = key_of(&call, &database.name);
         let mut looked = look(world, database, &settings, &key, now_ms);
         // One order over all of them; what was told before is known by the database's name.
         history.extend(std::mem::take(&mut looked.remembered.history));
-        found.extend(looked.findings.into_iter().map(|finding| (database.name.clone(), finding)));
+        found.extend(looked.findings.into_iter().map(|(finding, news)| (database.name.clone(), finding, news)));
+        if looked.is_whole {
+            whole.insert(database.name.clone());
+        }
+        let (of_overview, other) = draw::draw_named(world, looked.charts);
+        for Drawn { picture, .. } in &of_overview {
+            let image = format!("\n![{}]({})\n", escaped(&picture.alternative), picture.name);
+            looked.scope.overview.push_str(&image);
+        }
+        drawn.extend(of_overview);
+        troubles.extend(other);
         changes.extend(looked.changes);
         mends.extend(looked.mends);
         scopes.push(looked.scope);
         kept.push((key, database.name.clone(), looked.remembered));
     }
-    let order = history.rank(found, &|key| call.is_muted(key), now_ms);
-    let (mut drawn, mut troubles) = draw::draw(world, &order.news, &settings.zone);
+    let is_whole = |key: &str| key.split('/').next().is_some_and(|database| whole.contains(database));
+    let order = history.rank(found, &is_whole, &|key| call.is_muted(key), now_ms);
+    let (of_findings, other) = draw::draw(world, &order.news, &settings.zone);
+    drawn.extend(of_findings);
+    troubles.extend(other);
     let kinds: BTreeSet<String> = changes.iter().map(|change| change.kind.name()).collect();
     let first_of_schema = order.news.iter().position(|ranked| kinds.contains(&ranked.finding.kind));
     if let Some(first) = first_of_schema {
@@ -91,7 +113,11 @@ pub fn wake(world: &mut dyn World, task: &Task) -> Result<Outcome, String> {
         }
     };
     if let Some(scope) = scopes.last_mut() {
-        scope.gaps.extend(troubles);
+        for trouble in troubles {
+            if !scope.gaps.contains(&trouble) {
+                scope.gaps.push(trouble);
+            }
+        }
     }
     let title = title(&order, &scopes);
     let pictures: Vec<Picture> = drawn.iter().map(|drawn| drawn.picture.clone()).collect();
@@ -195,6 +221,8 @@ fn look(world: &mut dyn World, database: &Seen, settings: &Settings, key: &str, 
     let mut lent = Lent { world, name: database.name.clone(), dialect: database.dialect, asked: 0 };
     let mut findings = Vec::new();
     let mut changes = Vec::new();
+    let mut charts = Vec::new();
+    let mut is_whole = false;
     let mut mends = BTreeMap::new();
     let is_first = remembered.snapshot.is_none();
     let mut scope = Scope { database: database.name.clone(), is_first, ..Scope::default() };
@@ -207,7 +235,8 @@ fn look(world: &mut dyn World, database: &Seen, settings: &Settings, key: &str, 
             scope.columns = now.tables.iter().map(|table| table.columns.len()).sum();
             if let Some(before) = remembered.snapshot.as_ref().filter(|_| settings.looks_at("schema")) {
                 changes = diff::diff(before, &now, &[]);
-                findings.extend(diff::findings(&mut lent, &changes));
+                let told = diff::findings(&mut lent, &changes);
+                findings.extend(told.into_iter().map(|finding| (finding, News::Yes)));
             }
             if settings.looks_at("data") {
                 let options = pi_patterns::Options {
@@ -217,14 +246,25 @@ fn look(world: &mut dyn World, database: &Seen, settings: &Settings, key: &str, 
                     ..pi_patterns::Options::default()
                 };
                 let report = pi_patterns::look(&mut lent, &now, &remembered.patterns, &options);
-                // What it said before is known by the order over everything.
-                findings.extend(report.findings.into_iter().chain(report.known));
                 let told = |table: &str, what: &str| match table {
                     "" => what.to_owned(),
                     table => format!("`{table}`: {what}"),
                 };
                 gaps.extend(report.gaps.iter().map(|gap| told(&gap.table, &gap.what)));
-                scope.abstained.extend(report.abstained.iter().map(|it| told(&it.table, &it.why)));
+                // That a view is looked at where its tables are is nothing that anybody has to know.
+                let views: BTreeSet<String> =
+                    now.tables.iter().filter(|table| table.kind == TableKind::View).map(Table::path).collect();
+                let abstained = report.abstained.iter().filter(|it| !views.contains(&it.table));
+                scope.abstained.extend(abstained.map(|it| (why_not(&it.why), it.table.clone())));
+                if is_first {
+                    let offset = settings.utc_offset_minutes;
+                    let there = overview(&mut lent, &database.name, &report, &settings.zone, offset);
+                    (scope.overview, charts) = (there.markdown, there.charts);
+                }
+                let mut told = report.findings;
+                make_readable(&mut lent, &mut told);
+                findings.extend(told.into_iter().map(|finding| (finding, News::Yes)));
+                findings.extend(report.known.into_iter().map(|finding| (finding, News::No)));
                 remembered.patterns = report.memory;
             }
             if settings.looks_at("health") {
@@ -232,8 +272,9 @@ fn look(world: &mut dyn World, database: &Seen, settings: &Settings, key: &str, 
                 for ailment in checked.ailments {
                     let key = rank_key(&database.name, &ailment.finding);
                     mends.insert(key, Mend { statements: ailment.mend, caveats: ailment.caveats });
-                    findings.push(ailment.finding);
+                    findings.push((ailment.finding, News::UnlessTold));
                 }
+                is_whole = checked.gaps.is_empty();
                 gaps.extend(checked.gaps);
             }
             remembered.snapshot = Some(now);
@@ -242,7 +283,36 @@ fn look(world: &mut dyn World, database: &Seen, settings: &Settings, key: &str, 
     }
     scope.statements = lent.asked;
     scope.gaps = gaps;
-    Looked { findings, changes, mends, scope, remembered }
+    let is_sqlite = database.dialect == Dialect::Sqlite;
+    for (finding, _) in &mut findings {
+        finding.claim = with_groups(&finding.claim);
+        if is_sqlite {
+            // SQLite's one schema is written by nobody.
+            finding.claim = finding.claim.replace("`main.", "`");
+        }
+    }
+    if is_sqlite {
+        let short = |table: &str| table.strip_prefix("main.").unwrap_or(table).to_owned();
+        scope.abstained.iter_mut().for_each(|(_, table)| *table = short(table));
+        scope.gaps.iter_mut().for_each(|gap| *gap = gap.replace("`main.", "`"));
+    }
+    Looked { findings, changes, charts, is_whole, mends, scope, remembered }
+}
+
+/// Why something was not judged, for people: series are named as sentences name them.
+fn why_not(why: &str) -> String {
+    let Some((name, rest)) = why.split_once(": ") else { return why.to_owned() };
+    let Some((metric, column)) = name.split_once(':') else { return why.to_owned() };
+    let metric = match metric {
+        "values" => "the values",
+        "nulls" => "the nulls",
+        "mean" => "the mean",
+        other => other,
+    };
+    match column {
+        "" => format!("{metric}, as the {rest}"),
+        column => format!("{metric} of `{column}`, as the {rest}"),
+    }
 }
 
 /// Keep what was seen for the next time; why that could not be.
