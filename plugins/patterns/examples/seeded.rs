@@ -1,45 +1,72 @@
 //! Seeded changes over generated databases: how many are found, and how much is claimed of data that did not change.
 //!
-//! `cargo run --release -p pi-patterns --example seeded -- [runs] [first seed]`: each run is one database; of five one is left unchanged.
-//! Seeds below 100,000 are those that thresholds were tuned on; the default is 240 runs each of those and of held-out
-//! ones, which are printed apart.
+//! `cargo run --release -p pi-patterns --example seeded -- changes [rounds] [first seed]`: each round is each change once, in
+//! a database of its own. `... -- quiet [databases] [first seed]`: each is looked at on thirty mornings. Seeds below
+//! 100,000 are those that thresholds were tuned on; the default is held out.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may end where the world is not as it should be")]
 
 #[path = "../tests/generate/mod.rs"]
 mod generate;
 
-use generate::{CHANGES, Score, run};
+use generate::{CHANGES, Plan, Score, quiet, run, together};
+
+const HELD_OUT: u64 = 500_000;
+const DAYS: usize = 30;
 
 fn main() {
-    let numbers: Vec<u64> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
-    let runs = numbers.first().copied().unwrap_or(240);
-    let sets = match numbers.get(1) {
-        Some(&first) => vec![("chosen seeds", first)],
-        None => vec![("seeds tuned on", 0), ("held-out seeds", 500_000)],
-    };
-    for (name, first) in sets {
-        let mut score = Score::default();
-        for at in 0..runs {
-            // Of five databases one is left as it is; the others go through the changes in turn.
-            let turn = (at - at / 5 - u64::from(at % 5 > 4)) as usize;
-            let change = (at % 5 != 4).then(|| &CHANGES[turn % CHANGES.len()]);
-            let outcome = run(first + at * 7 + at / 5, change);
-            score.add(&outcome);
-            let told = change.map_or("unchanged", |change| change.name);
-            for claim in &outcome.before {
-                println!("  before, seed {} ({told}): {claim}", outcome.seed);
-            }
-            for claim in &outcome.beside {
-                println!("  beside, seed {} ({told}): {claim}", outcome.seed);
-            }
-            if change.is_some() && !outcome.is_found {
-                println!("  MISSED, seed {} ({told}); folded: {:?}", outcome.seed, outcome.folded);
-            }
-            for gap in &outcome.gaps {
-                println!("  gap, seed {} ({told}): {gap}", outcome.seed);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let number = |at: usize| arguments.get(at).and_then(|argument| argument.parse::<u64>().ok());
+    let first = number(2).unwrap_or(HELD_OUT);
+    match arguments.first().map(String::as_str) {
+        Some("changes") => changes(number(1).unwrap_or(5), first, arguments.get(3).map(String::as_str)),
+        Some("quiet") => unchanged(number(1).unwrap_or(20), first),
+        _ => {
+            changes(5, first, None);
+            unchanged(20, first);
+        }
+    }
+}
+
+/// Each change in `rounds` databases, or one change only.
+fn changes(rounds: u64, first: u64, only: Option<&str>) {
+    let runs: Vec<(u64, &'static generate::Change)> = (0..rounds)
+        .flat_map(|round| {
+            CHANGES.iter().zip(0..).map(move |(change, at)| (first + 1_000 * round + 7 * at + round, change))
+        })
+        .filter(|(_, change)| only.is_none_or(|only| change.name == only))
+        .collect();
+    let mut score = Score::default();
+    for outcome in together(&runs, |&(seed, change)| run(&Plan::new(seed), Some(change))) {
+        score.add(&outcome);
+        let name = outcome.change.map_or("", |change| change.name);
+        for (when, claims) in [("before", &outcome.before), ("beside", &outcome.beside), ("gap", &outcome.gaps)] {
+            for claim in claims {
+                println!("  {when}, seed {} ({name}): {claim}", outcome.seed);
             }
         }
-        println!("{name} ({first} and up, {runs} runs): {}", score.told());
-        println!("  missed: {:?}", score.missed);
+        if !outcome.is_found {
+            println!("  MISSED, seed {} ({name}); folded: {:?}", outcome.seed, outcome.folded);
+        }
     }
+    for (name, (runs, found)) in &score.by_change {
+        println!("  {name}: {found} of {runs}");
+    }
+    println!("changes ({first} and up, {rounds} rounds): {}", score.told());
+}
+
+/// Databases in which nothing changes, each looked at on thirty mornings.
+fn unchanged(databases: u64, first: u64) {
+    let seeds: Vec<u64> = (0..databases).map(|at| first + 50_000 + 11 * at).collect();
+    let all = together(&seeds, |&seed| quiet(Plan::new(seed), DAYS));
+    let (mut at_first, mut later, mut within) = (0, 0, 0);
+    for (seed, (first, claims)) in seeds.iter().zip(&all) {
+        first.iter().for_each(|claim| println!("  first look, seed {seed}: {claim}"));
+        claims.iter().for_each(|claim| println!("  quiet, seed {seed}: {claim}"));
+        (at_first, later) = (at_first + first.len(), later + claims.len());
+        within += u64::from(claims.len() <= 1);
+    }
+    println!(
+        "quiet ({first} and up): {databases} databases of {DAYS} days: {later} false claims, {:.2} a database; {within} databases with at most one; {at_first} at the first look",
+        later as f64 / databases as f64
+    );
 }

@@ -291,7 +291,9 @@ fn judge(
         let name = track_key(track);
         let fills_later =
             track.metric == Metric::Nulls && roles.times.iter().any(|time| Some(&time.name) == track.column.as_ref());
-        if is_moving(&name) || fills_later {
+        // The words for a state are of different lengths.
+        let follows_state = track.metric == Metric::Length && track.column.as_deref().is_some_and(is_state);
+        if is_moving(&name) || fills_later || follows_state {
             tests.abstained.push(format!("{name}: newest rows still change after they are loaded, or may"));
             continue;
         }
@@ -330,6 +332,7 @@ fn judge(
     let edges = profile::edges(session, source, &window.time, options);
     outside(edges, window, memory, options, tests);
     explain(profile, tests);
+    weigh_maxima(profile, tests);
     mend_stale(window, tests);
     remember(memory, profile, window, key, options);
 }
@@ -446,6 +449,28 @@ fn explain(profile: &Profile, tests: &mut Tests) {
             && let Some(column) = &candidate.column
         {
             candidate.contributors = contributors::of_mean(&profile.values, column, from, to);
+        }
+    }
+}
+
+/// A greatest value that is there because all values are greater says less than their mean; one that makes the mean what it
+/// is says more.
+fn weigh_maxima(profile: &Profile, tests: &mut Tests) {
+    const BELOW_MEAN: u8 = 2;
+    let means: Vec<Candidate> =
+        tests.candidates.iter().filter(|one| one.is_large && one.kind == "mean_rose").cloned().collect();
+    for maximum in tests.candidates.iter_mut().filter(|one| one.is_large && one.kind == "maximum_rose") {
+        let Some(mean) = means.iter().find(|mean| mean.column == maximum.column) else { continue };
+        let track = profile.tracks.iter().find(|track| track.metric == Metric::Mean && track.column == mean.column);
+        let rows: f64 = track
+            .zip(mean.buckets)
+            .map_or(0.0, |(track, (from, to))| track.points.range(from..=to).map(|(_, point)| point.n).sum());
+        let step = |one: &Candidate| {
+            one.numbers.get("after").copied().unwrap_or(0.0) - one.numbers.get("before").copied().unwrap_or(0.0)
+        };
+        // What the one value adds to the sum, beside what all rows add.
+        if step(maximum) < 0.5 * step(mean) * rows {
+            maximum.rank = BELOW_MEAN;
         }
     }
 }

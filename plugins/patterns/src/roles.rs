@@ -195,7 +195,16 @@ fn aggregates(dialect: Dialect, at: usize, column: &Column) -> String {
     let mut list = vec![format!("count({c}) AS p{at}")];
     let is_document = matches!(column.class, Class::Json | Class::Bytes | Class::Array | Class::Other);
     if !is_document || dialect == Dialect::Sqlite {
-        list.push(format!("count(DISTINCT {}) AS d{at}", sql::text(dialect, &c)));
+        let short = sql::text(dialect, &c);
+        list.push(match dialect {
+            Dialect::Postgres => format!("count(DISTINCT {short}) AS d{at}"),
+            // Writing a number as text takes longer than all else that is asked here.
+            Dialect::Sqlite => {
+                format!(
+                    "count(DISTINCT CASE WHEN typeof({c}) IN ('integer', 'real') THEN {c} ELSE {short} END) AS d{at}"
+                )
+            }
+        });
     }
     let may_be_number = matches!(column.class, Class::Integer | Class::Decimal | Class::Float);
     if may_be_number || dialect == Dialect::Sqlite {
@@ -204,17 +213,25 @@ fn aggregates(dialect: Dialect, at: usize, column: &Column) -> String {
     }
     if dialect == Dialect::Sqlite {
         list.push(format!("sum(typeof({c}) IN ('integer', 'real')) AS n{at}, sum(typeof({c}) = 'text') AS t{at}"));
-        list.push(format!("sum(typeof({c}) = 'blob') AS b{at}"));
-        let iso = format!(
-            "typeof({c}) = 'text' AND {c} GLOB '[0-9][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9]*' AND length({c}) < 40 AND strftime('%s', {c}) IS NOT NULL"
+        let looks_iso = format!(
+            "typeof({c}) = 'text' AND {c} GLOB '[0-9][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9]*' AND length({c}) < 40"
         );
-        list.push(format!("sum({iso}) AS i{at}, sum({iso} AND length({c}) = 10) AS y{at}"));
+        let of_iso = |what: &str| format!("sum(CASE WHEN {looks_iso} THEN {what} ELSE 0 END)");
         list.push(format!(
-            "sum({iso} AND ({c} LIKE '%Z' OR substr({c}, -6) GLOB '[-+][0-9][0-9]:[0-9][0-9]')) AS z{at}"
+            "{} AS i{at}, {} AS y{at}, {} AS z{at}",
+            of_iso(&format!("strftime('%s', {c}) IS NOT NULL")),
+            of_iso(&format!("length({c}) = 10")),
+            of_iso(&format!("{c} LIKE '%Z' OR substr({c}, -6) GLOB '[-+][0-9][0-9]:[0-9][0-9]'")),
         ));
     }
     if matches!(column.class, Class::Text | Class::Enum | Class::Other) || dialect == Dialect::Sqlite {
-        list.push(format!("avg(length({})) AS w{at}", sql::text(dialect, &c)));
+        let length = format!("length({})", sql::text(dialect, &c));
+        list.push(match dialect {
+            Dialect::Postgres => format!("avg({length}) AS w{at}"),
+            Dialect::Sqlite => {
+                format!("avg(CASE WHEN typeof({c}) NOT IN ('integer', 'real') THEN {length} END) AS w{at}")
+            }
+        });
     }
     list.join(", ")
 }
@@ -525,9 +542,11 @@ fn compare_times(
     now_ms: i64,
 ) -> String {
     let mut list = Vec::new();
+    let mut taken: Vec<String> = key.iter().map(|key| format!("c{key}")).collect();
     let now = now_ms / 1000;
     for &(at, form) in times {
-        let seconds = bounded_seconds(form, at, dialect);
+        taken.push(format!("{} AS s{at}", bounded_seconds(form, at, dialect)));
+        let seconds = format!("s{at}");
         list.push(format!("min({seconds}) AS l{at}, max({seconds}) AS h{at}"));
         list.push(format!("sum(CASE WHEN {seconds} > {now} + 172800 THEN 1 ELSE 0 END) AS f{at}"));
         if let Some(key) = key {
@@ -537,14 +556,15 @@ fn compare_times(
                 "sum(CASE WHEN {both} THEN 1 ELSE 0 END) AS n{at}, sum(CASE WHEN {both} THEN {t} END) AS t{at}, sum(CASE WHEN {both} THEN {k} END) AS k{at}, sum(CASE WHEN {both} THEN {t} * {t} END) AS tt{at}, sum(CASE WHEN {both} THEN {k} * {k} END) AS kk{at}, sum(CASE WHEN {both} THEN {t} * {k} END) AS tk{at}"
             ));
         }
-        for &(other, other_form) in times {
+        for &(other, _) in times {
             if other != at {
-                let before = bounded_seconds(other_form, other, dialect);
+                let before = format!("s{other}");
                 list.push(format!("avg(CASE WHEN {seconds} >= {before} THEN 1.0 WHEN {seconds} < {before} THEN 0.0 END) AS g{at}_{other}"));
             }
         }
     }
-    format!("SELECT {} FROM ({sample}) AS s", list.join(", "))
+    let rows = sql::once(dialect, &format!("SELECT {} FROM ({sample}) AS a", taken.join(", ")));
+    format!("SELECT {} FROM ({rows}) AS s", list.join(", "))
 }
 
 /// Seconds where they are no infinity and no year 9999.

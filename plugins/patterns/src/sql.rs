@@ -84,6 +84,15 @@ pub(crate) fn finite(dialect: Dialect, quoted: &str) -> String {
     }
 }
 
+/// A subquery whose expressions are worked out once for each row. SQLite would put them wherever they are named, and
+/// work them out each time; a limit keeps it from that. PostgreSQL needs none.
+pub(crate) fn once(dialect: Dialect, select: &str) -> String {
+    match dialect {
+        Dialect::Postgres => select.to_owned(),
+        Dialect::Sqlite => format!("{select} LIMIT -1"),
+    }
+}
+
 /// The beginning of a value as text.
 pub(crate) fn text(dialect: Dialect, column: &str) -> String {
     match dialect {

@@ -17,7 +17,7 @@ fn with_events() -> Sqlite {
     database.run(
         "CREATE TABLE events (id INTEGER PRIMARY KEY, at TEXT, kind TEXT, size REAL);
          WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 4999)
-         INSERT INTO events SELECT i, datetime('2025-02-28 23:00:00', '-' || (i / 100) || ' days', '-' || (i % 100) * 10 || ' minutes'), CASE i % 3 WHEN 0 THEN 'a' ELSE 'b' END, 10 + i % 17 FROM n;",
+         INSERT INTO events SELECT i, datetime('2025-02-28 23:00:00', '-' || (i / 100) || ' days', '-' || ((i % 100) * 10) || ' minutes'), CASE i % 3 WHEN 0 THEN 'a' ELSE 'b' END, 10 + i % 17 FROM n;",
     );
     database
 }
@@ -31,7 +31,7 @@ fn empty_database_gives_an_empty_report() {
 #[test]
 fn empty_table_and_table_without_time_are_abstained_from() {
     let mut database = Sqlite::new();
-    database.run("CREATE TABLE nothing (id INTEGER); CREATE TABLE things (id INTEGER PRIMARY KEY, label TEXT); INSERT INTO things VALUES (1, 'x')");
+    database.run("CREATE TABLE unused (id INTEGER); CREATE TABLE things (id INTEGER PRIMARY KEY, label TEXT); INSERT INTO things VALUES (1, 'x')");
     let report = looked(&mut database, &Memory::default(), NOW_MS);
     assert!(report.findings.is_empty() && report.gaps.is_empty(), "{:?}", report.gaps);
     assert_eq!(report.abstained.len(), 2, "{:?}", report.abstained);

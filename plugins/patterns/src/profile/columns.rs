@@ -33,13 +33,20 @@ pub(crate) fn wide(
     let mut prints: BTreeMap<i64, Vec<f64>> = BTreeMap::new();
     let mut source_of_prints = 0;
     for (chunk_at, chunk) in columns.chunks(COLUMNS_A_STATEMENT).enumerate() {
-        let mut list = vec![format!("{} AS bucket", window.bucket(session.dialect, "")), "count(*) AS rows".to_owned()];
-        list.extend(chunk.iter().enumerate().map(|(at, column)| aggregates(session.dialect, at, column)));
+        let mut taken = vec![format!("{} AS bucket", window.bucket(session.dialect, ""))];
+        taken.extend(chunk.iter().enumerate().map(|(at, column)| values(session.dialect, at, column)));
+        let mut list = vec!["bucket".to_owned(), "count(*) AS rows".to_owned()];
+        list.extend(chunk.iter().enumerate().map(|(at, column)| aggregates(at, column)));
         if chunk_at == 0 {
-            list.extend(lags(session.dialect, roles, window));
+            for (at, other) in later_moments(roles).enumerate() {
+                taken.push(lag(session.dialect, at, other, window));
+                list.push(lag_aggregates(at));
+            }
         }
         let condition = window.condition(window.first, "");
-        let statement = format!("SELECT {} FROM {from} WHERE {condition}{part} GROUP BY 1 ORDER BY 1", list.join(", "));
+        let rows =
+            sql::once(session.dialect, &format!("SELECT {} FROM {from} WHERE {condition}{part}", taken.join(", ")));
+        let statement = format!("SELECT {} FROM ({rows}) AS s GROUP BY bucket ORDER BY bucket", list.join(", "));
         let Some((number, answer)) = session.ask("nulls, means and ranges by time", statement) else { continue };
         source_of_prints = number;
         let mut made: BTreeMap<(usize, Metric), Track> = BTreeMap::new();
@@ -86,20 +93,21 @@ fn later_moments(roles: &Roles) -> impl Iterator<Item = &crate::roles::TimeColum
     roles.load.iter()
 }
 
-fn lags(dialect: Dialect, roles: &Roles, window: &Window) -> Vec<String> {
+/// Seconds from the event to a later moment, as `g`.
+fn lag(dialect: Dialect, at: usize, other: &crate::roles::TimeColumn, window: &Window) -> String {
     let event = window.time.form.seconds(&sql::name(&window.time.name));
-    let expression = |(at, other): (usize, &crate::roles::TimeColumn)| {
-        let lag = format!("({} - {event})", other.form.seconds(&sql::name(&other.name)));
-        let lag = match dialect {
-            Dialect::Postgres => format!("CAST({lag} AS double precision)"),
-            Dialect::Sqlite => format!("(1.0 * {lag})"),
-        };
-        let kept = format!("CASE WHEN {lag} BETWEEN -1e9 AND 1e9 THEN {lag} END");
-        format!(
-            "count({kept}) AS gp{at}, avg({kept}) AS ga{at}, avg({kept} * {kept}) AS gq{at}, sum(CASE WHEN {lag} < 0 THEN 1 ELSE 0 END) AS gn{at}"
-        )
-    };
-    later_moments(roles).enumerate().map(expression).collect()
+    let lag = format!("({} - {event})", other.form.seconds(&sql::name(&other.name)));
+    match dialect {
+        Dialect::Postgres => format!("CAST({lag} AS double precision) AS g{at}"),
+        Dialect::Sqlite => format!("1.0 * {lag} AS g{at}"),
+    }
+}
+
+fn lag_aggregates(at: usize) -> String {
+    let kept = format!("CASE WHEN g{at} BETWEEN -1e9 AND 1e9 THEN g{at} END");
+    format!(
+        "count({kept}) AS gp{at}, avg({kept}) AS ga{at}, avg({kept} * {kept}) AS gq{at}, sum(CASE WHEN g{at} < 0 THEN 1 ELSE 0 END) AS gn{at}"
+    )
 }
 
 fn lag_points(
@@ -139,23 +147,33 @@ fn lag_points(
     }
 }
 
+/// What a row says of a column: `c` where it is there, `v` as a number, `t` as text.
+fn values(dialect: Dialect, at: usize, column: &ColumnRole) -> String {
+    let c = sql::name(&column.name);
+    let there = format!("CASE WHEN {c} IS NOT NULL THEN 1 END AS c{at}");
+    if column.is_number {
+        format!("{there}, {} AS v{at}", sql::finite(dialect, &c))
+    } else if column.is_text && column.role != Role::Time {
+        format!("{there}, {} AS t{at}", sql::text(dialect, &c))
+    } else {
+        there
+    }
+}
+
 /// `p` present, `e` blank, `a` mean, `q` mean of squares, `h` greatest, `l` least, `z` zeros, `m` negatives, `u` finite,
 /// `w` width.
-fn aggregates(dialect: Dialect, at: usize, column: &ColumnRole) -> String {
-    let c = sql::name(&column.name);
-    let mut list = vec![format!("count({c}) AS p{at}")];
+fn aggregates(at: usize, column: &ColumnRole) -> String {
+    let mut list = vec![format!("count(c{at}) AS p{at}")];
     if column.is_number {
-        let value = sql::finite(dialect, &c);
-        list.push(format!("count({value}) AS u{at}"));
+        list.push(format!("count(v{at}) AS u{at}"));
         if column.role == Role::Measure {
             list.push(format!(
-                "avg({value}) AS a{at}, avg(({value}) * ({value})) AS q{at}, max({value}) AS h{at}, min({value}) AS l{at}"
+                "avg(v{at}) AS a{at}, avg(v{at} * v{at}) AS q{at}, max(v{at}) AS h{at}, min(v{at}) AS l{at}"
             ));
-            list.push(format!("sum(CASE WHEN {value} = 0 THEN 1 ELSE 0 END) AS z{at}, sum(CASE WHEN {value} < 0 THEN 1 ELSE 0 END) AS m{at}"));
+            list.push(format!("sum(CASE WHEN v{at} = 0 THEN 1 ELSE 0 END) AS z{at}, sum(CASE WHEN v{at} < 0 THEN 1 ELSE 0 END) AS m{at}"));
         }
     } else if column.is_text && column.role != Role::Time {
-        let text = sql::text(dialect, &c);
-        list.push(format!("sum(CASE WHEN trim({text}) = '' THEN 1 ELSE 0 END) AS e{at}, avg(length({text})) AS w{at}, avg(length({text}) * length({text})) AS v{at}"));
+        list.push(format!("sum(CASE WHEN trim(t{at}) = '' THEN 1 ELSE 0 END) AS e{at}, avg(length(t{at})) AS w{at}, avg(length(t{at}) * length(t{at})) AS v{at}"));
     }
     list.join(", ")
 }
@@ -252,8 +270,11 @@ pub(crate) fn totals(
     let part = if part.is_empty() { part } else { format!(" WHERE {part}") };
     for chunk in roles.columns.chunks(COLUMNS_A_STATEMENT) {
         let mut list = vec!["count(*) AS rows".to_owned()];
-        list.extend(chunk.iter().enumerate().map(|(at, column)| aggregates(session.dialect, at, column)));
-        let statement = format!("SELECT {} FROM {from}{part}", list.join(", "));
+        list.extend(chunk.iter().enumerate().map(|(at, column)| aggregates(at, column)));
+        let taken: Vec<String> =
+            chunk.iter().enumerate().map(|(at, column)| values(session.dialect, at, column)).collect();
+        let rows = sql::once(session.dialect, &format!("SELECT {} FROM {from}{part}", taken.join(", ")));
+        let statement = format!("SELECT {} FROM ({rows}) AS s", list.join(", "));
         let Some((number, answer)) = session.ask("nulls, means and ranges", statement) else { continue };
         let Some(row) = answer.rows.first() else { continue };
         let get = |column: &str| sql::number(sql::cell(&answer, row, column));

@@ -306,16 +306,22 @@ pub(crate) fn dependencies(
         })
         .collect();
     let (from, part, _) = source.part(session.dialect, options.sample_rows_max);
-    let part = if part.is_empty() { part } else { format!(" WHERE {part}") };
-    let statement =
-        format!("SELECT {} FROM (SELECT * FROM {from}{part} LIMIT {}) AS s", list.join(", "), options.sample_rows_max);
+    // What decided another until a week ago: rows that break it since are the very change that is looked for.
+    let earlier = window.map(|window| window.between(window.first, window.until + 1 - RECENT as i64, ""));
+    let conditions: Vec<String> = earlier.into_iter().chain(Some(part).filter(|part| !part.is_empty())).collect();
+    let condition = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
+    let statement = format!(
+        "SELECT {} FROM (SELECT * FROM {from}{condition} LIMIT {}) AS s",
+        list.join(", "),
+        options.sample_rows_max
+    );
     let Some((_, answer)) = session.ask("which columns decide others", statement) else { return };
     let Some(row) = answer.rows.first() else { return };
     let mut asked = 0;
     for (at, (from, to)) in pairs.iter().enumerate() {
         let get = |letter: char| sql::number(sql::cell(&answer, row, &format!("{letter}{at}")));
         let (Some(pairs), Some(alone)) = (get('b'), get('a')) else { continue };
-        // A few pairs too many may be the very change that is looked for.
+        // Few rows that are wrong do not undo it.
         if pairs <= alone * 1.1 + 2.0 && asked < DEPENDENCIES_MAX {
             asked += 1;
             count_pairs(session, source, from, to, window, profile);

@@ -127,7 +127,8 @@ impl Window {
         self.between(from, self.until + 1, prefix)
     }
 
-    fn between(&self, from: i64, end: i64, prefix: &str) -> String {
+    /// The condition of all rows from a bucket to the beginning of another.
+    pub(crate) fn between(&self, from: i64, end: i64, prefix: &str) -> String {
         let column = format!("{prefix}{}", sql::name(&self.time.name));
         let form = self.time.form;
         let (mut from_s, mut end_s) = (self.start_s(from) - self.offset_s, self.start_s(end) - self.offset_s);

@@ -238,10 +238,10 @@ struct Row {
 
 /// A database that is the same whenever it is made of the same seed.
 pub(crate) struct Plan {
-    seed: u64,
+    pub(crate) seed: u64,
     names: &'static Names,
     rows_a_day: f64,
-    history: i64,
+    pub(crate) history: i64,
     first_day: i64,
     things: usize,
     growth: f64,
@@ -272,6 +272,11 @@ impl Plan {
             weights: (0..things).map(|_| (0.7 * random.normal()).exp()).collect(),
             spread: random.between(0.3, 0.9),
         }
+    }
+
+    /// The same with few rows and a short history, which is looked at in less than a second.
+    pub(crate) fn small(seed: u64) -> Self {
+        Self { rows_a_day: 160.0, history: 60, ..Self::new(seed) }
     }
 
     fn last_day(&self) -> i64 {
