@@ -6,6 +6,7 @@ mod budget;
 mod cloud;
 mod cloud_target;
 mod databases;
+mod delivery;
 mod environment;
 mod grants;
 mod heartbeat;
@@ -32,6 +33,7 @@ pub use budget::{AtLimit, BudgetConfig, Spend};
 pub use cloud::{CloudConfig, CloudGrant};
 pub use cloud_target::{CloudKind, CloudTarget};
 pub use databases::{DatabaseConfig, SqlGrant};
+pub use delivery::{DeliverWhen, DeliveryConfig, EmailDelivery, FilesDelivery, SlackDelivery, WebhookDelivery};
 pub use environment::{
     cache_folder, cloud_environment, is_colour_refused, registry_credentials, scratch_folder, search_path, user,
     variable,
@@ -298,6 +300,9 @@ impl Config {
                 }
             }
         }
+        for (name, delivery) in &self.delivery {
+            delivery.check(name).or_else(|(place, what, hint)| wrong(place, &what, hint))?;
+        }
         for (name, job) in &self.heartbeat {
             job.check(name, self).or_else(|(place, what, hint)| wrong(place, &what, hint))?;
         }
@@ -335,6 +340,8 @@ pub struct Config {
     pub safety: SafetyConfig,
     pub sessions: SessionsConfig,
     pub runbooks: RunbooksConfig,
+    /// Where reports go, for `deliver` of [heartbeat.NAME].
+    pub delivery: BTreeMap<String, DeliveryConfig>,
     /// When agents wake by themselves.
     pub heartbeat: BTreeMap<String, HeartbeatConfig>,
     /// Alarms from outside that wake agents. None: nothing listens.

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _};
 use crate::project::{Project, RunningHost};
 
 /// Run SQL on a file of SQLite, which is made where it is not there.
-fn sql(file: &Path, script: &str) {
+pub(crate) fn sql(file: &Path, script: &str) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file).create_if_missing(true);
@@ -28,7 +28,7 @@ const SHOP: &str = "
             20 + (i * 13) % 50, CASE i % 3 WHEN 0 THEN 'paid' WHEN 1 THEN 'sent' ELSE 'open' END FROM n;
 ";
 
-const READ: &str = r#"
+pub(crate) const READ: &str = r#"
 [databases.shop]
 url = "sqlite:shop.db"
 personal = ["*.email"]
@@ -37,7 +37,7 @@ personal = ["*.email"]
 databases = ["shop"]
 "#;
 
-const GHOST: &str = r#"
+pub(crate) const GHOST: &str = r#"
 [grants.memory.keyvalue]
 
 [agents.ghost]
@@ -46,7 +46,7 @@ names = ["sql_databases", "sql_query", "memory_get", "memory_put", "chart"]
 [grants.ghost.log]
 "#;
 
-fn shop(config: &str) -> Project {
+pub(crate) fn shop(config: &str) -> Project {
     let project = Project::with(config);
     sql(&project.path().join("shop.db"), SHOP);
     project

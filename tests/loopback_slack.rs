@@ -79,8 +79,20 @@ pub(crate) struct Told {
     pub(crate) text: String,
 }
 
+/// A file that was brought.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Uploaded {
+    pub(crate) name: String,
+    pub(crate) alternative: String,
+    pub(crate) bytes: Vec<u8>,
+    /// The message in whose thread it is shown. Empty: nowhere yet.
+    pub(crate) thread: String,
+}
+
 #[derive(Default)]
 struct Inner {
+    /// With the length that was announced.
+    files: BTreeMap<String, (usize, Uploaded)>,
     url: String,
     socket_url: String,
     calls: Vec<Call>,
@@ -121,6 +133,7 @@ impl LoopbackSlack {
         let router = Router::new()
             .route("/api/{method}", post(called))
             .route("/respond/{number}", post(responded))
+            .route("/upload/{id}", post(uploaded))
             .with_state(slack.clone());
         tokio::spawn(async move { axum::serve(web, router).await.unwrap() });
         let sockets = slack.clone();
@@ -178,6 +191,11 @@ impl LoopbackSlack {
 
     pub(crate) fn messages(&self) -> Vec<Posted> {
         self.lock().messages.values().cloned().collect()
+    }
+
+    /// The files that are shown somewhere.
+    pub(crate) fn files(&self) -> Vec<Uploaded> {
+        self.lock().files.values().map(|(_, file)| file.clone()).filter(|file| !file.thread.is_empty()).collect()
     }
 
     pub(crate) fn told(&self) -> Vec<Told> {
@@ -351,7 +369,12 @@ async fn called(
             inner.faults.get_mut(&method).and_then(VecDeque::pop_front)
         }
     };
-    let content: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    // This method alone takes no JSON.
+    let content: Value = if method == "files.getUploadURLExternal" {
+        form_urlencoded::parse(&body).map(|(key, value)| (key.into_owned(), Value::from(value.into_owned()))).collect()
+    } else {
+        serde_json::from_slice(&body).unwrap_or(Value::Null)
+    };
     slack.lock().calls.push(Call { method: method.clone(), body: content.clone() });
     slack.tell();
     match fault {
@@ -437,8 +460,43 @@ impl Inner {
                 posted.versions.push(body.clone());
                 json!({ "ok": true, "channel": text("channel"), "ts": ts, "message": body })
             }
+            "files.getUploadURLExternal" if text("filename").is_empty() || text("length").is_empty() => {
+                refused("invalid_arguments")
+            }
+            "files.getUploadURLExternal" => {
+                self.number += 1;
+                let id = format!("F{}", self.number);
+                let file = Uploaded { name: text("filename"), alternative: text("alt_txt"), ..Uploaded::default() };
+                self.files.insert(id.clone(), (text("length").parse().unwrap(), file));
+                json!({ "ok": true, "upload_url": format!("{}/upload/{id}", self.url), "file_id": id })
+            }
+            "files.completeUploadExternal" => {
+                let thread = text("thread_ts");
+                if text("channel_id") != CHANNEL || !self.messages.contains_key(&thread) {
+                    return refused("invalid_channel");
+                }
+                for file in body["files"].as_array().into_iter().flatten() {
+                    let known = file["id"].as_str().and_then(|id| self.files.get_mut(id));
+                    let Some((length, file)) = known else { return refused("file_not_found") };
+                    if file.bytes.len() != *length {
+                        return refused("file_not_found");
+                    }
+                    file.thread.clone_from(&thread);
+                }
+                json!({ "ok": true })
+            }
             _ => refused("unknown_method"),
         }
+    }
+}
+
+async fn uploaded(State(slack): State<LoopbackSlack>, Path(id): Path<String>, body: Bytes) -> StatusCode {
+    match slack.lock().files.get_mut(&id) {
+        Some((_, file)) => {
+            file.bytes = body.to_vec();
+            StatusCode::OK
+        }
+        None => StatusCode::NOT_FOUND,
     }
 }
 
@@ -454,6 +512,21 @@ fn checked(body: &Value) -> Result<(), &'static str> {
             Some("header" | "section") => vec![&block["text"]],
             Some("context") => block["elements"].as_array().ok_or("invalid_blocks")?.iter().collect(),
             Some("input") => vec![&block["label"]],
+            Some("rich_text") => {
+                let parts = block["elements"].as_array().ok_or("invalid_blocks")?.iter();
+                let lines = parts.flat_map(|part| match part["type"].as_str() {
+                    Some("rich_text_list") => part["elements"].as_array().cloned().unwrap_or_default(),
+                    _ => vec![part.clone()],
+                });
+                for text in lines.flat_map(|line| line["elements"].as_array().cloned().unwrap_or_default()) {
+                    let length = text["text"].as_str().ok_or("invalid_blocks")?.chars().count();
+                    if length == 0 {
+                        return Err("invalid_blocks");
+                    }
+                    sum += length;
+                }
+                Vec::new()
+            }
             Some("actions") => {
                 block["elements"].as_array().ok_or("invalid_blocks")?.iter().map(|e| &e["text"]).collect()
             }

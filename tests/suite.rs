@@ -14,6 +14,7 @@ mod chat;
 mod cli;
 mod cloud;
 mod confine;
+mod delivery;
 mod detect;
 mod engine;
 mod gate_random;

@@ -12,11 +12,11 @@ use super::channels::channels;
 use super::requests::{APPROVAL_ANSWER, APPROVAL_REVOKE};
 use super::setup::{hide, secrets_of};
 use super::state::{StateError, open_store};
-use crate::approval::channel::ChannelError;
 use crate::approval::{Approvals, Approver, Asked, Nobody, Pending, People, Quorum, Rung, Said, Settings, Terminal};
 use crate::capability::secret::SecretError;
 use crate::config::{ApprovalsConfig, Project, user};
 use crate::journal::{Journal, JournalError};
+use crate::outbound::ChannelError;
 use crate::store::{Answer, Holder, LeaseError, NewRequest, StoreError};
 
 /// How long a command waits for the running host to take an answer.

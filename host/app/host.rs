@@ -2,6 +2,7 @@
 //! off, serves the requests of other commands, until it is told to stop.
 
 mod alarms;
+mod deliver;
 mod heartbeat;
 mod reload;
 mod requests;
@@ -11,6 +12,7 @@ mod runbook;
 mod running;
 mod safety;
 
+use deliver::Deliveries;
 use heartbeat::Heartbeats;
 pub use resume::begun_with;
 use runbook::Wired;
@@ -28,10 +30,11 @@ use tokio::task::JoinSet;
 
 use super::approvals::{ApprovalsError, desk};
 use super::context::{self, Talk};
+use super::deliveries::{DeliveryError, routes};
 use super::gating::{gate, shadow_gate};
 use super::incident::{self, Closed};
 use super::kept::{Kept, KeptAgentError, KeptError};
-use super::reports::{index, record_of};
+use super::reports::record_of;
 use super::runbooks::{Handed, RunbooksError};
 use super::setup::{Progress, Setup, SetupError, hide};
 use super::single::session_id;
@@ -94,6 +97,8 @@ pub enum HostError {
     Approvals(#[from] ApprovalsError),
     #[error(transparent)]
     Triggers(#[from] TriggersError),
+    #[error(transparent)]
+    Delivery(#[from] DeliveryError),
     #[error(transparent)]
     Supervisor(#[from] SupervisorError),
     #[error(transparent)]
@@ -164,6 +169,8 @@ pub enum Event {
         job: String,
         what: String,
     },
+    /// A report was delivered, or was not.
+    Delivery(String),
     /// A session that could not be run to its end.
     Broken {
         session: String,
@@ -194,6 +201,8 @@ pub struct Host {
     incidents: Incidents,
     /// Jobs that wake agents by themselves.
     heartbeats: Heartbeats,
+    /// Ways to people, for reports.
+    deliveries: Deliveries,
     events: broadcast::Sender<Event>,
     stop: watch::Sender<bool>,
     /// Alarms wake agents, and the services are kept until the host is told to stop.
@@ -288,6 +297,7 @@ impl Host {
             .collect();
         let watch = Watch::new(&supervisor, &watched);
         let heartbeats = Heartbeats::new(&project, |agent| agents.contains_key(agent));
+        let deliveries = Deliveries::new(routes(&project)?);
         let triggers = if options.is_watching {
             triggers(&project, &store, journal, &setup.accounts, |agent| agents.contains_key(agent), progress).await?
         } else {
@@ -307,6 +317,7 @@ impl Host {
             supervisor,
             watch,
             heartbeats,
+            deliveries,
             triggers,
             is_watching,
             is_talking,
@@ -459,6 +470,7 @@ impl Host {
         self.settle_alarms(&taken_up.incidents).await?;
         self.settle_slots().await?;
         sessions.spawn(self.clone().retain());
+        sessions.spawn(self.clone().deliver());
         if self.is_watching {
             sessions.spawn(self.clone().beat());
         }
@@ -701,8 +713,10 @@ impl Host {
             Ok(document) => match document.write(reports, id) {
                 Ok(paths) => {
                     let record = record_of(&document, id, agent, input, paths.markdown.clone());
-                    let indexed = index(self.store.as_ref(), self.journal.lease(), &record).await;
-                    indexed.map(|()| paths.markdown).map_err(|error| error.to_string())
+                    self.file(&record, ended.status == "failed")
+                        .await
+                        .map(|()| paths.markdown)
+                        .map_err(|error| error.to_string())
                 }
                 Err(error) => Err(error.to_string()),
             },
@@ -757,6 +771,7 @@ struct Parts {
     supervisor: Arc<Supervisor>,
     watch: Watch,
     heartbeats: Heartbeats,
+    deliveries: Deliveries,
     triggers: Option<Triggers>,
     is_watching: bool,
     is_talking: bool,
@@ -778,6 +793,7 @@ impl Parts {
             supervisor: self.supervisor,
             incidents: self.watch.incidents(),
             heartbeats: self.heartbeats,
+            deliveries: self.deliveries,
             watch: Mutex::new(Some(self.watch)),
             triggers: self.triggers,
             events,

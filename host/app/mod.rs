@@ -18,6 +18,7 @@ pub mod cloud;
 mod context;
 mod conversation;
 mod corpus;
+pub mod deliveries;
 mod gating;
 pub mod heartbeat;
 mod host;

@@ -73,12 +73,10 @@ pub enum ReportsError {
     TooMany { topic: String, count: usize },
 }
 
-/// Put a report into the index.
-///
-/// # Errors
-/// The store cannot be written.
-pub async fn index(store: &dyn Store, lease: &Lease, record: &ReportRecord) -> Result<(), StoreError> {
-    store.set_value(lease, &format!("{REPORT}{}", record.id), &json!(record)).await
+/// A report in the index, as a change of the store.
+#[must_use]
+pub fn stored(record: &ReportRecord) -> (String, Option<Value>) {
+    (format!("{REPORT}{}", record.id), Some(json!(record)))
 }
 
 /// What goes into the index of a report.
@@ -140,7 +138,7 @@ pub async fn acknowledge(
 ) -> Result<ReportRecord, ReportsError> {
     let mut record = report(store, id).await?;
     record.acknowledged = Some(Acknowledged { by: by.to_owned(), at_ms: clock::now_ms() });
-    index(store.as_ref(), lease, &record).await?;
+    store.change_values(lease, &[stored(&record)]).await?;
     Ok(record)
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::catalog::{Catalog, CatalogError};
+use super::deliveries::secret_values as secret_values_of_deliveries;
 use super::gating::governing;
 use super::kept::{Kept, KeptError};
 use super::looking::cache;
@@ -131,6 +132,7 @@ pub(super) fn secrets_of(project: &Project) -> Result<Secrets, SecretError> {
     secrets.also_find(peers::secret_values(project));
     secrets.also_find(key_values(project));
     secrets.also_find(passwords(&project.config.databases, &project.directory));
+    secrets.also_find(secret_values_of_deliveries(project));
     if !project.config.cloud.is_empty() {
         secrets.also_find(cloud_values());
     }
@@ -169,7 +171,11 @@ fn check_reach(project: &Project, secrets: &Secrets) -> Result<(), SetupError> {
     let of_databases = project.config.databases.iter().filter_map(|(name, database)| {
         Some((format!("databases.{name}"), project.directory.join(database.password_file.as_ref()?)))
     });
-    for (secret, file) in secrets.files().iter().cloned().chain(of_databases) {
+    let of_deliveries = project.config.delivery.iter().filter_map(|(name, delivery)| {
+        let file = delivery.email.as_ref()?.password_file.as_ref()?;
+        Some((format!("delivery.{name}"), project.directory.join(file)))
+    });
+    for (secret, file) in secrets.files().iter().cloned().chain(of_databases).chain(of_deliveries) {
         let Ok(file) = file.canonicalize() else { continue };
         for (plugin, grant) in &project.config.grants {
             let folders =

@@ -12,13 +12,14 @@ use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinSet;
 
 use super::setup::Progress;
-use crate::approval::channel::{Secret, serve};
+use crate::approval::channel::serve;
 use crate::capability::cloud::accounts::Accounts;
 use crate::clock;
 use crate::clock::Duration;
 use crate::config::{CloudTarget, Project, TriggerConfig, TriggerKind, TriggersConfig, read_private, variable};
 use crate::gate::explain::escaped;
 use crate::journal::Journal;
+use crate::outbound::Secret;
 use crate::store::{Store, StoreError};
 use crate::watch::alarms::{Settings, SettingsError, Wake};
 use crate::watch::cloudwatch::CloudWatchAlarms;

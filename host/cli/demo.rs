@@ -10,14 +10,19 @@ use owo_colors::Style;
 use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
 
+use super::output::table;
 use super::progress;
-use super::{Failure, Output};
-use crate::app::{Event, Host, Options};
+use super::{Failure, Output, block_on};
+use crate::app::reports::{ReportRecord, reports};
+use crate::app::{Event, Host, Options, open_existing_store};
 use crate::clock::{self, Duration};
 use crate::config::Project;
-use crate::lab::Incident;
+use crate::gate::explain::escaped;
 use crate::lab::demo::{self, DemoOptions, HostUnderTest, Progress};
+use crate::lab::{Incident, shop};
 
+/// What is shown of a claim.
+const CLAIM_CHARS_MAX: usize = 90;
 /// What goes wrong where no seed is named.
 const SEED: u64 = 7;
 
@@ -28,7 +33,9 @@ pub(crate) fn run(output: &Output, directory: &Path, seed: Option<u64>) -> Resul
         exe: std::env::current_exe().context("this program cannot find its own file")?,
     };
     let summary = demo::run(&options, |project| HostThread::start(output, project), &mut |step| told(output, &step))?;
+    let night = shop(output, &summary.folder.join("shop"), options.seed)?;
     let value = json!({
+        "shop": night.value(),
         "folder": summary.folder, "took_ms": summary.took_ms, "good": summary.is_good(),
         "faults": summary.verdict.findings.iter().map(|finding| json!({
             "fault": finding.fault.name(), "service": finding.service, "wrong": finding.wrong,
@@ -44,18 +51,123 @@ pub(crate) fn run(output: &Output, directory: &Path, seed: Option<u64>) -> Resul
             text.push_str(&format!("\nwrong: {line}"));
         }
         let seconds = summary.took_ms / 1_000;
-        text.push_str(&format!("\n\n{seconds} s. Reports: {}", summary.folder.join("reports").display()));
+        text.push_str(&format!("\n{seconds} s. Reports: {}", summary.folder.join("reports").display()));
+        text.push_str(&format!("\n\n{}", night.table()));
         text.push_str(&format!(
-            "\nNext: pi-host session list --project {0}, pi-host session verify --project {0}",
+            "\nNext: pi-host session list --project {0}, pi-host session verify --project {0},\n      pi-host report show latest --project {0}/shop",
             demo::FOLDER
         ));
         text
     });
-    if summary.is_good() {
+    if summary.is_good() && night.is_good() {
         return Ok(());
     }
-    output.note(&output.err("not every fault ended as it should", Style::new().red().bold()));
+    let wrong = if summary.is_good() { "the analyst missed something" } else { "not every fault ended as it should" };
+    output.note(&output.err(wrong, Style::new().red().bold()));
     Err(Failure::Said)
+}
+
+/// The analyst's part: a shop's database is looked at, things happen to it, and it is looked at again.
+struct Night {
+    changes: Vec<(&'static shop::Change, Option<usize>)>,
+    report: Option<ReportRecord>,
+}
+
+impl Night {
+    fn is_good(&self) -> bool {
+        self.changes.iter().all(|(_, finding)| finding.is_some())
+    }
+
+    fn value(&self) -> serde_json::Value {
+        json!({
+            "good": self.is_good(),
+            "report": self.report.as_ref().map(|report| &report.path),
+            "changes": self.changes.iter().map(|(change, finding)| json!({ "change": change.name, "finding": finding }))
+                .collect::<Vec<_>>(),
+        })
+    }
+
+    fn table(&self) -> String {
+        let claim = |number: usize| {
+            let findings = self.report.as_ref().map(|report| report.findings.as_slice()).unwrap_or_default();
+            let claim = findings.get(number - 1).map(|finding| finding.claim.as_str()).unwrap_or_default();
+            escaped(&claim.chars().take(CLAIM_CHARS_MAX).collect::<String>())
+        };
+        let head = ["overnight", "told as", ""].map(str::to_owned).to_vec();
+        let rows = self.changes.iter().map(|(change, finding)| match finding {
+            Some(number) => vec![change.name.to_owned(), format!("finding {number}"), claim(*number)],
+            None => vec![change.name.to_owned(), "missed".to_owned(), String::new()],
+        });
+        let mut text = table(&std::iter::once(head).chain(rows).collect::<Vec<_>>());
+        if let Some(report) = &self.report {
+            text.push_str(&format!("\nThe analyst's report: {}", report.path.with_extension("html").display()));
+        }
+        text
+    }
+}
+
+/// What the project of the shop says.
+const SHOP: &str = r#"# A database, the analyst who looks at it each morning, and no more than it needs for that.
+[databases.shop]
+url = "sqlite:shop.db"
+personal = ["*.email"]
+
+[heartbeat.daily]
+agent = "ghost"
+cron = "0 7 * * *"
+
+[agents.ghost]
+[grants.ghost.tools]
+names = ["sql_databases", "sql_query", "memory_get", "memory_put", "chart"]
+[grants.ghost.log]
+[grants.sql.sql]
+databases = ["shop"]
+[grants.memory.keyvalue]
+"#;
+
+fn shop(output: &Output, folder: &Path, seed: u64) -> Result<Night, Failure> {
+    let place = || format!("{} cannot be written", folder.display());
+    std::fs::create_dir_all(folder).with_context(place)?;
+    std::fs::write(folder.join("pi.toml"), SHOP).with_context(place)?;
+    let file = folder.join("shop.db");
+    let note = |text: &str| told_line(output, "shop", text, Style::new());
+    block_on(async {
+        let now_ms = clock::now_ms();
+        shop::generate(&file, seed, now_ms).await?;
+        note(&format!("{}: a shop of four months; the analyst looks at it for the first time", file.display()));
+        wake(output, folder).await?;
+        shop::change(&file, now_ms).await?;
+        let happened: Vec<_> = shop::CHANGES.iter().map(|change| change.name).collect();
+        note(&format!("over night: {}", happened.join(", ")));
+        wake(output, folder).await?;
+        let store = open_existing_store(&Project::load(folder)?).await?;
+        let report = reports(&store).await.map_err(anyhow::Error::from)?.into_iter().next();
+        let findings = report.as_ref().map(|report| report.findings.as_slice()).unwrap_or_default();
+        let lines: Vec<String> = findings.iter().map(|finding| format!("{} {}", finding.key, finding.claim)).collect();
+        Ok::<_, anyhow::Error>(Night { changes: shop::told(&lines), report })
+    })?
+    .map_err(Failure::from)
+}
+
+/// Run the shop's job once, as `heartbeat run` does.
+async fn wake(output: &Output, folder: &Path) -> anyhow::Result<()> {
+    let project = Project::load(folder)?;
+    let compiled = |text: &str| output.note(&output.err(text, Style::new().dimmed()));
+    let options = Options {
+        agents: Some(vec!["ghost".into()]),
+        is_watching: false,
+        is_talking: false,
+        screen: None,
+        may_ask: false,
+        name: "run --demo",
+    };
+    let host = Host::start(project, options, &compiled).await?;
+    super::run::stop_on_signal(&host);
+    let working = host.clone();
+    let closed = host.serve_while(async move { working.run_job("daily").await }).await??;
+    let closed = closed.context("the analyst's session could not be run")?;
+    told_line(output, "analyst", &closed.summary, Style::new().green());
+    Ok(())
 }
 
 fn told(output: &Output, step: &Progress) {
@@ -74,6 +186,10 @@ fn told(output: &Output, step: &Progress) {
             ("lab", format!("{service}: {} is {}", fault.name(), expected), Style::new().green())
         }
     };
+    told_line(output, name, &text, style);
+}
+
+fn told_line(output: &Output, name: &str, text: &str, style: Style) {
     if output.is_json {
         output.data(
             &json!({ "time": clock::rfc3339(clock::now_ms()), "event": name, "data": { "text": text } }),

@@ -126,6 +126,7 @@ impl Progress {
                 Style::new().cyan(),
                 json!({ "job": job, "what": what }),
             ),
+            Event::Delivery(what) => ("delivery", what.clone(), Style::new().cyan(), json!({ "what": what })),
             Event::Broken { session, error } => (
                 "broken",
                 format!("{session}: {}", error.lines().next().unwrap_or_default()),

@@ -8,10 +8,11 @@ use serde_json::json;
 use super::output::table;
 use super::{Failure, Output, block_on};
 use crate::app::open_existing_store;
-use crate::app::people::{acknowledge_report, mute_finding, unmute_finding};
+use crate::app::people::{acknowledge_report, deliver_report, mute_finding, unmute_finding};
 use crate::app::reports::{ReportRecord, opinions, report, reports};
 use crate::clock;
 use crate::config::Project;
+use crate::delivery::outbox::{Letter, LetterState, letters};
 use crate::gate::explain::escaped;
 
 const TITLE_CHARS_MAX: usize = 70;
@@ -46,6 +47,24 @@ pub(crate) enum Command {
         finding: usize,
         #[arg(long, value_name = "N")]
         days: Option<u32>,
+    },
+    /// List what was sent to people, what waits to be sent, and what was given up
+    Deliveries {
+        /// Only what waits or was given up
+        #[arg(long)]
+        open: bool,
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        count: usize,
+    },
+    /// Send a report by a delivery of pi.toml now, again too
+    #[command(
+        after_help = "Where a host runs, it sends it. ID may also be that of a letter, as `report deliveries` has it.\n\nExamples:\n  pi-host report deliver latest --to team"
+    )]
+    Deliver {
+        id: String,
+        /// The delivery: NAME of [delivery.NAME]
+        #[arg(long, value_name = "NAME")]
+        to: String,
     },
     /// List what is muted for a job, or take it back
     Muted {
@@ -94,7 +113,50 @@ pub(crate) fn run(output: &Output, directory: &Path, command: Command) -> Result
             Ok(())
         }
         Command::Muted { topic, remove: None } => muted(output, &project, &topic),
+        Command::Deliveries { open, count } => deliveries(output, &project, open, count),
+        Command::Deliver { id, to } => {
+            let letter = block_on(deliver_report(&project, &id, &to))??;
+            let note = escaped(&letter.note);
+            output.data(&letter, || match letter.state {
+                LetterState::Delivered => format!("delivered: {note}"),
+                LetterState::Waiting if letter.attempts == 0 => "the host sends it".to_owned(),
+                LetterState::Waiting => format!("not delivered: {note}\nit is tried again by the next host"),
+                LetterState::Dead => format!("not delivered: {}", letter.note),
+            });
+            let is_sent = letter.state == LetterState::Delivered || letter.attempts == 0;
+            if is_sent { Ok(()) } else { Err(Failure::Said) }
+        }
     }
+}
+
+fn deliveries(output: &Output, project: &Project, is_open: bool, count: usize) -> Result<(), Failure> {
+    let all = block_on(async {
+        let store = open_existing_store(project).await?;
+        letters(store.as_ref()).await.map_err(anyhow::Error::from)
+    })??;
+    let mut all: Vec<Letter> = all.into_values().collect();
+    all.retain(|letter| !is_open || letter.state != LetterState::Delivered);
+    all.sort_by(|a, b| b.created_ms.cmp(&a.created_ms).then_with(|| a.id.cmp(&b.id)));
+    all.truncate(count);
+    output.data(&json!({ "deliveries": all }), || {
+        if all.is_empty() {
+            return "nothing was sent; `deliver` of [heartbeat.NAME] says where a job's reports go".to_owned();
+        }
+        let head = ["ID", "SINCE", "STATE", "TRIES", ""].map(str::to_owned).to_vec();
+        let rows = all.iter().map(|letter| {
+            let style = match letter.state {
+                LetterState::Delivered => Style::new().green(),
+                LetterState::Waiting => Style::new().yellow(),
+                LetterState::Dead => Style::new().red().bold(),
+            };
+            let note: String = letter.note.lines().next().unwrap_or_default().chars().take(TITLE_CHARS_MAX).collect();
+            let state = output.out(letter.state.word(), style);
+            let since = clock::rfc3339(letter.created_ms);
+            vec![escaped(&letter.id), since, state, letter.attempts.to_string(), escaped(&note)]
+        });
+        table(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
+    });
+    Ok(())
 }
 
 fn found(project: &Project, id: &str) -> Result<ReportRecord, Failure> {

@@ -13,6 +13,8 @@ pub struct HeartbeatConfig {
     pub prompt: String,
     /// The databases that it is about, names of `[databases.*]`. Empty: all that the agent can read.
     pub databases: Vec<String>,
+    /// Where its reports go, names of `[delivery.*]`; also that it failed. They are kept and listed in any case.
+    pub deliver: Vec<String>,
     /// When: `cron`, `every` or `at`, and what happens to what was missed, overlaps or fails.
     #[serde(flatten)]
     pub schedule: JobSpec,
@@ -25,6 +27,7 @@ struct Own {
     agent: String,
     prompt: String,
     databases: Vec<String>,
+    deliver: Vec<String>,
 }
 
 impl<'de> Deserialize<'de> for HeartbeatConfig {
@@ -37,12 +40,12 @@ impl<'de> Deserialize<'de> for HeartbeatConfig {
                 schedule.insert(key.to_owned(), value);
             }
         }
-        let known = || format!("there are agent, prompt, databases, {}", JobSpec::KEYS.join(", "));
+        let known = || format!("there are agent, prompt, databases, deliver, {}", JobSpec::KEYS.join(", "));
         let own: Own = own
             .try_into()
             .map_err(|error: toml::de::Error| D::Error::custom(format!("{}; {}", error.message(), known())))?;
         let schedule = schedule.try_into().map_err(|error: toml::de::Error| D::Error::custom(error.message()))?;
-        Ok(Self { agent: own.agent, prompt: own.prompt, databases: own.databases, schedule })
+        Ok(Self { agent: own.agent, prompt: own.prompt, databases: own.databases, deliver: own.deliver, schedule })
     }
 }
 
@@ -74,6 +77,10 @@ impl HeartbeatConfig {
         if let Some(unknown) = self.databases.iter().find(|database| !config.databases.contains_key(*database)) {
             let hint = format!("add [databases.{unknown}], or correct the name");
             return Err((place("databases"), format!("there is no database `{unknown}`"), hint));
+        }
+        if let Some(unknown) = self.deliver.iter().find(|delivery| !config.delivery.contains_key(*delivery)) {
+            let hint = format!("add [delivery.{unknown}], or correct the name");
+            return Err((place("deliver"), format!("there is no delivery `{unknown}`"), hint));
         }
         match self.job(name) {
             Ok(_) => Ok(()),

@@ -19,6 +19,7 @@ mod plan;
 mod scenario;
 mod service;
 mod settings;
+pub mod shop;
 mod witness;
 mod words;
 

@@ -231,7 +231,7 @@ pub fn observed(incident: &Incident<'_>) -> Value {
 }
 
 /// A session's id as a name of a folder: whatever it is, it stays below the reports.
-fn folder_name(session: &str) -> String {
+pub(crate) fn folder_name(session: &str) -> String {
     let clean: String = session
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' })

@@ -12,9 +12,9 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::alarms::{Alarm, Alarms, Ending, Settings, State, Taken, Wake};
 use super::seen::{Look, Seen};
-use crate::approval::channel::Clock;
 use crate::clock::{self, Duration};
 use crate::gate::explain::escaped;
+use crate::outbound::Clock;
 use crate::store::{Lease, Store, StoreError};
 
 /// Orders that wait. Danger: callers who come faster than the store writes; further ones are told to come again.

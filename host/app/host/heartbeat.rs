@@ -228,6 +228,7 @@ impl Host {
             "heartbeat": {
                 "job": key.job, "slot": key.at.to_string(), "slot_ms": stored.due_ms, "origin": stored.origin,
                 "attempt": attempt, "databases": beat.config.databases,
+                "bitmaps": self.wants_bitmaps(&beat.config.deliver),
             },
             "opinions": self.opinions(&key.job).await,
         });
@@ -314,12 +315,23 @@ impl Host {
         let Some(state) = ended(attempt) else { return };
         let session = Some(session.to_owned()).filter(|session| !session.is_empty());
         let line: String = note.lines().next().unwrap_or_default().chars().take(500).collect();
+        let slot_session = session.clone();
         let slot = slot_of(&record.key, &state, session, line);
         if let Err(error) = self.store.put_slot(self.journal.lease(), &slot, Some(&was)).await {
             let _ = self.events.send(Event::Heartbeat { job: key.job.clone(), what: error.to_string() });
         }
         self.heartbeats.touch(&key.job);
-        let url = self.heartbeats.beat(&key.job).and_then(|beat| beat.job.spec().ping.clone());
+        let beat = self.heartbeats.beat(&key.job);
+        if let (SlotState::Failed { attempt, ended_at, .. }, Some(beat)) = (&state, beat)
+            && beat.job.retry_at(&record.key, *attempt, *ended_at).is_none()
+        {
+            let slot = format!("{}-{}", key.origin, key.due_ms);
+            let session = slot_session.as_deref().unwrap_or_default();
+            if let Err(error) = self.post_failure(&key.job, &slot, session, note).await {
+                let _ = self.events.send(Event::Heartbeat { job: key.job.clone(), what: error.to_string() });
+            }
+        }
+        let url = beat.and_then(|beat| beat.job.spec().ping.clone());
         if let (SlotState::Done { .. }, Some(url)) = (&state, url) {
             let (host, job) = (self.clone(), key.job.clone());
             tokio::spawn(async move { host.ping(&job, &url).await });
@@ -399,7 +411,9 @@ impl Host {
         if !self.store.put_slot(self.journal.lease(), &slot, None).await? {
             return Ok(None);
         }
-        Ok(self.run_slot(&beat, &key, 1).await)
+        let closed = self.run_slot(&beat, &key, 1).await;
+        self.deliver_due().await;
+        Ok(closed)
     }
 }
 

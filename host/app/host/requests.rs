@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Host, HostError, REQUESTS_EVERY};
 use crate::app::approvals::on_approval_request;
-use crate::app::people::on_people_request;
+use crate::app::people::{Touched, on_people_request};
 use crate::app::requests::{ALL_SWITCHED, PEER_TOOLS, RUNBOOK_RUN, STOP, Stop, TOOL_CALL};
 use crate::app::runbooks::{RUNBOOK, RunbookTask};
 use crate::app::safety::{Entry, write_entry};
@@ -63,7 +63,10 @@ impl Host {
         if let Some(answer) = on_session_request(project, journal, &self.components(), kind, &request.payload).await {
             return answer;
         }
-        let touched = |job: &str| self.heartbeats.touch(job);
+        let touched = |what: Touched| match what {
+            Touched::Job(job) => self.heartbeats.touch(job),
+            Touched::Outbox => self.wake_outbox(),
+        };
         if let Some(answer) = on_people_request(project, journal, kind, &request.payload, &touched).await {
             return answer;
         }

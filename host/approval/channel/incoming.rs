@@ -3,8 +3,8 @@
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
 
-use super::sign::Signer;
 use crate::clock::Duration;
+use crate::outbound::sign::Signer;
 
 /// Until a body is there. Danger: a caller who never ends it.
 const BODY_MS_MAX: u64 = 10_000;

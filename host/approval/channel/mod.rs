@@ -4,15 +4,11 @@
 //! what it settles is the [`Desk`]'s to say. An answer carries the hash of the act that was shown, so
 //! that it counts for this act alone. What a channel shows may have been written by an agent: each
 //! channel escapes it for its medium, and what cannot be shown in full cannot be approved there.
-//! A further channel implements [`Channel`]; `http.rs`, `sign.rs` and `serve.rs` are there for it.
+//! A further channel implements [`Channel`]; `outbound` and `serve.rs` are there for it.
 
-mod http;
 mod incoming;
-mod patience;
 mod recent;
-mod secret;
 mod serve;
-mod sign;
 pub mod slack;
 pub mod webhook;
 
@@ -27,14 +23,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-pub use patience::Patience;
-pub use secret::Secret;
+pub use crate::outbound::{ChannelError, Clock, Patience, Secret};
 pub use serve::serve;
 pub use slack::{Slack, SlackSettings};
 pub use webhook::{Webhook, WebhookSettings};
 
-/// Milliseconds since 1970: `crate::clock::now_ms`, or a clock that a test sets.
-pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+pub(crate) use crate::outbound::cut;
 
 /// Longest id and longest hash that an answer may carry: they are looked up, and shown in errors.
 pub(crate) const ID_BYTES_MAX: usize = 64;
@@ -170,38 +164,4 @@ pub trait Channel: Send + Sync {
     /// Bring clicks back until the future is dropped. It never ends by itself, and reconnects with a
     /// bounded back-off; a channel that is clicked over HTTP alone only waits.
     async fn listen(&self, desk: Arc<dyn Desk>);
-}
-
-/// Why a channel could not do it. No text holds a secret, nor a URL that may hold one.
-#[derive(Debug, thiserror::Error)]
-pub enum ChannelError {
-    #[error("{place}: {what}\nhint: {hint}")]
-    Config { place: String, what: String, hint: String },
-    #[error("{target} refused: `{code}`\nhint: {hint}")]
-    Refused { target: String, code: String, hint: String },
-    #[error("{target} cannot be reached, after {attempts} attempts: {cause}")]
-    Unreachable { target: String, attempts: u32, cause: String },
-    #[error("{target} asks to be left alone for {seconds} s")]
-    Limited { target: String, seconds: u64 },
-    #[error("{target} answered what cannot be used: {what}")]
-    Answer { target: String, what: String },
-    #[error("this is no handle of {channel}: {what}")]
-    Handle { channel: String, what: String },
-}
-
-impl ChannelError {
-    /// Whether the same may go well later, without anybody changing the configuration.
-    #[must_use]
-    pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Limited { .. } | Self::Answer { .. })
-    }
-}
-
-/// The first characters, and a mark if there were more.
-pub(crate) fn cut(text: &str, chars_max: usize) -> String {
-    let mut kept: String = text.chars().take(chars_max).collect();
-    if kept.len() < text.len() {
-        kept.push('…');
-    }
-    kept
 }

@@ -23,15 +23,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use super::http::{self, Http};
 use super::incoming::{Form, Rejected};
 use super::recent::Recent;
-use super::sign::Signer;
 use super::{
     CLICKS_MAX, COMMENT_CHARS_MAX, Channel, ChannelError, Click, Clock, DESK_MS_MAX, Desk, HASH_BYTES_MAX,
     ID_BYTES_MAX, NAME_CHARS_MAX, Notice, Patience, Refused, Scope, Secret, Settled, Taken, cut,
 };
 use crate::clock::Duration;
+use crate::outbound::http::{self, Http};
+use crate::outbound::sign::Signer;
 
 const NAME: &str = "webhook";
 const VERSION: &str = "v1";

@@ -30,10 +30,10 @@ use super::alarms::Alarm;
 use super::intake::{Intake, NotTaken, Trigger};
 pub(in crate::watch) use cloudwatch::of_description;
 
-use crate::approval::channel::{Clock, Secret};
 use crate::clock::Duration;
 use crate::config::{TriggerConfig, TriggerKind};
 use crate::gate::explain::escaped;
+use crate::outbound::{Clock, Secret};
 use certificate::Certificates;
 use rate::Bucket;
 use secret::{Key, SECRET_BYTES_MIN, Token, one};

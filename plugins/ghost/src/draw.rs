@@ -12,6 +12,8 @@ use crate::world::{Answer, Call, World};
 
 /// Findings that get pictures.
 const DRAWN_MAX: usize = 12;
+/// Pictures that are drawn as bitmaps too.
+const BITMAPS_MAX: usize = 4;
 /// Points of a line: a year of days.
 const POINTS_MAX: usize = 400;
 const TITLE_CHARS_MAX: usize = 90;
@@ -21,6 +23,8 @@ const TITLE_CHARS_MAX: usize = 90;
 pub struct Drawn {
     pub picture: Picture,
     pub svg: String,
+    /// What the tool drew it from.
+    pub chart: Value,
 }
 
 /// Draw what the first findings have to show; what could not be drawn is said.
@@ -41,15 +45,36 @@ pub fn draw_schema(world: &mut dyn World, changes: &[Change], first: usize) -> (
     }
 }
 
+/// Draw the first pictures again as bitmaps, for people who are shown no others: their names and their bytes.
+pub fn bitmaps(world: &mut dyn World, drawn: &[Drawn]) -> Vec<(String, Vec<u8>)> {
+    let chosen = &drawn[..drawn.len().min(BITMAPS_MAX)];
+    let calls: Vec<Call> = chosen
+        .iter()
+        .map(|drawn| {
+            let mut arguments = drawn.chart.clone();
+            arguments["format"] = "png".into();
+            Call { tool: "chart", arguments }
+        })
+        .collect();
+    let answers = world.call(&calls).into_iter().map(|answer| {
+        answer.ok()?.into_iter().find_map(|part| match part {
+            Content::Blob(blob) if blob.mime == "image/png" => Some(blob.bytes),
+            _ => None,
+        })
+    });
+    let name = |drawn: &Drawn| drawn.picture.name.replace(".svg", ".png");
+    chosen.iter().zip(answers).filter_map(|(drawn, bytes)| Some((name(drawn), bytes?))).collect()
+}
+
 fn drawn(world: &mut dyn World, wanted: Vec<(usize, &'static str, Value)>) -> (Vec<Drawn>, Vec<String>) {
     let calls: Vec<Call> =
         wanted.iter().map(|(_, _, chart)| Call { tool: "chart", arguments: chart.clone() }).collect();
     let (mut pictures, mut troubles) = (Vec::new(), Vec::new());
-    for ((finding, what, _), answer) in wanted.into_iter().zip(world.call(&calls)) {
+    for ((finding, what, chart), answer) in wanted.into_iter().zip(world.call(&calls)) {
         match picture_of(answer) {
             Ok((svg, alternative)) => {
                 let name = format!("{}-{what}.svg", finding + 1);
-                pictures.push(Drawn { picture: Picture { finding, name, alternative }, svg });
+                pictures.push(Drawn { picture: Picture { finding, name, alternative }, svg, chart });
             }
             Err(why) => {
                 let line = format!("the pictures could not be drawn: {why}");

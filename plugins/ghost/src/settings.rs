@@ -67,6 +67,8 @@ pub struct Call {
     pub databases: Vec<String>,
     /// Keys of findings that people muted; a `*` at the end stands for anything.
     pub muted: Vec<String>,
+    /// Its report goes where pictures are shown as bitmaps alone.
+    pub wants_bitmaps: bool,
 }
 
 impl Call {
@@ -89,6 +91,7 @@ impl Call {
             topic: job.to_owned(),
             databases: texts(input.pointer("/heartbeat/databases")),
             muted: muted.filter_map(|opinion| opinion.get("key")?.as_str().map(str::to_owned)).collect(),
+            wants_bitmaps: input.pointer("/heartbeat/bitmaps").and_then(Value::as_bool).unwrap_or_default(),
         })
     }
 

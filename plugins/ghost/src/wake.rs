@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use pi_catalog::database::Dialect;
 use pi_catalog::diff;
 use pi_catalog::diff::change::Change;
@@ -108,8 +110,12 @@ pub fn wake(world: &mut dyn World, task: &Task) -> Result<Outcome, String> {
         .map(|it| json!({ "key": it.key, "severity": it.finding.severity, "claim": it.finding.claim }))
         .collect();
     let unkept = remember(world, kept, &history);
-    let files: Vec<Value> =
-        drawn.iter().map(|Drawn { picture, svg }| json!({ "name": picture.name, "text": svg })).collect();
+    let mut files: Vec<Value> =
+        drawn.iter().map(|Drawn { picture, svg, .. }| json!({ "name": picture.name, "text": svg })).collect();
+    if call.wants_bitmaps {
+        let bitmaps = draw::bitmaps(world, &drawn).into_iter();
+        files.extend(bitmaps.map(|(name, bytes)| json!({ "name": name, "base64": BASE64.encode(bytes) })));
+    }
     let is_noteworthy = order.is_noteworthy();
     let status = match (is_noteworthy, scopes.iter().all(|scope| scope.tables == 0)) {
         (_, true) => Status::Failed,

@@ -180,7 +180,9 @@ fn look_at(
             }
         },
     };
-    let references = profile::references_of(snapshot, table);
+    let mut references = profile::references_of(snapshot, table);
+    references
+        .retain(|reference| !roles.columns.iter().any(|column| column.is_marked && column.name == reference.column));
     let mut window = window;
     match &mut window {
         Some(window) => {
@@ -333,6 +335,7 @@ fn judge(
     outside(edges, window, memory, options, tests);
     explain(profile, tests);
     weigh_maxima(profile, tests);
+    weigh_negatives(profile, tests);
     mend_stale(window, tests);
     remember(memory, profile, window, key, options);
 }
@@ -471,6 +474,31 @@ fn weigh_maxima(profile: &Profile, tests: &mut Tests) {
         // What the one value adds to the sum, beside what all rows add.
         if step(maximum) < 0.5 * step(mean) * rows {
             maximum.rank = BELOW_MEAN;
+        }
+    }
+}
+
+/// Negative values are said before all else of their column, because a sign that is lost is a fault of its own. Where the
+/// values stray by more than lost signs alone would make them, negative ones only follow from that.
+fn weigh_negatives(profile: &Profile, tests: &mut Tests) {
+    const BELOW_SPREAD: u8 = 1;
+    const MORE: f64 = 1.2;
+    let spreads: Vec<Candidate> =
+        tests.candidates.iter().filter(|one| one.is_large && one.kind == "spread_rose").cloned().collect();
+    let number = |one: &Candidate, name: &str| one.numbers.get(name).copied().unwrap_or(0.0);
+    for negatives in tests.candidates.iter_mut().filter(|one| one.is_large && one.kind == "negatives_rose") {
+        let Some(spread) = spreads.iter().find(|spread| spread.column == negatives.column) else { continue };
+        let means = profile.tracks.iter().find(|one| one.metric == Metric::Mean && one.column == spread.column);
+        let Some(mean) = means.and_then(|track| {
+            pi_signals::metric::median(&track.points.values().map(|point| point.value).collect::<Vec<_>>())
+        }) else {
+            continue;
+        };
+        let share = (number(negatives, "after") - number(negatives, "before")).max(0.0) / 100.0;
+        // The variance of values of which a share has the other sign.
+        let by_sign = (number(spread, "before").powi(2) + 4.0 * mean * mean * share * (1.0 - share)).sqrt();
+        if number(spread, "after") > MORE * by_sign {
+            negatives.rank = BELOW_SPREAD;
         }
     }
 }

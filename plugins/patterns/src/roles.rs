@@ -1,7 +1,7 @@
 //! What each column is for, chosen by itself from the catalog and a bounded sample, with the reason of each choice.
 //!
-//! Two statements for a table: the first counts what each column's values are like, the second compares the columns that
-//! hold time with the clock, with the key and with each other. Names only tip the balance; values decide.
+//! Three statements for a table: the first learns which columns are marked as personal, the second counts what each
+//! column's values are like, the third compares the columns that hold time with the clock, with the key and with each other. Names only tip the balance; values decide.
 
 use pi_catalog::database::{Dialect, Rows};
 use pi_catalog::schema::{Class, Column, Table, TableKind};
@@ -55,8 +55,10 @@ pub struct ColumnRole {
     pub is_number: bool,
     /// Whether its values are text.
     pub is_text: bool,
-    /// Whether its name says that it tells of a person: then its values stay in the database.
+    /// Whether it is marked as telling of a person, or its name says so: then its values stay in the database.
     pub is_personal: bool,
+    /// Whether it is marked so where the database is lent: then it may be counted by itself, and nothing else.
+    pub is_marked: bool,
     /// How many values were sampled that are not null.
     pub present: f64,
     /// How many of them differ.
@@ -162,14 +164,28 @@ pub(crate) fn roles(session: &mut Session<'_>, table: &Table, source: &Source, o
     if columns.is_empty() {
         return Some(Roles::default());
     }
+    let marked = marked(session, source, &columns);
+    let is_marked = |column: &Column| marked.contains(&column.name);
     let sample = sample_of(session.dialect, source, &columns, options.sample_rows_max);
-    let wanted: Vec<String> =
-        columns.iter().enumerate().map(|(at, column)| aggregates(session.dialect, at, column)).collect();
+    let aggregates = |(at, column): (usize, &&Column)| match is_marked(column) {
+        true => aggregates_of_marked(at),
+        false => aggregates(session.dialect, at, column),
+    };
+    let wanted: Vec<String> = columns.iter().enumerate().map(aggregates).collect();
     let statement = format!("SELECT count(*) AS sampled, {} FROM ({sample}) AS s", wanted.join(", "));
     let (_, answer) = session.ask("what its columns are like", statement)?;
     let row = answer.rows.first()?;
     let sampled = sql::number(sql::cell(&answer, row, "sampled")).unwrap_or(0.0);
-    let seen: Vec<Seen> = columns.iter().enumerate().map(|(at, column)| seen(&answer, row, at, column)).collect();
+    let seen = |(at, column): (usize, &&Column)| {
+        let seen = seen(&answer, row, at, column);
+        // Whatever else a marked column holds, it may only be counted and measured.
+        if is_marked(column) {
+            Seen { is_number: false, is_text: false, form: None, is_date: false, is_marked: true, ..seen }
+        } else {
+            seen
+        }
+    };
+    let seen: Vec<Seen> = columns.iter().enumerate().map(seen).collect();
     let mut roles = Roles { rows: source.rows.max(sampled as u64), sampled, ..Roles::default() };
     for (column, seen) in columns.iter().zip(&seen) {
         roles.columns.push(role_of(table, column, seen));
@@ -178,6 +194,19 @@ pub(crate) fn roles(session: &mut Session<'_>, table: &Table, source: &Source, o
         choose_times(session, table, &columns, &seen, &sample, options, &mut roles);
     }
     Some(roles)
+}
+
+/// The columns whose values are masked, as they are marked as personal data. An expression of one is refused, and with it
+/// the statement that all columns share; so it is known first. Where this fails, the next statement says why.
+fn marked(session: &mut Session<'_>, source: &Source, columns: &[&Column]) -> Vec<String> {
+    let list: Vec<String> = columns.iter().map(|column| sql::name(&column.name)).collect();
+    let asked = session.try_ask(format!("SELECT {} FROM {} LIMIT 0", list.join(", "), source.relation));
+    asked.and_then(Result::ok).map(|(_, answer)| answer.masked).unwrap_or_default()
+}
+
+/// How often a marked column is there, and how many values it has: it may be counted by itself.
+fn aggregates_of_marked(at: usize) -> String {
+    format!("count(c{at}) AS p{at}, count(DISTINCT c{at}) AS d{at}")
 }
 
 fn sample_of(dialect: Dialect, source: &Source, columns: &[&Column], rows_max: u64) -> String {
@@ -246,6 +275,7 @@ struct Seen {
     is_text: bool,
     form: Option<TimeForm>,
     is_date: bool,
+    is_marked: bool,
 }
 
 fn seen(answer: &Rows, row: &[Value], at: usize, column: &Column) -> Seen {
@@ -410,6 +440,8 @@ fn role_of(table: &Table, column: &Column, seen: &Seen) -> ColumnRole {
         (Role::Identifier, "the catalog says that it is unique".to_owned())
     } else if refers {
         (Role::Reference, "it is part of a foreign key".to_owned())
+    } else if seen.is_marked {
+        (Role::Other, "it is marked as personal: its values are not looked at".to_owned())
     } else if matches!(column.class, Class::Json | Class::Bytes | Class::Array)
         || (!seen.is_number && !seen.is_text && column.class != Class::Uuid)
     {
@@ -433,7 +465,8 @@ fn role_of(table: &Table, column: &Column, seen: &Seen) -> ColumnRole {
         why,
         is_number: seen.is_number,
         is_text: seen.is_text,
-        is_personal: sounds_personal(&column.name),
+        is_personal: seen.is_marked || sounds_personal(&column.name),
+        is_marked: seen.is_marked,
         present: seen.present,
         distinct,
         range: seen.range,

@@ -60,6 +60,29 @@ fn infinity_emoji_large_cells_documents_and_the_year_9999_are_survived() {
 }
 
 #[test]
+fn column_that_is_marked_as_personal_is_counted_and_nothing_else() {
+    let mut database = with_events();
+    database.run(
+        "ALTER TABLE events ADD COLUMN mail TEXT; UPDATE events SET mail = 'a' || id || '@example.org' WHERE id % 20 > 0;
+         UPDATE events SET mail = NULL WHERE at >= '2025-02-28' AND id % 2 > 0",
+    );
+    database.marked = vec!["mail".to_owned()];
+    // What a host refuses: every expression of the column but that it is counted, or is NULL. It is the table's fifth.
+    database.before_each = Some(Box::new(|_, statement| {
+        let is_expression =
+            ["(\"mail\" AS", "typeof(\"mail\"", "CAST(\"mail\"", "CAST(c4 AS", "typeof(c4)", "min(c4", "length(c4"]
+                .iter()
+                .any(|part| statement.contains(part));
+        is_expression.then(|| QueryError::Refused("an expression of a personal column".into()))
+    }));
+    let report = looked(&mut database, &Memory::default(), NOW_MS);
+    assert!(report.gaps.is_empty(), "{:?}", report.gaps);
+    let kinds: Vec<(&str, Option<&str>)> =
+        report.findings.iter().map(|finding| (finding.kind.as_str(), finding.subject.column.as_deref())).collect();
+    assert_eq!(kinds, [("nulls_rose", Some("mail"))]);
+}
+
+#[test]
 fn hostile_names_are_only_names() {
     let mut database = with_events();
     database.run(

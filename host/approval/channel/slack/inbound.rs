@@ -12,10 +12,10 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 
 use super::super::incoming::{Form, Rejected};
-use super::super::sign::Signer;
 use super::super::{Clock, Desk, Secret};
 use super::Shared;
 use super::interaction::{self, Interaction};
+use crate::outbound::sign::Signer;
 
 const VERSION: &str = "v0";
 const FORM: Form = Form {

@@ -1,10 +1,8 @@
 //! Slack: a message with buttons in one channel, answered by Socket Mode or by signed HTTP.
 //!
 //! With an app token the host opens a web socket to Slack and needs no address of its own; with a
-//! signing secret Slack posts clicks to [`Slack::router`]. `message.rs` writes what is shown, `api.rs`
-//! asks the Web API, `socket.rs` and `inbound.rs` receive, `interaction.rs` reads a click and answers it.
+//! signing secret Slack posts clicks to [`Slack::router`]. `message.rs` writes what is shown, `socket.rs` and `inbound.rs` receive, `interaction.rs` reads a click and answers it.
 
-mod api;
 mod inbound;
 mod interaction;
 mod message;
@@ -20,10 +18,8 @@ use tokio::sync::{Mutex, Semaphore};
 
 use super::recent::Recent;
 use super::{CLICKS_MAX, Channel, ChannelError, Clock, Desk, Notice, Patience, Secret, Settled};
-use api::Api;
-
-/// Where Slack's Web API is.
-pub const API_URL: &str = "https://slack.com/api";
+pub use crate::outbound::slack::API_URL;
+use crate::outbound::slack::Api;
 
 const NAME: &str = "slack";
 /// Messages that are remembered as settled, so that a late update does not give them their buttons back.

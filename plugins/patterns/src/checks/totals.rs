@@ -54,7 +54,8 @@ fn rows(memory: &TableMemory, last: &Look, look: &Look, sources: &BTreeMap<Strin
     // Of one earlier look no habit is known: a table without time is taken to be one of things, which come and go slowly.
     let habit = Baseline::of(&steps).filter(|_| steps.len() >= 5);
     let (centre, sigma) = habit.map_or((0.0, 0.05), |habit| (habit.centre, habit.sigma.max(0.02)));
-    let chance = (1.0 / (last.rows + 1.0)).sqrt();
+    // Things are not drawn anew for each look: what comes and goes by chance is a row or two.
+    let chance = 2.0 / (last.rows + 1.0);
     let z = (now - centre) / sigma.hypot(chance);
     let p = tail(z);
     let kind = match () {

@@ -2,7 +2,7 @@
 //!
 //! Every statement is bounded by the time window, and above `scan_rows_max` rows by a sample; each gives few rows (a
 //! bucket, a bucket and value, a bucket and bin). At most `statements_per_table_max` are asked of a table: one of its
-//! rows' numbers and two of its roles, one of volume (two where days are the wrong width), one of each twenty columns,
+//! rows' numbers and three of its roles, one of volume (two where days are the wrong width), one of each twenty columns,
 //! one of hours, one of each dimension (8), two and one of each measure (8), one of each reference (5), of each format
 //! (5), of duplicates, of each key (3), of each foreign key (6), and of dependencies one and one of each (6).
 

@@ -14,6 +14,8 @@ pub(crate) struct Sqlite {
     pub(crate) asked: usize,
     /// Run before each statement: what makes a database hostile.
     pub(crate) before_each: Option<BeforeEach>,
+    /// Columns whose values are masked in answers.
+    pub(crate) marked: Vec<String>,
 }
 
 impl Sqlite {
@@ -22,7 +24,7 @@ impl Sqlite {
         // As SQLite does by itself; the library that the tests bundle is built the other way round, and references that
         // lead nowhere could not be written.
         connection.pragma_update(None, "foreign_keys", false).unwrap();
-        Self { connection, asked: 0, before_each: None }
+        Self { connection, asked: 0, before_each: None, marked: Vec::new() }
     }
 
     pub(crate) fn run(&self, sql: &str) {
@@ -137,7 +139,8 @@ impl Database for Sqlite {
         let mut statement = self.connection.prepare_cached(&query.statement).map_err(failed)?;
         let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
         let width = columns.len();
-        let mut answer = Rows { columns, ..Rows::default() };
+        let masked = columns.iter().filter(|column| self.marked.contains(column)).cloned().collect();
+        let mut answer = Rows { columns, masked, ..Rows::default() };
         let mut rows = statement.query([]).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
             let cell = |at| match row.get_ref(at).unwrap() {

@@ -1,8 +1,9 @@
 //! A generator of databases that look real, with changes seeded into them, and the count of what was found.
 //!
-//! Five schemas, three sizes; weekdays, growth, noise, promotions, late loads, a status that moves on, columns that are filled
-//! later. A run has two looks: one before the newest days are there, one after; a change is in the newest days (or in the past, or in the
-//! table of things). Whether it was found is decided by the kind and column of a finding, nothing else.
+//! Five schemas, three sizes; weekdays, busy firsts of a month, growth, a mix that drifts, noise, promotions, late loads,
+//! a status that moves on, columns that are filled later. A run has two looks: one before the newest day is there, one
+//! after; a change is in the newest days (or in the past, or in the table of things). Whether it was found is decided by
+//! the kind and column of a finding, nothing else.
 #![allow(dead_code, reason = "tests and the example use different parts")]
 
 pub(crate) mod database;

@@ -247,6 +247,12 @@ pub(crate) struct Plan {
     growth: f64,
     weekend: f64,
     noise: f64,
+    /// How many times the rows of another day the first of a month has.
+    month_start: f64,
+    /// By what part of itself the first channel grows a day.
+    channel_drift: f64,
+    /// How strong changes are that may be weaker: one for what they are, a half for half of it.
+    strength: f64,
     categories: Vec<usize>,
     weights: Vec<f64>,
     spread: f64,
@@ -255,6 +261,7 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
+        let mut slow = Random::new(seed ^ 0x51);
         let names = &SCHEMAS[(seed % 5) as usize];
         let things = 40 + random.below(120);
         Self {
@@ -268,6 +275,9 @@ impl Plan {
             growth: random.between(-0.001, 0.005),
             weekend: if names.facts == "readings" { 1.0 } else { random.between(0.3, 1.2) },
             noise: random.between(0.03, 0.08),
+            month_start: if slow.unit() < 0.3 { slow.between(1.4, 2.0) } else { 1.0 },
+            channel_drift: slow.between(0.0, 0.006),
+            strength: 1.0,
             categories: (0..things).map(|_| random.below(names.category.1.len())).collect(),
             weights: (0..things).map(|_| (0.7 * random.normal()).exp()).collect(),
             spread: random.between(0.3, 0.9),
@@ -276,7 +286,11 @@ impl Plan {
 
     /// The same with few rows and a short history, which is looked at in less than a second.
     pub(crate) fn small(seed: u64) -> Self {
-        Self { rows_a_day: 160.0, history: 60, ..Self::new(seed) }
+        Self { rows_a_day: 140.0, history: 48, ..Self::new(seed) }
+    }
+
+    pub(crate) fn with_strength(self, strength: f64) -> Self {
+        Self { strength, ..self }
     }
 
     fn last_day(&self) -> i64 {
@@ -354,7 +368,7 @@ impl Plan {
         let name = change.map_or("", |change| change.name);
         match name {
             "rows_twice" => {
-                let again: Vec<Row> = rows.iter().filter(|_| random.unit() < 0.2).cloned().collect();
+                let again: Vec<Row> = rows.iter().filter(|_| random.unit() < 0.2 * self.strength).cloned().collect();
                 rows.extend(again);
             }
             "day_copied" => {
@@ -362,7 +376,7 @@ impl Plan {
                 rows.iter_mut().for_each(|row| row.second += DAY_S);
             }
             "key_repeated" => {
-                for at in 0..rows.len() / 12 {
+                for at in 0..(rows.len() as f64 / 12.0 * self.strength) as usize {
                     rows[at * 10 + 1].number = rows[at * 10].number.clone();
                 }
             }
@@ -414,27 +428,37 @@ impl Plan {
         let n = self.names;
         let mut random = Random::new(self.seed.wrapping_mul(1_000_003).wrapping_add(day as u64));
         let name = change.map_or("", |change| change.name);
+        let strength = self.strength;
         let age = (day - self.first_day) as f64;
         // 1970 began on a Thursday: 2 and 3 are the weekend.
         let weekday = if matches!(day.rem_euclid(7), 2 | 3) { self.weekend } else { 1.0 };
         let is_promotion = random.unit() < 0.02;
         let promotion = if is_promotion { random.between(1.3, 1.8) } else { 1.0 };
-        let level =
-            self.rows_a_day * weekday * (1.0 + self.growth * age) * promotion * (self.noise * random.normal()).exp();
+        let month = if pi_signals::instant::date_of(day).2 == 1 { self.month_start } else { 1.0 };
+        let level = self.rows_a_day
+            * weekday
+            * month
+            * (1.0 + self.growth * age)
+            * promotion
+            * (self.noise * random.normal()).exp();
         let level = match name {
-            "volume_drop" => level * 0.4,
-            "volume_spike" => level * 2.5,
-            "volume_lower_for_days" => level * 0.55,
+            "volume_drop" => level * (1.0 - 0.6 * strength),
+            "volume_spike" => level * (1.0 + 1.5 * strength),
+            "volume_lower_for_days" => level * (1.0 - 0.45 * strength),
             "no_rows" => 0.0,
             _ => level,
         };
         let count = (level + level.sqrt() * random.normal()).round().max(0.0) as usize;
         let price = if is_promotion { 0.85 } else { 1.0 } * (0.02 * random.normal()).exp();
-        let channels: Vec<f64> =
-            (0..n.channel.1.len()).map(|at| 1.0 / (at as f64 + 1.0) * (0.08 * random.normal()).exp()).collect();
+        let channels: Vec<f64> = (0..n.channel.1.len())
+            .map(|at| {
+                let drift = if at == 0 { 1.0 + self.channel_drift * age } else { 1.0 };
+                drift / (at as f64 + 1.0) * (0.08 * random.normal()).exp()
+            })
+            .collect();
         let countries: Vec<f64> = (0..n.country.1.len())
             .map(|at| {
-                (if name == "mix_shifts" && at == 1 { 4.0 } else { 1.0 }) / (at as f64 + 1.3)
+                (if name == "mix_shifts" && at == 1 { 1.0 + 3.0 * strength } else { 1.0 }) / (at as f64 + 1.3)
                     * (0.08 * random.normal()).exp()
             })
             .collect();
@@ -447,24 +471,24 @@ impl Plan {
                     break hour;
                 }
             };
-            let hour = if name == "hours_shift" { (hour + 8.0) % 24.0 } else { hour };
+            let hour = if name == "hours_shift" { (hour + 8.0 * strength) % 24.0 } else { hour };
             let mut thing = random.weighted(&self.weights);
-            if name == "one_thing_dominates" && random.unit() < 0.35 {
+            if name == "one_thing_dominates" && random.unit() < 0.35 * strength {
                 thing = 3;
             }
             let mut amount = price * (3.5 + self.spread * random.normal()).exp();
             let mut score = 20.0 + drift + 4.0 * random.normal();
             match name {
                 "unit_changed" => amount *= 100.0,
-                "price_drifts" => amount *= 1.3,
-                "sensor_drifts" => score += 3.0,
-                "noise_grows" => score = 20.0 + 10.0 * random.normal(),
-                "outlier" if at == 5 => amount *= 3_000.0,
-                "zeros" if random.unit() < 0.15 => amount = 0.0,
-                "negatives" if random.unit() < 0.1 => amount = -amount,
+                "price_drifts" => amount *= 1.0 + 0.3 * strength,
+                "sensor_drifts" => score += 3.0 * strength,
+                "noise_grows" => score = 20.0 + (4.0 + 6.0 * strength) * random.normal(),
+                "outlier" if at == 5 => amount *= 3_000.0 * strength,
+                "zeros" if random.unit() < 0.15 * strength => amount = 0.0,
+                "negatives" if random.unit() < 0.1 * strength => amount = -amount,
                 _ => {}
             }
-            let amount = if name == "text_in_numbers" && random.unit() < 0.08 {
+            let amount = if name == "text_in_numbers" && random.unit() < 0.08 * strength {
                 "n/a".to_owned().into()
             } else {
                 ((amount * 100.0).round() / 100.0).into()
@@ -475,14 +499,14 @@ impl Plan {
                 channel => channel.to_owned(),
             };
             let mut country = n.country.1[random.weighted(&countries)].to_owned();
-            if name == "category_new" && random.unit() < 0.12 {
+            if name == "category_new" && random.unit() < 0.12 * strength {
                 country = "XK".to_owned();
             }
             if name == "column_constant" {
                 country = n.country.1[0].to_owned();
             }
             let mut category = n.category.1[self.categories[thing]].to_owned();
-            if name == "dependency_breaks" && random.unit() < 0.15 {
+            if name == "dependency_breaks" && random.unit() < 0.15 * strength {
                 category = n.category.1[(self.categories[thing] + 1) % n.category.1.len()].to_owned();
             }
             let digits = random.below(9000) + 1000;
@@ -490,19 +514,19 @@ impl Plan {
             let (a, b) = (letter(random.below(26)), letter(random.below(26)));
             let mut code = Some(format!("{a}{b}-{digits}"));
             match name {
-                "blanks" if random.unit() < 0.2 => code = Some(String::new()),
+                "blanks" if random.unit() < 0.2 * strength => code = Some(String::new()),
                 "truncated" => code = Some(format!("{a}{b}")),
-                "format_new" if random.unit() < 0.2 => code = Some(format!("{digits}/{a}")),
+                "format_new" if random.unit() < 0.2 * strength => code = Some(format!("{digits}/{a}")),
                 _ => {}
             }
-            let missing = if name == "nulls_rise" { 0.4 } else { 0.05 };
+            let missing = if name == "nulls_rise" { 0.05 + 0.35 * strength } else { 0.05 };
             let lag_s = (-300.0 * random.unit().max(1e-12).ln()) as i64 + 60;
             let lag_s = match name {
-                "loads_late" => lag_s + 6 * 3_600,
-                "loads_before_event" if random.unit() < 0.08 => -3_600,
+                "loads_late" => lag_s + (6.0 * 3_600.0 * strength) as i64,
+                "loads_before_event" if random.unit() < 0.08 * strength => -3_600,
                 _ => lag_s,
             };
-            let orphan = name == "orphans" && random.unit() < 0.05;
+            let orphan = name == "orphans" && random.unit() < 0.05 * strength;
             rows.push(Row {
                 second: day * DAY_S + (hour * 3_600.0) as i64,
                 lag_s,
@@ -520,7 +544,8 @@ impl Plan {
             });
         }
         if name == "half_day" {
-            rows.retain(|row| row.second.rem_euclid(DAY_S) < 13 * 3_600);
+            let end = ((24.0 - 11.0 * strength) * 3_600.0) as i64;
+            rows.retain(|row| row.second.rem_euclid(DAY_S) < end);
         }
         rows
     }

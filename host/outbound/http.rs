@@ -48,7 +48,7 @@ impl Http {
             .user_agent(concat!("pi-host/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| ChannelError::Config {
-                place: "approval channels".into(),
+                place: "what goes out".into(),
                 what: format!("there is no HTTP client: {}", in_words(&error)),
                 hint: "the system's certificates must be readable, e.g. the package `ca-certificates`".into(),
             })?;
@@ -131,7 +131,7 @@ pub(crate) fn checked(place: &str, url: &str) -> Result<Url, ChannelError> {
         "https" if url.host().is_some() => Ok(url),
         "http" if is_loopback(&url) => Ok(url),
         "http" => wrong(
-            "the URL is not encrypted, so that anybody on the way could read and change what is approved",
+            "the URL is not encrypted, so that anybody on the way could read and change it",
             "write `https://`; `http://` is taken for this host alone, as `http://127.0.0.1:PORT`",
         ),
         _ => wrong("the URL is neither https nor http", "write `https://`"),

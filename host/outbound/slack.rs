@@ -4,8 +4,8 @@ use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 
-use super::super::http::{self, Http};
-use super::super::{ChannelError, Patience, Secret, cut};
+use super::http::{self, Http};
+use super::{ChannelError, Patience, Secret, cut};
 use crate::gate::explain::escaped;
 
 /// What is shown of an error's code.
@@ -18,15 +18,21 @@ const OWN_FAULTS: &[&str] =
 /// Where answers to a click may be sent besides the API itself.
 const RESPONSE_HOSTS: &[&str] = &["hooks.slack.com", "hooks.slack-gov.com"];
 
-pub(super) struct Api {
-    pub(super) http: Http,
+/// Below which files are taken.
+const UPLOAD_DOMAINS: &[&str] = &["slack.com", "slack-files.com", "slack-gov.com"];
+
+/// Where Slack's Web API is.
+pub const API_URL: &str = "https://slack.com/api";
+
+pub(crate) struct Api {
+    pub(crate) http: Http,
     url: Url,
     bot_token: Secret,
     app_token: Option<Secret>,
 }
 
 impl Api {
-    pub(super) fn new(
+    pub(crate) fn new(
         url: &str,
         bot_token: Secret,
         app_token: Option<Secret>,
@@ -37,12 +43,12 @@ impl Api {
     }
 
     /// A call in the bot's name.
-    pub(super) async fn call(&self, method: &str, body: Value) -> Result<Value, ChannelError> {
+    pub(crate) async fn call(&self, method: &str, body: Value) -> Result<Value, ChannelError> {
         self.ask(method, &self.bot_token, &body).await.map(|(answer, _)| answer)
     }
 
     /// Who the bot is; fails if its token may not write messages.
-    pub(super) async fn test(&self) -> Result<String, ChannelError> {
+    pub(crate) async fn test(&self) -> Result<String, ChannelError> {
         let (answer, headers) = self.ask("auth.test", &self.bot_token, &json!({})).await?;
         let scopes = headers.get("x-oauth-scopes").and_then(|scopes| scopes.to_str().ok());
         if scopes.is_some_and(|scopes| !scopes.split(',').any(|scope| scope.trim() == "chat:write")) {
@@ -56,7 +62,7 @@ impl Api {
     }
 
     /// Where to connect for Socket Mode. The URL holds a ticket: it must not be told.
-    pub(super) async fn open(&self) -> Result<Url, ChannelError> {
+    pub(crate) async fn open(&self) -> Result<Url, ChannelError> {
         let method = "apps.connections.open";
         let wrong = |what: &str| ChannelError::Answer { target: target(method), what: what.into() };
         let token = self.app_token.as_ref().ok_or_else(|| wrong("there is no app token"))?;
@@ -71,7 +77,7 @@ impl Api {
     }
 
     /// Answer a click by the URL that came with it. None: it is not Slack's.
-    pub(super) async fn respond(&self, response_url: &str, body: &Value) -> Option<Result<(), ChannelError>> {
+    pub(crate) async fn respond(&self, response_url: &str, body: &Value) -> Option<Result<(), ChannelError>> {
         let url = Url::parse(response_url).ok()?;
         // It came from outside: the host must not be made to post to a service of the inner network.
         let is_slacks = url.scheme() == "https"
@@ -94,7 +100,46 @@ impl Api {
         }))
     }
 
+    /// Bring a file to Slack; its id is for `files.completeUploadExternal`.
+    pub(crate) async fn upload(&self, name: &str, alternative: &str, bytes: &[u8]) -> Result<String, ChannelError> {
+        let method = "files.getUploadURLExternal";
+        let wrong = |what: &str| ChannelError::Answer { target: target(method), what: what.into() };
+        let form = upload_form(name, alternative, bytes.len());
+        let (answer, _) = self.ask_with(method, &self.bot_token, "application/x-www-form-urlencoded", &form).await?;
+        let text = |key: &str| answer.get(key).and_then(Value::as_str);
+        let url =
+            text("upload_url").and_then(|url| Url::parse(url).ok()).ok_or_else(|| wrong("there is no `upload_url`"))?;
+        let id = text("file_id").ok_or_else(|| wrong("there is no `file_id`"))?;
+        let host = url.host_str().unwrap_or_default();
+        let is_slacks = url.scheme() == "https"
+            && url.port().is_none()
+            && UPLOAD_DOMAINS
+                .iter()
+                .any(|domain| host.strip_suffix(domain).is_some_and(|before| before.ends_with('.')));
+        if !is_slacks && !(http::is_loopback(&self.url) && url.origin() == self.url.origin()) {
+            return Err(wrong("its `upload_url` is none of Slack's"));
+        }
+        let place = "Slack's upload of a file";
+        let headers = || HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))]);
+        let answer = self.http.post(place, &url, || (headers(), bytes.to_vec())).await?;
+        if answer.status.is_success() {
+            return Ok(id.to_owned());
+        }
+        let code = format!("status {}", answer.status.as_u16());
+        Err(ChannelError::Refused { target: place.into(), code, hint: "Slack does not take this file".into() })
+    }
+
     async fn ask(&self, method: &str, token: &Secret, body: &Value) -> Result<(Value, HeaderMap), ChannelError> {
+        self.ask_with(method, token, "application/json; charset=utf-8", body.to_string().as_bytes()).await
+    }
+
+    async fn ask_with(
+        &self,
+        method: &str,
+        token: &Secret,
+        content_type: &'static str,
+        content: &[u8],
+    ) -> Result<(Value, HeaderMap), ChannelError> {
         let target = target(method);
         let url = format!("{}/{method}", self.url.as_str().trim_end_matches('/'));
         let url = Url::parse(&url)
@@ -107,15 +152,14 @@ impl Api {
             });
         };
         authorization.set_sensitive(true);
-        let content = body.to_string().into_bytes();
         let mut attempts = 0;
         loop {
             let answer = self
                 .http
                 .post(&target, &url, || {
-                    let mut headers = json_headers();
+                    let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
                     headers.insert(AUTHORIZATION, authorization.clone());
-                    (headers, content.clone())
+                    (headers, content.to_vec())
                 })
                 .await?;
             let value = answer.json(&target)?;
@@ -150,6 +194,15 @@ impl Api {
         let text = self.bot_token.hidden_in(text);
         self.app_token.as_ref().map_or_else(|| text.clone(), |token| token.hidden_in(&text))
     }
+}
+
+fn upload_form(name: &str, alternative: &str, length: usize) -> Vec<u8> {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.append_pair("filename", name).append_pair("length", &length.to_string());
+    if !alternative.is_empty() {
+        form.append_pair("alt_txt", alternative);
+    }
+    form.finish().into_bytes()
 }
 
 fn json_headers() -> HeaderMap {
