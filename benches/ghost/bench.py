@@ -345,12 +345,20 @@ def read_log(path, begin):
     return sorted(({"query": text, "seconds": seconds} for text, seconds in took.items()), key=lambda one: -one["seconds"])
 
 
+def processor_s(pid):
+    """Processor time of the processes that this one has started and that have ended."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+
+
 def look(pi_host, project, cluster, statements):
     """One look: its time, its host's memory, what the database did."""
     cluster.sql("SELECT pg_stat_statements_reset()")
     log_begins = os.path.getsize(cluster.log.name)
     before = cluster.json("SELECT temp_bytes FROM pg_stat_database WHERE datname = 'shop'")[0]
     environment = surroundings(project)
+    busy, busy_postgres, load = processor_s(os.getpid()), processor_s(cluster.server.pid), os.getloadavg()[0]
     begun = time.monotonic()
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
         host = subprocess.Popen([pi_host, "heartbeat", "run", "daily"], cwd=project, env=environment,
@@ -358,12 +366,14 @@ def look(pi_host, project, cluster, statements):
         watch = Watch(host, cluster)
         host.wait()
         taken = time.monotonic() - begun
+        busy = processor_s(os.getpid()) - busy
         watch.join()
         output.seek(0)
         text = output.read()
     if host.returncode != 0:
         sys.exit(f"the look failed ({host.returncode}):\n{text}")
     time.sleep(1)
+    busy_postgres = processor_s(cluster.server.pid) - busy_postgres
     where = "FROM pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid WHERE r.rolname = 'ghost'"
     did = cluster.json(f"""SELECT sum(calls) AS calls, sum(total_exec_time) / 1e3 AS database_s,
         sum(shared_blks_hit) AS blocks_hit, sum(shared_blks_read) AS blocks_read,
@@ -372,7 +382,7 @@ def look(pi_host, project, cluster, statements):
     slowest = read_log(cluster.log.name, log_begins)
     report = subprocess.run([pi_host, "report", "show", "latest", "--json"], cwd=project, env=environment,
                             capture_output=True, text=True, check=False).stdout
-    return {"wall_s": taken, "host_rss_mb": watch.peak["VmHWM"], "host_anonymous_mb": watch.peak["RssAnon"],
+    return {"wall_s": taken, "load": load, "host_cpu_s": busy, "postgres_cpu_s": busy_postgres, "host_rss_mb": watch.peak["VmHWM"], "host_anonymous_mb": watch.peak["RssAnon"],
             "host_file_mb": watch.peak["RssFile"], "connections": watch.connections, "active": watch.active,
             "parallel_workers": watch.workers, **did, "temp_mb": (after["temp_bytes"] - before["temp_bytes"]) >> 20,
             "statements": len(slowest), "longest_s": slowest[0]["seconds"] if slowest else 0.0,
@@ -399,7 +409,7 @@ def profile(folder, cluster, sample):
                        stdout=file, check=True)
     found = {"export_s": time.monotonic() - begun}
     for mode in ["full", "minimal"]:
-        begun = time.monotonic()
+        begun, busy = time.monotonic(), processor_s(os.getpid())
         environment = {"PATH": os.environ["PATH"], "HOME": folder, "MPLBACKEND": "Agg",
                        "YDATA_PROFILING_NO_ANALYTICS": "True"}
         process = subprocess.Popen([python, script, rows, os.path.join(folder, "profile.html"), mode], env=environment,
@@ -411,14 +421,15 @@ def profile(folder, cluster, sample):
             process.kill()
             process.communicate()
             watch.join()
-            found[mode] = {"wall_s": None, "rss_mb": watch.peak["VmHWM"], "why": f"not done in {YDATA_MINUTES} minutes"}
+            found[mode] = {"wall_s": None, "cpu_s": processor_s(os.getpid()) - busy, "rss_mb": watch.peak["VmHWM"],
+                           "why": f"not done in {YDATA_MINUTES} minutes"}
             continue
         watch.join()
         taken = time.monotonic() - begun
         if process.returncode != 0:
             found[mode] = {"wall_s": None, "rss_mb": watch.peak["VmHWM"], "why": errors.strip()[-500:]}
             continue
-        found[mode] = {"wall_s": taken, "rss_mb": watch.peak["VmHWM"], **json.loads(output.strip().splitlines()[-1])}
+        found[mode] = {"wall_s": taken, "cpu_s": processor_s(os.getpid()) - busy, "rss_mb": watch.peak["VmHWM"], **json.loads(output.strip().splitlines()[-1])}
         break
     os.remove(rows)
     return found
@@ -431,7 +442,9 @@ def show(result):
     if not looks:
         return
     print(line("", *("first look", "second look")[:len(looks)]))
-    names = [("wall time", "wall_s", "{:.1f} s"), ("host, resident at the peak", "host_rss_mb", "{} MB"),
+    names = [("wall time", "wall_s", "{:.1f} s"), ("load of the machine when it began", "load", "{:.1f}"),
+             ("processor, the host", "host_cpu_s", "{:.1f} s"), ("processor, PostgreSQL", "postgres_cpu_s", "{:.1f} s"),
+             ("host, resident at the peak", "host_rss_mb", "{} MB"),
              ("of it anonymous", "host_anonymous_mb", "{} MB"), ("of it files (the program itself)", "host_file_mb", "{} MB"),
              ("statements that read", "statements", "{}"), ("with those around them", "calls", "{}"), ("the database's time for them", "database_s", "{:.1f} s"),
              ("the longest", "longest_s", "{:.2f} s"), ("blocks from its cache", "blocks_hit", "{:,}"),
@@ -447,9 +460,9 @@ def show(result):
         if mode in result.get("ydata", {}):
             one = result["ydata"][mode]
             print(f"{YDATA} ({mode}), {result['sample']:,} rows: "
-                  + (f"{one['wall_s']:.1f} s" if one["wall_s"] else one["why"]) + f", {one['rss_mb']:,} MB")
+                  + (f"{one['wall_s']:.1f} s" if one["wall_s"] else one["why"]) + f", {one.get('cpu_s', 0):.0f} s of the processor, {one['rss_mb']:,} MB")
     if result.get("ratio"):
-        print(f"the first look takes 1/{result['ratio']:.1f} of its time")
+        print(f"the first look takes 1/{result['ratio']:.1f} of its time, 1/{result['ratio_cpu']:.1f} of its processor time")
 
 
 def main():
@@ -496,7 +509,9 @@ def main():
             result["ydata"] = profile(folder, cluster, given.sample)
             done = next((one for one in result["ydata"].values() if isinstance(one, dict) and one["wall_s"]), None)
             if done and result["looks"]:
-                result["ratio"] = done["wall_s"] / result["looks"][0]["wall_s"]
+                first = result["looks"][0]
+                result["ratio"] = done["wall_s"] / first["wall_s"]
+                result["ratio_cpu"] = done["cpu_s"] / (first["host_cpu_s"] + first["postgres_cpu_s"])
         if given.json:
             print(json.dumps(result, indent=1))
         else:
