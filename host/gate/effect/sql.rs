@@ -25,9 +25,11 @@ use Severity::{Destructive, Read, Write};
 const SQL_BYTES_MAX: usize = 256 * 1024;
 /// Brackets within brackets. Danger: the parser tries some of them twice, and twice again within.
 const NESTING_MAX: usize = 12;
-/// Words and operators of one statement. Danger: a chain of operators is a tree that deep, and
-/// taking it down again uses the stack.
+/// Words and operators of a statement that may hang on one another. Danger: a chain of operators is a
+/// tree that deep, and taking it down again uses the stack.
 const CHAIN_MAX: usize = 1_000;
+/// Each makes a tree of queries one deeper, whatever their lists of columns are.
+const SET_OPERATORS: [&str; 4] = ["UNION", "EXCEPT", "INTERSECT", "MINUS"];
 /// Statements of one text. Danger: a list of effects that nobody reads.
 const STATEMENTS_MAX: usize = 2_000;
 
@@ -767,23 +769,48 @@ fn is_runnable(word: &str) -> bool {
     matches!(word, "SELECT" | "INSERT" | "UPDATE" | "DELETE" | "MERGE" | "REPLACE" | "WITH")
 }
 
+/// What is open while tokens are read: the outermost text, or a bracket.
+#[derive(Clone, Copy, Default)]
+struct Open {
+    /// Links of the item of the list at hand, what is in its closed brackets included.
+    item: usize,
+    /// Those of the longest item before.
+    longest: usize,
+    /// Links that no comma ends: of queries that are put together, and of types within types.
+    held: usize,
+}
+
+/// Whether a tree of these tokens could be deeper than the stack bears. Items of a list hang side by side, so that the
+/// longest counts and not their sum: a report on sixty columns is long and not deep.
 fn is_too_deep(tokens: &[TokenWithSpan]) -> bool {
-    let mut depth = 0usize;
-    let mut chain = 0usize;
+    let mut around: Vec<Open> = vec![];
+    let mut links_around = 0usize;
+    let mut open = Open::default();
     for token in tokens {
-        match token.token {
+        match &token.token {
             Token::LParen | Token::LBracket | Token::LBrace => {
-                depth += 1;
-                if depth > NESTING_MAX {
+                links_around += open.item + open.held;
+                around.push(std::mem::take(&mut open));
+                if around.len() > NESTING_MAX {
                     return true;
                 }
             }
-            Token::RParen | Token::RBracket | Token::RBrace => depth = depth.saturating_sub(1),
-            Token::SemiColon => chain = 0,
-            Token::Comma | Token::Number(..) | Token::SingleQuotedString(_) => {}
-            _ => chain += 1,
+            Token::RParen | Token::RBracket | Token::RBrace => {
+                if let Some(outer) = around.pop() {
+                    links_around = links_around.saturating_sub(outer.item + outer.held);
+                    let within = open.longest.max(open.item) + open.held;
+                    open = Open { item: outer.item + within, ..outer };
+                }
+            }
+            Token::SemiColon => open = Open::default(),
+            Token::Comma => open = Open { item: 0, longest: open.longest.max(open.item), held: open.held },
+            Token::Number(..) | Token::SingleQuotedString(_) => {}
+            // `STRUCT<a INT, b STRUCT<...` goes on inside after the comma, `SELECT 1, 2 UNION ...` before it.
+            Token::Lt => open.held += 1,
+            other if SET_OPERATORS.iter().any(|operator| is_keyword(other, operator)) => open.held += 2,
+            _ => open.item += 1,
         }
-        if chain > CHAIN_MAX {
+        if links_around + open.item.max(open.longest) + open.held > CHAIN_MAX {
             return true;
         }
     }

@@ -711,6 +711,15 @@ fn an_effect_survives_json() {
 }
 
 #[test]
+fn query_over_many_columns_is_read() {
+    let column = |at: usize| format!("sum(CASE WHEN v{at} > 0 AND v{at} < 9 THEN v{at} ELSE 0 END) AS s{at}");
+    let list: Vec<String> = (0..200).map(column).collect();
+    let sql = format!("SELECT {} FROM (SELECT * FROM orders) AS s GROUP BY a, b", list.join(", "));
+    let found = sql::statements(&sql, sql::Dialect::Postgres);
+    assert!(found.iter().all(|effect| effect.operation == "select"), "{found:?}");
+}
+
+#[test]
 fn hostile_sql_ends_soon_and_in_unknown() {
     for sql in [
         "SELECT ".to_owned() + &"(".repeat(5_000),
@@ -720,6 +729,10 @@ fn hostile_sql_ends_soon_and_in_unknown() {
         "'".repeat(4_001),
         "SELECT 1;".repeat(40_000),
         "SELECT ".to_owned() + &"CASE WHEN 1 THEN ".repeat(300),
+        "SELECT 1, 2 UNION ".repeat(600) + "SELECT 1, 2",
+        "CREATE TABLE t AS SELECT CAST(1 AS ".to_owned() + &"STRUCT<a INT, b ".repeat(1_100),
+        "SELECT 1".to_owned() + &" + f(1, 2)".repeat(600),
+        "SELECT (1".to_owned() + &" + 1".repeat(600) + ", 2)" + &" + 1".repeat(600),
     ] {
         let found = sql::statements(&sql, sql::Dialect::Postgres);
         assert!(found.iter().any(|effect| effect.operation == "unknown"), "{}", &sql[..40]);

@@ -189,7 +189,7 @@ fn look_at(
             settle(memory, window);
             with_time(session, &source, table, &roles, window, options, &mut profile);
             for reference in &references {
-                profile::orphans(session, &source, reference, Some(window), &mut profile);
+                profile::orphans(session, &source, reference, Some(window), options, &mut profile);
             }
             judge(session, &source, &roles, window, memory, options, &mut profile, &mut tests);
         }
@@ -527,7 +527,7 @@ fn without_time(
     profile::totals(session, source, roles, options, profile);
     let Some(&(rows, _, _)) = profile.totals.get("rows") else { return };
     for reference in references {
-        profile::orphans(session, source, reference, None, profile);
+        profile::orphans(session, source, reference, None, options, profile);
     }
     let mut look = Look { at_ms: options.now_ms, rows, ..Look::default() };
     let mut sources = BTreeMap::new();
@@ -654,6 +654,10 @@ fn finding(one: &Looked<'_>, candidate: &Candidate) -> Finding {
         .collect::<Vec<Contributor>>();
     finding.since = candidate.since.clone();
     if let Some((query, rows)) = one.kept.get(&candidate.source) {
+        if let Some(one_of) = sql::one_of(&query.statement) {
+            finding.claim.push_str(&format!(" (counted in one row of {one_of})"));
+            finding.numbers.insert("one_row_of".to_owned(), one_of);
+        }
         finding = finding.with_evidence(query.clone(), shown_rows(rows, candidate));
     }
     finding

@@ -50,7 +50,8 @@ impl TimeForm {
     /// Seconds since 1970 of the column's own wall clock, not shifted to the reader's zone.
     pub(crate) fn seconds(self, column: &str) -> String {
         match self {
-            Self::Local | Self::Instant => format!("extract(epoch from {column})"),
+            // `extract` gives an exact decimal, with which counting by day takes twice as long.
+            Self::Local | Self::Instant => format!("date_part('epoch', {column})"),
             Self::Text | Self::TextInstant => format!("CAST(strftime('%s', {column}) AS INTEGER)"),
             Self::Seconds => column.to_owned(),
             Self::Milliseconds => format!("{column} / 1000"),
@@ -74,9 +75,11 @@ impl TimeForm {
 /// A number as a float, null where it is none (text in a SQLite column, NaN, infinity).
 pub(crate) fn finite(dialect: Dialect, quoted: &str) -> String {
     match dialect {
+        // Compared as what it is: to turn an exact decimal into a float is slow, and fails beyond 1e308.
         Dialect::Postgres => {
-            let float = format!("CAST({quoted} AS double precision)");
-            format!("CASE WHEN {float} > -{FINITE_MAX} AND {float} < {FINITE_MAX} THEN {float} END")
+            format!(
+                "CASE WHEN {quoted} > -{FINITE_MAX} AND {quoted} < {FINITE_MAX} THEN CAST({quoted} AS double precision) END"
+            )
         }
         Dialect::Sqlite => format!(
             "CASE WHEN typeof({quoted}) IN ('integer', 'real') AND {quoted} BETWEEN -{FINITE_MAX} AND {FINITE_MAX} THEN 1.0 * {quoted} END"
@@ -84,11 +87,12 @@ pub(crate) fn finite(dialect: Dialect, quoted: &str) -> String {
     }
 }
 
-/// A subquery whose expressions are worked out once for each row. SQLite would put them wherever they are named, and
-/// work them out each time; a limit keeps it from that. PostgreSQL needs none.
+/// A subquery whose expressions are worked out once for each row. Both databases would put them wherever they are named,
+/// and work them out each time; a limit keeps SQLite from that, an offset PostgreSQL. There it also hides the columns'
+/// statistics: a planner that takes each moment for a bucket of its own sorts all rows in files rather than hash them.
 pub(crate) fn once(dialect: Dialect, select: &str) -> String {
     match dialect {
-        Dialect::Postgres => select.to_owned(),
+        Dialect::Postgres => format!("{select} OFFSET 0"),
         Dialect::Sqlite => format!("{select} LIMIT -1"),
     }
 }
@@ -99,6 +103,16 @@ pub(crate) fn text(dialect: Dialect, column: &str) -> String {
         Dialect::Postgres => format!("left(CAST({column} AS text), {TEXT_LOOKED_AT})"),
         Dialect::Sqlite => format!("substr(CAST({column} AS TEXT), 1, {TEXT_LOOKED_AT})"),
     }
+}
+
+/// Of how many rows a statement reads one, where it reads a sample (`Source::part`): what it counts is so many times less.
+pub(crate) fn one_of(statement: &str) -> Option<f64> {
+    let number = |before: &str| -> Option<f64> {
+        let (_, after) = statement.split_once(before)?;
+        after.split([')', ' ']).next()?.parse().ok()
+    };
+    let percent = number("TABLESAMPLE SYSTEM (").filter(|percent| *percent > 0.0);
+    percent.map(|percent| (100.0 / percent).round()).or_else(|| number("_rowid_ % ")).filter(|one_of| *one_of > 1.0)
 }
 
 /// A number out of JSON: exact decimals come as text.
@@ -158,6 +172,13 @@ mod tests {
     #[test]
     fn hostile_names_stay_inside_their_quotes() {
         assert_eq!(name("\"; drop table x; --"), "\"\"\"; drop table x; --\"");
+    }
+
+    #[test]
+    fn part_that_a_statement_reads_is_known_from_it() {
+        assert_eq!(one_of("SELECT 1 FROM t TABLESAMPLE SYSTEM (10.0548) REPEATABLE (7) WHERE a"), Some(10.0));
+        assert_eq!(one_of("SELECT 1 FROM t WHERE _rowid_ % 3 = 0 AND a"), Some(3.0));
+        assert_eq!(one_of("SELECT 1 FROM t WHERE a"), None);
     }
 
     #[test]

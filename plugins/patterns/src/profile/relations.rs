@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use pi_catalog::schema::{Class, Snapshot, Table, TableKind};
 
+use super::values::{all, scan};
 use super::{Metric, Pairs, Profile, Track, Window};
 use crate::habit::{Point, RECENT, Scale};
 use crate::options::Options;
@@ -16,6 +17,8 @@ use crate::sql;
 const COMPARED_MAX: usize = 12;
 /// Days in which rows are compared.
 const COMPARED_DAYS: i64 = 45;
+/// Days of history of references and dependencies.
+const RELATED_DAYS: i64 = 63;
 /// Pairs of values of an answer.
 const PAIRS_MAX: usize = 4_000;
 /// Dependencies that are looked at.
@@ -109,22 +112,23 @@ pub(crate) fn orphans(
     source: &Source,
     reference: &References,
     window: Option<&Window>,
+    options: &Options,
     profile: &mut Profile,
 ) {
     let (column, key) = (sql::name(&reference.column), sql::name(&reference.target_column));
-    let join = format!(
-        "FROM {} AS t LEFT JOIN {} AS p ON p.{key} = t.{column} WHERE t.{column} IS NOT NULL",
-        source.relation, reference.target_relation
-    );
-    let counted = format!("count(*) AS rows, sum(CASE WHEN p.{key} IS NULL THEN 1 ELSE 0 END) AS orphans");
-    let statement = match window {
+    let rows = match window {
         Some(window) => format!(
-            "SELECT {} AS bucket, {counted} {join} AND {} GROUP BY 1 ORDER BY 1",
-            window.bucket(session.dialect, "t."),
-            window.condition(window.first.max(window.until + 1 - window.buckets_in(63)), "t.")
+            "SELECT {} AS bucket, {column} AS value FROM {}",
+            window.bucket(session.dialect, ""),
+            scan(session, source, window, RELATED_DAYS, options.scan_rows_max)
         ),
-        None => format!("SELECT 0 AS bucket, {counted} {join}"),
+        None => format!("SELECT 0 AS bucket, {column} AS value FROM {}", all(session, source, options.scan_rows_max)),
     };
+    let statement = format!(
+        "SELECT bucket, count(*) AS rows, sum(CASE WHEN p.{key} IS NULL THEN 1 ELSE 0 END) AS orphans FROM ({}) AS t LEFT JOIN {} AS p ON p.{key} = t.value GROUP BY bucket ORDER BY bucket",
+        sql::once(session.dialect, &format!("{rows} AND {column} IS NOT NULL")),
+        reference.target_relation
+    );
     let what = format!("references of `{}`", reference.column);
     let (number, answer) = match session.try_ask(statement) {
         Some(Ok(answer)) => answer,
@@ -276,12 +280,13 @@ pub(crate) fn dependencies(
 ) {
     let may_decide = |column: &&ColumnRole| {
         matches!(column.role, Role::Dimension | Role::Reference)
-            && !column.is_marked
+            && !column.is_personal
             && column.distinct >= 3.0
             && column.distinct <= DECIDING_VALUES_MAX
             && column.present >= 5.0 * column.distinct
     };
-    let is_decided = |column: &&ColumnRole| column.role == Role::Dimension && column.distinct >= 2.0;
+    let is_decided =
+        |column: &&ColumnRole| column.role == Role::Dimension && !column.is_personal && column.distinct >= 2.0;
     let mut pairs: Vec<(&ColumnRole, &ColumnRole)> = Vec::new();
     for from in roles.columns.iter().filter(may_decide) {
         for to in roles.columns.iter().filter(is_decided) {
@@ -325,7 +330,7 @@ pub(crate) fn dependencies(
         // Few rows that are wrong do not undo it.
         if pairs <= alone * 1.1 + 2.0 && asked < DEPENDENCIES_MAX {
             asked += 1;
-            count_pairs(session, source, from, to, window, profile);
+            count_pairs(session, source, from, to, window, options, profile);
         }
     }
 }
@@ -336,23 +341,28 @@ fn count_pairs(
     from: &ColumnRole,
     to: &ColumnRole,
     window: Option<&Window>,
+    options: &Options,
     profile: &mut Profile,
 ) {
     let (a, b) = (sql::name(&from.name), sql::name(&to.name));
-    let (recent, condition) = match window {
+    let (recent, scan) = match window {
         Some(window) => (
             format!(
                 "sum(CASE WHEN {} > {} THEN 1 ELSE 0 END)",
                 window.bucket(session.dialect, ""),
                 window.until - RECENT as i64
             ),
-            format!("{} AND ", window.condition(window.first.max(window.until + 1 - window.buckets_in(63)), "")),
+            scan(session, source, window, RELATED_DAYS, options.scan_rows_max),
         ),
-        None => ("0".to_owned(), String::new()),
+        None => ("0".to_owned(), all(session, source, options.scan_rows_max)),
     };
+    // A column of short texts may hold one that is not.
+    let shown = |column: &ColumnRole, c: &str| {
+        if column.is_text { sql::text(session.dialect, c) } else { c.to_owned() }
+    };
+    let (decides, decided) = (shown(from, &a), shown(to, &b));
     let statement = format!(
-        "SELECT {a} AS decides, {b} AS decided, count(*) AS rows, {recent} AS recent FROM {} WHERE {condition}{a} IS NOT NULL AND {b} IS NOT NULL GROUP BY 1, 2 ORDER BY 3 DESC LIMIT {PAIRS_MAX}",
-        source.relation
+        "SELECT {decides} AS decides, {decided} AS decided, count(*) AS rows, {recent} AS recent FROM {scan} AND {a} IS NOT NULL AND {b} IS NOT NULL GROUP BY 1, 2 ORDER BY 3 DESC LIMIT {PAIRS_MAX}"
     );
     let Some((number, answer)) = session.ask(&format!("whether `{}` decides `{}`", from.name, to.name), statement)
     else {

@@ -21,11 +21,17 @@ const MEASURES_MAX: usize = 3;
 const MASKS_MAX: usize = 400;
 
 /// The scan that is used for profiles: the source, and the condition of the window.
-fn scan(session: &Session<'_>, source: &Source, window: &Window, days: i64, rows_max: u64) -> String {
+pub(super) fn scan(session: &Session<'_>, source: &Source, window: &Window, days: i64, rows_max: u64) -> String {
     let (from, part, _) = source.part(session.dialect, rows_max);
     let part = if part.is_empty() { part } else { format!(" AND {part}") };
     let first = window.first.max(window.until + 1 - window.buckets_in(days));
     format!("{from} WHERE {}{part}", window.condition(first, ""))
+}
+
+/// The same of a table without time.
+pub(super) fn all(session: &Session<'_>, source: &Source, rows_max: u64) -> String {
+    let (from, part, _) = source.part(session.dialect, rows_max);
+    format!("{from} WHERE {}", if part.is_empty() { "1 = 1" } else { &part })
 }
 
 /// Days of history of a dimension, by the width of buckets.
@@ -50,16 +56,21 @@ pub(crate) fn dimension(
     let measures: Vec<&ColumnRole> = roles.of(Role::Measure).take(MEASURES_MAX).collect();
     let value =
         if column.is_text { sql::text(session.dialect, &sql::name(&column.name)) } else { sql::name(&column.name) };
-    let sums: String = measures
+    let taken: String = measures
         .iter()
         .enumerate()
-        .map(|(at, measure)| format!(", sum({}) AS sum{at}", sql::finite(session.dialect, &sql::name(&measure.name))))
+        .map(|(at, measure)| format!(", {} AS v{at}", sql::finite(session.dialect, &sql::name(&measure.name))))
         .collect();
-    let statement = format!(
-        "SELECT {} AS bucket, {value} AS value, count(*) AS rows{sums} FROM {} AND {} IS NOT NULL GROUP BY 1, 2 ORDER BY 1 DESC, 3 DESC LIMIT {ROWS_MAX}",
+    let sums: String = (0..measures.len()).map(|at| format!(", sum(v{at}) AS sum{at}")).collect();
+    let rows = format!(
+        "SELECT {} AS bucket, {value} AS value{taken} FROM {} AND {} IS NOT NULL",
         window.bucket(session.dialect, ""),
         scan(session, source, window, days_of(window), options.scan_rows_max),
         sql::name(&column.name),
+    );
+    let statement = format!(
+        "SELECT bucket, value, count(*) AS rows{sums} FROM ({}) AS s GROUP BY 1, 2 ORDER BY 1 DESC, 3 DESC LIMIT {ROWS_MAX}",
+        sql::once(session.dialect, &rows)
     );
     let what = format!("the values of `{}`", column.name);
     let Some((number, answer)) = session.ask(&what, statement) else { return };
@@ -99,11 +110,15 @@ pub(crate) fn hours(
     options: &Options,
     profile: &mut Profile,
 ) {
-    let statement = format!(
-        "SELECT {} AS bucket, {} AS hour, count(*) AS rows FROM {} GROUP BY 1, 2 ORDER BY 1, 2 LIMIT {ROWS_MAX}",
+    let rows = format!(
+        "SELECT {} AS bucket, {} AS hour FROM {}",
         window.bucket(session.dialect, ""),
         window.hour(session.dialect),
         scan(session, source, window, days_of(window), options.scan_rows_max),
+    );
+    let statement = format!(
+        "SELECT bucket, hour, count(*) AS rows FROM ({}) AS s GROUP BY 1, 2 ORDER BY 1, 2 LIMIT {ROWS_MAX}",
+        sql::once(session.dialect, &rows)
     );
     let Some((number, answer)) = session.ask("how rows spread over the day", statement) else { return };
     let mut values = Values { column: "(hour)".to_owned(), source: number, ..Values::default() };
@@ -181,13 +196,20 @@ fn bins(
     profile: &mut Profile,
 ) {
     let value = sql::finite(session.dialect, &sql::name(&column.name));
-    let cases: String =
-        edges.iter().enumerate().map(|(bin, edge)| format!(" WHEN {value} <= {edge:e} THEN {bin}")).collect();
-    let bucket = window.bucket(session.dialect, "");
-    let statement = format!(
-        "SELECT {bucket} AS bucket, CASE{cases} ELSE {} END AS bin, count(*) AS rows FROM {} AND {value} IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2 LIMIT {ROWS_MAX}",
-        edges.len(),
+    let cases: String = edges.iter().enumerate().map(|(bin, edge)| format!(" WHEN v <= {edge:e} THEN {bin}")).collect();
+    let rows = format!(
+        "SELECT {} AS bucket, {value} AS v FROM {} AND {value} IS NOT NULL",
+        window.bucket(session.dialect, ""),
         scan(session, source, window, days_of(window), options.scan_rows_max),
+    );
+    let binned = format!(
+        "SELECT bucket, CASE{cases} ELSE {} END AS bin FROM ({}) AS a",
+        edges.len(),
+        sql::once(session.dialect, &rows)
+    );
+    let statement = format!(
+        "SELECT bucket, bin, count(*) AS rows FROM ({}) AS s GROUP BY 1, 2 ORDER BY 1, 2 LIMIT {ROWS_MAX}",
+        sql::once(session.dialect, &binned)
     );
     let Some((number, answer)) = session.ask(&format!("the distribution of `{}`", column.name), statement) else {
         return;
@@ -233,14 +255,15 @@ pub(crate) fn formats(
                 scan(session, source, window, days_of(window), 2 * options.sample_rows_max),
             )
         }
-        None => {
-            let (from, part, _) = source.part(session.dialect, 2 * options.sample_rows_max);
-            ("0".to_owned(), format!("{from} WHERE {}", if part.is_empty() { "1 = 1" } else { &part }))
-        }
+        None => ("0".to_owned(), all(session, source, 2 * options.sample_rows_max)),
     };
-    let statement = format!(
-        "SELECT {period} AS period, {} AS mask, count(*) AS rows FROM {scan} AND {c} IS NOT NULL GROUP BY 1, 2 ORDER BY 3 DESC LIMIT {MASKS_MAX}",
+    let rows = format!(
+        "SELECT {period} AS period, {} AS mask FROM {scan} AND {c} IS NOT NULL",
         sql::mask(session.dialect, &c)
+    );
+    let statement = format!(
+        "SELECT period, mask, count(*) AS rows FROM ({}) AS s GROUP BY 1, 2 ORDER BY 3 DESC LIMIT {MASKS_MAX}",
+        sql::once(session.dialect, &rows)
     );
     let Some((number, answer)) = session.ask(&format!("the formats of `{}`", column.name), statement) else { return };
     if answer.rows.len() >= MASKS_MAX {
@@ -273,10 +296,14 @@ pub(crate) fn reference(
     profile: &mut Profile,
 ) {
     let c = sql::name(&column.name);
-    let statement = format!(
-        "SELECT bucket, sum(n) AS rows, count(*) AS differing, max(n) AS largest FROM (SELECT {} AS bucket, {c} AS value, count(*) AS n FROM {} AND {c} IS NOT NULL GROUP BY 1, 2) AS s GROUP BY bucket ORDER BY bucket",
+    let rows = format!(
+        "SELECT {} AS bucket, {c} AS value FROM {} AND {c} IS NOT NULL",
         window.bucket(session.dialect, ""),
         scan(session, source, window, days_of(window), options.scan_rows_max),
+    );
+    let statement = format!(
+        "SELECT bucket, sum(n) AS rows, count(*) AS differing, max(n) AS largest FROM (SELECT bucket, value, count(*) AS n FROM ({}) AS a GROUP BY 1, 2) AS s GROUP BY bucket ORDER BY bucket",
+        sql::once(session.dialect, &rows)
     );
     let Some((number, answer)) = session.ask(&format!("how many differ in `{}`", column.name), statement) else {
         return;

@@ -206,11 +206,15 @@ fn count(
     let from = window.until + 1 - window.buckets_in(days);
     let seconds = time.form.seconds(&sql::name(&time.name));
     // The incomplete bucket is counted as well: it says how fresh the table is.
-    let statement = format!(
-        "SELECT {} AS bucket, count(*) AS rows, max({seconds}) AS newest FROM {} WHERE {} GROUP BY 1 ORDER BY 1",
+    let moments = format!(
+        "SELECT {} AS bucket, {seconds} AS moment FROM {} WHERE {}",
         window.bucket(session.dialect, ""),
         source.relation,
         window.between(from, window.until + 3, "")
+    );
+    let statement = format!(
+        "SELECT bucket, count(*) AS rows, max(moment) AS newest FROM ({}) AS s GROUP BY bucket ORDER BY bucket",
+        sql::once(session.dialect, &moments)
     );
     let (number, answer) = session.ask("how many rows there are by time", statement)?;
     for row in &answer.rows {
