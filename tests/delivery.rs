@@ -82,8 +82,11 @@ impl MailServer {
     }
 }
 
-/// A receiver of webhooks: headers and body of each request.
-fn receiver() -> (Arc<Mutex<Vec<(String, Value)>>>, u16) {
+/// Headers and body of each request.
+type Taken = Arc<Mutex<Vec<(String, Value)>>>;
+
+/// A receiver of webhooks.
+fn receiver() -> (Taken, u16) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let taken = Arc::new(Mutex::new(Vec::new()));

@@ -116,7 +116,8 @@ impl Api {
             && UPLOAD_DOMAINS
                 .iter()
                 .any(|domain| host.strip_suffix(domain).is_some_and(|before| before.ends_with('.')));
-        if !is_slacks && !(http::is_loopback(&self.url) && url.origin() == self.url.origin()) {
+        let is_own = http::is_loopback(&self.url) && url.origin() == self.url.origin();
+        if !is_slacks && !is_own {
             return Err(wrong("its `upload_url` is none of Slack's"));
         }
         let place = "Slack's upload of a file";
