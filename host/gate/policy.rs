@@ -21,7 +21,7 @@ const BUILTIN: &str = include_str!("../../policies/security.json");
 const BUILTIN_NAME: &str = "policies/security.json";
 
 /// The names of all acts, as rules use them.
-pub(crate) const ACTS: [&str; 22] = [
+pub(crate) const ACTS: [&str; 23] = [
     "tool_call",
     "script",
     "process_run",
@@ -41,6 +41,7 @@ pub(crate) const ACTS: [&str; 22] = [
     "log_rotate",
     "http_request",
     "cloud_call",
+    "sql_query",
     "key_value_write",
     "overspend",
     // No act of its own: what a command would do.

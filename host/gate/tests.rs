@@ -363,6 +363,22 @@ fn rules_see_what_a_call_of_a_cloud_is() {
 }
 
 #[test]
+fn rules_see_what_a_statement_reads() {
+    let text = r#"{"version": 1, "thresholds": {"ask": 40, "deny": 90}, "rules": [{"id": "mine", "acts": ["sql_query"], "when": {"effect": ["database.select"], "targets": ["shop/*salaries*"]}, "verdict": "deny", "points": 90, "reason": "r", "advice": "a",
+        "examples": {"match": [{"act": "sql_query", "database": "shop", "dialect": "postgres", "statement": "SELECT * FROM salaries", "tables": ["salaries"], "parameters": 0}], "no_match": ["ls"]}}]}"#;
+    let gate = Gate::new(Policy::parse(text, "mine.json").unwrap());
+    let query = |table: &str| Act::SqlQuery {
+        database: "shop".into(),
+        dialect: SqlDialect::Postgres,
+        statement: format!("SELECT * FROM {table}"),
+        tables: vec![table.to_owned()],
+        parameters: 0,
+    };
+    assert_eq!(verdict(&gate, &query("hr.salaries")), Verdict::Deny);
+    assert_eq!(verdict(&gate, &query("orders")), Verdict::Allow);
+}
+
+#[test]
 fn what_was_granted_is_refused_or_asked_about_where_something_else_says_so() {
     let post = granted_request("POST", "https://api.example.com/v1");
     let with = |rule: &str| {

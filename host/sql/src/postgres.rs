@@ -26,10 +26,10 @@ use crate::answer::{Answer, Bounds, Column, Push};
 use crate::error::{Cost, Error};
 use crate::health::Health;
 use crate::lineage::{self, Output, Taint};
-use crate::pattern::ColumnPattern;
 use crate::settings::Settings;
 use crate::statement::{Kind, Statement, on_large_stack};
 use fault::Where;
+use pi_catalog::pattern::ColumnPattern;
 use session::{Lease, Sessions};
 use value::Shape;
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use pi_catalog::database::Dialect;
 
 use crate::error::Error;
-use crate::pattern::ColumnPattern;
+use pi_catalog::pattern::ColumnPattern;
 
 /// A text that is not shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -99,7 +99,13 @@ impl Settings {
     }
 
     pub(crate) fn patterns(&self) -> Result<Vec<ColumnPattern>, Error> {
-        self.personal.iter().map(|text| ColumnPattern::parse(text)).collect()
+        let read = |text: &String| {
+            ColumnPattern::parse(text).map_err(|error| {
+                let hint = "write `column`, `table.column` or `schema.table.column`, with `*` for any characters";
+                Error::settings(error.to_string(), hint)
+            })
+        };
+        self.personal.iter().map(read).collect()
     }
 
     /// Whatever holds for both dialects.

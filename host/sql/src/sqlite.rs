@@ -25,10 +25,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::answer::{Answer, Bounds};
 use crate::error::Error;
 use crate::health::Health;
-use crate::pattern::ColumnPattern;
 use crate::settings::Settings;
 use crate::statement::Statement;
 use open::Database;
+use pi_catalog::pattern::ColumnPattern;
 
 /// A database file.
 pub(crate) struct File {

@@ -9,6 +9,7 @@ pub mod database;
 pub mod diff;
 pub mod finding;
 pub mod health;
+pub mod pattern;
 pub mod quote;
 pub mod rows;
 pub mod schema;

@@ -8,9 +8,9 @@ use sqlx::postgres::PgConnection;
 use super::DIALECT;
 use super::fault::{self, Where};
 use crate::error::Error;
-use crate::pattern::ColumnPattern;
 use crate::relation::{Catalog, RELATIONS_MAX, Relation, RelationColumn, View, definition, holds_samples, names};
 use crate::statement::{Statement, on_large_stack};
+use pi_catalog::pattern::ColumnPattern;
 
 /// A column is marked also where a table that this one inherits from, or that inherits from it, has the mark:
 /// partitions have their parent's rows under names of their own.

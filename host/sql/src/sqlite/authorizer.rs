@@ -9,8 +9,8 @@ use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 
 use crate::functions::{self, PRAGMAS};
-use crate::pattern::ColumnPattern;
 use crate::relation::holds_samples;
+use pi_catalog::pattern::ColumnPattern;
 
 /// Pragmas whose argument is the name of what they tell about. For the others it is a new value.
 const NAMING: &[&str] = &[

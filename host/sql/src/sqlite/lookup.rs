@@ -7,9 +7,9 @@ use rusqlite::{Connection, OptionalExtension};
 use sqlparser::ast::Query;
 
 use crate::error::Error;
-use crate::pattern::ColumnPattern;
 use crate::relation::{Catalog, RELATIONS_MAX, Relation, RelationColumn, View, definition, holds_samples, names};
 use crate::statement::{Statement, on_large_stack};
+use pi_catalog::pattern::ColumnPattern;
 
 const DIALECT: Dialect = Dialect::Sqlite;
 

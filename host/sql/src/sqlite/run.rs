@@ -21,8 +21,8 @@ use super::{authorizer, fault, lookup};
 use crate::answer::{Answer, Bounds, Column, MASK, Push, cut, float, unreadable};
 use crate::error::Error;
 use crate::lineage::{self, Output, Taint};
-use crate::pattern::ColumnPattern;
 use crate::statement::{Statement, on_large_stack};
+use pi_catalog::pattern::ColumnPattern;
 
 /// Between two looks at the clock: some ten microseconds.
 const STEPS: i32 = 1000;

@@ -7,6 +7,7 @@
 use serde_json::Value;
 
 use crate::database::{Database, Dialect, Query, QueryError, Rows};
+use crate::pattern::ColumnPattern;
 use crate::quote::{qualified, quote};
 use crate::rows::{array, number};
 use crate::schema::{Class, Column, Fingerprint, Snapshot, Table, TableKind};
@@ -27,7 +28,8 @@ pub struct Sampling {
     pub rows_max: u64,
     /// Tables; of more, the first by name, and the rest is a gap.
     pub tables_max: usize,
-    /// Columns never looked at: `schema.table.column`, as they are marked as personal data.
+    /// Columns never looked at, as they are marked as personal data: patterns as [`ColumnPattern`] reads them. One that
+    /// is none means every column: nothing is looked at by mistake.
     pub personal: Vec<String>,
 }
 
@@ -125,10 +127,12 @@ fn has_rows(table: &Table) -> bool {
 }
 
 fn columns_of(table: &Table, sampling: &Sampling) -> Vec<usize> {
-    let is_wanted = |column: &Column| {
-        !matches!(column.class, Class::Bytes | Class::Json)
-            && !sampling.personal.iter().any(|path| *path == format!("{}.{}", table.path(), column.name))
+    let is_personal = |column: &Column| {
+        sampling.personal.iter().any(|text| {
+            ColumnPattern::parse(text).map_or(true, |pattern| pattern.matches(&table.schema, &table.name, &column.name))
+        })
     };
+    let is_wanted = |column: &Column| !matches!(column.class, Class::Bytes | Class::Json) && !is_personal(column);
     table.columns.iter().enumerate().filter(|(_, column)| is_wanted(column)).map(|(place, _)| place).collect()
 }
 
