@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _};
 
+use crate::model::server::{ModelServer, Reply};
 use crate::project::{Project, RunningHost};
 
 /// Run SQL on a file of SQLite, which is made where it is not there.
@@ -206,4 +207,37 @@ fn a_host_that_is_killed_runs_no_slot_twice_and_loses_none() {
         assert_eq!(pair[1] - pair[0], 2_000, "a slot is missing: {due:?}");
     }
     assert_eq!(project.run(&["session", "verify"]).code, Some(0));
+}
+
+/// A model words the summary, and nothing that is not in the findings.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_words_the_summary_and_a_number_of_its_own_is_refused() {
+    for (said, is_taken) in [
+        ("A column of orders has a new name, and what names it as before will fail.", true),
+        ("A column of orders has a new name, and 97 dashboards will fail.", false),
+    ] {
+        let server = ModelServer::start(vec![Reply::text(said)]).await;
+        let model = format!(
+            "[models.m]\nprotocol = \"openai\"\nmodel = \"scripted\"\nbase_url = \"{}\"\n[grants.ghost.model]\nnames = [\"m\"]\n",
+            server.openai_url()
+        );
+        let job = "[heartbeat.daily]\nagent = \"ghost\"\nevery = \"1h\"\n";
+        let shown = tokio::task::spawn_blocking(move || {
+            let project = shop(&format!("{READ}{GHOST}{model}{job}"));
+            project.run(&["heartbeat", "run", "daily"]);
+            sql(&project.path().join("shop.db"), "ALTER TABLE orders RENAME COLUMN state TO status");
+            let said = project.run(&["heartbeat", "run", "daily"]);
+            assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+            project.run(&["report", "show", "latest", "--json"]).json()
+        })
+        .await
+        .unwrap();
+        let summary = shown["report"]["summary"].as_str().unwrap();
+        assert_eq!(summary == said, is_taken, "{summary}");
+        let markdown = shown["markdown"].as_str().unwrap();
+        assert!(is_taken || markdown.contains("said 97, which is none of the facts"), "{markdown}");
+        let asked = server.requests();
+        let asked = asked.last().unwrap().json().to_string();
+        assert!(asked.contains("status") && !asked.contains("@example.com"), "{asked}");
+    }
 }

@@ -15,8 +15,6 @@ use crate::world::World;
 const CLAIMS_MAX: usize = 25;
 const WORDS_CHARS_MAX: usize = 2_000;
 const OUTPUT_TOKENS: u32 = 600;
-/// How far a number may be from a fact: what rounding to two digits does.
-const ROUNDING: f64 = 0.05;
 
 const SYSTEM: &str = "You word the summary of a report about a database for a busy reader: three to five plain sentences, the most important first, what it may mean, and what to look at. \
 Use only what the findings say. Write each number as it stands there, and no other number, no date and no count of your own. No headings, no lists, no Markdown. \
@@ -85,12 +83,26 @@ fn foreign_number(said: &str, facts: &[Value]) -> Option<String> {
             known.extend([number, number * 100.0]);
         }
     }
-    let is_known = |text: &str, number: f64| {
-        texts.contains(text)
-            || known.iter().any(|fact| (fact.abs() - number.abs()).abs() <= fact.abs() * ROUNDING && fact.abs() > 0.0)
-            || known.iter().any(|fact| fact.abs() < f64::EPSILON && number.abs() < f64::EPSILON)
-    };
+    let is_known =
+        |text: &str, number: f64| texts.contains(text) || known.iter().any(|fact| is_rounded(fact.abs(), number, text));
     numbers(said).into_iter().find(|(text, number)| !is_known(text, *number)).map(|(text, _)| text)
+}
+
+/// Whether a number, written as `text`, is the fact rounded to the digits that were written; to two at least, unless it is
+/// below ten. The zeros at the end of `1,200` may be digits or not.
+fn is_rounded(fact: f64, number: f64, text: &str) -> bool {
+    if fact == 0.0 || number == 0.0 {
+        return fact == number;
+    }
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let digits = digits.trim_start_matches('0');
+    let sure = if text.contains('.') { digits } else { digits.trim_end_matches('0') };
+    let fewest = if number < 10.0 { 1 } else { 2 };
+    (sure.len().max(fewest)..=digits.len().max(fewest)).any(|count| {
+        let count = i32::try_from(count).unwrap_or(i32::MAX);
+        let unit = 10_f64.powi(fact.log10().floor() as i32 + 1 - count);
+        ((fact / unit).round() * unit - number).abs() <= number * 1e-9
+    })
 }
 
 /// The numbers in a text, as they stand there and as they are meant: `1,234.5`, `12 %`, `3.4e-5`.
@@ -141,7 +153,14 @@ mod tests {
 
     #[test]
     fn a_number_of_nobodys_is_found() {
-        for (said, number) in [("Orders fell by 60 %.", "60"), ("3 tables changed.", "3"), ("It is 17:30.", "17")] {
+        for (said, number) in [
+            ("Orders fell by 40 %.", "40"),
+            ("They are 1,290 a day.", "1,290"),
+            ("They are 2000 a day.", "2000"),
+            ("Orders fell by 60 %.", "60"),
+            ("3 tables changed.", "3"),
+            ("It is 17:30.", "17"),
+        ] {
             assert_eq!(foreign_number(said, &facts()).as_deref(), Some(number), "{said}");
         }
     }
