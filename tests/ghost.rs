@@ -216,7 +216,7 @@ async fn a_model_words_the_summary_and_a_number_of_its_own_is_refused() {
         ("A column of orders has a new name, and what names it as before will fail.", true),
         ("A column of orders has a new name, and 97 dashboards will fail.", false),
     ] {
-        let server = ModelServer::start(vec![Reply::text(said)]).await;
+        let server = ModelServer::start(vec![Reply::text(said), Reply::text(said)]).await;
         let model = format!(
             "[models.m]\nprotocol = \"openai\"\nmodel = \"scripted\"\nbase_url = \"{}\"\n[grants.ghost.model]\nnames = [\"m\"]\n",
             server.openai_url()
