@@ -231,9 +231,8 @@ def make_project(folder):
     return project
 
 
-def configure(project, url, offset_minutes, ghost, policy=None):
+def configure(project, url, offset_minutes, ghost):
     plugin = f"[plugins.ghost]\npath = {json.dumps(ghost)}\n" if ghost else ""
-    policy = f"[policy]\nfile = {json.dumps(policy)}\n" if policy else ""
     with open(os.path.join(project, "pi.toml"), "w", encoding="utf-8") as file:
         file.write(f"""[databases.shop]
 url = "{url}"
@@ -253,7 +252,7 @@ names = ["sql_databases", "sql_query", "memory_get", "memory_put", "chart"]
 [grants.sql.sql]
 databases = ["shop"]
 [grants.memory.keyvalue]
-{plugin}{policy}""")
+{plugin}""")
 
 
 def warm(pi_host, folder, ghost):
@@ -473,7 +472,6 @@ def main():
     parser.add_argument("--folder", help="where everything is made; a temporary one if left out")
     parser.add_argument("--keep", action="store_true", help="leave the cluster in the folder")
     parser.add_argument("--ghost", help="a component in place of the built-in one")
-    parser.add_argument("--policy")
     parser.add_argument("--looks", type=int, default=2, choices=[0, 1, 2])
     parser.add_argument("--statements", type=int, default=0, help="show so many of the slowest statements")
     parser.add_argument("--json", action="store_true")
@@ -497,12 +495,12 @@ def main():
         project = make_project(folder)
         if given.looks:
             warm(pi_host, folder, ghost)
-            configure(project, cluster.url(), -18 * 60, ghost, given.policy)
+            configure(project, cluster.url(), -18 * 60, ghost)
             result["looks"].append(look(pi_host, project, cluster, given.statements))
             say(f"first look: {result['looks'][0]['wall_s']:.1f} s")
         if given.looks > 1:
             put_day(cluster, given.rows)
-            configure(project, cluster.url(), 0, ghost, given.policy)
+            configure(project, cluster.url(), 0, ghost)
             result["looks"].append(look(pi_host, project, cluster, given.statements))
             say(f"second look: {result['looks'][1]['wall_s']:.1f} s")
         if given.sample:

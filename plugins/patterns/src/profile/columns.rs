@@ -147,14 +147,15 @@ fn lag_points(
     }
 }
 
-/// What a row says of a column: `c` where it is there, `v` as a number, `t` as text.
+/// What a row says of a column: `c` where it is there, `v` as a number, `t` as text, `n` its length.
 fn values(dialect: Dialect, at: usize, column: &ColumnRole) -> String {
     let c = sql::name(&column.name);
     let there = format!("CASE WHEN {c} IS NOT NULL THEN 1 END AS c{at}");
     if column.is_number {
         format!("{there}, {} AS v{at}", sql::finite(dialect, &c))
     } else if column.is_text && column.role != Role::Time {
-        format!("{there}, {} AS t{at}", sql::text(dialect, &c))
+        let text = sql::text(dialect, &c);
+        format!("{there}, {text} AS t{at}, length({text}) AS n{at}")
     } else {
         there
     }
@@ -173,7 +174,7 @@ fn aggregates(at: usize, column: &ColumnRole) -> String {
             list.push(format!("sum(CASE WHEN v{at} = 0 THEN 1 ELSE 0 END) AS z{at}, sum(CASE WHEN v{at} < 0 THEN 1 ELSE 0 END) AS m{at}"));
         }
     } else if column.is_text && column.role != Role::Time {
-        list.push(format!("sum(CASE WHEN trim(t{at}) = '' THEN 1 ELSE 0 END) AS e{at}, avg(length(t{at})) AS w{at}, avg(length(t{at}) * length(t{at})) AS v{at}"));
+        list.push(format!("sum(CASE WHEN trim(t{at}) = '' THEN 1 ELSE 0 END) AS e{at}, avg(n{at}) AS w{at}, avg(n{at} * n{at}) AS v{at}"));
     }
     list.join(", ")
 }
