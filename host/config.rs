@@ -144,6 +144,13 @@ impl Config {
             error: error.to_string().trim_end().to_owned(),
         })?;
         config.services.values_mut().filter_map(|service| service.probe.as_mut()).for_each(ProbeConfig::settle);
+        let settled = databases::settle_reports(&mut config);
+        settled.map_err(|(place, what, hint)| ConfigError::Value {
+            file: file.to_owned(),
+            place,
+            what: what.to_owned(),
+            hint,
+        })?;
         config.check(file)?;
         Ok(config)
     }

@@ -1,10 +1,12 @@
 //! `[databases.NAME]`: a database that plugins may be granted to read. `[grants.X.sql]`: which. A password is never here:
 //! it comes from the environment or a private file, and stays in the host.
 
+use pi_schedule::JobSpec;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
 use super::store::has_password;
+use super::{Config, HeartbeatConfig, ToolsGrant};
 
 /// Longest run of one statement that `pi.toml` may give. Danger: a number that was meant to be another is no limit.
 const STATEMENT_MS_MAX: u64 = 3_600_000;
@@ -41,6 +43,13 @@ pub struct DatabaseConfig {
     pub cost_max: Option<f64>,
     /// At once, by all plugins.
     pub connections_max: u32,
+    /// When the agent `ghost` reports on it, as `cron` of `[heartbeat.NAME]`: short for a job of the database's name, the
+    /// agent, and the grants that both need, where they are not written out.
+    pub report: Option<String>,
+    /// The IANA zone of `report`. None: UTC.
+    pub report_zone: Option<String>,
+    /// Where the reports go, names of `[delivery.*]`.
+    pub deliver: Vec<String>,
 }
 
 impl Default for DatabaseConfig {
@@ -57,6 +66,9 @@ impl Default for DatabaseConfig {
             bytes_max: 4 << 20,
             cost_max: None,
             connections_max: 2,
+            report: None,
+            report_zone: None,
+            deliver: Vec::new(),
         }
     }
 }
@@ -74,6 +86,10 @@ impl DatabaseConfig {
         };
         if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
             return wrong("", "a database's name is made of letters, digits, `-` and `_`", "rename it");
+        }
+        if self.report.is_none() && (self.report_zone.is_some() || !self.deliver.is_empty()) {
+            let what = "`report_zone` and `deliver` do nothing without it";
+            return wrong("report", what, "write report = \"0 7 * * *\", say, or take them out");
         }
         if let Err((what, hint)) = address(&self.url) {
             return wrong("url", what, hint);
@@ -139,9 +155,67 @@ pub struct SqlGrant {
     pub tables: Vec<String>,
 }
 
+/// The agent of `report`, and the tools without which it sees nothing.
+const ANALYST: &str = "ghost";
+const ANALYSTS_TOOLS: [&str; 5] = ["sql_databases", "sql_query", "memory_get", "memory_put", "chart"];
+
+/// Write out what `report` is short for. What stands in the file stays as it is; the database alone is added to the
+/// grant of `sql`.
+///
+/// # Errors
+/// There is another job of the database's name.
+pub(super) fn settle_reports(config: &mut Config) -> Result<(), (String, &'static str, String)> {
+    let Config { databases, heartbeat, agents, grants, .. } = config;
+    for (name, database) in databases {
+        let Some(cron) = &database.report else { continue };
+        let job = HeartbeatConfig {
+            agent: ANALYST.into(),
+            prompt: String::new(),
+            databases: vec![name.clone()],
+            deliver: database.deliver.clone(),
+            schedule: JobSpec { cron: Some(cron.clone()), zone: database.report_zone.clone(), ..JobSpec::default() },
+        };
+        if heartbeat.insert(name.clone(), job).is_some() {
+            let hint = format!("take `report` out: [heartbeat.{name}] says when; or give that job another name");
+            return Err((format!("[databases.{name}] report"), "there is a job of this name", hint));
+        }
+        agents.entry(ANALYST.into()).or_default();
+        let own = grants.entry(ANALYST.into()).or_default();
+        own.log.get_or_insert_default();
+        own.tools.get_or_insert_with(|| ToolsGrant { names: ANALYSTS_TOOLS.map(str::to_owned).to_vec() });
+        grants.entry("memory".into()).or_default().keyvalue.get_or_insert_default();
+        let readable = &mut grants.entry("sql".into()).or_default().sql.get_or_insert_default().databases;
+        if !readable.iter().any(|known| known == name || known == "*") {
+            readable.push(name.clone());
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_line_is_a_job_an_agent_and_what_they_need() {
+        let parsed = |text: &str| Config::parse(text, "pi.toml").map_err(|error| error.to_string());
+        let config = parsed("databases.shop = { url = \"sqlite:shop.db\", report = \"0 7 * * *\" }\n").unwrap();
+        assert_eq!(config.heartbeat["shop"].databases, ["shop"]);
+        assert_eq!(config.grants["sql"].sql.as_ref().unwrap().databases, ["shop"]);
+        assert!(config.grants["memory"].keyvalue.is_some() && config.grants["ghost"].tools.is_some());
+        let written = "[databases.shop]\nurl = \"sqlite:shop.db\"\nreport = \"0 7 * * *\"\n";
+        let own =
+            format!("{written}[grants.ghost.tools]\nnames = [\"sql_query\"]\n[grants.sql.sql]\ndatabases = [\"*\"]\n");
+        let config = parsed(&own).unwrap();
+        assert_eq!(config.grants["ghost"].tools.as_ref().unwrap().names, ["sql_query"]);
+        assert_eq!(config.grants["sql"].sql.as_ref().unwrap().databases, ["*"]);
+        let job = format!("{written}[heartbeat.shop]\nagent = \"ghost\"\nevery = \"1h\"\n");
+        assert!(parsed(&job).unwrap_err().contains("there is a job of this name"));
+        let wrong = written.replace("0 7", "0 27");
+        assert!(parsed(&wrong).unwrap_err().contains("27"));
+        let lost = "[databases.shop]\nurl = \"sqlite:shop.db\"\ndeliver = [\"team\"]\n";
+        assert!(parsed(lost).unwrap_err().contains("do nothing without it"));
+    }
 
     fn of(url: &str) -> Result<(), Wrong> {
         DatabaseConfig { url: url.into(), ..DatabaseConfig::default() }.check("shop")

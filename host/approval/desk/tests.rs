@@ -442,6 +442,10 @@ async fn what_a_killed_call_of_a_person_asked_is_withdrawn_by_the_next_host() {
     let origin = Origin { session: "s".into(), agent: "person".into(), plugin: String::new() };
     let question = bench.ask(Asked { origin, ..asked("a", 50, &["r"]) });
     let id = bench.waiting(&[]).await;
+    // The first host does nothing more: not even what it had begun to show.
+    while bench.load(&id).await.shown.is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     question.abort();
     let next = Approvals::open(bench.journal.clone(), settings(), vec![], None).await.unwrap();
     assert_eq!(bench.load(&id).await.state, State::Withdrawn);
