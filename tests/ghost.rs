@@ -115,7 +115,7 @@ fn a_job_reports_what_changed_since_its_last_run() {
     let project = shop(&format!("{READ}{GHOST}{job}"));
     let first = project.run(&["heartbeat", "run", "daily"]);
     assert_eq!(first.code, Some(0), "{}\n{}", first.out, first.err);
-    assert!(first.out.contains("first time"), "{}", first.out);
+    assert!(first.out.contains("first look"), "{}", first.out);
 
     sql(
         &project.path().join("shop.db"),
@@ -214,7 +214,7 @@ fn a_host_that_is_killed_runs_no_slot_twice_and_loses_none() {
 async fn a_model_words_the_summary_and_a_number_of_its_own_is_refused() {
     for (said, is_taken) in [
         ("A column of orders has a new name, and what names it as before will fail.", true),
-        ("A column of orders has a new name, and 97 dashboards will fail.", false),
+        ("A column of orders has a new name, and 8317 dashboards will fail.", false),
     ] {
         let server = ModelServer::start(vec![Reply::text(said), Reply::text(said)]).await;
         let model = format!(
@@ -235,7 +235,7 @@ async fn a_model_words_the_summary_and_a_number_of_its_own_is_refused() {
         let summary = shown["report"]["summary"].as_str().unwrap();
         assert_eq!(summary == said, is_taken, "{summary}");
         let markdown = shown["markdown"].as_str().unwrap();
-        assert!(is_taken || markdown.contains("said 97, which is none of the facts"), "{markdown}");
+        assert!(is_taken || markdown.contains("said 8317, which is none of the facts"), "{markdown}");
         let asked = server.requests();
         let asked = asked.last().unwrap().json().to_string();
         assert!(asked.contains("status") && !asked.contains("@example.com"), "{asked}");
