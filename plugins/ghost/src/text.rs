@@ -245,8 +245,8 @@ mod tests {
 
     #[test]
     fn numbers_are_as_people_read_them() {
-        let all: Vec<String> = [1_234_567.0, 0.5, 3.141_59, -12.0, 126.46, 0.0, f64::NAN].map(number).to_vec();
-        assert_eq!(all, ["1,234,567", "0.5", "3.14", "-12", "126.5", "0", "unknown"]);
+        let all: Vec<String> = [1_234_567.0, 0.5, 3.451_59, -12.0, 126.46, 0.0, f64::NAN].map(number).to_vec();
+        assert_eq!(all, ["1,234,567", "0.5", "3.45", "-12", "126.5", "0", "unknown"]);
     }
 
     #[test]
