@@ -350,3 +350,28 @@ fn a_revoked_right_breaks_who_had_it() {
     assert_eq!((changes[0].breaks_readers, changes[0].breaks_writers), (true, false));
     assert_eq!(changes[0].why, "`reader_b` may no longer SELECT");
 }
+
+#[test]
+fn a_sentence_says_what_was_and_nothing_that_goes_without_saying() {
+    let mut database = Sqlite::new();
+    database.run("CREATE TABLE t (x INT, y INT); CREATE TABLE plain (a INT); CREATE INDEX one ON t (x); CREATE INDEX two ON t (y)");
+    let before = take(&mut database, &sampled()).unwrap();
+    database.run("DROP TABLE plain; ALTER TABLE t RENAME x TO z; DROP INDEX one; DROP INDEX two");
+    let changes = diff(&before, &take(&mut database, &sampled()).unwrap(), &[]);
+    let found = findings(&mut database, &changes);
+    let claim = |kind: &str| found.iter().find(|finding| finding.kind == kind).unwrap().claim.clone();
+    assert!(
+        claim("table_dropped").starts_with("Table dropped: `main.plain`; statements"),
+        "{}",
+        claim("table_dropped")
+    );
+    assert!(
+        claim("column_renamed").starts_with("Column renamed: `main.t.z`, was `x`; "),
+        "{}",
+        claim("column_renamed")
+    );
+    assert!(!claim("column_renamed").contains("100 % sure"), "{}", claim("column_renamed"));
+    let about: Vec<Option<&str>> =
+        found.iter().filter(|it| it.kind == "index_dropped").map(|it| it.subject.dimension.as_deref()).collect();
+    assert_eq!(about, [Some("one"), Some("two")]);
+}

@@ -387,3 +387,34 @@ fn sqlite_shows_what_a_select_can_see() {
     let after = examine(&mut database, &thresholds);
     assert!(after.ailments.iter().all(|ailment| ailment.finding.kind == "index_overlapping"), "{after:?}");
 }
+
+#[test]
+fn sqlite_shows_keys_that_lead_nowhere_and_says_no_more_of_them() {
+    let mut database = Sqlite::new();
+    database.run(
+        "CREATE TABLE a (id INTEGER PRIMARY KEY); CREATE TABLE b (id INTEGER PRIMARY KEY, a INT REFERENCES a (id));
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) INSERT INTO b SELECT i, NULL FROM n;
+         PRAGMA foreign_keys = OFF; DROP TABLE a",
+    );
+    let health = examine(&mut database, &Thresholds::default());
+    assert_eq!(health.ailments.len(), 1, "{health:?}");
+    let finding = &health.ailments[0].finding;
+    assert!(
+        finding.claim.starts_with("The foreign key `a` of `main.b` leads to `main.a`, which is not there;"),
+        "{}",
+        finding.claim
+    );
+    assert_eq!(finding.evidence[0].rows.rows, [[serde_json::json!("a"), serde_json::json!("a"), serde_json::json!(0)]]);
+}
+
+#[test]
+fn two_ailments_of_one_table_are_about_two_indexes() {
+    let mut database = Sqlite::new();
+    database.run(
+        "CREATE TABLE b (y INT, z INT); CREATE INDEX y1 ON b (y); CREATE INDEX y2 ON b (y); CREATE INDEX y3 ON b (y)",
+    );
+    let health = examine(&mut database, &Thresholds::default());
+    let about: Vec<Option<String>> =
+        health.ailments.iter().map(|ailment| ailment.finding.subject.dimension.clone()).collect();
+    assert_eq!(about, [Some("y2".to_owned()), Some("y3".to_owned())]);
+}

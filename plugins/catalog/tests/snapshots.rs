@@ -222,3 +222,25 @@ fn a_fingerprint_has_no_values_and_masked_columns_have_none() {
     assert_eq!(state.sketch.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [500, 500]);
     assert!(!serde_json::to_string(&snapshot).unwrap().contains("name1"));
 }
+
+#[test]
+fn a_star_that_multiplies_or_counts_reads_no_columns() {
+    let mut database = Sqlite::new();
+    database.run(
+        "CREATE TABLE t (price INT, amount INT, note TEXT);
+         CREATE VIEW some AS SELECT count(*) AS n, sum(price*amount) AS total FROM t;
+         CREATE VIEW every AS SELECT t.* FROM t",
+    );
+    let snapshot = take(&mut database, &Options::default()).unwrap();
+    let read = |name: &str| {
+        let view = snapshot.tables.iter().find(|table| table.name == name).unwrap();
+        view.reads_columns.iter().map(|path| path.replace("main.t.", "")).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (read("some"), read("every")),
+        (
+            vec!["amount".to_owned(), "price".to_owned()],
+            vec!["amount".to_owned(), "note".to_owned(), "price".to_owned()],
+        )
+    );
+}

@@ -6,7 +6,7 @@ use pi_catalog::diff::change::{Change, ChangeKind};
 use pi_catalog::finding::Finding;
 use pi_sdk::{Content, Value, json};
 
-use crate::page::Picture;
+use crate::page::{Picture, is_everywhere};
 use crate::rank::Ranked;
 use crate::text::{number, with_weekday};
 use crate::world::{Answer, Call, World};
@@ -224,7 +224,7 @@ fn nulls(news: &[Ranked], index: usize, zone: &str) -> Option<Value> {
 }
 
 fn contributors(finding: &Finding) -> Option<Value> {
-    if finding.contributors.len() < 2 {
+    if finding.contributors.len() < 2 || is_everywhere(finding) {
         return None;
     }
     let item = |part: &pi_catalog::finding::Contributor| {

@@ -10,12 +10,15 @@ use std::fmt::Write as _;
 
 use pi_catalog::database::{Database, Dialect, Query, Rows};
 use pi_catalog::finding::{Evidence, Finding};
+use pi_catalog::quote::quote;
 use pi_sdk::Value;
 
 /// Findings whose evidence is asked again: each is one statement more.
 const ASKED_MAX: usize = 24;
 /// Spans of time that are shown: two weeks.
 const SPANS_MAX: usize = 14;
+/// Characters of a value from which on it may have been cut by the statement.
+const VALUE_CHARS_MAX: usize = 120;
 
 /// How wide the buckets of a statement are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,17 +56,9 @@ fn readable(
     }
     let width = width_of(&evidence.rows)?;
     let statement = rewritten(&evidence.query.statement, &evidence.rows.columns, width, database.dialect(), column)?;
+    let statement = of_one_value(statement, &evidence.rows, column);
     let query = Query::new(statement);
     let mut rows = database.query(&query).ok()?;
-    // What is about one value shows that value alone.
-    if let Some(at) = rows.columns.iter().position(|name| name == "value") {
-        let known = evidence.rows.columns.iter().position(|name| name == "value")?;
-        let mut values = evidence.rows.rows.iter().filter_map(|row| row.get(known));
-        let first = values.next()?;
-        if values.all(|value| value == first) {
-            rows.rows.retain(|row| row.get(at) == Some(first));
-        }
-    }
     let when = |row: &Vec<Value>| row.first().and_then(Value::as_str).unwrap_or_default().to_owned();
     rows.rows.sort_by_key(when);
     if let Some(until) = until {
@@ -73,6 +68,25 @@ fn readable(
     rows.rows.drain(..skipped);
     rows.is_cut = false;
     Some(Evidence { query, rows })
+}
+
+/// What is about one value of a column asks for that value alone.
+fn of_one_value(statement: String, rows: &Rows, column: Option<&str>) -> String {
+    let value = || {
+        let at = rows.columns.iter().position(|name| name == "value")?;
+        let mut values = rows.rows.iter().filter_map(|row| row.get(at));
+        let first = values.next()?;
+        // A long text is looked at only in its beginning, and is not equal to it.
+        let is_whole = first.as_str().is_none_or(|text| text.chars().count() < VALUE_CHARS_MAX);
+        (is_whole && !first.is_null() && values.all(|value| value == first)).then(|| literal(first))
+    };
+    match column.zip(value()) {
+        Some((column, value)) => {
+            let name = quote(column);
+            statement.replacen(&format!(" {name} IS NOT NULL"), &format!(" {name} = {value}"), 1)
+        }
+        None => statement,
+    }
 }
 
 /// The buckets' width by their size: hours since 1970 are above 400,000 now, days above 20,000, weeks above 2,900.
@@ -271,6 +285,17 @@ mod tests {
             statement.starts_with("SELECT date((bucket) * 86400, 'unixepoch') AS day, sum(n) AS rows FROM (SELECT x"),
             "{statement}"
         );
+    }
+
+    #[test]
+    fn what_is_about_one_value_asks_for_it_alone() {
+        let of = |values: &[&str]| {
+            let rows = values.iter().map(|value| vec![json!(20_784), json!(value)]).collect();
+            let rows = Rows { columns: names(&["bucket", "value"]), rows, ..Rows::default() };
+            of_one_value("SELECT 1 FROM t WHERE \"c\" IS NOT NULL GROUP BY 1".into(), &rows, Some("c"))
+        };
+        assert_eq!(of(&["it's", "it's"]), "SELECT 1 FROM t WHERE \"c\" = 'it''s' GROUP BY 1");
+        assert!(of(&["a", "b"]).contains("IS NOT NULL") && of(&["x".repeat(120).as_str()]).contains("IS NOT NULL"));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use pi_patterns::{Report, TableReport};
 use pi_sdk::{Value, json};
 use pi_signals::instant::date_of;
 
-use crate::text::{capital, escaped, number, sentence};
+use crate::text::{escaped, number, sentence};
 
 /// Tables that have a line.
 const TABLES_MAX: usize = 40;
@@ -59,7 +59,7 @@ pub fn overview(database: &mut dyn Database, name: &str, report: &Report, zone: 
     if !report.descriptions.is_empty() {
         markdown.push('\n');
         for description in &report.descriptions {
-            let _ = writeln!(markdown, "- {}", escaped(&sentence(&capital(&description.claim))));
+            let _ = writeln!(markdown, "- {}", escaped(&sentence(&description.claim)));
         }
     }
     let mut charts = Vec::new();

@@ -13,7 +13,7 @@ use pi_sdk::Value;
 
 use crate::evidence::inlined;
 use crate::rank::{Order, Ranked};
-use crate::text::{consequence, counted, day, escaped, heading, listed, number, sentence, with_weekday};
+use crate::text::{capital, consequence, counted, day, escaped, heading, listed, number, sentence, with_weekday};
 
 /// Findings that are told in full; the others get a line each.
 const TOLD_MAX: usize = 20;
@@ -37,6 +37,8 @@ pub struct Scope {
     /// It was looked at for the first time: there is nothing to compare with.
     pub is_first: bool,
     pub gaps: Vec<String>,
+    /// How many of them the last look did not have: the others are at the end, and in no summary.
+    pub gaps_new: usize,
     /// What was not judged yet: why, and where.
     pub abstained: Vec<(String, String)>,
     /// What there is, as Markdown, where it was looked at for the first time.
@@ -99,6 +101,17 @@ fn plain(text: &str) -> String {
 
 /// The paragraph for who reads no more.
 pub fn summary(order: &Order, scopes: &[Scope]) -> String {
+    paragraph(order, scopes, 0)
+}
+
+/// The same below the title, which has said a claim that is the only one.
+pub fn opening(order: &Order, scopes: &[Scope]) -> String {
+    let is_in_the_title = sections(order).len() == 1 && !scopes.iter().all(|scope| scope.is_first);
+    paragraph(order, scopes, usize::from(is_in_the_title))
+}
+
+/// The summary without the first claims, which were said already.
+fn paragraph(order: &Order, scopes: &[Scope], said: usize) -> String {
     if scopes.iter().all(|scope| scope.tables == 0) {
         return "There was nothing that could be looked at; the end of the report says why.".to_owned();
     }
@@ -113,8 +126,8 @@ pub fn summary(order: &Order, scopes: &[Scope]) -> String {
         (all, urgent) if all == urgent => _ = write!(text, "{all} things should be looked at."),
         (all, urgent) => _ = write!(text, "{urgent} of {all} things should be looked at."),
     }
-    for section in sections.iter().take(3) {
-        let _ = write!(text, " {}", sentence(&crate::text::capital(&headline(section))));
+    for section in sections.iter().take(3).skip(said) {
+        let _ = write!(text, " {}", sentence(&headline(section)));
     }
     match sections.len().saturating_sub(3) {
         0 => {}
@@ -122,11 +135,7 @@ pub fn summary(order: &Order, scopes: &[Scope]) -> String {
         more => _ = write!(text, " There are {more} more."),
     }
     if !order.gone.is_empty() {
-        let _ = write!(
-            text,
-            " {} told before is mended.",
-            crate::text::capital(&counted(order.gone.len(), "thing", "things"))
-        );
+        let _ = write!(text, " {} told before is mended.", capital(&counted(order.gone.len(), "thing", "things")));
     }
     let first: Vec<String> = scopes.iter().filter(|scope| scope.is_first).map(|scope| scope.database.clone()).collect();
     if !first.is_empty() {
@@ -136,7 +145,7 @@ pub fn summary(order: &Order, scopes: &[Scope]) -> String {
             listed(&first)
         );
     }
-    let gaps: usize = scopes.iter().map(|scope| scope.gaps.len()).sum();
+    let gaps: usize = scopes.iter().map(|scope| scope.gaps_new).sum();
     if gaps > 0 {
         let what = if gaps == 1 { "One thing" } else { "Some things" };
         let _ = write!(text, " {what} could not be looked at; the end of the report says what.");
@@ -286,7 +295,9 @@ fn told(page: &mut String, index: usize, ranked: &Ranked, parts: &Parts<'_>) {
         let _ = write!(page, "\n![{}]({})\n", escaped(&picture.alternative), picture.name);
     }
     // A picture of them has their numbers, and one part alone is the claim once more.
-    if finding.contributors.len() > 1 && !pictures.iter().any(|picture| picture.name.ends_with("-parts.svg")) {
+    if is_everywhere(finding) {
+        page.push_str("\nIt is much the same everywhere: no part of the table makes it.\n");
+    } else if finding.contributors.len() > 1 && !pictures.iter().any(|picture| picture.name.ends_with("-parts.svg")) {
         contributors(page, finding);
     }
     let marked = marked(finding);
@@ -347,6 +358,16 @@ fn contributors(page: &mut String, finding: &Finding) {
     }
 }
 
+/// Whether a change of rows came to all parts by what they were before: then none of them explains it.
+pub fn is_everywhere(finding: &Finding) -> bool {
+    const NEAR: f64 = 0.15;
+    let before: f64 = finding.contributors.iter().map(|part| part.before).sum();
+    finding.kind.starts_with("volume_")
+        && finding.contributors.len() > 1
+        && before > 0.0
+        && finding.contributors.iter().all(|part| (part.share - part.before / before).abs() < NEAR)
+}
+
 /// The times that a finding is about.
 fn marked(finding: &Finding) -> Vec<String> {
     let Some(series) = &finding.series else { return Vec::new() };
@@ -375,8 +396,10 @@ fn table(page: &mut String, rows: &Rows, marked: &[String]) {
         return;
     }
     let is_of_times = rows.columns.first().is_some_and(|name| matches!(name.as_str(), "hour" | "day" | "week"));
-    let is_number =
-        |at: usize| rows.rows.iter().all(|row| row.get(at).is_none_or(|value| value.is_number() || value.is_null()));
+    let is_number = |at: usize| {
+        let mut values = rows.rows.iter().filter_map(|row| row.get(at)).filter(|value| !value.is_null()).peekable();
+        values.peek().is_some() && values.all(Value::is_number)
+    };
     let names: Vec<String> = rows.columns.iter().map(|name| escaped(&cut(&name.replace('_', " ")))).collect();
     let rules: Vec<&str> = (0..names.len()).map(|at| if is_number(at) { "---:" } else { "---" }).collect();
     let _ = write!(page, "\n| {} |\n| {} |\n", names.join(" | "), rules.join(" | "));
@@ -392,12 +415,11 @@ fn table(page: &mut String, rows: &Rows, marked: &[String]) {
         }
         let _ = writeln!(page, "| {} |", cells.join(" | "));
     }
-    if is_of_times
-        && marked
-            .last()
-            .is_some_and(|last| !rows.rows.iter().any(|row| row.first().and_then(Value::as_str) == Some(last)))
-    {
-        page.push_str("\nTimes without a row are not in the answer.\n");
+    let is_there = |time: &String| rows.rows.iter().any(|row| row.first().and_then(Value::as_str) == Some(time));
+    let missing: Vec<String> = marked.iter().filter(|time| !is_there(time)).map(|time| with_weekday(time)).collect();
+    if is_of_times && let Some(last) = missing.last() {
+        let before = if missing.len() > 1 { format!("{} to ", missing.first().unwrap_or(last)) } else { String::new() };
+        let _ = write!(page, "\nThere is no row for {before}{last}.\n");
     }
     if !is_of_times && (rows.rows.len() > ROWS_MAX || rows.is_cut) {
         page.push_str("\nThere are more rows than are shown.\n");
@@ -423,7 +445,7 @@ fn scope(page: &mut String, parts: &Parts<'_>) {
     if !gaps.is_empty() {
         page.push_str("\n### Could not be looked at\n\n");
         for line in gaps {
-            let _ = writeln!(page, "- {}", sentence(&escaped(&crate::text::capital(line))));
+            let _ = writeln!(page, "- {}", sentence(&escaped(&capital(line))));
         }
     }
     let mut abstained: Vec<(&String, Vec<String>)> = Vec::new();
@@ -464,10 +486,6 @@ fn word(severity: Severity) -> &'static str {
         Severity::Warning => "should be looked at",
         Severity::Critical => "urgent",
     }
-}
-
-fn capital(text: &str) -> String {
-    crate::text::capital(text)
 }
 
 /// How likely it is by chance, as people say it.
@@ -515,4 +533,125 @@ fn longest_run(text: &str) -> usize {
         longest = longest.max(run);
     }
     longest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pi_catalog::database::Query;
+    use pi_catalog::finding::{Contributor, Series, Subject};
+    use pi_sdk::json;
+
+    fn ranked(kind: &str, subject: Subject, severity: Severity, claim: &str) -> Ranked {
+        let finding = Finding::new(kind, subject, severity, claim);
+        Ranked { key: format!("shop/{kind}/{claim}"), finding, first_ms: 1_795_485_436_000 }
+    }
+
+    fn scope() -> Scope {
+        Scope { database: "shop".into(), tables: 3, columns: 12, statements: 40, ..Scope::default() }
+    }
+
+    fn page_of(order: &Order, mends: &BTreeMap<String, Mend>) -> String {
+        let scopes = [scope()];
+        let (title, summary) = (title(order, &scopes), opening(order, &scopes));
+        page(&Parts { title: &title, summary: &summary, order, pictures: &[], mends, scopes: &scopes })
+    }
+
+    #[test]
+    fn one_claim_is_the_title_and_the_heading_and_stands_nowhere_else() {
+        let claim = "orders: no row since 2026-11-28";
+        let mut it = ranked("data_stale", Subject::table("main", "orders"), Severity::Critical, claim);
+        it.finding.since = Some("2026-11-28".into());
+        it.finding.p_value = Some(1e-9);
+        let order = Order { news: vec![it], ..Order::default() };
+        let page = page_of(&order, &BTreeMap::new());
+        let begin = format!("# shop: {claim}\n\nOne thing should be looked at.\n\n## 1. {claim}\n");
+        assert!(page.starts_with(&begin), "{page}");
+        assert_eq!(page.matches("no row since").count(), 2, "{page}");
+        let facts = "**Urgent** · `orders` · since Sat 2026-11-28 · by chance less than once in a million times\n";
+        assert!(page.contains(facts), "{page}");
+        assert_eq!(summary(&order, &[scope()]), format!("One thing should be looked at. {claim}."));
+    }
+
+    #[test]
+    fn ailments_of_one_kind_are_one_section_with_all_that_would_mend_them() {
+        let kind = "foreign_key_without_index";
+        let of = |column: &str| {
+            let claim = format!("The foreign key `{column}` of `t` has no index: each delete in `x` reads all of it");
+            ranked(kind, Subject::column("main", "t", column), Severity::Notice, &claim)
+        };
+        let order = Order { news: vec![of("a"), of("b")], ..Order::default() };
+        let mend = |column: &str| Mend {
+            statements: vec![format!("CREATE INDEX {column};")],
+            caveats: vec!["look first".into()],
+        };
+        let mends = order.news.iter().zip(["a", "b"]).map(|(it, column)| (it.key.clone(), mend(column))).collect();
+        let page = page_of(&order, &mends);
+        assert!(page.contains("## 1, 2. 2 foreign keys have no index: `t.a` and `t.b`"), "{page}");
+        assert!(page.contains("CREATE INDEX a;\nCREATE INDEX b;"), "{page}");
+        assert_eq!(page.matches("Look first.").count(), 1, "{page}");
+    }
+
+    #[test]
+    fn the_newest_rows_are_shown_and_those_of_the_claim_stand_out() {
+        let mut it = ranked("volume_dropped", Subject::table("public", "t"), Severity::Warning, "t: rows: 3");
+        let days: Vec<String> = (1..=20).map(|day| format!("2026-11-{day:02}")).collect();
+        let rows = days.iter().take(19).map(|day| vec![json!(day), json!(12_345)]).collect();
+        let rows = Rows { columns: vec!["day".into(), "rows".into()], rows, ..Rows::default() };
+        it.finding.evidence.push(Evidence { query: Query::with("SELECT $1", vec![json!("x")]), rows });
+        it.finding.series = Some(Series { times: days, marked: vec![18, 19], ..Series::default() });
+        let page = page_of(&Order { news: vec![it], ..Order::default() }, &BTreeMap::new());
+        assert!(!page.contains("2026-11-05") && page.contains("| Fri 2026-11-06 | 12,345 |"), "{page}");
+        assert!(page.contains("| **Thu 2026-11-19** | **12,345** |\n\nThere is no row for Fri 2026-11-20."), "{page}");
+        assert!(page.contains("SELECT 'x'"), "{page}");
+    }
+
+    #[test]
+    fn what_came_to_all_parts_alike_is_explained_by_none() {
+        let part = |value: &str, before: f64, share: f64| Contributor {
+            dimension: "status".into(),
+            value: value.into(),
+            before,
+            after: before - 100.0 * share,
+            share,
+        };
+        let mut it = ranked("volume_dropped", Subject::table("public", "t"), Severity::Warning, "t: rows: 3").finding;
+        it.contributors = vec![part("a", 130.0, 1.02), part("(other)", 14.0, -0.02)];
+        assert!(is_everywhere(&it));
+        it.contributors = vec![part("a", 30.0, 0.9), part("(other)", 114.0, 0.1)];
+        assert!(!is_everywhere(&it));
+    }
+
+    #[test]
+    fn a_quiet_day_is_short_and_says_what_was_mended() {
+        let order = Order { gone: vec!["The index `x` is invalid: each write keeps it.".into()], ..Order::default() };
+        let page = page_of(&order, &BTreeMap::new());
+        let begin = "# shop: nothing new, and one thing mended\n\nNothing has changed that would be worth your time. One thing told before is mended.\n";
+        assert!(page.starts_with(begin), "{page}");
+        let mended = "## Mended\n\nTold in an earlier report, and no longer so.\n\n- The index `x` is invalid\n";
+        assert!(page.contains(mended), "{page}");
+    }
+
+    #[test]
+    fn what_was_not_judged_is_one_line_for_each_reason() {
+        let mut scope = scope();
+        scope.abstained = ["a", "b"].map(|table| ("it is empty".to_owned(), table.to_owned())).to_vec();
+        let (order, mends) = (Order::default(), BTreeMap::new());
+        let page =
+            page(&Parts { title: "t", summary: "s", order: &order, pictures: &[], mends: &mends, scopes: &[scope] });
+        assert!(page.ends_with("### Not judged\n\n- `a` and `b`: it is empty.\n"), "{page}");
+    }
+
+    #[test]
+    fn chance_is_said_as_people_say_it() {
+        let all: Vec<String> = [1e-9, 1.1e-4, 0.04].map(chance).to_vec();
+        assert_eq!(
+            all,
+            [
+                "by chance less than once in a million times",
+                "by chance once in 9,000 times",
+                "by chance 4 % of the time"
+            ]
+        );
+    }
 }

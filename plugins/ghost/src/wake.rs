@@ -19,7 +19,7 @@ use crate::evidence::make_readable;
 use crate::lent::Lent;
 use crate::narrate::narrate;
 use crate::overview::overview;
-use crate::page::{Mend, Parts, Picture, Scope, page, summary, title};
+use crate::page::{Mend, Parts, Picture, Scope, opening, page, summary, title};
 use crate::rank::{History, News, key_of as rank_key};
 use crate::settings::{Call, Settings};
 use crate::text::{escaped, with_groups};
@@ -32,6 +32,8 @@ struct Remembered {
     snapshot: Option<Snapshot>,
     patterns: Patterns,
     history: History,
+    /// What could not be looked at.
+    gaps: Vec<String>,
 }
 
 /// A database that is looked at.
@@ -105,16 +107,17 @@ pub fn wake(world: &mut dyn World, task: &Task) -> Result<Outcome, String> {
         troubles.extend(other);
     }
     let template = summary(&order, &scopes);
-    let words = match narrate(world, &order) {
-        Ok(words) => words,
+    let (words, opening) = match narrate(world, &order) {
+        Ok(words) => (words.clone(), words),
         Err(why) => {
             troubles.extend(Some(why).filter(|why| !why.is_empty()));
-            template
+            (template, opening(&order, &scopes))
         }
     };
     if let Some(scope) = scopes.last_mut() {
         for trouble in troubles {
             if !scope.gaps.contains(&trouble) {
+                scope.gaps_new += 1;
                 scope.gaps.push(trouble);
             }
         }
@@ -123,7 +126,7 @@ pub fn wake(world: &mut dyn World, task: &Task) -> Result<Outcome, String> {
     let pictures: Vec<Picture> = drawn.iter().map(|drawn| drawn.picture.clone()).collect();
     let markdown = page(&Parts {
         title: &title,
-        summary: &words,
+        summary: &opening,
         order: &order,
         pictures: &pictures,
         mends: &mends,
@@ -274,7 +277,8 @@ fn look(world: &mut dyn World, database: &Seen, settings: &Settings, key: &str, 
                     mends.insert(key, Mend { statements: ailment.mend, caveats: ailment.caveats });
                     findings.push((ailment.finding, News::UnlessTold));
                 }
-                is_whole = checked.gaps.is_empty();
+                // What the last look could not see either hides nothing that it told.
+                is_whole = checked.gaps.iter().all(|gap| is_known(gap, &remembered.gaps));
                 gaps.extend(checked.gaps);
             }
             remembered.snapshot = Some(now);
@@ -282,6 +286,8 @@ fn look(world: &mut dyn World, database: &Seen, settings: &Settings, key: &str, 
         Err(error) => gaps.push(format!("`{}` could not be looked at: {error}", database.name)),
     }
     scope.statements = lent.asked;
+    scope.gaps_new = gaps.iter().filter(|gap| !is_known(gap, &remembered.gaps)).count();
+    remembered.gaps.clone_from(&gaps);
     scope.gaps = gaps;
     let is_sqlite = database.dialect == Dialect::Sqlite;
     for (finding, _) in &mut findings {
@@ -297,6 +303,12 @@ fn look(world: &mut dyn World, database: &Seen, settings: &Settings, key: &str, 
         scope.gaps.iter_mut().for_each(|gap| *gap = gap.replace("`main.", "`"));
     }
     Looked { findings, changes, charts, is_whole, mends, scope, remembered }
+}
+
+/// Whether an earlier look had the same gap. Numbers in it count something that goes on: days, sessions.
+fn is_known(gap: &str, before: &[String]) -> bool {
+    let words = |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
+    before.iter().any(|known| words(known) == words(gap))
 }
 
 /// Why something was not judged, for people: series are named as sentences name them.
@@ -330,4 +342,26 @@ fn remember(world: &mut dyn World, kept: Vec<(String, String, Remembered)>, hist
         }
     }
     why
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gap_is_known_whatever_it_counts() {
+        let before = ["the statistics are 1.5 days old".to_owned()];
+        assert!(is_known("the statistics are 12.5 days old", &before));
+        assert!(!is_known("the rights are missing", &before));
+    }
+
+    #[test]
+    fn why_something_is_not_judged_names_the_series_as_sentences_do() {
+        assert_eq!(
+            why_not("values:status: newest rows still change"),
+            "the values of `status`, as the newest rows still change"
+        );
+        assert_eq!(why_not("it is empty"), "it is empty");
+        assert_eq!(why_not("a column: too short"), "a column: too short");
+    }
 }

@@ -189,11 +189,13 @@ impl SchemaDiff {
             }
         }
         let columns: usize = self.tables.iter().map(|table| table.columns.len()).sum();
+        // A table that came or went has no columns of its own to count.
+        let and_columns =
+            if columns == 0 { String::new() } else { format!(" and {}", counted(columns, "column", "columns")) };
         format!(
-            "{}: {} and {}. {}.",
+            "{}: {}{and_columns}. {}.",
             page::begun("Schema changes", &self.title),
             counted(self.tables.len(), "table", "tables"),
-            counted(columns, "column", "columns"),
             parts.join("; ")
         )
     }

@@ -47,9 +47,12 @@ fn key(query: &Query) -> String {
 }
 
 fn finding(change: &Change) -> Finding {
-    let mut finding = Finding::new(&change.kind.name(), change.subject.clone(), change.severity(), sentence(change));
+    // Two indexes of one table are two facts: what has a name of its own is the part that the finding is about.
+    let mut subject = change.subject.clone();
+    subject.dimension = subject.dimension.or_else(|| change.item.clone());
+    let mut finding = Finding::new(&change.kind.name(), subject, change.severity(), sentence(change));
     if let Some(sure) = change.confidence.filter(|sure| *sure < 1.0) {
-        finding = finding.with_number("confidence_percent", (sure * 100.0).round());
+        finding = finding.with_number("confidence_percent", (sure * 100.0).round().min(99.0));
     }
     if !change.dependents.is_empty() {
         finding = finding.with_number("dependents", change.dependents.len() as f64);
@@ -62,9 +65,10 @@ fn sentence(change: &Change) -> String {
     let what = what.replacen(|_: char| true, &what.chars().take(1).collect::<String>().to_uppercase(), 1);
     let mut text = format!("{what}: `{}`", change.place());
     match (&change.old, &change.new) {
-        (Some(old), Some(new)) if change.kind == ChangeKind::ViewChanged => {
-            let _ = (old, new);
-        }
+        (Some(_), Some(_)) if change.kind == ChangeKind::ViewChanged => {}
+        // That a table was a table needs no saying.
+        (old, new) if old.iter().chain(new).all(|kind| kind == "table") => {}
+        (Some(old), Some(_)) if is_rename(change.kind) => text.push_str(&format!(", was `{}`", short(old))),
         (Some(old), Some(new)) => text.push_str(&format!(", from `{}` to `{}`", short(old), short(new))),
         (Some(old), None) => text.push_str(&format!(", was `{}`", short(old))),
         (None, Some(new)) => text.push_str(&format!(", is `{}`", short(new))),
@@ -72,7 +76,9 @@ fn sentence(change: &Change) -> String {
     }
     text.push_str(&format!("; {}", change.why));
     if let Some(sure) = change.confidence.filter(|sure| *sure < 1.0) {
-        text.push_str(&format!(" (recognised by shape and content, {:.0} % sure)", sure * 100.0));
+        // What is not quite sure never reads as a hundred.
+        let percent = (sure * 100.0).round().min(99.0);
+        text.push_str(&format!(" (recognised by shape and content, {percent} % sure)"));
     }
     match change.dependents.as_slice() {
         [] => {}
@@ -86,6 +92,11 @@ fn sentence(change: &Change) -> String {
     }
     text.push('.');
     text
+}
+
+/// Whether the place that the sentence names is the new name.
+fn is_rename(kind: ChangeKind) -> bool {
+    matches!(kind, ChangeKind::TableRenamed | ChangeKind::TableMoved | ChangeKind::ColumnRenamed)
 }
 
 fn short(text: &str) -> String {

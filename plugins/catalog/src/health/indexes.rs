@@ -58,6 +58,7 @@ fn unused_check(thresholds: &Thresholds, days: f64) -> Check {
                 format!("The index `{index}` of `{schema}.{table}` ({size} MiB) was not read once in {days} days.");
             Some(
                 ailment("index_unused", subject, Severity::Notice, claim)
+                    .index(&index)
                     .number("mebibytes", size)
                     .number("statistics_days", days)
                     .mend(format!("DROP INDEX CONCURRENTLY {};", qualified(&schema, &index)))
@@ -117,6 +118,7 @@ fn redundant() -> Check {
             let claim = format!("The index `{index}` of `{schema}.{table}` ({size} MiB) {what} `{by}`.");
             let severity = if is_equal { Severity::Warning } else { Severity::Notice };
             let mut found = ailment(kind, subject, severity, claim)
+                .index(&index)
                 .number("mebibytes", size)
                 .mend(format!("DROP INDEX CONCURRENTLY {};", qualified(&schema, &index)));
             if !is_equal {
@@ -147,6 +149,7 @@ fn invalid() -> Check {
             let name = qualified(&schema, &index);
             Some(
                 ailment("index_invalid", subject, Severity::Warning, claim)
+                    .index(&index)
                     .mend(format!("DROP INDEX CONCURRENTLY {name};"))
                     .mend(format!("REINDEX INDEX CONCURRENTLY {name};"))
                     .caveat("if it is unique, values that repeat must go before it can be built"),

@@ -198,6 +198,12 @@ fn ailment(kind: &str, subject: Subject, severity: Severity, claim: String) -> A
 }
 
 impl Ailment {
+    /// About one index of its table: two of them are two facts.
+    fn index(mut self, name: &str) -> Self {
+        self.finding.subject.dimension = Some(name.to_owned());
+        self
+    }
+
     fn number(mut self, name: &str, value: f64) -> Self {
         self.finding = self.finding.with_number(name, value);
         self

@@ -24,6 +24,39 @@ pub(super) fn examine(database: &mut dyn Database, thresholds: &Thresholds, heal
         return health.gaps.extend(snapshot.gaps);
     }
     missing_on_foreign_keys(database, &snapshot, thresholds, health);
+    dangling(database, &snapshot, health);
+}
+
+/// Foreign keys that lead to a table that is not there.
+fn dangling(database: &mut dyn Database, snapshot: &Snapshot, health: &mut Health) {
+    for table in &snapshot.tables {
+        let is_there = |target: &str| snapshot.tables.iter().any(|other| other.path().eq_ignore_ascii_case(target));
+        for key in table.foreign_keys.iter().filter(|key| !is_there(&key.target)) {
+            let names = key.columns.join(", ");
+            let claim = format!(
+                "The foreign key `{names}` of `{}` leads to `{}`, which is not there; where foreign keys are enforced, no row can be written.",
+                table.path(),
+                key.target
+            );
+            let subject = match key.columns.as_slice() {
+                [one] => Subject::column(&table.schema, &table.name, one),
+                _ => Subject::table(&table.schema, &table.name),
+            };
+            let query = Query::with(
+                "SELECT x.\"from\" AS \"column\", x.\"table\" AS leads_to, \
+                 (SELECT COUNT(*) FROM main.sqlite_schema s WHERE s.type = 'table' AND lower(s.name) = lower(x.\"table\")) AS is_there \
+                 FROM pragma_foreign_key_list($1, 'main') x ORDER BY x.id, x.seq",
+                vec![table.name.clone().into()],
+            );
+            let mut found = ailment("foreign_key_dangling", subject, Severity::Warning, claim).caveat(
+                "create the table again, or make this one anew without the key: SQLite cannot drop a key alone",
+            );
+            if let Ok(rows) = database.query(&query) {
+                found.finding = found.finding.with_evidence(query, rows);
+            }
+            health.ailments.push(found);
+        }
+    }
 }
 
 fn free_pages(thresholds: &Thresholds) -> Check {
@@ -67,8 +100,9 @@ fn redundant(database: &mut dyn Database, snapshot: &Snapshot, health: &mut Heal
             let severity = if is_equal { Severity::Warning } else { Severity::Notice };
             let claim = format!("The index `{}` of `{}` {what} `{by}`.", index.name, table.path());
             let mut found = ailment(kind, Subject::table(&table.schema, &table.name), severity, claim)
+                .index(&index.name)
                 .mend(format!("DROP INDEX {};", quote(&index.name)))
-                .caveat("its collation was not compared: see the evidence");
+                .caveat("compare their collations (`coll`) below: two that differ serve other comparisons");
             let query = Query::with(INDEXES, vec![table.name.clone().into()]);
             if let Ok(rows) = database.query(&query) {
                 found.finding = found.finding.with_evidence(query, rows);
@@ -110,21 +144,30 @@ fn missing_on_foreign_keys(
             begins(&table.primary_key)
                 || table.indexes.iter().any(|index| index.condition.is_none() && begins(&index.columns))
         };
-        for key in table.foreign_keys.iter().filter(|key| !is_served(&key.columns)) {
+        // Of a table that is gone nothing is deleted.
+        let is_there = |target: &str| snapshot.tables.iter().any(|it| it.path().eq_ignore_ascii_case(target));
+        let unserved = table.foreign_keys.iter().filter(|key| !is_served(&key.columns) && is_there(&key.target));
+        for key in unserved {
             // Rows are counted to the threshold and no further.
-            let query = Query::new(format!(
-                "SELECT COUNT(*) AS rows FROM (SELECT 1 FROM {} LIMIT {})",
-                crate::quote::qualified(&table.schema, &table.name),
-                thresholds.rows
-            ));
+            let of = crate::quote::qualified(&table.schema, &table.name);
+            let query = Query::with(
+                format!(
+                    "SELECT x.\"from\" AS \"column\", x.\"table\" AS leads_to, (SELECT COUNT(*) FROM pragma_index_list($1, 'main') l \
+                     JOIN pragma_index_info(l.name, 'main') i WHERE i.seqno = 0 AND i.name = x.\"from\") AS indexes, \
+                     (SELECT COUNT(*) FROM (SELECT 1 FROM {of} LIMIT {})) AS rows_at_least \
+                     FROM pragma_foreign_key_list($1, 'main') x ORDER BY x.id, x.seq",
+                    thresholds.rows
+                ),
+                vec![table.name.clone().into()],
+            );
             let Ok(rows) = database.query(&query) else { continue };
-            let count = rows.rows.first().and_then(|row| number(row, 0)).unwrap_or(0) as f64;
+            let count = rows.rows.first().and_then(|row| number(row, 3)).unwrap_or(0) as f64;
             if count < thresholds.rows {
                 continue;
             }
             let names = key.columns.join(", ");
             let claim = format!(
-                "The foreign key ({names}) of `{}` (at least {count} rows) has no index: each delete in `{}` reads the whole table.",
+                "The foreign key `{names}` of `{}` (at least {count} rows) has no index: each delete in `{}` reads the whole table.",
                 table.path(),
                 key.target
             );

@@ -20,7 +20,8 @@ pub(super) fn checks(thresholds: &Thresholds) -> Vec<Check> {
 }
 
 /// The estimate of <https://github.com/ioguix/pgsql-bloat-estimation> (BSD), shortened: rows times their average width,
-/// with header and line pointer, against the pages that there are. What a fillfactor keeps free is no bloat.
+/// with header and line pointer, against the pages that there are. What a fillfactor keeps free is no bloat. `ceiling`, as
+/// `ceil` is a keyword to who parses a statement before it is let through, and no function of a schema.
 fn table_bloat(thresholds: &Thresholds) -> Check {
     Check {
         what: "bloated tables",
@@ -92,6 +93,7 @@ fn index_bloat(thresholds: &Thresholds) -> Check {
             );
             Some(
                 ailment("index_bloated", subject, Severity::Notice, claim)
+                    .index(&index)
                     .number("wasted_mebibytes", wasted)
                     .number("mebibytes", size)
                     .number("share_percent", share)

@@ -15,8 +15,14 @@ use crate::schema::{Class, Column, Fingerprint, Snapshot, Table, TableKind};
 /// Hashes kept of a column.
 const SKETCH_MAX: usize = 128;
 
-/// Columns of one statement: SQLite allows 2000 and PostgreSQL 1664, and a statement should stay short.
-const COLUMNS_MAX: usize = 40;
+/// Columns of one statement. A gate in front of the database reads a thousand words and operators of one and no more,
+/// and SQLite's hash has two hundred for a column.
+const fn columns_max(dialect: Dialect) -> usize {
+    match dialect {
+        Dialect::Postgres => 8,
+        Dialect::Sqlite => 4,
+    }
+}
 
 /// Statements given to the lender at once.
 const AT_ONCE_MAX: usize = 32;
@@ -53,7 +59,7 @@ pub(super) fn add(database: &mut dyn Database, snapshot: &mut Snapshot, sampling
     for place in wanted.into_iter().take(sampling.tables_max) {
         let Some(table) = snapshot.tables.get(place) else { continue };
         let columns = columns_of(table, sampling);
-        for chunk in columns.chunks(COLUMNS_MAX) {
+        for chunk in columns.chunks(columns_max(dialect)) {
             jobs.push((place, chunk.to_vec(), Query::new(statement(dialect, table, chunk, sampling.rows_max))));
         }
     }
@@ -196,6 +202,22 @@ mod tests {
         let largest = 0x10_FFFF_i128 * (1 << 36) * 24 + (1 << 30) * 193_927;
         assert!(largest < i128::from(i64::MAX));
         assert!(2_147_483_647_i128 * 2_654_435_761 < i128::from(i64::MAX));
+    }
+
+    #[test]
+    fn statements_stay_short_enough_to_be_read_by_a_gate() {
+        for dialect in [Dialect::Sqlite, Dialect::Postgres] {
+            let columns: Vec<usize> = (0..columns_max(dialect)).collect();
+            let mut table = Table { name: "t".into(), schema: "s".into(), ..Table::default() };
+            table.columns = columns.iter().map(|at| Column { name: format!("c{at}"), ..Column::default() }).collect();
+            let statement = statement(dialect, &table, &columns, 5_000);
+            // More than there are: each run of letters, and each sign that is no bracket, comma or quote.
+            let words = statement
+                .split(|c: char| !c.is_alphanumeric() && c != '_')
+                .filter(|word| word.starts_with(|c: char| c.is_alphabetic()));
+            let signs = statement.chars().filter(|c| "+-*/%&|<>=.:".contains(*c)).count();
+            assert!(words.count() + signs < 1_000, "{dialect:?}");
+        }
     }
 
     #[test]

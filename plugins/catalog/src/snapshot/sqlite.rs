@@ -311,7 +311,7 @@ fn reads(snapshot: &mut Snapshot) {
         snapshot.tables.iter().map(|table| (table.name.to_lowercase(), table.name.clone())).collect();
     for view in snapshot.tables.iter_mut().filter(|table| table.kind == TableKind::View) {
         let words = words(view.definition.as_deref().unwrap_or_default());
-        let all = words.iter().any(|word| word.is_sign('*'));
+        let all = reads_all(&words);
         for table in sources(&words) {
             let Some(name) = names.get(&table).filter(|_| table != view.name.to_lowercase()) else { continue };
             view.reads.push(format!("main.{name}"));
@@ -323,6 +323,14 @@ fn reads(snapshot: &mut Snapshot) {
             }
         }
     }
+}
+
+/// Whether a list of columns has a star: one behind anything else multiplies or counts.
+fn reads_all(words: &[Word]) -> bool {
+    let begins = |word: &Word| {
+        word.is_sign(',') || word.is_sign('.') || ["select", "distinct", "all"].iter().any(|it| word.is_keyword(it))
+    };
+    words.windows(2).any(|pair| matches!(pair, [before, star] if star.is_sign('*') && begins(before)))
 }
 
 fn sources(words: &[Word]) -> Vec<String> {
