@@ -83,7 +83,7 @@ pub fn title(order: &Order, scopes: &[Scope]) -> String {
     match sections.first() {
         None if scopes.iter().all(|scope| scope.is_first) => format!("{names}: a first look"),
         None if !order.gone.is_empty() => {
-            format!("{names}: nothing new, and {} mended", counted(order.gone.len(), "thing", "things"))
+            format!("{names}: nothing new, and {} no longer so", counted(order.gone.len(), "thing", "things"))
         }
         None => format!("{names}: nothing new"),
         Some(_) if scopes.iter().all(|scope| scope.is_first) => {
@@ -135,7 +135,8 @@ fn paragraph(order: &Order, scopes: &[Scope], said: usize) -> String {
         more => _ = write!(text, " There are {more} more."),
     }
     if !order.gone.is_empty() {
-        let _ = write!(text, " {} told before is mended.", capital(&counted(order.gone.len(), "thing", "things")));
+        let _ =
+            write!(text, " {} told before is no longer so.", capital(&counted(order.gone.len(), "thing", "things")));
     }
     let first: Vec<String> = scopes.iter().filter(|scope| scope.is_first).map(|scope| scope.database.clone()).collect();
     if !first.is_empty() {
@@ -186,7 +187,7 @@ pub fn page(parts: &Parts<'_>) -> String {
         let _ = write!(page, "\n## What there is in {}\n\n{}", escaped(&scope.database), scope.overview);
     }
     if !order.gone.is_empty() {
-        page.push_str("\n## Mended\n\nTold in an earlier report, and no longer so.\n\n");
+        page.push_str("\n## No longer so\n\nTold in an earlier report, and gone since.\n\n");
         for claim in &order.gone {
             let _ = writeln!(page, "- {}", escaped(&heading(claim)));
         }
@@ -316,7 +317,7 @@ fn told_together(page: &mut String, section: &[(usize, &Ranked)], parts: &Parts<
     let _ = write!(page, "**{}**\n\n", capital(word(severity(&section))));
     let (mut statements, mut caveats): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
     for (index, ranked) in &section {
-        let _ = writeln!(page, "- {}. {}", index + 1, escaped(&sentence(&ranked.finding.claim)));
+        let _ = writeln!(page, "- {}: {}", index + 1, escaped(&sentence(&ranked.finding.claim)));
         if let Some(mend) = parts.mends.get(&ranked.key) {
             statements.extend(mend.statements.iter().cloned());
             for caveat in &mend.caveats {
@@ -623,12 +624,12 @@ mod tests {
     }
 
     #[test]
-    fn a_quiet_day_is_short_and_says_what_was_mended() {
+    fn a_quiet_day_is_short_and_says_what_is_no_longer_so() {
         let order = Order { gone: vec!["The index `x` is invalid: each write keeps it.".into()], ..Order::default() };
         let page = page_of(&order, &BTreeMap::new());
-        let begin = "# shop: nothing new, and one thing mended\n\nNothing has changed that would be worth your time. One thing told before is mended.\n";
+        let begin = "# shop: nothing new, and one thing no longer so\n\nNothing has changed that would be worth your time. One thing told before is no longer so.\n";
         assert!(page.starts_with(begin), "{page}");
-        let mended = "## Mended\n\nTold in an earlier report, and no longer so.\n\n- The index `x` is invalid\n";
+        let mended = "## No longer so\n\nTold in an earlier report, and gone since.\n\n- The index `x` is invalid\n";
         assert!(page.contains(mended), "{page}");
     }
 

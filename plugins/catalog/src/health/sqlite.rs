@@ -102,7 +102,7 @@ fn redundant(database: &mut dyn Database, snapshot: &Snapshot, health: &mut Heal
             let mut found = ailment(kind, Subject::table(&table.schema, &table.name), severity, claim)
                 .index(&index.name)
                 .mend(format!("DROP INDEX {};", quote(&index.name)))
-                .caveat("compare their collations (`coll`) below: two that differ serve other comparisons");
+                .caveat("compare their collations (`coll`) in the evidence: two that differ serve other comparisons");
             let query = Query::with(INDEXES, vec![table.name.clone().into()]);
             if let Ok(rows) = database.query(&query) {
                 found.finding = found.finding.with_evidence(query, rows);
