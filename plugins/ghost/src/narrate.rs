@@ -75,8 +75,8 @@ fn foreign_number(said: &str, facts: &[Value]) -> Option<String> {
             of_claim.extend(numbers(fact.get(key).and_then(Value::as_str).unwrap_or_default()));
         }
         of_claim.extend(numbers(&fact.get("where").map(Value::to_string).unwrap_or_default()));
-        texts.extend(of_claim.iter().map(|(text, _)| text.clone()));
-        known.extend(of_claim.iter().map(|(_, number)| *number));
+        // As they are written: a year in them is no number to be rounded.
+        texts.extend(of_claim.into_iter().map(|(text, _)| text));
         let values = fact.get("numbers").and_then(Value::as_object).into_iter().flatten();
         for number in values.filter_map(|(_, value)| value.as_f64()) {
             // A share is said as a part of a hundred as well.
