@@ -85,6 +85,9 @@ pub fn title(order: &Order, scopes: &[Scope]) -> String {
         None if !order.gone.is_empty() => {
             format!("{names}: nothing new, and {} no longer so", counted(order.gone.len(), "thing", "things"))
         }
+        None if scopes.iter().any(|scope| !scope.gaps.is_empty()) => {
+            format!("{names}: nothing new in what could be looked at")
+        }
         None => format!("{names}: nothing new"),
         Some(_) if scopes.iter().all(|scope| scope.is_first) => {
             format!("{names}: a first look, and {} to mend", counted(sections.len(), "thing", "things"))

@@ -145,7 +145,8 @@ pub fn wake(world: &mut dyn World, task: &Task) -> Result<Outcome, String> {
         let bitmaps = draw::bitmaps(world, &drawn).into_iter();
         files.extend(bitmaps.map(|(name, bytes)| json!({ "name": name, "base64": BASE64.encode(bytes) })));
     }
-    let is_noteworthy = order.is_noteworthy();
+    // What could be seen the last time and cannot now is news too.
+    let is_noteworthy = order.is_noteworthy() || scopes.iter().any(|scope| scope.gaps_new > 0 && !scope.is_first);
     let status = match (is_noteworthy, scopes.iter().all(|scope| scope.tables == 0)) {
         (_, true) => Status::Failed,
         (true, _) => Status::Done,
