@@ -13,7 +13,7 @@ use serde_json::Value;
 
 /// How much faster than at AWS things go: a reboot of 25 s takes one.
 const CLOCK: &str = "30";
-const PROBE_MAX: Duration = Duration::from_secs(1);
+const PROBE_MAX: Duration = Duration::from_secs(5);
 const END_MAX: Duration = Duration::from_secs(30);
 /// Every operation that a cure takes, by its whole name: the operator of these projects has decided them.
 const CHANGES: &[&str] = &[
