@@ -6,6 +6,7 @@ mod patience;
 mod secret;
 pub(crate) mod sign;
 pub(crate) mod slack;
+pub(crate) mod webhook;
 
 use std::sync::Arc;
 

@@ -17,10 +17,9 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::post;
-use reqwest::Url;
-use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::header::CONTENT_TYPE;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::Semaphore;
 
 use super::incoming::{Form, Rejected};
@@ -30,15 +29,10 @@ use super::{
     ID_BYTES_MAX, NAME_CHARS_MAX, Notice, Patience, Refused, Scope, Secret, Settled, Taken, cut,
 };
 use crate::clock::Duration;
-use crate::outbound::http::{self, Http};
 use crate::outbound::sign::Signer;
+use crate::outbound::webhook::{SIGNATURE, SignedPost, TIMESTAMP};
 
 const NAME: &str = "webhook";
-const VERSION: &str = "v1";
-const TIMESTAMP: &str = "x-pi-timestamp";
-const SIGNATURE: &str = "x-pi-signature";
-/// A shorter secret can be guessed from one signed request.
-const SECRET_BYTES_MIN: usize = 16;
 /// Approvals that are remembered as settled, so that a late update does not open them again.
 const SETTLED_MAX: usize = 1_024;
 /// An answer is a few words. Danger: a body without end, before its signature can be checked.
@@ -56,9 +50,7 @@ pub struct WebhookSettings {
 
 /// A channel to a program of the operator's.
 pub struct Webhook {
-    http: Http,
-    url: Url,
-    signer: Arc<Signer>,
+    post: SignedPost,
     settled: Recent,
 }
 
@@ -66,60 +58,14 @@ impl Webhook {
     /// # Errors
     /// The URL is not encrypted and not of this host, or the secret is too short.
     pub fn new(settings: WebhookSettings, clock: Clock) -> Result<Self, ChannelError> {
-        let url = http::checked("the webhook's `url`", &settings.url)?;
-        if settings.secret.expose().len() < SECRET_BYTES_MIN {
-            return Err(ChannelError::Config {
-                place: "the webhook's secret".into(),
-                what: format!("it is shorter than {SECRET_BYTES_MIN} bytes"),
-                hint: "make one with `openssl rand -hex 32`".into(),
-            });
-        }
-        Ok(Self {
-            http: Http::new(settings.patience)?,
-            url,
-            signer: Arc::new(Signer::new(VERSION, settings.secret, clock)),
-            settled: Recent::new(SETTLED_MAX),
-        })
+        let post = SignedPost::new(&settings.url, settings.secret, settings.patience, clock)?;
+        Ok(Self { post, settled: Recent::new(SETTLED_MAX) })
     }
 
     /// Takes answers at `POST /approvals/ID`.
     pub fn router(&self, desk: Arc<dyn Desk>) -> Router {
-        let entry = Entry { signer: self.signer.clone(), desk, room: Arc::new(Semaphore::new(CLICKS_MAX)) };
+        let entry = Entry { signer: self.post.signer.clone(), desk, room: Arc::new(Semaphore::new(CLICKS_MAX)) };
         Router::new().route("/approvals/{id}", post(answered)).with_state(entry)
-    }
-
-    fn target(&self) -> String {
-        format!("the webhook at {}", http::origin(&self.url))
-    }
-
-    async fn post(&self, event: &Value) -> Result<StatusCode, ChannelError> {
-        let target = self.target();
-        let body = event.to_string().into_bytes();
-        let answer = self
-            .http
-            .post(&target, &self.url, || {
-                let (timestamp, signature) = self.signer.sign(&body);
-                let mut headers = HeaderMap::new();
-                headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-                for (name, value) in [(TIMESTAMP, timestamp), (SIGNATURE, signature)] {
-                    if let Ok(value) = HeaderValue::from_str(&value) {
-                        headers.insert(name, value);
-                    }
-                }
-                (headers, body.clone())
-            })
-            .await?;
-        if answer.status.is_success() {
-            return Ok(answer.status);
-        }
-        let code = format!("status {}", answer.status.as_u16());
-        let hint = match answer.status.as_u16() {
-            401 | 403 => "the receiver must know the same secret, and its clock must be right",
-            404 | 410 => "correct the webhook's `url`",
-            405 => "the receiver must take `POST` at this URL",
-            _ => "the receiver's log says why; it must answer with a status from 200 to 299",
-        };
-        Err(ChannelError::Refused { target, code, hint: hint.into() })
     }
 }
 
@@ -130,7 +76,7 @@ impl Channel for Webhook {
     }
 
     async fn announce(&self, notice: &Notice) -> Result<String, ChannelError> {
-        self.post(&json!({ "event": "pending", "notice": notice, "settled": null })).await?;
+        self.post.post(&json!({ "event": "pending", "notice": notice, "settled": null }), None).await?;
         Ok(json!({ "id": notice.id }).to_string())
     }
 
@@ -142,13 +88,13 @@ impl Channel for Webhook {
         } else if self.settled.contains(&notice.id) {
             return Ok(());
         }
-        self.post(&json!({ "event": event, "notice": notice, "settled": settled })).await?;
+        self.post.post(&json!({ "event": event, "notice": notice, "settled": settled }), None).await?;
         Ok(())
     }
 
     async fn check(&self) -> Result<String, ChannelError> {
-        let status = self.post(&json!({ "event": "check" })).await?;
-        Ok(format!("{}, which answers with status {}", self.target(), status.as_u16()))
+        let status = self.post.post(&json!({ "event": "check" }), None).await?;
+        Ok(format!("{}, which answers with status {}", self.post.target(), status.as_u16()))
     }
 
     async fn listen(&self, _desk: Arc<dyn Desk>) {
